@@ -1,0 +1,58 @@
+# `make` alone lists what there is. Needs Python 3.11 or later with pip, and a package registry.
+
+PYTHON ?= python3
+# Meltano may come from another Python: not every one has it.
+MELTANO_PYTHON ?= $(PYTHON)
+# Rows of the local Dynamics 365.
+ROWS ?= 50000
+
+MAKEFLAGS += --no-print-directory
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# A new environment, with a pip that knows dependency groups. Without venv's own pip:
+# Debian has that in a package apart.
+define environment
+@$(1) -c "import sys; sys.version_info >= (3, 11) or sys.exit( \
+	'Python 3.11 or later is needed; $(1) is %d.%d. Name another: make PYTHON=python3.12' \
+	% sys.version_info[:2])"
+@echo "Making the environment $(2)"
+@$(1) -m venv --clear --without-pip $(2)
+@$(1) -m pip --python $(2)/bin/python install -qq "pip>=25.1"
+endef
+
+.PHONY: help demo sandbox test clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/demo-installed .venv-meltano/installed ## Dynamics 365 to PostgreSQL, all on this machine, in two minutes
+	@.venv/bin/python -m demo --rows $(ROWS)
+
+sandbox: .venv/demo-installed ## Run a local Dynamics 365 to work with; Ctrl-C ends it
+	@.venv/bin/python -m sandbox --rows $(ROWS)
+
+test: .venv/test-installed .venv-meltano/installed ## Check style and types, and run all tests
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+clean: ## Remove the environments and all that tools left behind
+	rm -rf .venv .venv-meltano .meltano .*_cache .hypothesis build dist output
+
+.venv/bin/python:
+	$(call environment,$(PYTHON),.venv)
+
+.venv/demo-installed: pyproject.toml | .venv/bin/python
+	@.venv/bin/python -m pip install -qq --editable . --group demo
+	@touch $@
+
+.venv/test-installed: pyproject.toml | .venv/bin/python
+	@.venv/bin/python -m pip install -qq --editable . --group dev
+	@touch $@
+
+# Made anew each time: the tap that Meltano installed in it is of the old pyproject.toml too.
+.venv-meltano/installed: pyproject.toml
+	$(call environment,$(MELTANO_PYTHON),.venv-meltano)
+	@.venv-meltano/bin/python -m pip install -qq --group meltano
+	@touch $@
