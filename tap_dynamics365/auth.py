@@ -1,0 +1,108 @@
+"""Sign-in: one class a grant. Nothing else in the tap knows what a token is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from singer_sdk.authenticators import (
+    APIAuthenticatorBase,
+    BearerTokenAuthenticator,
+    OAuthAuthenticator,
+)
+from typing_extensions import override
+
+from tap_dynamics365.errors import SignInError
+
+if TYPE_CHECKING:
+    import requests
+
+    from tap_dynamics365.settings import Settings
+
+# A token is renewed this many seconds before it ends: clocks differ, and a request takes time.
+RENEW_BEFORE_SECONDS = 60
+
+
+class _HeaderAuthenticator(APIAuthenticatorBase):
+    """Adds the authorization header, and leaves the URL alone.
+
+    The SDK's base class takes the query apart and writes it anew, even where it has nothing to
+    add: links to the next page would not be followed as the service gave them.
+    """
+
+    @override
+    def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.update(self.auth_headers)
+        return request
+
+
+class AccessTokenAuthenticator(BearerTokenAuthenticator, _HeaderAuthenticator):
+    """Uses an access token that somebody else fetched."""
+
+
+class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
+    """The refresh-token grant of OAuth 2.0 (RFC 6749, section 6).
+
+    Args:
+        settings: Those with a refresh token. A client secret is sent only where there is one:
+            a public client that sends one is refused.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            auth_endpoint=settings.token_uri,
+            oauth_scopes=settings.scope,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+        )
+        self.refresh_token = settings.refresh_token
+
+    @property
+    @override
+    def oauth_request_body(self) -> dict[str, str]:
+        fields = {
+            "grant_type": "refresh_token",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "refresh_token": self.refresh_token,
+            "scope": self.oauth_scopes,
+        }
+        return {name: value for name, value in fields.items() if value}
+
+    @override
+    def is_token_valid(self) -> bool:
+        if self.last_refreshed is None or not self.expires_in:
+            return super().is_token_valid()
+        age = (datetime.now(UTC) - self.last_refreshed).total_seconds()
+        return age + RENEW_BEFORE_SECONDS < self.expires_in
+
+    @override
+    def handle_error(self, *, content: str, status_code: int | None) -> None:
+        """Raise what the sign-in host says, instead of logging its answer."""
+        msg = f"Sign-in was refused (HTTP {status_code}): {_reason(content)}"
+        raise SignInError(msg)
+
+
+def _reason(content: str) -> str:
+    """Find the first line of the host's own words in its error body (RFC 6749, section 5.2)."""
+    try:
+        answer = json.loads(content)
+        words = str(answer.get("error_description") or answer["error"])
+    except (ValueError, AttributeError, LookupError):
+        return "the answer is not one of an OAuth 2.0 sign-in host; check token_uri."
+    return words.splitlines()[0]
+
+
+def authenticator(settings: Settings) -> APIAuthenticatorBase:
+    """Choose the grant by which settings are present.
+
+    Args:
+        settings: The checked settings.
+
+    Returns:
+        What signs each request. A refresh token wins over an access token.
+    """
+    if settings.refresh_token:
+        return RefreshTokenAuthenticator(settings)
+    return AccessTokenAuthenticator(token=settings.access_token or "")

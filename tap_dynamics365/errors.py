@@ -1,0 +1,77 @@
+"""What can go wrong, told in one sentence.
+
+Each error derives from click's own: the command line then ends with exit code 1 and without a
+traceback, whichever of the SDK's commands (sync, `--discover`, `--test`) was at work.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    import requests
+
+logger = logging.getLogger("tap-dynamics365")
+
+
+class Dynamics365Error(click.ClickException):
+    """A failure that a person can do something about.
+
+    Args:
+        message: One sentence: what happened, and the way out. Never a secret.
+    """
+
+    @override
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Log the message, so that it stands where a pipeline's other errors stand."""
+        logger.error(self.message)
+
+
+class SettingsError(Dynamics365Error):
+    """A setting is missing, wrong, or at odds with another."""
+
+
+class SignInError(Dynamics365Error):
+    """The sign-in host gave no token."""
+
+
+class MetadataError(Dynamics365Error):
+    """The service's description of itself can't be understood."""
+
+
+class CatalogError(Dynamics365Error):
+    """The catalog asks for what the tap can't do."""
+
+
+class ServiceError(Dynamics365Error, FatalAPIError):
+    """The service refused a request, or its answer makes no sense.
+
+    Args:
+        message: One sentence with the service's own words.
+        status: The HTTP status, where there was an answer.
+        code: The service's own error code, such as `0x80060888`, where it gave one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class TransientServiceError(ServiceError, RetriableAPIError):
+    """The service asks to try again later.
+
+    Args:
+        message: One sentence with the service's own words.
+        response: The answer; its `Retry-After` says when.
+        code: The service's own error code, where it gave one.
+    """
+
+    def __init__(self, message: str, response: requests.Response, *, code: str = "") -> None:
+        super().__init__(message, status=response.status_code, code=code)
+        self.response = response

@@ -1,0 +1,311 @@
+"""The service's description of its data: CSDL in, tables and columns out.
+
+CSDL is the XML of `$metadata`: "OData Common Schema Definition Language (CSDL) XML
+Representation", an OASIS standard. Section numbers below are those of version 4.01.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from xml.parsers import expat
+
+from tap_dynamics365.errors import MetadataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Entity sets of Dataverse that describe tables and columns, and hold no rows of a table.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
+METADATA_SETS = {
+    "EntityDefinitions",
+    "GlobalOptionSetDefinitions",
+    "ManagedPropertyDefinitions",
+    "RelationshipDefinitions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """A type with a single value: `Edm.Guid`. Members of an enumeration are `Edm.String`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complex:
+    """A type of named parts; none where the type holds itself, or is not described."""
+
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Many values of one type."""
+
+    item: EdmType
+
+
+EdmType = Primitive | Complex | Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A property of an entity type or of a complex type."""
+
+    name: str
+    type: EdmType
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An entity set and the type of its rows.
+
+    Attributes:
+        name: Name of the entity type; Dataverse calls it the logical name.
+        entity_set: Name of the set, as it stands in the service's addresses.
+        key: Names of the columns that tell rows apart; empty where none are declared.
+        columns: Those inherited first.
+        description: In the service's own words.
+        private: Whether the service keeps the table to itself, so that reading it is a choice.
+    """
+
+    name: str
+    entity_set: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    description: str | None = None
+    private: bool = False
+
+
+def read(chunks: Iterable[bytes]) -> list[Table]:
+    """Read a CSDL document as it arrives.
+
+    Args:
+        chunks: The pieces of the document.
+
+    Returns:
+        Its entity sets in the document's order, but for the four that describe the others. Two
+        sets of one type are told apart by the name of the set.
+
+    Raises:
+        MetadataError: It is no CSDL document, or one at odds with itself.
+    """
+    document = _Document()
+    try:
+        for chunk in chunks:
+            document.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes it by position only
+        document.parser.Parse(b"", True)  # noqa: FBT003 - as above
+    except expat.ExpatError as error:
+        msg = f"The service's $metadata is not whole XML: {error}. Is service_url right?"
+        raise MetadataError(msg) from error
+    if not document.described:
+        msg = "The service's $metadata describes no data (no Schema in it). Is service_url right?"
+        raise MetadataError(msg)
+
+    tables: dict[str, Table] = {}
+    for entity_set, type_name in document.sets.items():
+        if entity_set in METADATA_SETS:
+            continue
+        structure = document.structure(type_name)
+        name = structure.name if structure.name not in tables else entity_set
+        tables[name] = Table(
+            name=name,
+            entity_set=entity_set,
+            key=document.key(structure),
+            columns=document.columns(structure),
+            description=document.descriptions.get(structure.qualified_name),
+        )
+    return list(tables.values())
+
+
+@dataclass(slots=True)
+class _Structure:
+    """An entity type or a complex type as declared, without what it inherits (sections 6, 9)."""
+
+    namespace: str
+    name: str
+    base: str | None
+    key: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.namespace}.{self.name}"
+
+
+class _Document:
+    """Collects the declarations of a document while expat reads it."""
+
+    def __init__(self) -> None:
+        self.described = False
+        self.sets: dict[str, str] = {}
+        self.descriptions: dict[str, str] = {}
+        self._aliases: dict[str, str] = {}
+        self._structures: dict[str, _Structure] = {}
+        self._enumerations: set[str] = set()
+        self._definitions: dict[str, str] = {}
+        # Where the reader stands: open elements, the type that is open, and what an annotation
+        # would belong to.
+        self._path: list[str] = []
+        self._namespace = ""
+        self._open: _Structure | None = None
+        self._target = ""
+        self._text: list[str] | None = None
+
+        self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._characters
+        self.parser.StartDoctypeDeclHandler = self._refuse_doctype
+
+    @staticmethod
+    def _refuse_doctype(*_: object) -> None:
+        # No CSDL document has one; entity bombs and external entities begin there.
+        msg = "The service's $metadata has a DOCTYPE, which no service's has: it is not read."
+        raise MetadataError(msg)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition(" ")[2]
+        parent = self._path[-1] if self._path else ""
+        self._path.append(name)
+        if name == "Annotation":
+            if parent in {"Property", "EntityType", "Annotations"}:
+                self._annotate(attributes)
+        elif self._open is not None:
+            self._start_in_type(name, parent, attributes)
+        else:
+            self._start_in_schema(name, parent, attributes)
+
+    def _start_in_type(self, name: str, parent: str, attributes: dict[str, str]) -> None:
+        structure = self._open
+        if structure is None:
+            return
+        if name == "Property" and parent in {"EntityType", "ComplexType"}:
+            column = attributes.get("Name", "")
+            structure.types[column] = attributes.get("Type", "Edm.String")
+            self._target = f"{structure.qualified_name}/{column}"
+        elif name == "PropertyRef" and parent == "Key":
+            structure.key.append(attributes.get("Name", ""))
+
+    def _start_in_schema(self, name: str, parent: str, attributes: dict[str, str]) -> None:
+        own_name = attributes.get("Name", "")
+        match name:
+            case "EntityType" | "ComplexType" if parent == "Schema":
+                self._open = _Structure(self._namespace, own_name, attributes.get("BaseType"))
+                self._target = self._open.qualified_name
+                self._structures[self._target] = self._open
+            case "EntitySet":
+                self.sets[own_name] = attributes.get("EntityType", "")
+            case "EnumType":
+                self._enumerations.add(f"{self._namespace}.{own_name}")
+            case "TypeDefinition":
+                underlying = attributes.get("UnderlyingType", "Edm.String")
+                self._definitions[f"{self._namespace}.{own_name}"] = underlying
+            case "Annotations":
+                self._target = self._full(attributes.get("Target", ""))
+            case "Schema":
+                self.described = True
+                self._namespace = attributes.get("Namespace", "")
+                self._alias(attributes)
+            case "Include":
+                self._alias(attributes)
+
+    def _end(self, _: str) -> None:
+        name = self._path.pop()
+        if name in {"EntityType", "ComplexType"}:
+            self._open = None
+        elif name == "Property" and self._open is not None:
+            # What follows the property describes the type again.
+            self._target = self._open.qualified_name
+        elif name == "Annotation":
+            if self._text:
+                self.descriptions.setdefault(self._target, "".join(self._text))
+            self._text = None
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None and self._path[-1] == "String":
+            self._text.append(text)
+
+    def _alias(self, attributes: dict[str, str]) -> None:
+        if "Alias" in attributes and "Namespace" in attributes:
+            self._aliases[attributes["Alias"]] = attributes["Namespace"]
+
+    def _annotate(self, attributes: dict[str, str]) -> None:
+        """Keep a description, given as an attribute or as an element (section 14.3)."""
+        if self._full(attributes.get("Term", "")) == "Org.OData.Core.V1.Description":
+            if "String" in attributes:
+                self.descriptions[self._target] = attributes["String"]
+            else:
+                self._text = []
+
+    def _full(self, name: str) -> str:
+        """Replace an alias by its namespace (section 15.1), a path behind it kept."""
+        qualified, slash, rest = name.partition("/")
+        namespace, dot, local = qualified.rpartition(".")
+        return f"{self._aliases.get(namespace, namespace)}{dot}{local}{slash}{rest}"
+
+    def structure(self, name: str) -> _Structure:
+        """Find a type by its qualified name, with namespace or alias."""
+        try:
+            return self._structures[self._full(name)]
+        except KeyError:
+            msg = f"The service's $metadata names the type {name}, but does not describe it."
+            raise MetadataError(msg) from None
+
+    def _line(self, structure: _Structure) -> list[_Structure]:
+        """List a type and its ancestors, the eldest first (section 6.2)."""
+        line = [structure]
+        while line[-1].base:
+            ancestor = self.structure(line[-1].base)
+            if ancestor in line:
+                msg = f"The service's $metadata has {ancestor.qualified_name} inherit from itself."
+                raise MetadataError(msg)
+            line.append(ancestor)
+        return line[::-1]
+
+    def key(self, structure: _Structure) -> tuple[str, ...]:
+        """Find the key nearest to the type itself.
+
+        Dataverse declares it again in types that inherit one, which the standard forbids. A part
+        that is no column of the type (a path into another, section 6.5) makes it useless here.
+        """
+        line = self._line(structure)
+        key = next((ancestor.key for ancestor in reversed(line) if ancestor.key), [])
+        names = {name for ancestor in line for name in ancestor.types}
+        return tuple(key) if names.issuperset(key) else ()
+
+    def columns(
+        self, structure: _Structure, within: tuple[_Structure, ...] = ()
+    ) -> tuple[Column, ...]:
+        """Gather the columns of a type, those inherited included.
+
+        Args:
+            structure: The type.
+            within: The types that hold it, to end the description of one that holds itself.
+        """
+        columns = {
+            name: Column(
+                name,
+                self._type(type_name, (*within, structure)),
+                self.descriptions.get(f"{ancestor.qualified_name}/{name}"),
+            )
+            for ancestor in self._line(structure)
+            for name, type_name in ancestor.types.items()
+        }
+        return tuple(columns.values())
+
+    def _type(self, name: str, within: tuple[_Structure, ...]) -> EdmType:
+        if name.startswith("Collection(") and name.endswith(")"):
+            return Collection(self._type(name.removeprefix("Collection(")[:-1], within))
+        full = self._full(name)
+        if full in self._enumerations:
+            return Primitive("Edm.String")
+        if full in self._definitions:
+            return Primitive(self._definitions[full])
+        structure = self._structures.get(full)
+        if structure is None:
+            return Primitive(full)
+        return Complex(() if structure in within else self.columns(structure, within))

@@ -1,0 +1,60 @@
+"""What to ask the service for: query options of OData, as text.
+
+"OData Version 4.0 Part 2: URL Conventions", section 5.1; what Dataverse understands of it:
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# May stand in a query as they are; everything else is percent-encoded, the blank as %20, for some
+# services take a plus sign at its word.
+SAFE = "$,:()'/@-._~"
+
+
+def instant(moment: datetime) -> str:
+    """Write a moment as a literal.
+
+    Args:
+        moment: With a time zone.
+
+    Returns:
+        The moment in UTC, with fractions of a second only where it has them.
+    """
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def build(
+    columns: Sequence[str],
+    *,
+    key: Sequence[str] = (),
+    replication_key: str | None = None,
+    start: str | int | None = None,
+) -> str:
+    """Write the query for rows of one table.
+
+    Args:
+        columns: Names of those to ask for; all of the table's if empty.
+        key: Columns that tell rows apart. Rows that share a value of the replication key are
+            sorted by them, for the service may otherwise repeat or skip rows between pages.
+        replication_key: The column to sort by, if the order matters.
+        start: The smallest value of the replication key to ask for, as a literal.
+
+    Returns:
+        The options, encoded: `$select=…&$filter=…&$orderby=…`.
+    """
+    options = []
+    if columns:
+        options.append(("$select", ",".join(columns)))
+    if replication_key is not None:
+        if start is not None:
+            options.append(("$filter", f"{replication_key} ge {start}"))
+        order = dict.fromkeys((replication_key, *key))
+        options.append(("$orderby", ",".join(f"{name} asc" for name in order)))
+    return "&".join(f"{name}={quote(value, safe=SAFE)}" for name, value in options)

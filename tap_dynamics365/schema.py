@@ -1,0 +1,126 @@
+"""A table as Singer describes it: JSON Schema and catalog entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping, Schema
+
+from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table
+
+INCREMENTAL = "INCREMENTAL"
+FULL_TABLE = "FULL_TABLE"
+
+# The first that a table has is its replication key.
+REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
+
+# How values of primitive types are written: "OData JSON Format Version 4.0", section 7.1.
+PRIMITIVES: dict[str, dict[str, str]] = {
+    "Edm.Binary": {"type": "string", "contentEncoding": "base64"},
+    "Edm.Boolean": {"type": "boolean"},
+    "Edm.Byte": {"type": "integer"},
+    "Edm.Date": {"type": "string", "format": "date"},
+    "Edm.DateTimeOffset": {"type": "string", "format": "date-time"},
+    "Edm.Decimal": {"type": "number"},
+    "Edm.Double": {"type": "number"},
+    "Edm.Guid": {"type": "string", "format": "uuid"},
+    "Edm.Int16": {"type": "integer"},
+    "Edm.Int32": {"type": "integer"},
+    "Edm.Int64": {"type": "integer"},
+    "Edm.SByte": {"type": "integer"},
+    "Edm.Single": {"type": "number"},
+    "Edm.TimeOfDay": {"type": "string", "format": "time"},
+}
+TEXT = {"type": "string"}
+
+
+def is_stream(column: Column) -> bool:
+    """Tell whether a column's value is not in the row but at an address of its own."""
+    return column.type == Primitive("Edm.Stream")
+
+
+def json_schema(table: Table) -> dict[str, Any]:
+    """Describe the rows of a table.
+
+    Args:
+        table: The table.
+
+    Returns:
+        A JSON Schema with a property for each column that rows carry. All may be null but the
+        key: the service declares neither what is required nor how long a text may be.
+    """
+    schema = _object(table.columns)
+    for name in table.key:
+        column = schema["properties"][name]
+        column["type"] = [kind for kind in column["type"] if kind != "null"]
+    if table.description:
+        schema["description"] = table.description
+    return {**schema, "type": "object"}
+
+
+def _object(columns: tuple[Column, ...]) -> dict[str, Any]:
+    return {
+        "type": ["object", "null"],
+        "properties": {
+            column.name: _nullable(column) for column in columns if not is_stream(column)
+        },
+    }
+
+
+def _nullable(column: Column) -> dict[str, Any]:
+    schema = _type(column.type)
+    if column.description:
+        schema["description"] = column.description
+    return schema
+
+
+def _type(kind: EdmType) -> dict[str, Any]:
+    match kind:
+        case Primitive(name):
+            schema = PRIMITIVES.get(name, TEXT)
+            return {**schema, "type": [schema["type"], "null"]}
+        case Complex(()):
+            return {"type": ["object", "null"]}
+        case Complex(columns):
+            return _object(columns)
+        case Collection(item):
+            return {"type": ["array", "null"], "items": _type(item)}
+
+
+def catalog_entry(table: Table) -> CatalogEntry:
+    """Make the entry of a table in a Singer catalog.
+
+    Args:
+        table: The table.
+
+    Returns:
+        The entry; its table name is the entity set, so that a sync needs no other description of
+        the service. Key and replication key are always sent. A private table is selected only
+        by choice.
+    """
+    names = {column.name for column in table.columns}
+    replication_keys = [name for name in REPLICATION_KEYS if name in names]
+    replication_key = replication_keys[0] if replication_keys else None
+    schema = json_schema(table)
+    metadata = MetadataMapping.get_standard_metadata(
+        schema=schema,
+        key_properties=table.key,
+        valid_replication_keys=replication_keys,
+        selected_by_default=not table.private,
+    )
+    metadata.root.selected = not table.private
+    metadata.root.replication_key = replication_key
+    for name in replication_keys[1:]:
+        # A key that is not in use is a column like others.
+        if name not in table.key:
+            metadata["properties", name].inclusion = Metadata.InclusionType.AVAILABLE
+    return CatalogEntry(
+        tap_stream_id=table.name,
+        stream=table.name,
+        table=table.entity_set,
+        key_properties=table.key,
+        schema=Schema.from_dict(schema),
+        metadata=metadata,
+        replication_key=replication_key,
+        replication_method=INCREMENTAL if replication_key else FULL_TABLE,
+    )

@@ -1,0 +1,244 @@
+"""The connection to the service: a session, and what makes a request succeed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from itertools import count
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import backoff
+import requests
+from singer_sdk.exceptions import RetriableAPIError
+
+from tap_dynamics365 import __version__
+from tap_dynamics365.auth import authenticator
+from tap_dynamics365.errors import ServiceError, TransientServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from backoff.types import Details
+
+    from tap_dynamics365.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger("tap-dynamics365.service")
+
+USER_AGENT = f"tap-dynamics365/{__version__}"
+HEADERS = {
+    "Accept": "application/json",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "User-Agent": USER_AGENT,
+}
+MAX_TRIES = 8
+
+# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
+TRANSIENT_STATUSES = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+class Service:
+    """One Dynamics 365 service and the session that speaks to it.
+
+    Args:
+        settings: Address, sign-in and time-out.
+
+    Attributes:
+        url: The address of the Web API, with a slash at its end.
+        session: Shared by all requests; it keeps no cookies, for the affinity cookie would pin
+            all requests to one server, and limits count per server.
+        timeout: Seconds to wait for an answer, or None to wait for ever.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.service_url
+        self.authenticator = authenticator(settings)
+        self.timeout = settings.ws_timeout or None
+        self.session = requests.Session()
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.session.headers.update(HEADERS)
+
+    @property
+    def is_dataverse(self) -> bool:
+        """Whether the address is one of Dataverse's Web API."""
+        return "/api/data/v" in self.url
+
+    def get(self, path: str, *, accept: str = "application/json") -> requests.Response:
+        """Fetch one answer, trying again where that helps.
+
+        Args:
+            path: What follows the service's address, with its query.
+            accept: The media type wanted.
+
+        Returns:
+            The answer, its body not yet read. Its status is one of success.
+
+        Raises:
+            ServiceError: The service refused, or did not answer after all tries.
+        """
+
+        def send() -> requests.Response:
+            response = self.session.get(
+                self.url + path,
+                headers={"Accept": accept},
+                auth=self.authenticator,
+                timeout=self.timeout,
+                stream=True,
+            )
+            self.check(response)
+            return response
+
+        return self.retrying(send)()
+
+    def resolve(self, link: str) -> str:
+        """Make a link of the service absolute.
+
+        Args:
+            link: An absolute URL, or one relative to the service's address.
+
+        Returns:
+            The URL as it is to be requested.
+
+        Raises:
+            ServiceError: It leads to another host, which must not see the access token.
+        """
+        url = urljoin(self.url, link)
+        here, there = urlsplit(self.url), urlsplit(url)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            msg = (
+                f"The service linked its next page to {there.scheme}://{there.netloc}, but "
+                f"service_url is on {here.scheme}://{here.netloc}: it is not followed, for the "
+                "access token would go there."
+            )
+            raise ServiceError(msg)
+        return url
+
+    def check(self, response: requests.Response) -> None:
+        """Raise if the service did not fulfil a request.
+
+        Args:
+            response: What it answered.
+
+        Raises:
+            TransientServiceError: It may do so later.
+            ServiceError: It will not.
+        """
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            return
+        code, words = _error(response)
+        path = urlsplit(response.url).path
+        message = f"The service answered {response.status_code} to {path}: {words}"
+        if code:
+            message += f" ({code})"
+        if response.status_code in TRANSIENT_STATUSES:
+            raise TransientServiceError(message, response, code=code)
+        raise ServiceError(message, status=response.status_code, code=code)
+
+    def retrying(self, send: Callable[P, T]) -> Callable[P, T]:
+        """Wrap a request so that it is tried again while the failure is a passing one.
+
+        Args:
+            send: Makes the request and checks the answer.
+
+        Returns:
+            The same with up to `MAX_TRIES` tries: 429, 502, 503, 504 and failures of the
+            connection are waited out, as long as `Retry-After` says or else 1, 2, 4, … seconds.
+        """
+        patient = backoff.on_exception(
+            _pauses,
+            (
+                RetriableAPIError,
+                requests.exceptions.ChunkedEncodingError,
+                requests.exceptions.ConnectionError,
+                requests.exceptions.ContentDecodingError,
+                requests.exceptions.Timeout,
+            ),
+            max_tries=MAX_TRIES,
+            jitter=backoff.random_jitter,
+            on_backoff=_log_pause,
+            logger=None,
+        )(send)
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return patient(*args, **kwargs)
+            except requests.exceptions.RequestException as error:
+                msg = f"The service could not be reached after {MAX_TRIES} tries: {_reason(error)}"
+                raise ServiceError(msg) from error
+
+        return call
+
+
+def _pauses() -> Generator[float, Exception, None]:
+    """Yield the seconds to wait before each next try; the last failure is sent in."""
+    error = yield 0.0
+    for tries in count():
+        wait = _retry_after(error)
+        error = yield 2.0**tries if wait is None else wait
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Read the header `Retry-After`, seconds or a date (RFC 9110, section 10.2.3).
+
+    Returns:
+        The seconds it asks for, or None if it is missing or unreadable.
+    """
+    if not isinstance(error, TransientServiceError) or error.response is None:
+        return None
+    text = error.response.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _log_pause(details: Details) -> None:
+    logger.warning(
+        "%s Trying again in %.0f s (try %d of %d).",
+        _reason(details["exception"]),
+        details["wait"],
+        details["tries"] + 1,
+        MAX_TRIES,
+    )
+
+
+def _error(response: requests.Response) -> tuple[str, str]:
+    """Read code and message from the body of an error (OData JSON Format 4.0, section 19)."""
+    try:
+        error = json.loads(response.content)["error"]
+        return str(error.get("code", "")), str(error["message"])
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return "", response.reason or "no reason given"
+
+
+def _reason(error: Exception) -> str:
+    """Tell a failure in a few words; requests' own tell every layer they went through."""
+    if isinstance(error, requests.exceptions.Timeout):
+        return "No answer in time."
+    if isinstance(error, requests.exceptions.RequestException):
+        return f"{type(error).__name__} at {urlsplit(_url(error)).netloc}."
+    return str(error)
+
+
+def _url(error: requests.exceptions.RequestException) -> str:
+    return (error.request.url if error.request is not None else None) or ""

@@ -1,0 +1,88 @@
+"""The tap: its settings, its catalog, its streams, its command line."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Tap
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.singerlib import Catalog
+from typing_extensions import override
+
+from tap_dynamics365.discovery import discover
+from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.service import Service
+from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.streams import TableStream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TapDynamics365(Tap):
+    """Extracts the tables of Microsoft Dynamics 365."""
+
+    name = "tap-dynamics365"
+    config_jsonschema = JSON_SCHEMA
+    # Settings are checked for --discover too, which needs the service.
+    dynamic_catalog = True
+    capabilities = [  # noqa: RUF012 - the SDK's declaration says it is the class's
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings; the SDK's own messages would repeat values, secrets among them."""
+        self.append_builtin_config(self.config_jsonschema)
+        self.settings = Settings.from_config(self._config, self.config_jsonschema)
+        if self.settings.ignored:
+            ignored = ", ".join(self.settings.ignored)
+            self.logger.info("Without effect in connection_url: %s.", ignored)
+        return []
+
+    @cached_property
+    def service(self) -> Service:
+        """The service that the settings lead to."""
+        return Service(self.settings)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The selected entries of the catalog given, or else all that the service has.
+
+        The SDK compiles a mapping for each entry: those that are not selected cost seconds.
+        """
+        if self.input_catalog is None:
+            return discover(self.service, self.settings.tables)
+        return Catalog(
+            (name, entry)
+            for name, entry in self.input_catalog.items()
+            if entry.metadata.resolve_selection()[()]
+        )
+
+    @property
+    @override
+    def catalog_dict(self) -> dict[str, Any]:
+        return self.catalog.to_dict()
+
+    @override
+    def discover_streams(self) -> Sequence[TableStream]:
+        return [
+            TableStream(self, entry, self.service, self.settings.fetch_size)
+            for entry in self.catalog.values()
+        ]
+
+    @override  # type: ignore[misc]  # final in the SDK, for type checkers only
+    def sync_all(self) -> None:
+        super().sync_all()
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        if selected and all(getattr(stream, "unreadable", False) for stream in selected):
+            msg = "None of the selected tables can be read: the warnings above say why."
+            raise ServiceError(msg)
