@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from singer_sdk.singerlib import CatalogEntry, Metadata, MetadataMapping, Schema
+from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
 from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INCREMENTAL = "INCREMENTAL"
 FULL_TABLE = "FULL_TABLE"
@@ -109,7 +112,8 @@ def catalog_entry(table: Table) -> CatalogEntry:
         selected_by_default=not table.private,
     )
     metadata.root.selected = not table.private
-    metadata.root.replication_key = replication_key
+    # In the metadata it would be taken for a person's choice (see read_catalog).
+    metadata.root.replication_key = None
     for name in replication_keys[1:]:
         # A key that is not in use is a column like others.
         if name not in table.key:
@@ -124,3 +128,26 @@ def catalog_entry(table: Table) -> CatalogEntry:
         replication_key=replication_key,
         replication_method=INCREMENTAL if replication_key else FULL_TABLE,
     )
+
+
+def read_catalog(document: Mapping[str, Any]) -> Catalog:
+    """Read a Singer catalog.
+
+    Args:
+        document: The catalog as JSON has it.
+
+    Returns:
+        The catalog. What a person wrote into a stream's metadata, `replication-method` and
+        `replication-key`, wins over what discovery wrote beside it: the SDK passes over it.
+        https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md
+    """
+    catalog = Catalog.from_dict(dict(document))
+    for stream in document.get("streams", ()):
+        entry = catalog[stream["tap_stream_id"]]
+        for item in stream.get("metadata", ()):
+            if not item["breadcrumb"]:
+                chosen = item["metadata"]
+                entry.replication_key = chosen.get("replication-key") or entry.replication_key
+                method = chosen.get("replication-method")
+                entry.replication_method = method or entry.replication_method
+    return catalog

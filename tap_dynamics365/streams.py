@@ -107,9 +107,10 @@ class TableStream(RESTStream[str | None]):
         properties = self.schema["properties"]
         key = self.replication_key or ""
         if key not in properties:
+            wanted = f"by {key!r}, which is no column of it" if key else "by no key"
             msg = (
-                f"The catalog wants {self.name!r} replicated by {key!r}, which "
-                f"is no column of it. Columns that can be: {', '.join(_sortable(properties))}."
+                f"The catalog wants {self.name!r} replicated {INCREMENTAL} {wanted}. Columns that "
+                f"can be its replication key: {', '.join(_sortable(properties)) or 'none'}."
             )
             raise CatalogError(msg)
         # A bookmark is read off the rows: the key in use can't be left out.

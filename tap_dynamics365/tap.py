@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from typing_extensions import override
 
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tap_dynamics365.streams import TableStream
@@ -37,6 +39,19 @@ class TapDynamics365(Tap):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+
+    def __init__(
+        self, *, catalog: Catalog | Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        """Set up the tap.
+
+        Args:
+            catalog: The catalog to sync by, or None to sync all that the service has.
+            **options: The SDK's own.
+        """
+        if isinstance(catalog, Mapping) and not isinstance(catalog, Catalog):
+            catalog = read_catalog(catalog)
+        super().__init__(catalog=catalog, **options)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
