@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,26 +35,31 @@ class PostgresError(RuntimeError):
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server.
+    """A database of a running server.
 
     Args:
-        port: Where it listens on 127.0.0.1.
+        port: Where the server listens on 127.0.0.1.
+        database: Its name.
     """
 
     port: int
+    database: str = "postgres"
 
-    def dsn(self, database: str = "postgres") -> str:
-        """Return the address of a database, as libpq and psycopg take it."""
-        return f"postgresql://{SUPERUSER}@{HOST}:{self.port}/{database}"
+    @property
+    def dsn(self) -> str:
+        """Its address, as libpq and psycopg take it."""
+        return f"postgresql://{SUPERUSER}@{HOST}:{self.port}/{self.database}"
 
-    def sqlalchemy_url(self, database: str = "postgres") -> str:
-        """Return the address of a database, as target-postgres takes it."""
-        return self.dsn(database).replace("postgresql:", "postgresql+psycopg:", 1)
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Its address, as target-postgres takes it."""
+        return self.dsn.replace("postgresql:", "postgresql+psycopg:", 1)
 
-    def create_database(self, name: str) -> None:
-        """Add an empty database."""
-        with psycopg.connect(self.dsn(), autocommit=True) as connection:
+    def create(self, name: str) -> "Postgres":
+        """Make another database on the same server."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return replace(self, database=name)
 
 
 @cache
@@ -71,7 +76,11 @@ def running() -> Iterator[Postgres]:
     Raises:
         PostgresError: It did not start.
     """
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+    # Root's own place for temporary files may be closed to nobody, who runs the server then.
+    place = "/tmp" if os.geteuid() == 0 else None  # noqa: S108 -- a fresh folder in it
+    with tempfile.TemporaryDirectory(
+        prefix="postgres-", dir=place, ignore_cleanup_errors=True
+    ) as folder:
         cluster = _Cluster.create(Path(folder))
         process = cluster.start(port := free_port())
         try:
@@ -156,7 +165,7 @@ class _Cluster:
         deadline = time.monotonic() + SECONDS_TO_START
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                psycopg.connect(server.dsn()).close()
+                psycopg.connect(server.dsn).close()
             except psycopg.OperationalError:
                 time.sleep(0.05)
             else:

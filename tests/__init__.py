@@ -1,0 +1,1 @@
+"""Tests of the tap, of the sandbox, and of both in real pipelines."""
