@@ -20,6 +20,8 @@ define environment
 @$(1) -m pip --python $(2)/bin/python install -qq "pip>=25.1"
 endef
 
+# An environment half made is made again.
+.DELETE_ON_ERROR:
 .PHONY: help demo sandbox test clean
 
 help: ## Show this list
