@@ -1,0 +1,98 @@
+"""The command line: `python -m sandbox`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox import app, csdl, rendering, server, tokens
+from sandbox.organisation import MODEL
+from sandbox.service import Service
+from sandbox.store import Store
+from sandbox.tokens import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def settings(origin: str) -> dict[str, str]:
+    """What a client has to know to read from the sandbox at `origin`."""
+    return {
+        "url": origin,
+        "service_url": f"{origin}/api/data/v9.2/",
+        "token_uri": f"{origin}/{tokens.TENANT}/oauth2/v2.0/token",
+        "client_id": tokens.CLIENT,
+        "client_secret": tokens.SECRET,
+        "refresh_token": tokens.REFRESH_TOKEN,
+        "scope": f"{origin}/.default",
+        "tenant_id": tokens.TENANT,
+        "public_client_id": tokens.PUBLIC_CLIENT,
+        "public_refresh_token": tokens.PUBLIC_REFRESH_TOKEN,
+    }
+
+
+def _readable(found: dict[str, str], rows: int) -> str:
+    names = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
+    environment = "\n".join(f"TAP_DYNAMICS365_{name.upper()}={found[name]}" for name in names)
+    config = json.dumps({name: found[name] for name in names}, indent=2)
+    return (
+        f"A local Dynamics 365 with {rows:,} rows is at {found['url']}\n\n"
+        f"# .env\n{environment}\n\n# config.json\n{config}\n\n"
+        "It serves until it is interrupted (Ctrl-C).\n"
+    )
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
+    parser.add_argument("--rows", type=int, default=50_000, help="rows over all tables")
+    parser.add_argument("--table", default="", help="logical name of a table that gets all rows")
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same rows")
+    parser.add_argument("--csdl", type=Path, help="CSDL document to serve, .xml or .xml.gz")
+    parser.add_argument(
+        "--announce-json", action="store_true", help="print the settings as one line of JSON"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the sandbox and serve until SIGTERM or SIGINT.
+
+    Args:
+        arguments: of the command line.
+
+    Returns:
+        The exit code.
+    """
+    given = _arguments(arguments)
+    model = csdl.read(given.csdl) if given.csdl else MODEL
+    if given.table and given.table not in model.by_name:
+        sys.stderr.write(f"There is no table {given.table!r}.\n")
+        return 2
+    listening = server.listen(given.host, given.port)
+    origin = f"http://{given.host}:{listening.getsockname()[1]}"
+    store = Store(model, rendering.add_functions)
+    try:
+        store.fill(given.rows, given.seed, given.table)
+        service = Service(model, store, Authority())
+
+        def announce() -> None:
+            found = settings(origin)
+            text = json.dumps(found) + "\n" if given.announce_json else _readable(found, given.rows)
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+        server.serve(app.create(service, server.abort), listening, announce)
+        service.close()
+    finally:
+        store.close()
+        listening.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The routes of the sandbox put together: authority, service, control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox import tokens
+from sandbox.control import Control
+from sandbox.faults import FaultLayer
+from sandbox.tokens import TokenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from sandbox.service import Service
+
+METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
+
+
+def _json(body: object, status: int = 200) -> Response:
+    headers = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
+    return Response(msgspec.json.encode(body), status, headers, "application/json; charset=utf-8")
+
+
+def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultLayer:
+    """The whole sandbox as one ASGI application.
+
+    Args:
+        service: the Web API.
+        abort: closes the connection of a client's address, for the faults.
+    """
+    control = Control(service)
+
+    async def token(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True))
+        host = request.headers.get("host", "")
+        v1 = "/v2.0/" not in request.url.path
+        try:
+            return _json(service.authority.token(request.path_params["tenant"], form, host, v1=v1))
+        except TokenError as error:
+            return _json(error.body(), error.status)
+
+    async def openid_configuration(request: Request) -> Response:
+        tenant = request.path_params["tenant"]
+        if tenant not in tokens.TENANT_NAMES:
+            text = f"Tenant '{tenant}' not found."
+            return _json(TokenError("invalid_tenant", 90002, text).body(), 400)
+        origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        return _json(
+            {
+                "token_endpoint": f"{origin}/{tenant}/oauth2/v2.0/token",
+                "authorization_endpoint": f"{origin}/{tenant}/oauth2/v2.0/authorize",
+                "device_authorization_endpoint": f"{origin}/{tenant}/oauth2/v2.0/devicecode",
+                "jwks_uri": f"{origin}/{tenant}/discovery/v2.0/keys",
+                "issuer": f"{origin}/{tokens.TENANT}/v2.0",
+                "response_types_supported": ["code", "id_token", "code id_token"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            }
+        )
+
+    app = Starlette(
+        routes=[
+            *control.routes(),
+            Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
+            Route("/{tenant}/oauth2/token", token, methods=["POST"]),
+            Route("/{tenant}/v2.0/.well-known/openid-configuration", openid_configuration),
+            Route("/api/data/{rest:path}", service.respond, methods=METHODS),
+        ]
+    )
+    control.layer = FaultLayer(app, abort)
+    return control.layer

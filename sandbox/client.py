@@ -1,0 +1,182 @@
+"""Start a sandbox from a program, look behind it, and change what it holds.
+
+with running(rows=2_000) as sandbox:
+    config = sandbox.settings
+    sandbox.insert("account", [{"name": "Litware"}])
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Row = dict[str, Any]
+PROJECT = Path(__file__).resolve().parent.parent
+SETTINGS = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class SandboxError(RuntimeError):
+    """The sandbox did not start, or could not follow an order."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox.
+
+    Attributes:
+        announced: everything it printed when it was ready.
+        process: its process.
+    """
+
+    announced: dict[str, str]
+    process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return self.announced["url"]
+
+    @property
+    def service_url(self) -> str:
+        """The service root."""
+        return self.announced["service_url"]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which the tap reads from it."""
+        return {name: self.announced[name] for name in SETTINGS}
+
+    def insert(self, table: str, rows: Sequence[Row]) -> list[Row]:
+        """Add rows; ids, times and version numbers are filled in where not given.
+
+        Args:
+            table: logical name.
+            rows: by property names; a polymorphic lookup's table is given as
+                `_customerid_value@type`.
+
+        Returns:
+            The key of each row.
+        """
+        found: list[Row] = self._ask("POST", f"rows/{quote(table)}", list(rows))
+        return found
+
+    def update(self, table: str, key: str, values: Row) -> None:
+        """Change a row; `modifiedon` and `versionnumber` move unless given."""
+        self._ask("PATCH", f"rows/{quote(table)}/{quote(key)}", values)
+
+    def delete(self, table: str, key: str) -> None:
+        """Remove a row."""
+        self._ask("DELETE", f"rows/{quote(table)}/{quote(key)}")
+
+    def rows(self, table: str) -> list[Row]:
+        """Every stored row with all its columns, in the order of the key, decimals exact."""
+        found: list[Row] = self._ask("GET", f"rows/{quote(table)}")
+        return found
+
+    def tables(self) -> list[Row]:
+        """Name, entity set, key, columns and count of rows of every table."""
+        found: list[Row] = self._ask("GET", "tables")
+        return found
+
+    def requests(self) -> list[Row]:
+        """The requests served so far."""
+        found: list[Row] = self._ask("GET", "requests")
+        return found
+
+    def clear_requests(self) -> None:
+        """Begin a new log of requests."""
+        self._ask("DELETE", "requests")
+
+    def fault(self, path: str = "", **what: Any) -> None:
+        """Order a fault; the arguments are the attributes of `sandbox.faults.Fault`."""
+        self._ask("POST", "faults", {"path": path, **what})
+
+    def clear_faults(self) -> None:
+        """Take back all faults."""
+        self._ask("DELETE", "faults")
+
+    def expire_tokens(self) -> None:
+        """Let every access token have expired."""
+        self._ask("POST", "tokens/expire")
+
+    def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
+        """Refuse a refresh token, because it is `revoked`, `inactive` or `expired`."""
+        self._ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
+
+    def configure(self, **switches: Any) -> Row:
+        """Set switches: `page_delay_ms`, `page_size_cap`, `forbidden_tables`,
+        `token_lifetime`, `single_use_refresh_tokens`.
+
+        Returns:
+            What they were before, to be set again.
+        """  # noqa: D205  - the list of the switches is the summary
+        before: Row = self._ask("POST", "configure", switches)
+        return before
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  - JSON
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
+        with contextlib.closing(connection):
+            content = None if body is None else _encoder.encode(body)
+            connection.request(method, f"/sandbox/{path}", content)
+            response = connection.getresponse()
+            answer = json.loads(response.read(), parse_float=Decimal)
+        if response.status != http.client.OK:
+            message = f"{method} /sandbox/{path}: {answer['error']}"
+            raise SandboxError(message)
+        return answer
+
+
+@contextlib.contextmanager
+def running(
+    rows: int = 2_000,
+    seed: int = 1,
+    csdl: Path | None = None,
+    table: str = "",
+    port: int = 0,
+) -> Iterator[Sandbox]:
+    """Start a sandbox in a process of its own, and stop it at the end in any case.
+
+    Args:
+        rows: how many over all tables.
+        seed: what they follow from.
+        csdl: a CSDL document to serve in place of the sandbox's own organisation.
+        table: a table that gets all the rows.
+        port: 0 takes a free one.
+
+    Raises:
+        SandboxError: it did not start.
+    """
+    command = [sys.executable, "-m", "sandbox", "--announce-json", "--port", str(port)]
+    command += ["--rows", str(rows), "--seed", str(seed)]
+    command += ["--csdl", str(csdl)] if csdl else []
+    command += ["--table", table] if table else []
+    with subprocess.Popen(  # noqa: S603  - this interpreter, and arguments of our own
+        command, stdout=subprocess.PIPE, text=True, cwd=PROJECT
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                message = f"The sandbox ended before it was ready, with code {process.wait()}."
+                raise SandboxError(message)
+            yield Sandbox(json.loads(line), process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()

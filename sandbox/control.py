@@ -1,0 +1,147 @@
+"""The routes under /sandbox/ by which tests look behind the service and change it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.errors import ServiceError
+from sandbox.faults import Fault
+from sandbox.writing import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from sandbox.faults import FaultLayer
+    from sandbox.service import Service
+
+
+class Unusable(Exception):
+    """An order to the sandbox that cannot be followed."""
+
+
+class Control:
+    """What tests may do to a running sandbox."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.writer = Writer(service.model, service.store)
+        self.layer: FaultLayer | None = None
+
+    def routes(self) -> list[Route]:
+        """The routes."""
+        return [
+            self._route("/sandbox/tables", "GET", self._tables),
+            self._route("/sandbox/rows/{table}", "GET", self._rows),
+            self._route("/sandbox/rows/{table}", "POST", self._insert),
+            self._route("/sandbox/rows/{table}/{key}", "PATCH", self._update),
+            self._route("/sandbox/rows/{table}/{key}", "DELETE", self._delete),
+            self._route("/sandbox/requests", "GET", self._requests),
+            self._route("/sandbox/requests", "DELETE", self._clear_requests),
+            self._route("/sandbox/faults", "POST", self._fault),
+            self._route("/sandbox/faults", "DELETE", self._clear_faults),
+            self._route("/sandbox/tokens/expire", "POST", self._expire),
+            self._route("/sandbox/tokens/revoke", "POST", self._revoke),
+            self._route("/sandbox/configure", "POST", self._configure),
+        ]
+
+    def _route(self, path: str, method: str, work: Callable[[Request], Awaitable[object]]) -> Route:
+        async def answer(request: Request) -> Response:
+            try:
+                result = await work(request)
+            except (Unusable, ServiceError, msgspec.ValidationError, ValueError) as error:
+                body = msgspec.json.encode({"error": str(error)})
+                return Response(body, 400, media_type="application/json")
+            if isinstance(result, bytes):
+                return Response(result, media_type="application/json")
+            return Response(msgspec.json.encode(result), media_type="application/json")
+
+        return Route(path, answer, methods=[method])
+
+    @property
+    def _faults(self) -> FaultLayer:
+        if self.layer is None:
+            message = "The layer of faults is not there."
+            raise Unusable(message)
+        return self.layer
+
+    async def _tables(self, _request: Request) -> object:
+        return [
+            {
+                "name": table.name,
+                "set_name": table.set_name,
+                "key": list(table.key),
+                "primary_id": table.primary_id,
+                "columns": {column.property_name: column.edm_type for column in table.columns},
+                "readable": table.readable,
+                "abstract": table.abstract,
+                "change_tracking": table.change_tracking,
+                "rows": self.service.pages.count(table, ""),
+            }
+            for table in self.service.model.tables
+            if table.set_name
+        ]
+
+    async def _rows(self, request: Request) -> object:
+        return self.service.pages.stored(self.writer.table(request.path_params["table"]))
+
+    async def _insert(self, request: Request) -> object:
+        rows = json.loads(await request.body(), parse_float=Decimal)
+        return self.writer.insert(request.path_params["table"], rows)
+
+    async def _update(self, request: Request) -> object:
+        values = json.loads(await request.body(), parse_float=Decimal)
+        return self.writer.update(request.path_params["table"], request.path_params["key"], values)
+
+    async def _delete(self, request: Request) -> object:
+        return self.writer.delete(request.path_params["table"], request.path_params["key"])
+
+    async def _requests(self, _request: Request) -> object:
+        return self._faults.log
+
+    async def _clear_requests(self, _request: Request) -> object:
+        self._faults.log.clear()
+        return {}
+
+    async def _fault(self, request: Request) -> object:
+        self._faults.order(msgspec.json.decode(await request.body(), type=Fault))
+        return {}
+
+    async def _clear_faults(self, _request: Request) -> object:
+        self._faults.orders.clear()
+        return {}
+
+    async def _expire(self, _request: Request) -> object:
+        self.service.authority.expire()
+        return {}
+
+    async def _revoke(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, str])
+        self.service.authority.revoke(order["refresh_token"], order.get("reason", "revoked"))
+        return {}
+
+    async def _configure(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, Any])
+        authority, switches = self.service.authority, self.service.switches
+        places: dict[str, tuple[object, str]] = {
+            "token_lifetime": (authority, "lifetime"),
+            "single_use_refresh_tokens": (authority, "single_use"),
+            "page_delay_ms": (switches, "page_delay_ms"),
+            "page_size_cap": (switches, "page_size_cap"),
+            "forbidden_tables": (switches, "forbidden_tables"),
+        }
+        if unknown := set(order) - set(places):
+            message = f"Unknown switches: {sorted(unknown)}; there are {sorted(places)}."
+            raise Unusable(message)
+        before = {name: getattr(*places[name]) for name in order}
+        for name, value in order.items():
+            place, attribute = places[name]
+            setattr(place, attribute, value)
+        return before

@@ -1,0 +1,260 @@
+"""Faults that can be ordered, and the log of the requests: a layer around the service."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTROL = "/sandbox/"
+LONGEST_LOG = 200_000
+LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
+NEXT_LINK = re.compile(rb'("@odata\.nextLink":")([^"]*)(")')
+HTML = b"<!DOCTYPE html><html><body><h1>Sign in to your account</h1></body></html>"
+THROTTLED = {
+    "requests": (
+        "0x80072322",
+        "Number of requests exceeded the limit of 6000 over time window of 300 seconds.",
+    ),
+    "execution_time": (
+        "0x80072321",
+        "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds "
+        "over time window of 300 seconds. Decrease number of concurrent requests or reduce the "
+        "duration of requests and try again later.",
+    ),
+    "concurrency": ("0x80072326", "Number of concurrent requests exceeded the limit of 52."),
+}
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """What to do to which requests.
+
+    Attributes:
+        path: found anywhere in the decoded path and query, a part or a regular expression.
+        method: the method, or any.
+        count: how many requests to hit; none means all.
+        skip: how many matching requests to let through first.
+        probability: the share of the matching requests to hit, drawn with `seed`.
+        status: answer with this status, `headers` and `body`.
+        throttle: answer 429 for `requests`, `execution_time` or `concurrency`.
+        retry_after: the `Retry-After` header's value.
+        delay_ms: wait before anything else.
+        drop: close the connection without an answer.
+        truncate: close it in the middle of the body.
+        repeat_next_link: give the request's own URL as nextLink.
+        relative_next_link: give the nextLink relative to the service root.
+        empty_page: give no rows, and a nextLink that goes on.
+        html: answer 200 with a web page.
+    """
+
+    path: str = ""
+    method: str = ""
+    count: int | None = 1
+    skip: int = 0
+    probability: float = 1.0
+    seed: int = 0
+    status: int | None = None
+    headers: dict[str, str] = {}
+    body: Any = None
+    throttle: str = ""
+    retry_after: str | None = None
+    delay_ms: int = 0
+    drop: bool = False
+    truncate: bool = False
+    repeat_next_link: bool = False
+    relative_next_link: bool = False
+    empty_page: bool = False
+    html: bool = False
+
+    def answer(self) -> tuple[int, dict[str, str], bytes] | None:
+        """The answer that takes the place of the service's, if there is one."""
+        headers = {"Content-Type": "application/json; odata.metadata=minimal", **self.headers}
+        if self.retry_after is not None:
+            headers["Retry-After"] = self.retry_after
+        if self.throttle:
+            code, message = THROTTLED[self.throttle]
+            headers.setdefault("Retry-After", "1")
+            return 429, headers, _error(code, message)
+        if self.html:
+            return 200, {**headers, "Content-Type": "text/html; charset=utf-8"}, HTML
+        if self.status is None:
+            return None
+        if isinstance(self.body, str):
+            return self.status, headers, self.body.encode()
+        if self.body is not None:
+            return self.status, headers, msgspec.json.encode(self.body)
+        return self.status, headers, _error("0x80040216", "An unexpected error occurred.")
+
+
+def _error(code: str, message: str) -> bytes:
+    return msgspec.json.encode({"error": {"code": code, "message": message}})
+
+
+class _Order:
+    """A fault with its counters."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.seen = 0
+        self.hits = 0
+        self.random = random.Random(fault.seed)  # noqa: S311  - repeatable by design
+        self.pattern = re.compile(fault.path) if _is_pattern(fault.path) else None
+
+    def hits_request(self, method: str, url: str) -> bool:
+        fault = self.fault
+        if fault.method and fault.method.upper() != method:
+            return False
+        if fault.path not in url and not (self.pattern and self.pattern.search(url)):
+            return False
+        self.seen += 1
+        if self.seen <= fault.skip or (fault.count is not None and self.hits >= fault.count):
+            return False
+        if fault.probability < 1 and self.random.random() >= fault.probability:
+            return False
+        self.hits += 1
+        return True
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return bool(text)
+
+
+class FaultLayer:
+    """Logs every request, and does to it what was ordered.
+
+    Args:
+        app: the service within.
+        abort: closes the connection of a client's address.
+    """
+
+    def __init__(self, app: ASGIApp, abort: Callable[[tuple[str, int]], None]) -> None:
+        self.app = app
+        self.abort = abort
+        self.orders: list[_Order] = []
+        self.log: list[dict[str, Any]] = []
+
+    def order(self, fault: Fault) -> None:
+        """Add a fault; the first that matches a request wins."""
+        self.orders.append(_Order(fault))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+            await self.app(scope, receive, send)
+            return
+        query = scope["query_string"].decode("latin-1")
+        url = f"{scope['path']}?{unquote(query)}" if query else scope["path"]
+        entry = self._entry(scope, query)
+        order = next((o for o in self.orders if o.hits_request(scope["method"], url)), None)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry["status"] = message["status"]
+            else:
+                entry["bytes"] += len(message.get("body", b""))
+            await send(message)
+
+        if order is None:
+            await self.app(scope, receive, counted)
+        else:
+            entry["fault"] = True
+            await self._spoil(order.fault, scope, receive, counted)
+
+    def _entry(self, scope: Scope, query: str) -> dict[str, Any]:
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        entry: dict[str, Any] = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "query": dict(parse_qsl(query, keep_blank_values=True)),
+            "headers": {name: headers[name] for name in LOGGED_HEADERS if name in headers},
+            "cookie": "cookie" in headers,
+            "authorization": "authorization" in headers,
+            "status": 0,
+            "bytes": 0,
+            "fault": False,
+        }
+        if len(self.log) < LONGEST_LOG:
+            self.log.append(entry)
+        return entry
+
+    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.delay_ms:
+            await asyncio.sleep(fault.delay_ms / 1000)
+        if fault.drop:
+            self.abort(scope["client"])
+            return
+        if (answer := fault.answer()) is not None:
+            status, headers, body = answer
+            await _send(send, status, list(_raw(headers, len(body))), body)
+            return
+        if fault.empty_page:
+            scope["sandbox.empty_page"] = True
+        if not (fault.truncate or fault.repeat_next_link or fault.relative_next_link):
+            await self.app(scope, receive, send)
+            return
+        await self._rewrite(fault, scope, receive, send)
+
+    async def _rewrite(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if not fault.truncate:
+            kept = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
+            scope = {**scope, "headers": kept}
+        start: Message = {}
+        body = b""
+
+        async def collect(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+            else:
+                body += message.get("body", b"")
+
+        await self.app(scope, receive, collect)
+        headers = list(start["headers"])
+        if fault.truncate:
+            await send({**start, "headers": headers})
+            await send(
+                {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+            )
+            return
+        own = _url(scope).encode()
+        if fault.repeat_next_link:
+            body = NEXT_LINK.sub(lambda match: match[1] + own + match[3], body)
+        if fault.relative_next_link:
+            body = NEXT_LINK.sub(_relative, body)
+        headers = [header for header in headers if header[0] != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await _send(send, start["status"], headers, body)
+
+
+def _relative(match: re.Match[bytes]) -> bytes:
+    return match[1] + re.sub(rb"^.*?/api/data/v[\d.]+/", b"", match[2]) + match[3]
+
+
+def _url(scope: Scope) -> str:
+    host = dict(scope["headers"]).get(b"host", b"").decode()
+    query = scope["query_string"].decode("latin-1")
+    path = scope["raw_path"].decode("latin-1").partition("?")[0]
+    return f"{scope['scheme']}://{host}{path}" + (f"?{query}" if query else "")
+
+
+def _raw(headers: dict[str, str], length: int) -> list[tuple[bytes, bytes]]:
+    pairs = {**headers, "Content-Length": str(length)}
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs.items()]
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,218 @@
+"""The data model of an organisation as plain values: tables, columns, choices.
+
+The words are those of Dataverse: a table has a logical name (`account`), an entity set
+(`accounts`) and columns; a column has a kind, which Dataverse calls its attribute type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+
+class Label(NamedTuple):
+    """A text in the organisation's two languages: English (1033) and German (1031)."""
+
+    english: str
+    german: str
+
+
+NO_LABEL = Label("", "")
+
+
+class Kind(StrEnum):
+    """What a column is; the values are those of `AttributeTypeName`."""
+
+    BIGINT = "BigIntType"
+    BOOLEAN = "BooleanType"
+    CUSTOMER = "CustomerType"
+    DATETIME = "DateTimeType"
+    DECIMAL = "DecimalType"
+    DOUBLE = "DoubleType"
+    ENTITY_NAME = "EntityNameType"
+    FILE = "FileType"
+    IMAGE = "ImageType"
+    INTEGER = "IntegerType"
+    LOOKUP = "LookupType"
+    MEMO = "MemoType"
+    MONEY = "MoneyType"
+    MULTI_SELECT = "MultiSelectPicklistType"
+    OWNER = "OwnerType"
+    PICKLIST = "PicklistType"
+    STATE = "StateType"
+    STATUS = "StatusType"
+    STRING = "StringType"
+    UNIQUE_IDENTIFIER = "UniqueidentifierType"
+    # Only in documents of services that are not Dataverse.
+    STRUCTURE = "Structure"
+    STREAM = "Stream"
+    TIME = "Time"
+
+
+LOOKUPS = frozenset({Kind.LOOKUP, Kind.CUSTOMER, Kind.OWNER})
+CHOICES = frozenset({Kind.PICKLIST, Kind.STATE, Kind.STATUS})
+
+EDM_TYPES = {
+    Kind.BIGINT: "Edm.Int64",
+    Kind.BOOLEAN: "Edm.Boolean",
+    Kind.CUSTOMER: "Edm.Guid",
+    Kind.DATETIME: "Edm.DateTimeOffset",
+    Kind.DECIMAL: "Edm.Decimal",
+    Kind.DOUBLE: "Edm.Double",
+    Kind.ENTITY_NAME: "Edm.String",
+    Kind.FILE: "Edm.Guid",
+    Kind.IMAGE: "Edm.Binary",
+    Kind.INTEGER: "Edm.Int32",
+    Kind.LOOKUP: "Edm.Guid",
+    Kind.MEMO: "Edm.String",
+    Kind.MONEY: "Edm.Decimal",
+    Kind.MULTI_SELECT: "Edm.String",
+    Kind.OWNER: "Edm.Guid",
+    Kind.PICKLIST: "Edm.Int32",
+    Kind.STATE: "Edm.Int32",
+    Kind.STATUS: "Edm.Int32",
+    Kind.STREAM: "Edm.Stream",
+    Kind.STRING: "Edm.String",
+    Kind.UNIQUE_IDENTIFIER: "Edm.Guid",
+}
+
+
+class Option(NamedTuple):
+    """One value of a choice."""
+
+    value: int
+    label: Label
+    state: int | None = None
+
+
+@dataclass(frozen=True)
+class OptionSet:
+    """The values of a choice column; a global one is shared by several columns."""
+
+    name: str
+    options: tuple[Option, ...]
+    is_global: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: the logical name, `primarycontactid`.
+        kind: what it is.
+        property_name: its name in a row, `_primarycontactid_value`.
+        edm_type: its type in the CSDL document.
+        values: the recipe by which rows are invented; empty for the kind's own.
+        nulls: which share of the rows leave it empty.
+        scale: digits after the decimal point.
+        behavior: of a date: UserLocal, DateOnly or TimeZoneIndependent.
+        navigation: the navigation property's name for each target of a lookup.
+        members: the names of an enumeration, and `fields` the properties of a complex type.
+    """
+
+    name: str
+    kind: Kind
+    property_name: str
+    edm_type: str
+    label: Label = NO_LABEL
+    description: str = ""
+    values: str = ""
+    nulls: float = 0.0
+    options: OptionSet | None = None
+    targets: tuple[str, ...] = ()
+    navigation: tuple[str, ...] = ()
+    max_length: int | None = None
+    scale: int | None = None
+    behavior: str = "UserLocal"
+    computed: bool = False
+    members: tuple[str, ...] = ()
+    fields: tuple[Column, ...] = ()
+    is_collection: bool = False
+
+    @property
+    def is_polymorphic(self) -> bool:
+        """Whether a lookup's rows may be of several tables."""
+        return len(self.targets) > 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, its inherited columns included.
+
+    Attributes:
+        key: the properties of the CSDL key, which `systemuser` shares with its base type.
+        primary_id: the column that tells rows apart, the first if the key is composite.
+        base: the entity type it inherits from, without namespace.
+        has_rows: false for a base type that is in the CSDL document only.
+        readable: false for a table without the RetrieveMultiple message.
+        union_of: the tables whose rows this abstract one shows.
+    """
+
+    name: str
+    set_name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    primary_id: str
+    primary_name: str = ""
+    schema_name: str = ""
+    type_code: int = 0
+    label: Label = NO_LABEL
+    plural: Label = NO_LABEL
+    description: str = ""
+    base: str = "crmbaseentity"
+    abstract: bool = False
+    intersect: bool = False
+    private: bool = False
+    activity: bool = False
+    custom: bool = False
+    logical: bool = False
+    table_type: str = "Standard"
+    change_tracking: bool = False
+    ownership: str = "UserOwned"
+    readable: bool = True
+    union_of: tuple[str, ...] = ()
+    share: float = 1.0
+    fixed_rows: int | None = None
+
+    @cached_property
+    def by_property(self) -> dict[str, Column]:
+        """The columns by the names they have in rows."""
+        return {column.property_name: column for column in self.columns}
+
+    @cached_property
+    def row_key(self) -> tuple[str, ...]:
+        """The properties by which rows are told apart and paged."""
+        return self.key if len(self.key) > 1 else (self.primary_id,)
+
+    @cached_property
+    def version_column(self) -> str:
+        """The property that holds the row's version, or nothing."""
+        return "versionnumber" if "versionnumber" in self.by_property else ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that is known of a service's data.
+
+    Attributes:
+        document: the CSDL document, when the service was made from one.
+    """
+
+    namespace: str
+    alias: str
+    tables: tuple[Table, ...]
+    document: bytes | None = None
+    container: str = "System"
+
+    @cached_property
+    def by_name(self) -> dict[str, Table]:
+        """Tables by logical name."""
+        return {table.name: table for table in self.tables}
+
+    @cached_property
+    def by_set(self) -> dict[str, Table]:
+        """Tables by the name of their entity set."""
+        return {table.set_name: table for table in self.tables if table.set_name}

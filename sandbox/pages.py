@@ -1,0 +1,241 @@
+"""Rows of an entity set as the bytes of an answer."""
+
+from __future__ import annotations
+
+import gzip
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sandbox import paging, query
+from sandbox.errors import bad_query, no_record, unknown_segment
+from sandbox.filters import Literal
+from sandbox.rendering import Renderer, wanted
+from sandbox.sql import Condition, stored_value
+from sandbox.store import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from sandbox.model import Model, Table
+    from sandbox.store import Store
+
+LARGEST_COUNT = 5_000
+SMALLEST_COMPRESSED = 1_000
+METADATA_VERSION = "107932318"
+TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
+LIMIT_EXCEEDED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
+GLOBAL_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The `Prefer` header."""
+
+    page_size: int | None = None
+    annotations: tuple[str, ...] = ()
+    track_changes: bool = False
+
+
+class PageCache:
+    """Answers that were made before, the latest used, up to a number of bytes."""
+
+    def __init__(self, limit: int = 256 * 2**20) -> None:
+        self.limit = limit
+        self.size = 0
+        self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def get(self, key: Hashable) -> bytes | None:
+        """What was kept under a key."""
+        page = self._pages.get(key)
+        if page is not None:
+            self._pages.move_to_end(key)
+        return page
+
+    def put(self, key: Hashable, page: bytes) -> None:
+        """Keep an answer, and drop the longest unused ones for it."""
+        old = self._pages.pop(key, b"")
+        self._pages[key] = page
+        self.size += len(page) - len(old)
+        while self.size > self.limit:
+            _, dropped = self._pages.popitem(last=False)
+            self.size -= len(dropped)
+
+
+def compressed(body: bytes) -> bytes:
+    """A body in gzip, quickly rather than small."""
+    return gzip.compress(body, compresslevel=1, mtime=0)
+
+
+class Pages:
+    """Answers queries over entity sets."""
+
+    def __init__(self, model: Model, store: Store) -> None:
+        self.model = model
+        self.store = store
+        self.renderer = Renderer(model)
+
+    def page(  # noqa: PLR0913  - what an answer depends on
+        self,
+        table: Table,
+        root: str,
+        raw: str,
+        preferences: Preferences,
+        largest: int = paging.LARGEST_PAGE,
+        *,
+        empty: bool = False,
+    ) -> bytes:
+        """One page of an entity set.
+
+        Args:
+            table: whose rows.
+            root: the URL of the service, for the links.
+            raw: the query string.
+            preferences: the page size and the annotations asked for.
+            largest: the most rows of a page.
+            empty: give none of the rows, and a nextLink to the same page.
+        """
+        asked = query.read(raw, self.model, table)
+        condition = Condition(self.model, table)
+        where = condition.write(asked.filter) if asked.filter else "1"
+        parameters = list(condition.parameters)
+        columns = paging.paging_columns(table, asked.order)
+        number, everything = 1, (where, tuple(parameters))
+        if asked.skip_token:
+            cookie = paging.read(asked.skip_token, columns)
+            number = cookie.page
+            beyond, values = paging.after(cookie, asked.order)
+            where, parameters = f"{where} AND {beyond}", parameters + values
+        size, limited = self._size(asked, preferences, largest)
+        chosen = asked.select or table.columns
+        row = self.renderer.row(table, asked.select, preferences.annotations)
+        names = ", ".join(quoted(column.property_name) for column in columns)
+        found = self.store.select(
+            f"SELECT {row}, {names} FROM {quoted(table.name)} WHERE {where} "  # noqa: S608  - made of the model's names
+            f"ORDER BY {self._order(table, asked)} LIMIT {size + 1}",
+            parameters,
+        )
+        more, found = len(found) > size, found[:size]
+        context = table.set_name
+        if asked.select:
+            context += f"({','.join(column.property_name for column in chosen)})"
+        head = [f'"@odata.context":"{root}$metadata#{context}"']
+        head += self._totals(table, asked, everything, preferences.annotations)
+        token = tail = ""
+        if empty:
+            token, found = paging.onward(asked.skip_token), []
+        elif more and not limited:
+            token = paging.token(number, columns, found[0][1:], found[-1][1:])
+        if token:
+            options = f"{asked.text}&" if asked.text else ""
+            set_name = quote(table.set_name)
+            tail = f',"@odata.nextLink":"{root}{set_name}?{options}$skiptoken={token}"'
+        rows = b",".join([row[0] for row in found])
+        return b"".join(
+            (f"{{{','.join(head)},".encode(), b'"value":[', rows, b"]", tail.encode(), b"}")
+        )
+
+    def _size(self, asked: query.Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
+        """How many rows, and whether that is all that was asked for."""
+        wish = preferences.page_size
+        if wish is not None:
+            # A page size makes $top void; one that is too large is void itself.
+            return (wish if 0 < wish <= largest else largest), False
+        if asked.top is not None:
+            return min(asked.top, largest), True
+        return largest, False
+
+    def _order(self, table: Table, asked: query.Query) -> str:
+        if not asked.order:
+            return ", ".join(quoted(name) for name in table.row_key)
+        parts = [
+            f"{quoted(part.column.property_name)}{' DESC' if part.descending else ''}"
+            for part in asked.order
+        ]
+        named = {part.column.property_name for part in asked.order}
+        if not named.issuperset(table.row_key) and not table.union_of:
+            # Equal rows in the order of storage, not of the key that the cookie goes by.
+            parts.append("rowid")
+        return ", ".join(parts)
+
+    def _totals(
+        self,
+        table: Table,
+        asked: query.Query,
+        everything: tuple[str, tuple[Any, ...]],
+        annotations: tuple[str, ...],
+    ) -> list[str]:
+        total, exceeded, head = -1, False, []
+        if asked.count:
+            where, parameters = everything
+            number = self._number(table, where, parameters)
+            total, exceeded = min(number, LARGEST_COUNT), number > LARGEST_COUNT
+            head.append(f'"@odata.count":{total}')
+        for name, value in (
+            (TOTAL, str(total)),
+            (LIMIT_EXCEEDED, str(exceeded).lower()),
+            (GLOBAL_VERSION, f'"{METADATA_VERSION}"'),
+        ):
+            if wanted(name, annotations):
+                head.append(f'"@{name}":{value}')
+        return head
+
+    def _number(self, table: Table, where: str, parameters: tuple[Any, ...]) -> int:
+        sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {where}"  # noqa: S608  - made of the model's names
+        return int(self.store.select(sql, parameters)[0][0])
+
+    def count(self, table: Table, raw: str) -> int:
+        """How many rows a query finds, without the service's limit."""
+        asked = query.read(raw, self.model, table)
+        condition = Condition(self.model, table)
+        where = condition.write(asked.filter) if asked.filter else "1"
+        return self._number(table, where, tuple(condition.parameters))
+
+    def single(
+        self, table: Table, key: str, root: str, raw: str, annotations: tuple[str, ...]
+    ) -> bytes:
+        """One row by its key, `accounts(guid)` or `accounts(a='x',b=1)`."""
+        asked = query.read(raw, self.model, table)
+        names, values = self._key(table, key)
+        where = " AND ".join(f"{quoted(name)} = ?" for name in names)
+        found = self.store.select(
+            f"SELECT {self.renderer.row(table, asked.select, annotations)} "  # noqa: S608  - made of the model's names
+            f"FROM {quoted(table.name)} WHERE {where}",
+            values,
+        )
+        if not found:
+            raise no_record(table.name, key)
+        context = table.set_name
+        if asked.select:
+            context += f"({','.join(column.property_name for column in asked.select)})"
+        row: bytes = found[0][0]
+        return f'{{"@odata.context":"{root}$metadata#{context}/$entity",'.encode() + row[1:]
+
+    def _key(self, table: Table, key: str) -> tuple[list[str], list[Any]]:
+        names, values = [], []
+        for position, part in enumerate(key.split(",")):
+            name, equals, text = part.partition("=")
+            if not equals:
+                name, text = table.row_key[position % len(table.row_key)], part
+            column = table.by_property.get(name.strip())
+            if column is None:
+                raise unknown_segment(f"{table.set_name}({key})")
+            kind = "string" if column.edm_type == "Edm.String" else ""
+            text = text.strip()
+            if text.startswith("'"):
+                text = text[1:-1].replace("''", "'")
+            names.append(column.property_name)
+            values.append(stored_value(column, Literal(kind, text)))
+        if len(names) != len(table.row_key) and len(names) > 1:
+            message = "The number of keys specified does not match."
+            raise bad_query(message)
+        return names, values
+
+    def stored(self, table: Table) -> bytes:
+        """Every row as it is stored, with all its columns: a JSON array."""
+        order = ", ".join(quoted(name) for name in table.row_key)
+        found = self.store.select(
+            f"SELECT {self.renderer.row(table, etag=False)} FROM {quoted(table.name)} ORDER BY {order}"  # noqa: S608  - made of the model's names
+        )
+        return b"[" + b",".join([row[0] for row in found]) + b"]"

@@ -1,0 +1,178 @@
+"""Believable values, made once by Faker and then drawn from."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from faker import Faker
+
+if TYPE_CHECKING:
+    import random
+
+LOCALES = ("en_US", "de_DE")
+START = datetime(2019, 1, 1, tzinfo=UTC)
+END = datetime(2025, 6, 30, tzinfo=UTC)
+PAGE = 1500
+
+
+class Person(NamedTuple):
+    """A name and the address that goes with it."""
+
+    first_name: str
+    last_name: str
+    full_name: str
+    email: str
+
+
+class Place(NamedTuple):
+    """The parts of a postal address that belong together."""
+
+    city: str
+    postcode: str
+    region: str
+    country: str
+
+
+class Company(NamedTuple):
+    """A company's name and how to reach it."""
+
+    company: str
+    company_email: str
+    url: str
+
+
+class Currency(NamedTuple):
+    """A currency, with its rate against the base currency."""
+
+    currency_name: str
+    currency_code: str
+    currency_symbol: str
+    currency_rate: str
+
+
+CURRENCIES = (
+    Currency("Euro", "EUR", "€", "1.0000000000"),
+    Currency("US Dollar", "USD", "$", "1.0837000000"),
+    Currency("Pound Sterling", "GBP", "£", "0.8429150000"),
+    Currency("Swiss Franc", "CHF", "CHF", "0.9381000001"),
+    Currency("Yen", "JPY", "¥", "163.2509876543"),
+)
+
+
+@dataclass(frozen=True)
+class Pools:
+    """What rows are made of; `plain` holds the lists that stand alone, by recipe."""
+
+    people: list[Person]
+    places: list[Place]
+    companies: list[Company]
+    plain: dict[str, list[str]]
+
+
+def moment(seconds: int) -> str:
+    """A point in time as the store holds it: UTC without the Z, so that fractions sort."""
+    return (START + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _ascii(name: str) -> str:
+    for german, plain in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        name = name.replace(german, plain)
+    return "".join(letter for letter in name.lower() if letter.isascii() and letter.isalnum())
+
+
+def _amounts(rng: random.Random) -> list[str]:
+    cents = [
+        f"{n // 100}.{n % 100:02d}00" for n in (rng.randrange(90_000_000) for _ in range(PAGE))
+    ]
+    fine = [f"{rng.randrange(90_000)}.{rng.randrange(10_000):04d}" for _ in range(PAGE // 3)]
+    return [*cents, *fine, "20000.0000", "0.0000", "922337203685477.5807"]
+
+
+def _precise(rng: random.Random) -> list[str]:
+    numbers = [f"{rng.randrange(10**9)}.{rng.randrange(10**10):010d}" for _ in range(PAGE)]
+    return [*numbers, "12345678901.1234000000", "0.0000000000", "-99999999999.9999999999"] * 2
+
+
+def _long_texts(rng: random.Random, paragraphs: list[str]) -> list[str]:
+    short = ["\n\n".join(rng.choices(paragraphs, k=rng.randint(1, 3))) for _ in range(PAGE)]
+    long = ["\r\n".join(rng.choices(paragraphs, k=rng.randint(80, 240))) for _ in range(6)]
+    return [*short, *long]
+
+
+def make(rng: random.Random) -> Pools:
+    """Pools of values, the same for the same state of `rng`."""
+    fakers = [Faker(locale) for locale in LOCALES]
+    for faker in fakers:
+        faker.seed_instance(rng.getrandbits(64))
+    english, german = fakers
+
+    def draw(method: str, count: int = 400) -> list[str]:
+        return [
+            str(getattr(faker, method)()).replace("\n", ", ")
+            for faker in fakers
+            for _ in range(count)
+        ]
+
+    firsts, lasts, domains = draw("first_name"), draw("last_name"), draw("domain_name", 150)
+    people = [
+        Person(
+            first, last, f"{first} {last}", f"{_ascii(first)}.{_ascii(last)}@{rng.choice(domains)}"
+        )
+        for first, last in zip(rng.choices(firsts, k=3000), rng.choices(lasts, k=3000), strict=True)
+    ]
+    places = [
+        *(
+            Place(german.city(), german.postcode(), german.state(), "Deutschland")
+            for _ in range(400)
+        ),
+        *(Place(english.city(), english.postcode(), english.state(), "USA") for _ in range(400)),
+        Place("Łódź", "90-001", "Łódzkie", "Polska"),
+        Place("東京", "100-0001", "関東", "日本"),
+    ]
+    companies = []
+    for name in draw("company", 700):
+        domain = f"{_ascii(name) or 'example'}.example"
+        companies.append(Company(name, f"info@{domain}", f"https://www.{domain}/"))
+    paragraphs = draw("paragraph", 250)
+    days = (END - START).days
+    plain = {
+        "paragraph": paragraphs,
+        "words": [line.rstrip(".") for line in draw("sentence", 500)],
+        "long_text": _long_texts(rng, paragraphs),
+        "street": draw("street_address"),
+        "phone": draw("phone_number"),
+        "job": draw("job", 200),
+        "product": draw("catch_phrase", 200) if hasattr(german, "catch_phrase") else draw("bs"),
+        "file_name": draw("file_name", 200),
+        "ticker": ["".join(rng.choices("ABCDEFGHIKLMNOPRSTUW", k=4)) for _ in range(200)],
+        "quotes": [
+            'say "hi"',
+            "O'Brien",
+            "back\\slash",
+            "tab\there",
+            "a/b?c#d&e=f+g%h",
+            "<tag/>",
+            "new\nline",
+        ],
+        "unicode": ["größe", "naïve", "日本語", "emoji 🚀", "Ελλάδα", "  ", "‏עברית"],
+        "base64": [
+            base64.b64encode(rng.randbytes(rng.randint(30, 900))).decode() for _ in range(100)
+        ],
+        "image": [
+            base64.b64encode(b"\x89PNG\r\n\x1a\n" + rng.randbytes(120)).decode() for _ in range(50)
+        ],
+        "money": _amounts(rng),
+        "precise": _precise(rng),
+        "moment": [moment(rng.randrange(days * 86400)) for _ in range(4000)],
+        "midnight": [moment(rng.randrange(days) * 86400) for _ in range(1000)],
+        "day": [str(START.date() + timedelta(days=n)) for n in range(days)],
+        "birthday": [
+            str(date(1940, 1, 1) + timedelta(days=rng.randrange(24000))) for _ in range(2000)
+        ],
+        "time": [f"{n // 60:02d}:{n % 60:02d}:00" for n in range(0, 1440, 7)],
+        "duration": [f"PT{n}M" for n in range(1, 300)],
+    }
+    return Pools(people, places, companies, plain)

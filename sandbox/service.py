@@ -1,0 +1,301 @@
+"""The Web API at /api/data/v9.2/: from a request to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from starlette.responses import Response
+
+from sandbox import errors, metadata, tokens
+from sandbox.definitions import Definitions
+from sandbox.errors import ServiceError
+from sandbox.pages import (
+    LARGEST_COUNT,
+    SMALLEST_COMPRESSED,
+    PageCache,
+    Pages,
+    Preferences,
+    compressed,
+)
+from sandbox.paging import LARGEST_PAGE
+from sandbox.query import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from sandbox.model import Model, Table
+    from sandbox.store import Store
+    from sandbox.tokens import Authority
+
+LONGEST_URL = 32_768
+VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
+USER = "00000000-5a4d-4b0c-8b0c-000000005e12"
+BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
+ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
+JSON = "application/json; odata.metadata=minimal"
+WORKERS = 4
+T = TypeVar("T")
+
+
+@dataclass
+class Switches:
+    """What can be changed while the service runs.
+
+    Attributes:
+        page_delay_ms: how long every answer of an entity set waits.
+        page_size_cap: the most rows of a page.
+        forbidden_tables: logical names of tables that the caller may not read.
+    """
+
+    page_delay_ms: int = 0
+    page_size_cap: int = LARGEST_PAGE
+    forbidden_tables: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Answer:
+    """A body with its type, before headers and compression."""
+
+    body: bytes
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    gzipped: bool = False
+
+
+def _preferences(header: str) -> Preferences:
+    size = re.search(r"odata\.maxpagesize\s*=\s*(\d+)", header)
+    annotations = re.search(r'odata\.include-annotations\s*=\s*"([^"]*)"', header)
+    patterns = [part.strip() for part in annotations[1].split(",")] if annotations else []
+    return Preferences(
+        page_size=int(size[1]) if size else None,
+        annotations=tuple(pattern for pattern in patterns if pattern),
+        track_changes="odata.track-changes" in header,
+    )
+
+
+class Service:
+    """Everything under the service root."""
+
+    def __init__(self, model: Model, store: Store, authority: Authority) -> None:
+        self.model = model
+        self.store = store
+        self.authority = authority
+        self.switches = Switches()
+        self.pages = Pages(model, store)
+        self.definitions = Definitions(model)
+        self.cache = PageCache()
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request under /api/data/."""
+        try:
+            answer = await self._answer(request)
+        except ServiceError as error:
+            answer = self._refusal(request, error)
+        return _response(request, answer)
+
+    def _refusal(self, request: Request, error: ServiceError) -> Answer:
+        body = error.body()
+        if _preferences(request.headers.get("prefer", "")).annotations == ("*",):
+            body["error"] |= {
+                "@Microsoft.PowerApps.CDS.HelpLink": "http://go.microsoft.com/fwlink/?LinkID=398563"
+                f"&error=Microsoft.Crm.CrmException%3a{error.code}",
+                "@Microsoft.PowerApps.CDS.TraceText": "",
+                "@Microsoft.PowerApps.CDS.InnerError.Message": error.message,
+            }
+        return Answer(msgspec.json.encode(body), headers=error.headers, status=error.status)
+
+    async def _answer(self, request: Request) -> Answer:
+        raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+        raw_query = request.url.query
+        if len(str(request.url)) > LONGEST_URL:
+            raise errors.url_too_long()
+        origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self.authority.is_valid(token):
+            raise errors.unauthorized(tokens.TENANT, origin, origin)
+        _, _, version, path = unquote(raw_path).lstrip("/").split("/", 3)
+        if version not in VERSIONS:
+            raise errors.unknown_segment(version)
+        root = f"{origin}/api/data/{version}/"
+        path = path.rstrip("/")
+        if request.method == "POST" and path == "$batch":
+            return await self._batch(request)
+        if request.method != "GET":
+            raise errors.wrong_method(request.method, f"{root}{path}")
+        return await self.get(path, root, raw_query, request)
+
+    async def get(self, path: str, root: str, raw: str, request: Request) -> Answer:
+        """The answer to a GET.
+
+        Args:
+            path: below the service root, decoded.
+            root: the URL of the service root.
+            raw: the query string.
+            request: for its headers.
+        """
+        preferences = _preferences(request.headers.get("prefer", ""))
+        if not path:
+            return Answer(msgspec.json.encode(metadata.service_document(self.model, root)))
+        if path == "$metadata":
+            annotated = options(raw).get("annotations") == "true" or bool(preferences.annotations)
+            return await self._kept(
+                ("$metadata", annotated),
+                lambda: metadata.document(self.model, annotated=annotated),
+                request,
+                "application/xml",
+            )
+        if path in {"WhoAmI", "WhoAmI()"}:
+            return Answer(self._who_am_i(root))
+        if path.startswith("RetrieveTotalRecordCount"):
+            return Answer(self._total(path, options(raw), root))
+        if self.definitions.knows(path):
+            return Answer(self.definitions.get(path, root, options(raw)))
+        return await self._rows(path, root, raw, preferences, request)
+
+    async def _rows(
+        self, path: str, root: str, raw: str, preferences: Preferences, request: Request
+    ) -> Answer:
+        match = re.fullmatch(r"([^/(]+)(?:\((.*)\))?(/\$count)?", path)
+        if not match:
+            raise errors.unknown_segment(path.partition("/")[2] or path)
+        name, key, count = match.groups()
+        table = self.model.by_set.get(name)
+        if table is None:
+            raise errors.unknown_segment(name)
+        self._check_readable(table)
+        if self.switches.page_delay_ms:
+            await asyncio.sleep(self.switches.page_delay_ms / 1000)
+        applied = {}
+        if preferences.page_size is not None and preferences.page_size <= LARGEST_PAGE:
+            applied["Preference-Applied"] = f"odata.maxpagesize={preferences.page_size}"
+        if count:
+            number = await self._in_thread(partial(self.pages.count, table, raw))
+            return Answer(str(min(number, LARGEST_COUNT)).encode(), "text/plain", applied)
+        if key is not None:
+            work = partial(self.pages.single, table, key, root, raw, preferences.annotations)
+            return Answer(await self._in_thread(work), headers=applied)
+        empty = bool(request.scope.get("sandbox.empty_page"))
+        cap = self.switches.page_size_cap
+        changes = self.store.changes(table)
+        work = partial(self.pages.page, table, root, raw, preferences, cap, empty=empty)
+        answer = await self._kept(
+            (root, path, raw, preferences, cap, changes, empty), work, request, JSON
+        )
+        answer.headers = applied
+        return answer
+
+    def _check_readable(self, table: Table) -> None:
+        if not table.readable:
+            raise errors.not_readable(table.name)
+        if table.name in self.switches.forbidden_tables:
+            raise errors.no_privilege(USER, table.name, table.schema_name, table.type_code)
+
+    async def _kept(
+        self,
+        key: tuple[object, ...],
+        work: Callable[[], bytes],
+        request: Request,
+        content_type: str,
+    ) -> Answer:
+        """An answer from the cache, or made now and kept, compressed if the caller takes that."""
+        gzipped = _takes_gzip(request)
+        body = self.cache.get((key, gzipped))
+        if body is None:
+
+            def make() -> bytes:
+                body = work()
+                return compressed(body) if gzipped and len(body) > SMALLEST_COMPRESSED else body
+
+            body = await self._in_thread(make)
+            self.cache.put((key, gzipped), body)
+        return Answer(body, content_type, gzipped=body.startswith(b"\x1f\x8b"))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _who_am_i(self, root: str) -> bytes:
+        answer = {
+            "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": BUSINESS_UNIT,
+            "UserId": USER,
+            "OrganizationId": ORGANIZATION,
+        }
+        return msgspec.json.encode(answer)
+
+    def _total(self, path: str, given: dict[str, str], root: str) -> bytes:
+        argument = re.search(r"EntityNames=(@\w+|\[.*\])", path)
+        text = argument[1] if argument else "[]"
+        try:
+            names = msgspec.json.decode(given.get(text, text), type=list[str])
+        except msgspec.DecodeError:
+            message = f"Syntax error in '{text}'."
+            raise errors.bad_query(message) from None
+        counts = []
+        for name in names:
+            table = self.model.by_name.get(name)
+            if table is None or not table.set_name:
+                raise errors.no_such_table(name)
+            if table.table_type == "Virtual":
+                raise errors.not_readable(name)
+            counts.append(self.pages.count(table, ""))
+        collection = {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts}
+        kind = "Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse"
+        return msgspec.json.encode(
+            {"@odata.context": f"{root}$metadata#{kind}", "EntityRecordCountCollection": collection}
+        )
+
+    async def _batch(self, request: Request) -> Answer:
+        raise errors.wrong_method(request.method, "$batch")
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "").lower()
+
+
+def _response(request: Request, answer: Answer) -> Response:
+    """The answer with the headers of the service."""
+    body, encoding = answer.body, {}
+    if answer.gzipped:
+        encoding = {"Content-Encoding": "gzip"}
+    elif _takes_gzip(request) and len(body) > SMALLEST_COMPRESSED:
+        body, encoding = compressed(body), {"Content-Encoding": "gzip"}
+    request_id = str(uuid.uuid4())
+    response = Response(
+        body,
+        answer.status,
+        {
+            "Cache-Control": "no-cache",
+            "Expires": "-1",
+            "Vary": "Accept-Encoding,Prefer",
+            "OData-Version": "4.0",
+            "x-ms-service-request-id": f"{request_id},{uuid.uuid4()}",
+            "REQ_ID": request_id,
+            "CRM.ServiceId": "CRMAppPool",
+            "AuthActivityId": str(uuid.uuid4()),
+            "x-ms-dop-hint": "4",
+            "x-ms-ratelimit-time-remaining-xrm-requests": "1,200.00",
+            "x-ms-ratelimit-burst-remaining-xrm-requests": "7999",
+            "Content-Type": answer.content_type,
+            **encoding,
+            **answer.headers,
+        },
+    )
+    response.headers.append("Set-Cookie", f"ARRAffinity={'5a' * 32}; Path=/; HttpOnly")
+    response.headers.append("Set-Cookie", f"ReqClientId={request_id}; Path=/; HttpOnly")
+    return response

@@ -1,0 +1,188 @@
+"""Where the rows are: one SQLite database in a temporary folder.
+
+A value is stored so that SQLite compares it as the service would: decimals as their exact text
+under a collation that compares numbers, points in time as text without the final Z (so that
+fractions of a second sort after the whole second), text under a collation that ignores case.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import threading
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox import rows as inventing
+from sandbox.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sandbox.model import Column, Model, Table
+
+INTEGERS = frozenset(
+    {"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Boolean"}
+)
+EXACT_TEXT = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
+UNCOLLATED = frozenset(
+    {"Edm.Guid", "Edm.DateTimeOffset", "Edm.Date", "Edm.TimeOfDay", "Edm.Duration", "Edm.Binary"}
+)
+OWN_TABLE = "@table"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def fold(text: str | None) -> str | None:
+    """A text without its case, for letters that SQLite's own comparison does not know."""
+    return None if text is None else str(text).casefold()
+
+
+def _compare_numbers(left: str, right: str) -> int:
+    one, two = Decimal(left), Decimal(right)
+    return (one > two) - (one < two)
+
+
+def _declaration(column: Column) -> str:
+    if column.edm_type in INTEGERS:
+        return "INTEGER"
+    if column.edm_type in EXACT_TEXT:
+        return "TEXT COLLATE DECIMAL"
+    if column.edm_type in UNCOLLATED or column.kind is Kind.STRUCTURE:
+        return "TEXT"
+    return "TEXT COLLATE NOCASE"
+
+
+class Store:
+    """All rows of the model's tables, and the database-wide version number.
+
+    Args:
+        model: the tables.
+        prepare: called with every connection, to add functions to it.
+    """
+
+    def __init__(
+        self, model: Model, prepare: Callable[[sqlite3.Connection], None] | None = None
+    ) -> None:
+        self.model = model
+        self._prepare = prepare
+        self.version = inventing.FIRST_VERSION
+        self._folder = tempfile.TemporaryDirectory(prefix="dynamics365-sandbox-")
+        self._path = Path(self._folder.name) / "rows.db"
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._changes: dict[str, int] = {}
+        self.writing = threading.RLock()
+        self._writer = self._connect()
+        self._writer.execute("PRAGMA journal_mode=WAL")
+        for table in model.tables:
+            self._create(table)
+        self._writer.execute(
+            "CREATE TABLE [@deleted] (name TEXT, id TEXT, version INTEGER, PRIMARY KEY (name, id))"
+        )
+        self._writer.commit()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, check_same_thread=False, cached_statements=256)
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA cache_size=-64000")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.create_collation("DECIMAL", _compare_numbers)
+        connection.create_function("fold", 1, fold, deterministic=True)
+        if self._prepare:
+            self._prepare(connection)
+        self._connections.append(connection)
+        return connection
+
+    def _create(self, table: Table) -> None:
+        name = quoted(table.name)
+        if table.union_of:
+            columns = ", ".join(quoted(stored) for stored in self.stored_columns(table))
+            parts = (
+                f"SELECT {columns}, '{part}' AS {quoted(OWN_TABLE)} FROM {quoted(part)}"  # noqa: S608  - names of the model
+                for part in table.union_of
+            )
+            self._writer.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+            return
+        if not table.set_name:
+            return
+        declared = [
+            f"{quoted(column.property_name)} {_declaration(column)}"
+            for column in table.columns
+            if column.kind is not Kind.STREAM
+        ]
+        declared += [
+            f"{quoted(inventing.type_column(column))} TEXT"
+            for column in table.columns
+            if column.is_polymorphic
+        ]
+        keys = ", ".join(quoted(part) for part in table.row_key)
+        self._writer.execute(f"CREATE TABLE {name} ({', '.join(declared)}, PRIMARY KEY ({keys}))")
+
+    def _index(self, table: Table) -> None:
+        for stamp in ("modifiedon", "versionnumber", "createdon", "lastModifiedDateTime"):
+            if stamp in table.by_property:
+                self._writer.execute(
+                    f"CREATE INDEX {quoted(f'{table.name} by {stamp}')} ON {quoted(table.name)} "
+                    f"({', '.join(quoted(part) for part in (stamp, *table.row_key))})"
+                )
+
+    def stored_columns(self, table: Table) -> list[str]:
+        """The names of the columns that the database has for a table."""
+        names = [column.property_name for column in table.columns if column.kind is not Kind.STREAM]
+        return names + [
+            inventing.type_column(column) for column in table.columns if column.is_polymorphic
+        ]
+
+    def fill(self, rows: int, seed: int, only: str = "") -> None:
+        """Invent the rows; see `sandbox.rows.invent`."""
+        for table, columns, batch in inventing.invent(self.model, rows, seed, only):
+            names = ", ".join(quoted(name) for name in columns)
+            marks = ", ".join("?" * len(columns))
+            before = self._writer.total_changes
+            self._writer.executemany(
+                f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})",  # noqa: S608  - names of the model
+                batch,
+            )
+            self.version += self._writer.total_changes - before
+        for table in self.model.tables:
+            if table.set_name and not table.union_of:
+                self._index(table)
+        self._writer.commit()
+        self._writer.execute("ANALYZE")
+        self._writer.commit()
+
+    def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a query; every thread reads through a connection of its own."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            connection.text_factory = bytes
+        return connection.execute(sql, parameters).fetchall()
+
+    def next_version(self) -> int:
+        """The next number of the database-wide counter."""
+        self.version += 1
+        return self.version
+
+    def change(self, table: Table, statements: Iterable[tuple[str, Sequence[Any]]]) -> list[int]:
+        """Write in one transaction; gives for each statement how many rows it touched."""
+        with self.writing, self._writer:
+            counts = [self._writer.execute(sql, values).rowcount for sql, values in statements]
+            self._changes[table.name] = self._changes.get(table.name, 0) + 1
+        return counts
+
+    def changes(self, table: Table) -> int:
+        """How often a table was written to: what was computed before is stale after."""
+        names = (*table.union_of, table.name)
+        return sum(self._changes.get(name, 0) for name in names)
+
+    def close(self) -> None:
+        """Close the database and remove its folder."""
+        for connection in self._connections:
+            connection.close()
+        self._folder.cleanup()

@@ -1,0 +1,170 @@
+"""Changes to rows, as a user of the organisation would make them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sandbox.errors import no_record, no_such_table, unknown_property
+from sandbox.model import LOOKUPS, Kind
+from sandbox.rows import type_column
+from sandbox.sql import stored_moment
+from sandbox.store import EXACT_TEXT, quoted
+
+if TYPE_CHECKING:
+    from sandbox.model import Column, Model, Table
+    from sandbox.store import Store
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def stored(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell, in JSON and in SQLite
+    """A cell as the store holds it, from its value in JSON (decimals as `Decimal`)."""
+    if value is None:
+        return None
+    if column.kind is Kind.STRUCTURE:
+        return json.dumps(value, ensure_ascii=False)
+    if column.edm_type in EXACT_TEXT:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+        if column.edm_type == "Edm.Decimal" and column.scale is not None:
+            digits = -int(number.as_tuple().exponent) if number.is_finite() else 0
+            if digits < column.scale:
+                return f"{number:.{column.scale}f}"
+        return f"{number:f}"
+    if column.edm_type == "Edm.DateTimeOffset":
+        return stored_moment(str(value))
+    if column.edm_type == "Edm.Boolean":
+        return int(value)
+    if column.edm_type == "Edm.Guid":
+        return str(value).lower()
+    return value
+
+
+class Writer:
+    """Inserts, updates and deletes rows; each change takes the next version number."""
+
+    def __init__(self, model: Model, store: Store) -> None:
+        self.model = model
+        self.store = store
+
+    def table(self, name: str) -> Table:
+        """The table of a logical name.
+
+        Raises:
+            ServiceError: 400, if there is none.
+        """
+        table = self.model.by_name.get(name)
+        if table is None or not table.set_name:
+            raise no_such_table(name)
+        return table
+
+    def _cells(self, table: Table, values: dict[str, Any]) -> dict[str, Any]:
+        cells = {}
+        for name, value in values.items():
+            base, at, _ = name.partition("@")
+            column = table.by_property.get(base)
+            if column is None or column.kind is Kind.STREAM:
+                raise unknown_property(name, f"{self.model.namespace}.{table.name}")
+            if at:
+                # The table that a polymorphic lookup points at, in the words of its annotation.
+                cells[type_column(column)] = value
+                continue
+            cells[name] = stored(column, value)
+            if column.kind in LOOKUPS and column.is_polymorphic:
+                cells.setdefault(type_column(column), column.targets[0] if value else None)
+        return cells
+
+    def insert(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Add rows.
+
+        Args:
+            name: the table.
+            rows: their values; ids, times and version numbers are filled in where not given.
+
+        Returns:
+            For each row its key.
+        """
+        table = self.table(name)
+        statements, keys = [], []
+        with self.store.writing:
+            for row in rows:
+                values = self._defaults(table) | row
+                for twin in {*table.key, table.primary_id} - set(row):
+                    if len(table.key) == 1 and table.primary_id in values:
+                        values[twin] = values[table.primary_id]
+                cells = self._cells(table, values)
+                names = ", ".join(quoted(cell) for cell in cells)
+                marks = ", ".join("?" * len(cells))
+                sql = f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})"  # noqa: S608  - names of the model
+                statements.append((sql, list(cells.values())))
+                keys.append({part: values.get(part) for part in table.row_key})
+            self.store.change(table, statements)
+        return keys
+
+    def _defaults(self, table: Table) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if table.by_property[table.primary_id].edm_type == "Edm.Guid":
+            values[table.primary_id] = str(uuid.uuid4())
+        for column in table.columns:
+            name = column.property_name
+            if column.values in {"created", "modified"}:
+                values[name] = _now()
+            elif column.values == "version":
+                values[name] = self.store.next_version()
+            elif column.values == "own_name":
+                values[name] = table.name
+            elif column.kind in {Kind.STATE, Kind.STATUS} and column.options:
+                values[name] = column.options.options[0].value
+        return values
+
+    def _where(self, table: Table, key: str) -> tuple[str, list[Any]]:
+        parts = key.split(",") if len(table.row_key) > 1 else [key]
+        where = " AND ".join(f"{quoted(name)} = ?" for name in table.row_key)
+        return where, [
+            stored(table.by_property[name], part)
+            for name, part in zip(table.row_key, parts, strict=True)
+        ]
+
+    def update(self, name: str, key: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Change a row; `modifiedon` and the version number change with it.
+
+        Args:
+            name: the table.
+            key: the row's key, the parts of a composite one separated by commas.
+            values: the new values.
+        """
+        table = self.table(name)
+        with self.store.writing:
+            touched: dict[str, Any] = {}
+            for column in table.columns:
+                if column.values == "modified":
+                    touched[column.property_name] = _now()
+                elif column.values == "version":
+                    touched[column.property_name] = self.store.next_version()
+            cells = self._cells(table, touched | values)
+            where, parameters = self._where(table, key)
+            assignments = ", ".join(f"{quoted(cell)} = ?" for cell in cells)
+            sql = f"UPDATE {quoted(name)} SET {assignments} WHERE {where}"  # noqa: S608  - names of the model
+            if not self.store.change(table, [(sql, [*cells.values(), *parameters])])[0]:
+                raise no_record(name, key)
+        return {}
+
+    def delete(self, name: str, key: str) -> dict[str, Any]:
+        """Remove a row, and remember that it was there."""
+        table = self.table(name)
+        with self.store.writing:
+            where, parameters = self._where(table, key)
+            gone = f"DELETE FROM {quoted(name)} WHERE {where}"  # noqa: S608  - names of the model
+            memory = "INSERT OR REPLACE INTO [@deleted] VALUES (?, ?, ?)"
+            version = self.store.next_version()
+            counts = self.store.change(
+                table, [(gone, parameters), (memory, [name, key.lower(), version])]
+            )
+            if not counts[0]:
+                raise no_record(name, key)
+        return {}
