@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 from starlette.responses import Response
 
-from sandbox import errors, metadata, tokens
+from sandbox import batch, errors, metadata, tokens
 from sandbox.definitions import Definitions
 from sandbox.errors import ServiceError
 from sandbox.pages import (
@@ -43,6 +43,7 @@ USER = "00000000-5a4d-4b0c-8b0c-000000005e12"
 BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
 ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
 JSON = "application/json; odata.metadata=minimal"
+OK = 200
 WORKERS = 4
 T = TypeVar("T")
 
@@ -106,12 +107,12 @@ class Service:
         try:
             answer = await self._answer(request)
         except ServiceError as error:
-            answer = self._refusal(request, error)
+            answer = self._refusal(request.headers.get("prefer", ""), error)
         return _response(request, answer)
 
-    def _refusal(self, request: Request, error: ServiceError) -> Answer:
+    def _refusal(self, prefer: str, error: ServiceError) -> Answer:
         body = error.body()
-        if _preferences(request.headers.get("prefer", "")).annotations == ("*",):
+        if _preferences(prefer).annotations == ("*",):
             body["error"] |= {
                 "@Microsoft.PowerApps.CDS.HelpLink": "http://go.microsoft.com/fwlink/?LinkID=398563"
                 f"&error=Microsoft.Crm.CrmException%3a{error.code}",
@@ -135,21 +136,32 @@ class Service:
         root = f"{origin}/api/data/{version}/"
         path = path.rstrip("/")
         if request.method == "POST" and path == "$batch":
-            return await self._batch(request)
+            return await self._batch(root, request)
         if request.method != "GET":
             raise errors.wrong_method(request.method, f"{root}{path}")
-        return await self.get(path, root, raw_query, request)
+        return await self.get(
+            path,
+            root,
+            raw_query,
+            request.headers.get("prefer", ""),
+            gzipped=_takes_gzip(request),
+            empty=bool(request.scope.get("sandbox.empty_page")),
+        )
 
-    async def get(self, path: str, root: str, raw: str, request: Request) -> Answer:
+    async def get(  # noqa: PLR0913  - the parts of a request
+        self, path: str, root: str, raw: str, prefer: str, *, gzipped: bool, empty: bool = False
+    ) -> Answer:
         """The answer to a GET.
 
         Args:
             path: below the service root, decoded.
             root: the URL of the service root.
             raw: the query string.
-            request: for its headers.
+            prefer: the `Prefer` header.
+            gzipped: whether the caller takes compressed answers.
+            empty: give an empty page, see `sandbox.faults`.
         """
-        preferences = _preferences(request.headers.get("prefer", ""))
+        preferences = _preferences(prefer)
         if not path:
             return Answer(msgspec.json.encode(metadata.service_document(self.model, root)))
         if path == "$metadata":
@@ -157,8 +169,8 @@ class Service:
             return await self._kept(
                 ("$metadata", annotated),
                 lambda: metadata.document(self.model, annotated=annotated),
-                request,
                 "application/xml",
+                gzipped=gzipped,
             )
         if path in {"WhoAmI", "WhoAmI()"}:
             return Answer(self._who_am_i(root))
@@ -166,10 +178,17 @@ class Service:
             return Answer(self._total(path, options(raw), root))
         if self.definitions.knows(path):
             return Answer(self.definitions.get(path, root, options(raw)))
-        return await self._rows(path, root, raw, preferences, request)
+        return await self._rows(path, root, raw, preferences, gzipped=gzipped, empty=empty)
 
-    async def _rows(
-        self, path: str, root: str, raw: str, preferences: Preferences, request: Request
+    async def _rows(  # noqa: PLR0913  - the parts of a request
+        self,
+        path: str,
+        root: str,
+        raw: str,
+        preferences: Preferences,
+        *,
+        gzipped: bool,
+        empty: bool,
     ) -> Answer:
         match = re.fullmatch(r"([^/(]+)(?:\((.*)\))?(/\$count)?", path)
         if not match:
@@ -190,12 +209,11 @@ class Service:
         if key is not None:
             work = partial(self.pages.single, table, key, root, raw, preferences.annotations)
             return Answer(await self._in_thread(work), headers=applied)
-        empty = bool(request.scope.get("sandbox.empty_page"))
         cap = self.switches.page_size_cap
         changes = self.store.changes(table)
         work = partial(self.pages.page, table, root, raw, preferences, cap, empty=empty)
         answer = await self._kept(
-            (root, path, raw, preferences, cap, changes, empty), work, request, JSON
+            (root, path, raw, preferences, cap, changes, empty), work, JSON, gzipped=gzipped
         )
         answer.headers = applied
         return answer
@@ -210,11 +228,11 @@ class Service:
         self,
         key: tuple[object, ...],
         work: Callable[[], bytes],
-        request: Request,
         content_type: str,
+        *,
+        gzipped: bool,
     ) -> Answer:
         """An answer from the cache, or made now and kept, compressed if the caller takes that."""
-        gzipped = _takes_gzip(request)
         body = self.cache.get((key, gzipped))
         if body is None:
 
@@ -260,8 +278,27 @@ class Service:
             {"@odata.context": f"{root}$metadata#{kind}", "EntityRecordCountCollection": collection}
         )
 
-    async def _batch(self, request: Request) -> Answer:
-        raise errors.wrong_method(request.method, "$batch")
+    async def _batch(self, root: str, request: Request) -> Answer:
+        """Answers one after another; the first error ends it, unless asked to go on."""
+        parts = batch.read(request.headers.get("content-type", ""), await request.body())
+        keep_going = "odata.continue-on-error" in request.headers.get("prefer", "")
+        results: list[batch.Result] = []
+        for part in parts:
+            try:
+                if part.method != "GET":
+                    raise errors.wrong_method(part.method, part.url)
+                path, raw = batch.relative(part.url)
+                prefer = part.headers.get("prefer", "")
+                answer = await self.get(unquote(path).rstrip("/"), root, raw, prefer, gzipped=False)
+            except ServiceError as error:
+                answer = self._refusal(part.headers.get("prefer", ""), error)
+            headers = {"Content-Type": answer.content_type, "OData-Version": "4.0"}
+            results.append(batch.Result(answer.status, headers | answer.headers, answer.body))
+            if answer.status != OK and not keep_going:
+                break
+        failed = bool(results) and results[-1].status != OK and not keep_going
+        content_type, body = batch.write(results)
+        return Answer(body, content_type, status=400 if failed else OK)
 
 
 def _takes_gzip(request: Request) -> bool:

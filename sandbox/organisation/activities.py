@@ -59,9 +59,7 @@ COMMON = (
 )
 
 
-def _activity(
-    name: str, code: int, english: str, german: str, share: float, *own: Column
-) -> Table:
+def _activity(name: str, code: int, english: str, german: str, share: float, *own: Column) -> Table:
     return Table(
         name=name,
         set_name=f"{name}s",

@@ -1,0 +1,263 @@
+"""What `EntityDefinitions` says of tables, columns and choices (Microsoft Learn, "Query table
+definitions using the Web API"), as plain JSON values.
+"""  # noqa: D205, D212  - one sentence
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from sandbox.model import LOOKUPS, Kind, Label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.model import Column, Model, OptionSet, Table
+
+Json = dict[str, Any]
+ENGLISH, GERMAN = 1033, 1031
+PLACEHOLDER_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
+OPTION_SETS = frozenset({"OptionSet", "GlobalOptionSet"})
+VIRTUAL = frozenset(
+    {Kind.FILE, Kind.IMAGE, Kind.MULTI_SELECT, Kind.STRUCTURE, Kind.STREAM, Kind.TIME}
+)
+# The casts whose name is not the kind's.
+CASTS = {
+    Kind.CUSTOMER: "Lookup",
+    Kind.OWNER: "Lookup",
+    Kind.UNIQUE_IDENTIFIER: "UniqueIdentifier",
+}
+SUFFIX = "AttributeMetadata"
+
+
+def identifier(*names: str) -> str:
+    """The MetadataId of a thing: the same in every run."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(names)))
+
+
+def label(text: Label, *names: str) -> Json:
+    """A label in both languages; the user's is English."""
+    if not text.english:
+        return {"LocalizedLabels": [], "UserLocalizedLabel": None}
+    both = [
+        {
+            "Label": words,
+            "LanguageCode": language,
+            "IsManaged": True,
+            "MetadataId": identifier(*names, str(language)),
+            "HasChanged": None,
+        }
+        for words, language in ((text.english, ENGLISH), (text.german, GERMAN))
+    ]
+    return {"LocalizedLabels": both, "UserLocalizedLabel": both[0]}
+
+
+def managed(value: bool, name: str) -> Json:  # noqa: FBT001  - the value is all there is
+    """A managed property."""
+    return {"Value": value, "CanBeChanged": False, "ManagedPropertyLogicalName": name}
+
+
+def entity(table: Table) -> Json:
+    """A row of `EntityDefinitions`."""
+    virtual = table.table_type == "Virtual"
+    name = table.name
+    return {
+        "MetadataId": identifier(name),
+        "HasChanged": None,
+        "LogicalName": name,
+        "SchemaName": table.schema_name,
+        "LogicalCollectionName": table.set_name,
+        "CollectionSchemaName": table.set_name,
+        "EntitySetName": table.set_name,
+        "PrimaryIdAttribute": table.primary_id,
+        "PrimaryNameAttribute": table.primary_name or None,
+        "PrimaryImageAttribute": "entityimage" if "entityimage" in table.by_property else None,
+        "ObjectTypeCode": table.type_code,
+        "IsIntersect": table.intersect,
+        "IsPrivate": table.private,
+        "IsLogicalEntity": table.logical,
+        "IsActivity": table.activity,
+        "IsActivityParty": name == "activityparty",
+        "IsCustomEntity": table.custom,
+        "IsManaged": not table.custom,
+        "IsValidForAdvancedFind": not table.private and not table.intersect,
+        "IsBPFEntity": False,
+        "DataProviderId": PLACEHOLDER_PROVIDER if virtual else None,
+        "DataSourceId": identifier(name, "source") if virtual else None,
+        "ChangeTrackingEnabled": table.change_tracking,
+        "CanChangeTrackingBeEnabled": managed(not virtual, "canchangetrackingbeenabled"),
+        "IsAuditEnabled": managed(table.change_tracking, "canmodifyauditsettings"),
+        "IsCustomizable": managed(table.custom, "iscustomizable"),
+        "OwnershipType": table.ownership,
+        "TableType": table.table_type,
+        "DisplayName": label(table.label, name, "name"),
+        "DisplayCollectionName": label(table.plural, name, "plural"),
+        "Description": label(Label(table.description, table.description), name, "text"),
+    }
+
+
+def option_set(found: OptionSet, kind: Kind) -> Json:
+    """The options of a choice, or the two of a yes/no column."""
+    types = {Kind.STATE: "State", Kind.STATUS: "Status", Kind.BOOLEAN: "Boolean"}
+    options = []
+    for option in found.options:
+        described = {
+            "Value": option.value,
+            "Label": label(option.label, found.name, str(option.value)),
+            "Description": label(Label("", "")),
+            "Color": None,
+            "IsManaged": not found.is_global,
+            "ExternalValue": "",
+            "MetadataId": None,
+        }
+        if kind is Kind.STATUS:
+            described |= {"State": option.state, "TransitionData": None}
+        if kind is Kind.STATE:
+            described |= {"DefaultStatus": option.value + 1}
+            described |= {"InvariantName": option.label.english}
+        options.append(described)
+    head = {
+        "MetadataId": identifier(found.name),
+        "Name": found.name,
+        "IsGlobal": found.is_global,
+        "IsCustomOptionSet": found.name.startswith("new_"),
+        "OptionSetType": types.get(kind, "Picklist"),
+        "DisplayName": label(Label(found.name, found.name), found.name),
+    }
+    if kind is Kind.BOOLEAN:
+        return head | {"FalseOption": options[0], "TrueOption": options[1]}
+    return head | {"Options": options}
+
+
+def cast(column: Column) -> str:
+    """The name of the type that describes a column: `PicklistAttributeMetadata`."""
+    return CASTS.get(column.kind, column.kind.removesuffix("Type")) + SUFFIX
+
+
+def attribute(table: Table, column: Column) -> Json:
+    """The properties that all columns have."""
+    kind = column.kind
+    name = column.name
+    return {
+        "@odata.type": f"#Microsoft.Dynamics.CRM.{cast(column)}",
+        "MetadataId": identifier(table.name, name),
+        "HasChanged": None,
+        "LogicalName": name,
+        "SchemaName": name,
+        "EntityLogicalName": table.name,
+        "AttributeOf": None,
+        "AttributeType": "Virtual" if kind in VIRTUAL else kind.removesuffix("Type"),
+        "AttributeTypeName": {"Value": str(kind)},
+        "ColumnNumber": table.columns.index(column) + 1 if column in table.columns else 0,
+        "IsValidForRead": True,
+        "IsValidForCreate": not column.computed,
+        "IsValidForUpdate": not column.computed,
+        "IsValidODataAttribute": True,
+        "IsFilterable": kind not in VIRTUAL,
+        "IsLogical": False,
+        "IsPrimaryId": name == table.primary_id,
+        "IsPrimaryName": name == table.primary_name,
+        "IsSecured": False,
+        "IsCustomAttribute": name.startswith("new_"),
+        "IsManaged": not table.custom,
+        "SourceType": 0,
+        "RequiredLevel": {
+            "Value": "SystemRequired" if name == table.primary_id else "None",
+            "CanBeChanged": True,
+            "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings",
+        },
+        "DisplayName": label(column.label, table.name, name, "name"),
+        "Description": label(
+            Label(column.description, column.description), table.name, name, "text"
+        ),
+    }
+
+
+def details(column: Column) -> Json:
+    """The properties of a column's own kind; option sets are there only when expanded."""
+    kind, scale = column.kind, column.scale or 0
+    found: Json = {}
+    if kind in {Kind.STRING, Kind.MEMO}:
+        text = "TextArea" if kind is Kind.MEMO else "Text"
+        found = {
+            "MaxLength": column.max_length or 100,
+            "Format": text,
+            "FormatName": {"Value": text},
+        }
+    elif kind in {Kind.DECIMAL, Kind.DOUBLE, Kind.MONEY}:
+        limit = 922337203685477.0 if kind is Kind.MONEY else 100000000000.0
+        found = {"Precision": scale, "MinValue": -limit, "MaxValue": limit}
+        if kind is Kind.MONEY:
+            base = column.name.endswith("_base")
+            found |= {"PrecisionSource": 2, "IsBaseCurrency": base}
+            found |= {"CalculationOf": column.name.removesuffix("_base") if base else None}
+    elif kind is Kind.INTEGER:
+        found = {"Format": "None", "MinValue": -(2**31), "MaxValue": 2**31 - 1}
+    elif kind is Kind.BIGINT:
+        found = {"MinValue": -(2**63), "MaxValue": 2**63 - 1}
+    elif kind is Kind.DATETIME:
+        form = "DateOnly" if column.edm_type == "Edm.Date" else "DateAndTime"
+        behavior = {"Value": column.behavior}
+        found = {"Format": form, "DateTimeBehavior": behavior, "ImeMode": "Inactive"}
+    elif kind in LOOKUPS:
+        found = {"Targets": list(column.targets), "Format": "None"}
+    elif kind in {Kind.FILE, Kind.IMAGE}:
+        found = {"MaxSizeInKB": 32768}
+    elif column.options is not None:
+        found = {"DefaultFormValue": -1}
+        if kind is Kind.BOOLEAN:
+            found = {"DefaultValue": False}
+    if column.options is not None:
+        options = option_set(column.options, kind)
+        shared = column.options.is_global
+        found |= {"OptionSet": options, "GlobalOptionSet": options if shared else None}
+    return found
+
+
+def shadows(table: Table) -> Iterator[Json]:
+    """The columns that only hold the label or name of another: not in the CSDL document."""
+    for column in table.columns:
+        if column.options is None and column.kind not in LOOKUPS:
+            continue
+        described = attribute(table, column)
+        name = f"{column.name}name"
+        lookup = column.kind in LOOKUPS
+        yield described | {
+            "@odata.type": f"#Microsoft.Dynamics.CRM.{'String' if lookup else ''}{SUFFIX}",
+            "MetadataId": identifier(table.name, name),
+            "LogicalName": name,
+            "SchemaName": name,
+            "AttributeOf": column.name,
+            "AttributeType": "String" if lookup else "Virtual",
+            "AttributeTypeName": {"Value": "StringType" if lookup else "VirtualType"},
+            "IsLogical": True,
+            "IsFilterable": False,
+            "IsValidODataAttribute": False,
+            "IsPrimaryId": False,
+            "IsPrimaryName": False,
+            "DisplayName": label(Label("", "")),
+        }
+
+
+def relationships(model: Model, table: Table) -> list[Json]:
+    """The many-to-one relationships of a table: one for each target of each lookup."""
+    found = []
+    for column in table.columns:
+        for target, navigation in zip(column.targets, column.navigation, strict=True):
+            other = model.by_name.get(target)
+            name = f"{table.name}_{column.name}_{target}"
+            found.append(
+                {
+                    "MetadataId": identifier(name),
+                    "SchemaName": name,
+                    "RelationshipType": "OneToManyRelationship",
+                    "ReferencingEntity": table.name,
+                    "ReferencingAttribute": column.name,
+                    "ReferencingEntityNavigationPropertyName": navigation,
+                    "ReferencedEntity": target,
+                    "ReferencedAttribute": other.primary_id if other else f"{target}id",
+                    "ReferencedEntityNavigationPropertyName": name,
+                    "IsCustomRelationship": table.custom,
+                }
+            )
+    return found
