@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.service import Service
 
 
-class Unusable(Exception):
+class OrderError(Exception):
     """An order to the sandbox that cannot be followed."""
 
 
@@ -56,7 +56,7 @@ class Control:
         async def answer(request: Request) -> Response:
             try:
                 result = await work(request)
-            except (Unusable, ServiceError, msgspec.ValidationError, ValueError) as error:
+            except (OrderError, ServiceError, msgspec.ValidationError, ValueError) as error:
                 body = msgspec.json.encode({"error": str(error)})
                 return Response(body, 400, media_type="application/json")
             if isinstance(result, bytes):
@@ -69,7 +69,7 @@ class Control:
     def _faults(self) -> FaultLayer:
         if self.layer is None:
             message = "The layer of faults is not there."
-            raise Unusable(message)
+            raise OrderError(message)
         return self.layer
 
     async def _tables(self, _request: Request) -> object:
@@ -139,7 +139,7 @@ class Control:
         }
         if unknown := set(order) - set(places):
             message = f"Unknown switches: {sorted(unknown)}; there are {sorted(places)}."
-            raise Unusable(message)
+            raise OrderError(message)
         before = {name: getattr(*places[name]) for name in order}
         for name, value in order.items():
             place, attribute = places[name]

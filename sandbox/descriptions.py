@@ -1,6 +1,7 @@
-"""What `EntityDefinitions` says of tables, columns and choices (Microsoft Learn, "Query table
-definitions using the Web API"), as plain JSON values.
-"""  # noqa: D205, D212  - one sentence
+"""What `EntityDefinitions` says of tables, columns and choices, as plain JSON values.
+
+The source is Microsoft Learn, "Query table definitions using the Web API".
+"""
 
 from __future__ import annotations
 
@@ -175,43 +176,45 @@ def attribute(table: Table, column: Column) -> Json:
 
 def details(column: Column) -> Json:
     """The properties of a column's own kind; option sets are there only when expanded."""
-    kind, scale = column.kind, column.scale or 0
-    found: Json = {}
+    kind = column.kind
     if kind in {Kind.STRING, Kind.MEMO}:
         text = "TextArea" if kind is Kind.MEMO else "Text"
-        found = {
-            "MaxLength": column.max_length or 100,
-            "Format": text,
-            "FormatName": {"Value": text},
-        }
-    elif kind in {Kind.DECIMAL, Kind.DOUBLE, Kind.MONEY}:
-        limit = 922337203685477.0 if kind is Kind.MONEY else 100000000000.0
-        found = {"Precision": scale, "MinValue": -limit, "MaxValue": limit}
-        if kind is Kind.MONEY:
-            base = column.name.endswith("_base")
-            found |= {"PrecisionSource": 2, "IsBaseCurrency": base}
-            found |= {"CalculationOf": column.name.removesuffix("_base") if base else None}
-    elif kind is Kind.INTEGER:
-        found = {"Format": "None", "MinValue": -(2**31), "MaxValue": 2**31 - 1}
-    elif kind is Kind.BIGINT:
-        found = {"MinValue": -(2**63), "MaxValue": 2**63 - 1}
-    elif kind is Kind.DATETIME:
+        length = column.max_length or 100
+        return {"MaxLength": length, "Format": text, "FormatName": {"Value": text}}
+    if kind is Kind.DATETIME:
         form = "DateOnly" if column.edm_type == "Edm.Date" else "DateAndTime"
-        behavior = {"Value": column.behavior}
-        found = {"Format": form, "DateTimeBehavior": behavior, "ImeMode": "Inactive"}
-    elif kind in LOOKUPS:
-        found = {"Targets": list(column.targets), "Format": "None"}
-    elif kind in {Kind.FILE, Kind.IMAGE}:
-        found = {"MaxSizeInKB": 32768}
-    elif column.options is not None:
-        found = {"DefaultFormValue": -1}
-        if kind is Kind.BOOLEAN:
-            found = {"DefaultValue": False}
+        return {"Format": form, "DateTimeBehavior": {"Value": column.behavior}, "ImeMode": "Auto"}
+    if kind in LOOKUPS:
+        return {"Targets": list(column.targets), "Format": "None"}
     if column.options is not None:
         options = option_set(column.options, kind)
-        shared = column.options.is_global
-        found |= {"OptionSet": options, "GlobalOptionSet": options if shared else None}
-    return found
+        default = {"DefaultValue": False} if kind is Kind.BOOLEAN else {"DefaultFormValue": -1}
+        shared = options if column.options.is_global else None
+        return {**default, "OptionSet": options, "GlobalOptionSet": shared}
+    return _limits(column)
+
+
+def _limits(column: Column) -> Json:
+    """The range of a number, the size of a file."""
+    kind, scale = column.kind, column.scale or 0
+    if kind is Kind.MONEY:
+        base = column.name.endswith("_base")
+        limit = 922337203685477.0
+        return {
+            "Precision": scale,
+            "PrecisionSource": 2,
+            "IsBaseCurrency": base,
+            "CalculationOf": column.name.removesuffix("_base") if base else None,
+            "MinValue": -limit,
+            "MaxValue": limit,
+        }
+    if kind in {Kind.DECIMAL, Kind.DOUBLE}:
+        return {"Precision": scale, "MinValue": -100000000000.0, "MaxValue": 100000000000.0}
+    if kind is Kind.INTEGER:
+        return {"Format": "None", "MinValue": -(2**31), "MaxValue": 2**31 - 1}
+    if kind is Kind.BIGINT:
+        return {"MinValue": -(2**63), "MaxValue": 2**63 - 1}
+    return {"MaxSizeInKB": 32768} if kind in {Kind.FILE, Kind.IMAGE} else {}
 
 
 def shadows(table: Table) -> Iterator[Json]:

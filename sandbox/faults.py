@@ -27,9 +27,11 @@ THROTTLED = {
     ),
     "execution_time": (
         "0x80072321",
-        "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds "
-        "over time window of 300 seconds. Decrease number of concurrent requests or reduce the "
-        "duration of requests and try again later.",
+        (
+            "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds "
+            "over time window of 300 seconds. Decrease number of concurrent requests or reduce the "
+            "duration of requests and try again later."
+        ),
     ),
     "concurrency": ("0x80072326", "Number of concurrent requests exceeded the limit of 52."),
 }

@@ -153,7 +153,7 @@ class _Parser:
         return result
 
     def _single(self) -> Expression:
-        kind, text, position = self._peek()
+        kind, text, _ = self._peek()
         self.depth += 1
         if self.depth > DEEPEST:
             message = "The filter is nested too deeply."
@@ -170,7 +170,7 @@ class _Parser:
             following = self.tokens[self.at + 1][1] if self.at + 1 < len(self.tokens) else ""
             if kind == "name" and following == "(":
                 return self._call()
-            return self._comparison(position)
+            return self._comparison()
         finally:
             self.depth -= 1
 
@@ -215,7 +215,7 @@ class _Parser:
             raise self._error(position)
         return Path(text)
 
-    def _comparison(self, position: int) -> Expression:
+    def _comparison(self) -> Expression:
         left = self._operand()
         kind, operator, where = self._peek()
         if kind != "name" or operator not in COMPARISONS:
@@ -237,7 +237,10 @@ class _Parser:
             after, value, _ = self._peek()
             if after == "string" and (text == "guid" or "." in text):
                 if text == "guid":
-                    message = f"Unrecognized 'Edm.String' literal '{text}{value}' at '{position}' in '{self.text}'."
+                    message = (
+                        f"Unrecognized 'Edm.String' literal '{text}{value}' at '{position}' in "
+                        f"'{self.text}'."
+                    )
                     raise bad_query(message)
                 self._next()
                 return Literal("enum", _unquoted(value))

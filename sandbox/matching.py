@@ -51,7 +51,9 @@ def _literal(literal: Literal) -> Any:  # noqa: ANN401  - JSON
     return literal.text
 
 
-def matches(tree: Expression, row: dict[str, Any], kind: str) -> bool:
+def matches(  # noqa: PLR0911  - a rule for each sort of tree
+    tree: Expression, row: dict[str, Any], kind: str
+) -> bool:
     """Whether a filter holds for a row of metadata.
 
     Args:

@@ -78,6 +78,12 @@ EDM_TYPES = {
     Kind.UNIQUE_IDENTIFIER: "Edm.Guid",
 }
 
+# How values of an Edm type compare and travel: as whole numbers, or digit for digit.
+INTEGERS = frozenset(
+    {"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Boolean"}
+)
+EXACT_TEXT = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
+
 
 class Option(NamedTuple):
     """One value of a choice."""

@@ -220,7 +220,7 @@ class Pages:
                 name, text = table.row_key[position % len(table.row_key)], part
             column = table.by_property.get(name.strip())
             if column is None:
-                raise unknown_segment(f"{table.set_name}({key})")
+                raise unknown_segment(key)
             kind = "string" if column.edm_type == "Edm.String" else ""
             text = text.strip()
             if text.startswith("'"):
@@ -235,7 +235,6 @@ class Pages:
     def stored(self, table: Table) -> bytes:
         """Every row as it is stored, with all its columns: a JSON array."""
         order = ", ".join(quoted(name) for name in table.row_key)
-        found = self.store.select(
-            f"SELECT {self.renderer.row(table, etag=False)} FROM {quoted(table.name)} ORDER BY {order}"  # noqa: S608  - made of the model's names
-        )
+        row, name = self.renderer.row(table, etag=False), quoted(table.name)
+        found = self.store.select(f"SELECT {row} FROM {name} ORDER BY {order}")  # noqa: S608  - made of the model's names
         return b"[" + b",".join([row[0] for row in found]) + b"]"

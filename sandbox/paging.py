@@ -14,8 +14,8 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from sandbox.errors import ServiceError
-from sandbox.model import Kind
-from sandbox.store import INTEGERS, quoted
+from sandbox.model import INTEGERS, Kind
+from sandbox.store import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

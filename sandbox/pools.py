@@ -157,7 +157,16 @@ def make(rng: random.Random) -> Pools:
             "<tag/>",
             "new\nline",
         ],
-        "unicode": ["größe", "naïve", "日本語", "emoji 🚀", "Ελλάδα", "  ", "‏עברית"],
+        "unicode": [
+            "größe",
+            "naïve",
+            "日本語",
+            "emoji 🚀",
+            "Ελλάδα",
+            "\u2028",
+            "\u200fالعربية",
+            "\x7f",
+        ],
         "base64": [
             base64.b64encode(rng.randbytes(rng.randint(30, 900))).decode() for _ in range(100)
         ],

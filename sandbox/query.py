@@ -80,7 +80,7 @@ def read(raw: str, model: Model, table: Table) -> Query:
     if "$filter" in given and not filter_text.strip():
         message = "Syntax error at position 0 in ''."
         raise bad_query(message)
-    kept = {name: value for name, value in given.items() if name not in {"$skiptoken"}}
+    kept = {name: value for name, value in given.items() if name != "$skiptoken"}
     return Query(
         select=_select(given.get("$select", ""), table, type_name),
         filter=filters.parse(filter_text) if filter_text else None,

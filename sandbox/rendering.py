@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sandbox.model import CHOICES, LOOKUPS, Kind
+from sandbox.model import CHOICES, EXACT_TEXT, LOOKUPS, Kind
 from sandbox.rows import type_column
-from sandbox.store import EXACT_TEXT, OWN_TABLE, UNCOLLATED, quoted
+from sandbox.store import OWN_TABLE, UNCOLLATED, quoted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -124,12 +124,12 @@ class Renderer:
                     (LOOKUP_NAME, kind if column.is_polymorphic else text(column.targets[0]))
                 )
         key = json.dumps(column.property_name, ensure_ascii=False)[:-1]
-        return [
-            f"ifnull({text(',' + key + '@' + annotation + chr(34) + ':')} || json_quote({value}), '')"
-            for annotation, value in found
-        ]
+        named = ((text(f',{key}@{annotation}":'), value) for annotation, value in found)
+        return [f"ifnull({name} || json_quote({value}), '')" for name, value in named]
 
-    def _formatted(self, table: Table, column: Column) -> str:
+    def _formatted(  # noqa: PLR0911  - a rule for each kind
+        self, table: Table, column: Column
+    ) -> str:
         name = quoted(column.property_name)
         options = [
             (option.value, option.label.english)

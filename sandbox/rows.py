@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox import pools
-from sandbox.model import Kind
+from sandbox.model import EXACT_TEXT, INTEGERS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +24,8 @@ Cells = list[Any]
 CHUNK = 50_000
 FIRST_VERSION = 1_000_000
 LARGEST_IMPORT = 6_000
+SHARE_OF_IMPORTS = 0.02
+NUMBERS = INTEGERS | EXACT_TEXT
 SPAN = int((pools.END - pools.START).total_seconds())
 ENTITY_NAMES = ("account", "contact", "opportunity", "lead")
 
@@ -108,7 +110,7 @@ def _moments(rng: random.Random, count: int) -> list[int]:
         size = 1
         if len(moments) >= big_import >= 0:
             size, big_import = max(1, min(count // 10, LARGEST_IMPORT)), count + 1
-        elif rng.random() < 0.02:
+        elif rng.random() < SHARE_OF_IMPORTS:
             size = rng.randint(2, max(2, min(400, count // 20)))
         moments.extend([at] * size)
     return sorted(moments[:count])
@@ -117,7 +119,7 @@ def _moments(rng: random.Random, count: int) -> list[int]:
 class _Drawing:
     """One batch in the making."""
 
-    def __init__(  # noqa: PLR0913  - what the rows of a batch are drawn from
+    def __init__(  # noqa: PLR0913, PLR0917  - what the rows of a batch are drawn from
         self,
         table: Table,
         rng: random.Random,
@@ -338,6 +340,9 @@ class _Drawing:
             return {field.name: self._structure(field) for field in column.fields}
         if column.members:
             return self.rng.choice(column.members)
-        if column.edm_type in {"Edm.String", "Edm.Guid"}:
-            return self.rng.choice(self.pools.plain["words"])
-        return self.rng.randrange(100)
+        inner = column.edm_type.removeprefix("Collection(").rstrip(")")
+        if inner == "Edm.Boolean":
+            return self.rng.random() < 0.5  # noqa: PLR2004  - as often true as false
+        if inner in NUMBERS:
+            return self.rng.randrange(100)
+        return self.rng.choice(self.pools.plain["words"])

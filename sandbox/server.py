@@ -44,7 +44,21 @@ def abort(client: tuple[str, int]) -> None:
 
 
 class Server(uvicorn.Server):
-    """A server that ends on a signal without waiting for anyone."""
+    """A server that says when it is ready, and ends on a signal without waiting for anyone.
+
+    Args:
+        config: uvicorn's settings.
+        ready: called once, when requests are answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the sockets, and say so."""
+        await super().startup(sockets)
+        self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -87,14 +101,4 @@ def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> 
         server_header=False,
         timeout_keep_alive=60,
     )
-    server = Server(config)
-
-    async def run() -> None:
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
-        if not serving.done():
-            ready()
-        await serving
-
-    asyncio.run(run())
+    asyncio.run(Server(config, ready).serve(sockets=[listening]))

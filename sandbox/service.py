@@ -177,7 +177,10 @@ class Service:
         if path.startswith("RetrieveTotalRecordCount"):
             return Answer(self._total(path, options(raw), root))
         if self.definitions.knows(path):
-            return Answer(self.definitions.get(path, root, options(raw)))
+            describe = partial(self.definitions.get, path, root, options(raw))
+            return await self._kept(
+                ("definitions", root, path, raw), describe, JSON, gzipped=gzipped
+            )
         return await self._rows(path, root, raw, preferences, gzipped=gzipped, empty=empty)
 
     async def _rows(  # noqa: PLR0913  - the parts of a request

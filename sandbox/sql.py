@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import bad_query, unknown_property
 from sandbox.filters import Both, Comparison, Literal, Membership, Not, Path, TextTest, Truth
-from sandbox.store import EXACT_TEXT, INTEGERS, quoted
+from sandbox.model import EXACT_TEXT, INTEGERS
+from sandbox.store import quoted
 
 if TYPE_CHECKING:
     from sandbox.filters import Expression, Operand
@@ -79,7 +80,8 @@ class Condition:
         if len(columns) > 1 and _family(columns[0]) != _family(columns[1]):
             message = (
                 "A binary operator with incompatible types was detected. Found operand types "
-                f"'{columns[0].edm_type}' and '{columns[1].edm_type}' for operator kind '{operator}'."
+                f"'{columns[0].edm_type}' and '{columns[1].edm_type}' for operator kind "
+                f"'{operator}'."
             )
             raise bad_query(message)
         texts = [self._side(side, columns[0]) for side in (left, right)]
@@ -102,7 +104,10 @@ class Condition:
 
     def _text_test(self, function: str, column: Column, text: str) -> str:
         if column.edm_type != "Edm.String":
-            message = f"No function signature for the function with name '{function}' matches the specified arguments."
+            message = (
+                f"No function signature for the function with name '{function}' matches the "
+                "specified arguments."
+            )
             raise bad_query(message)
         # The wildcards of SQL Server: % and _ are SQLite's too.
         pattern = {"contains": f"%{text}%", "startswith": f"{text}%", "endswith": f"%{text}"}
@@ -124,7 +129,9 @@ def _constant(left: Operand, operator: str, right: Operand) -> bool:
     return same if operator in {"eq", "ge", "le"} else not same and operator == "ne"
 
 
-def stored_value(column: Column, literal: Literal) -> Any:  # noqa: ANN401  - whatever SQLite holds
+def stored_value(  # noqa: PLR0911  - a rule for each type
+    column: Column, literal: Literal
+) -> Any:  # noqa: ANN401  - whatever SQLite holds
     """A literal as the store would hold it in the column, or a 400 if it does not fit."""
     edm, kind, text = column.edm_type, literal.kind, literal.text
     if edm == "Edm.Guid" and kind in {"guid", ""}:
@@ -153,7 +160,11 @@ def stored_value(column: Column, literal: Literal) -> Any:  # noqa: ANN401  - wh
 
 
 def _integer(edm: str, text: str) -> int | float:
-    number = float(text) if set(text) & set(".eE") else int(text)
+    try:
+        number = float(text) if set(text) & set(".eE") else int(text)
+    except ValueError:
+        message = f"The value '{text}' is not a valid {edm}."
+        raise bad_query(message) from None
     if abs(number) > LIMITS.get(edm, 2**63):
         message = f"The value '{text}' is out of range for '{edm}'."
         raise bad_query(message)

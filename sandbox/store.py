@@ -15,17 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import rows as inventing
-from sandbox.model import Kind
+from sandbox.model import EXACT_TEXT, INTEGERS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sandbox.model import Column, Model, Table
 
-INTEGERS = frozenset(
-    {"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Boolean"}
-)
-EXACT_TEXT = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
 UNCOLLATED = frozenset(
     {"Edm.Guid", "Edm.DateTimeOffset", "Edm.Date", "Edm.TimeOfDay", "Edm.Duration", "Edm.Binary"}
 )

@@ -17,6 +17,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TENANT = "5a4db0c0-5a4d-4b0c-8b0c-5a4db0c05a4d"
+INVALID_CLIENT = "invalid_client"
+INVALID_GRANT = "invalid_grant"
+INVALID_REQUEST = "invalid_request"
+INVALID_RESOURCE = "invalid_resource"
+INVALID_SCOPE = "invalid_scope"
+UNAUTHORIZED_CLIENT = "unauthorized_client"
+UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
 TENANT_NAMES = frozenset({TENANT, "common", "organizations", "sandbox.onmicrosoft.com"})
 CLIENT = "c11e0000-5a4d-4b0c-8b0c-00000000c11e"
 PUBLIC_CLIENT = "c11e0000-5a4d-4b0c-8b0c-0000000b11c0"
@@ -59,13 +66,17 @@ class _Refresh:
 
 REVOKED = (
     50173,
-    "The provided grant has expired due to it being revoked, a fresh auth token is needed. "
-    "The user might have changed or reset their password.",
+    (
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. "
+        "The user might have changed or reset their password."
+    ),
 )
 INACTIVE = (
     700082,
-    "The refresh token has expired due to inactivity. The token was issued on "
-    "2025-01-01T00:00:00.0000000Z and was inactive for 90.00:00:00.",
+    (
+        "The refresh token has expired due to inactivity. The token was issued on "
+        "2025-01-01T00:00:00.0000000Z and was inactive for 90.00:00:00."
+    ),
 )
 TOO_OLD = (70008, "The provided authorization code or refresh token has expired due to inactivity.")
 REDEEMED = (70000, "The provided value for the input parameter 'refresh_token' is not valid.")
@@ -119,15 +130,15 @@ class Authority:
             text = (
                 f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
             )
-            raise TokenError("invalid_request", 90002, text)
+            raise TokenError(INVALID_REQUEST, 90002, text)
         grant = form.get("grant_type", "")
         if not grant:
             text = "The request body must contain the following parameter: 'grant_type'."
-            raise TokenError("invalid_request", 900144, text)
+            raise TokenError(INVALID_REQUEST, 900144, text)
         client = form.get("client_id", "")
         if client not in {CLIENT, PUBLIC_CLIENT}:
             text = f"Application with identifier '{client}' was not found in the directory."
-            raise TokenError("unauthorized_client", 700016, text)
+            raise TokenError(UNAUTHORIZED_CLIENT, 700016, text)
         self._check_secret(client, form.get("client_secret"))
         if grant == "refresh_token":
             self._check_refresh(form.get("refresh_token", ""), client)
@@ -136,7 +147,7 @@ class Authority:
             resource = self._resource(form, host, v1=v1, default=False)
         else:
             text = f"The app requested an unsupported grant type '{grant}'."
-            raise TokenError("unsupported_grant_type", 70003, text)
+            raise TokenError(UNSUPPORTED_GRANT_TYPE, 70003, text)
         return self._answer(client, resource, form, refresh=grant == "refresh_token", v1=v1)
 
     def _check_secret(self, client: str, secret: str | None) -> None:
@@ -146,20 +157,21 @@ class Authority:
                     "Client is public so neither 'client_assertion' nor 'client_secret' should "
                     "be presented."
                 )
-                raise TokenError("invalid_client", 700025, text, 401)
+                raise TokenError(INVALID_CLIENT, 700025, text, 401)
             return
         if secret is None:
             text = (
                 "The request body must contain the following parameter: 'client_assertion' or "
                 "'client_secret'."
             )
-            raise TokenError("invalid_client", 7000218, text, 401)
+            raise TokenError(INVALID_CLIENT, 7000218, text, 401)
         if not secrets.compare_digest(secret.encode(), SECRET.encode()):
             text = (
                 "Invalid client secret provided. Ensure the secret being sent in the request is "
-                f"the client secret value, not the client secret ID, for a secret added to app '{client}'."
+                "the client secret value, not the client secret ID, for a secret added to app "
+                f"'{client}'."
             )
-            raise TokenError("invalid_client", 7000215, text, 401)
+            raise TokenError(INVALID_CLIENT, 7000215, text, 401)
 
     def _check_refresh(self, token: str, client: str) -> None:
         known = self._refresh.get(token)
@@ -169,9 +181,9 @@ class Authority:
                 if token
                 else "The request body must contain the following parameter: 'refresh_token'."
             )
-            raise TokenError("invalid_grant", 9002313 if token else 900144, text)
+            raise TokenError(INVALID_GRANT, 9002313 if token else 900144, text)
         if known.refusal:
-            raise TokenError("invalid_grant", *known.refusal)
+            raise TokenError(INVALID_GRANT, *known.refusal)
         if self.single_use:
             known.refusal = REDEEMED
 
@@ -189,7 +201,7 @@ class Authority:
                     f"The provided value for the input parameter 'scope' is not valid. The scope "
                     f"{form.get('scope', '')} is not valid."
                 )
-                raise TokenError("invalid_scope", 1002012, text)
+                raise TokenError(INVALID_SCOPE, 1002012, text)
         name = urlsplit(resource).hostname or ""
         if urlsplit(resource).netloc != host and not name.endswith(".dynamics.com"):
             text = (
@@ -197,7 +209,7 @@ class Authority:
                 "Sandbox. This can happen if the application has not been installed by the "
                 "administrator of the tenant."
             )
-            raise TokenError("invalid_resource", 500011, text)
+            raise TokenError(INVALID_RESOURCE, 500011, text)
         return resource.rstrip("/")
 
     def _answer(

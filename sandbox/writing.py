@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import no_record, no_such_table, unknown_property
-from sandbox.model import LOOKUPS, Kind
+from sandbox.model import EXACT_TEXT, LOOKUPS, Kind
 from sandbox.rows import type_column
 from sandbox.sql import stored_moment
-from sandbox.store import EXACT_TEXT, quoted
+from sandbox.store import quoted
 
 if TYPE_CHECKING:
     from sandbox.model import Column, Model, Table
@@ -23,7 +23,10 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def stored(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell, in JSON and in SQLite
+def stored(  # noqa: PLR0911  - a rule for each type
+    column: Column,
+    value: Any,  # noqa: ANN401  - a cell in JSON
+) -> Any:  # noqa: ANN401  - a cell in SQLite
     """A cell as the store holds it, from its value in JSON (decimals as `Decimal`)."""
     if value is None:
         return None

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from sandbox.model import EDM_TYPES, LOOKUPS, Column, Kind, Label, Option, OptionSet
 
+YES, NO = Label("Yes", "Ja"), Label("No", "Nein")
+
 
 def column(  # noqa: PLR0913  - a column has that many traits, and each is named
     name: str,
@@ -56,7 +58,7 @@ def reference(name: str, english: str, german: str, target: str) -> Column:
     return column(name, Kind.UNIQUE_IDENTIFIER, english, german, f"ids:{target}", computed=True)
 
 
-def text(  # noqa: PLR0913  - as above
+def text(  # noqa: PLR0913, PLR0917  - as above; a declaration reads as a line of a list
     name: str,
     english: str,
     german: str,
@@ -87,7 +89,7 @@ def bigint(name: str, english: str, german: str, values: str, nulls: float = 0.2
     return column(name, Kind.BIGINT, english, german, values, nulls=nulls)
 
 
-def decimal(
+def decimal(  # noqa: PLR0913, PLR0917  - as above
     name: str, english: str, german: str, values: str, scale: int = 2, nulls: float = 0.2
 ) -> Column:
     """A number with a fixed count of digits after the point."""
@@ -115,13 +117,13 @@ def money(name: str, english: str, german: str, nulls: float = 0.2) -> tuple[Col
     )
 
 
-def boolean(
+def boolean(  # noqa: PLR0913, PLR0917  - as above
     name: str,
     english: str,
     german: str,
     nulls: float = 0.0,
-    yes: Label = Label("Yes", "Ja"),
-    no: Label = Label("No", "Nein"),
+    yes: Label = YES,
+    no: Label = NO,
 ) -> Column:
     """A yes/no column."""
     options = OptionSet(name, (Option(0, no), Option(1, yes)))
