@@ -15,9 +15,10 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# Made by the Makefile. Plugins are installed in it too, once for all projects.
+# Made by the Makefile. The plugins are installed in it too, once for all projects.
 ENVIRONMENT = REPOSITORY / ".venv-meltano"
 EXECUTABLE = ENVIRONMENT / "bin" / "meltano"
+PLUGINS = ENVIRONMENT / "plugins"
 
 # Variables of a user's own set-up, which must not leak in here.
 FOREIGN = ("MELTANO_", "TAP_DYNAMICS365_", "TARGET_POSTGRES_", "TARGET_JSONL_")
@@ -54,7 +55,7 @@ class Run:
             "{source:<16} {level:<8} {text}".format(
                 source=entry.get("string_id", entry.get("name", "meltano")),
                 level=entry.get("level", ""),
-                text="\n".join(str(entry[key]) for key in ("event", "exception") if key in entry),
+                text=_text(entry),
             )
             if (entry := _entry(line))
             else line
@@ -78,6 +79,13 @@ def _entry(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    if metric := entry.get("metric_info"):
+        tags = " ".join(str(tag) for tag in metric.get("tags", {}).values() if tag)
+        return f"{metric.get('metric')} {metric.get('value')} {tags}"
+    return "\n".join(str(entry[key]) for key in ("event", "exception") if key in entry)
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ def project(settings: Mapping[str, str]) -> Iterator[Project]:
             "MELTANO_CLI_LOG_FORMAT": "json",
             "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
             "MELTANO_PROJECT_ROOT": str(folder),
-            "MELTANO_SYS_DIR_ROOT": str(ENVIRONMENT / "plugins"),
+            "MELTANO_SYS_DIR_ROOT": str(PLUGINS),
             "TAP_REPOSITORY": str(REPOSITORY),
             "XDG_STATE_HOME": str(folder / "logs"),
             **settings,
