@@ -1,0 +1,249 @@
+"""The driver's connection URL, read as its documentation describes it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tap_dynamics365.connection_url import parse
+from tap_dynamics365.errors import SettingsError
+
+PREFIX = "jdbc:datadirect:dynamics365:"
+
+SETTINGS = {
+    "AccessToken": "access_token",
+    "ClientID": "client_id",
+    "ClientSecret": "client_secret",
+    "FetchSize": "fetch_size",
+    "RefreshToken": "refresh_token",
+    "Scope": "scope",
+    "ServiceURL": "service_url",
+    "TokenURI": "token_uri",
+    "WSTimeout": "ws_timeout",
+}
+WITHOUT_EFFECT = [
+    "AuthURI",
+    "BatchUpdateChunkSize",
+    "ImportStatementPool",
+    "InsensitiveResultSetBufferSize",
+    "MaxPooledStatements",
+    "RegisterStatementPoolMonitorMBean",
+    "SpyAttributes",
+]
+NOT_SUPPORTED = [
+    "CreateMap",
+    "CrossCompany",
+    "NTLMDomain",
+    "Password",
+    "ProxyHost",
+    "ProxyPassword",
+    "ProxyPort",
+    "ProxyUser",
+    "SchemaMap",
+    "ShowNameColumns",
+    "StmtCallLimit",
+    "StmtCallLimitBehavior",
+    "User",
+    "WSRetryCount",
+]
+SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
+
+
+def refusal(url: str) -> str:
+    """Tell why a URL is refused."""
+    with pytest.raises(SettingsError) as caught:
+        parse(url)
+    return caught.value.message
+
+
+def test_the_drivers_own_example_is_read_whole() -> None:
+    settings, ignored = parse(
+        "jdbc:datadirect:dynamics365:"
+        "ServiceURL=https://mywebinstance.api.crm.dynamics.com/api/data/v9.1/;"
+        "AuthenticationMethod=OAuth2;"
+        "ClientID=0c9d7a5e-5b1f-4a63-9d5e-8f2f6f0b1c2d;"
+        "ClientSecret=a8Q~x.Y_z/1+2==;"
+        "TokenURI=https://login.microsoftonline.com/common/oauth2/v2.0/token;"
+        "RefreshToken=0.AXkA-_b/c+d~e.f=;"
+    )
+    assert settings == {
+        "service_url": "https://mywebinstance.api.crm.dynamics.com/api/data/v9.1/",
+        "client_id": "0c9d7a5e-5b1f-4a63-9d5e-8f2f6f0b1c2d",
+        "client_secret": "a8Q~x.Y_z/1+2==",
+        "token_uri": "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+        "refresh_token": "0.AXkA-_b/c+d~e.f=",
+    }
+    assert ignored == []
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_each_property_becomes_its_setting(name: str) -> None:
+    assert parse(f"{PREFIX}{name}=value;") == ({SETTINGS[name]: "value"}, [])
+
+
+@pytest.mark.parametrize("name", ["ClientID", "clientid", "CLIENTID", "cLiEnTiD", " ClientID "])
+def test_names_are_in_any_case_with_blanks_around_them(name: str) -> None:
+    assert parse(f"{PREFIX}{name}=abc") == ({"client_id": "abc"}, [])
+
+
+@pytest.mark.parametrize("prefix", [PREFIX, PREFIX.upper(), "JDBC:DataDirect:Dynamics365:"])
+def test_the_prefix_is_in_any_case(prefix: str) -> None:
+    assert parse(f"{prefix}ClientID=abc") == ({"client_id": "abc"}, [])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("hello", "hello"),
+        ("  hello  ", "hello"),
+        ("{hello }", "hello "),
+        (" { hello} ", " hello"),
+        ("{{hello}}", "{hello}"),
+        ("{hello", "{hello"),
+        ("hello}", "hello}"),
+        ("he{ll}o", "he{ll}o"),
+        ("{", "{"),
+        ("a=b=c", "a=b=c"),
+        ("===", "==="),
+        ("größe Ω", "größe Ω"),
+    ],
+)
+def test_a_value_is_taken_as_it_stands_or_as_it_is_wrapped(written: str, meant: str) -> None:
+    assert parse(f"{PREFIX}Scope={written};ClientID=x") == ({"scope": meant, "client_id": "x"}, [])
+
+
+@pytest.mark.parametrize("value", ["", "   ", "{}"])
+def test_an_empty_value_is_none(value: str) -> None:
+    assert parse(f"{PREFIX}ClientSecret={value};ClientID=x") == ({"client_id": "x"}, [])
+
+
+@pytest.mark.parametrize("rest", ["", ";", " ; ;; "])
+def test_no_properties_are_no_settings(rest: str) -> None:
+    assert parse(PREFIX + rest) == ({}, [])
+
+
+@pytest.mark.parametrize("method", ["OAuth2", "oauth2", "OAUTH2", "{OAuth2}", ""])
+def test_oauth2_is_the_authentication_method(method: str) -> None:
+    assert parse(f"{PREFIX}AuthenticationMethod={method}") == ({}, [])
+
+
+def test_another_authentication_method_is_refused() -> None:
+    message = refusal(f"{PREFIX}AuthenticationMethod=NTLM;")
+    assert "AuthenticationMethod" in message
+    assert "OAuth2" in message
+
+
+@pytest.mark.parametrize("name", WITHOUT_EFFECT)
+def test_a_property_without_effect_is_named_as_the_driver_spells_it(name: str) -> None:
+    assert parse(f"{PREFIX}{name.lower()}=7;ClientID=x") == ({"client_id": "x"}, [name])
+
+
+@pytest.mark.parametrize("name", NOT_SUPPORTED)
+def test_a_property_that_would_change_the_rows_or_the_way_is_refused(name: str) -> None:
+    message = refusal(f"{PREFIX}{name.lower()}={SECRET};")
+    assert name in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("unknown", "near"),
+    [("ClientSecrt", "clientsecret"), ("Service_URL", "serviceurl"), ("TokenURL", "tokenuri")],
+)
+def test_an_unknown_property_is_named_with_the_one_that_may_be_meant(
+    unknown: str, near: str
+) -> None:
+    message = refusal(f"{PREFIX}ClientID=x;{unknown}={SECRET};")
+    assert unknown in message
+    assert near in message.lower()
+    assert SECRET not in message
+
+
+def test_an_unknown_property_like_no_other_is_named_alone() -> None:
+    message = refusal(f"{PREFIX}Qqqqq={SECRET};")
+    assert "Qqqqq" in message
+    assert "meant" not in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("second", ["ClientSecret", "clientsecret", " CLIENTSECRET "])
+def test_a_property_given_twice_is_refused(second: str) -> None:
+    message = refusal(f"{PREFIX}ClientSecret={SECRET};{second}={SECRET};")
+    assert second.strip() in message
+    assert "twice" in message
+    assert SECRET not in message
+
+
+def test_a_property_without_effect_given_twice_is_refused() -> None:
+    assert "twice" in refusal(f"{PREFIX}SpyAttributes=a;SpyAttributes=b;")
+
+
+def test_a_secret_that_holds_a_semicolon_is_not_told() -> None:
+    message = refusal(f"{PREFIX}ClientSecret=first;s3condHalf;ClientID=x")
+    assert "s3condHalf" not in message
+    assert "first" not in message
+    assert "2" in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        f"ClientSecret={SECRET}",
+        f"https://org.api.crm.dynamics.com/?secret={SECRET}",
+        f"jdbc:datadirect:dynamics:ClientSecret={SECRET}",
+        f"jdbc:datadirect:sqlserver://host;Password={SECRET}",
+    ],
+)
+def test_what_is_no_such_url_is_told_how_one_begins(url: str) -> None:
+    message = refusal(url)
+    assert "connection_url" in message
+    assert PREFIX in message
+    assert SECRET not in message
+
+
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters=";"), min_size=1)
+
+
+@st.composite
+def properties(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
+    """Invent a connection URL, and the settings that it means."""
+    chosen = draw(st.dictionaries(st.sampled_from(sorted(SETTINGS)), VALUES))
+    parts = []
+    for name, value in draw(st.permutations(list(chosen.items()))):
+        raised = draw(st.lists(st.booleans(), min_size=len(name), max_size=len(name)))
+        written = "".join(
+            letter.upper() if up else letter.lower()
+            for letter, up in zip(name, raised, strict=True)
+        )
+        needs_wrapping = value != value.strip() or (value[0] == "{" and value[-1] == "}")
+        wrapped = needs_wrapping or draw(st.booleans())
+        parts.append(f"{written}={{{value}}}" if wrapped else f"{written}={value}")
+    url = PREFIX + ";".join(parts) + draw(st.sampled_from(["", ";"]))
+    return url, {SETTINGS[name]: value for name, value in chosen.items()}
+
+
+@given(properties())
+def test_every_value_comes_back_exactly(invented: tuple[str, dict[str, str]]) -> None:
+    url, settings = invented
+    assert parse(url) == (settings, [])
+
+
+PIECES = st.one_of(
+    st.sampled_from([*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED, "AuthenticationMethod"]),
+    st.sampled_from([";", "=", "{", "}", " "]),
+    st.text(max_size=5),
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES).map(lambda pieces: PREFIX + "".join(pieces))))
+@example(PREFIX + "=")
+@example(PREFIX + ";=;")
+def test_any_text_whatever_is_read_or_refused_in_words(url: str) -> None:
+    try:
+        settings, ignored = parse(url)
+    except SettingsError:
+        return
+    assert set(settings) <= set(SETTINGS.values())
+    assert set(ignored) <= set(WITHOUT_EFFECT)
+    assert all(settings.values())
