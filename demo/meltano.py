@@ -85,7 +85,11 @@ def _text(entry: Mapping[str, Any]) -> str:
     if metric := entry.get("metric_info"):
         tags = " ".join(str(tag) for tag in metric.get("tags", {}).values() if tag)
         return f"{metric.get('metric')} {metric.get('value')} {tags}"
-    return "\n".join(str(entry[key]) for key in ("event", "exception") if key in entry)
+    # The frames of an exception in Meltano itself tell nothing about the plugins.
+    causes = (
+        f"{cause.get('exc_type')}: {cause.get('exc_value')}" for cause in entry.get("exception", ())
+    )
+    return " ".join((str(entry.get("event")), *causes))
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class Project:
         Raises:
             MeltanoError: Its exit code was not 0.
         """
-        with (self.folder / "output").open("w+", errors="replace") as output:
+        with (self.folder / "meltano.log").open("w+", errors="replace") as output:
             process = subprocess.Popen(  # noqa: S603 -- the program of our own environment
                 [EXECUTABLE, *arguments],
                 cwd=self.folder,

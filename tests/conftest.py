@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,64 @@ from demo import meltano as meltano_projects
 from demo import postgres as postgres_servers
 from demo.meltano import Project
 from demo.postgres import Postgres
+from sandbox import client
+from sandbox.client import Sandbox
+from tests.singer import Message, Tap
+
+ROWS = 2_000
+
+# Settings under which all that the tap sends must be the same, by name.
+MODES: dict[str, dict[str, Any]] = {"one-by-one": {}}
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A Dynamics 365 for the whole session, to read from alone."""
+    with client.running(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def changing_sandbox() -> Iterator[Sandbox]:
+    """A Dynamics 365 of the test's own, to change and to disturb."""
+    with client.running(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def service(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The session's Dynamics 365, to order faults and look at requests, but not to change rows."""
+    sandbox.clear_requests()
+    try:
+        yield sandbox
+    finally:
+        sandbox.clear_faults()
+        sandbox.configure(page_size_cap=5_000, forbidden_tables=[], token_lifetime=3_599)
+
+
+@pytest.fixture(scope="session", params=MODES.values(), ids=MODES.keys())
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings of one of the ways to run the tap; what depends on them runs in each."""
+    settings: dict[str, Any] = request.param
+    return settings
+
+
+@pytest.fixture(scope="session")
+def tap_for(mode: dict[str, Any]) -> Callable[..., Tap]:
+    """Set the tap up for a sandbox, with more settings if wanted."""
+    return lambda service, **settings: Tap({**service.settings, **mode, **settings})
+
+
+@pytest.fixture(scope="session")
+def tap(sandbox: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
+    """The tap set up for the session's Dynamics 365, with small pages."""
+    return tap_for(sandbox, fetch_size=100)
+
+
+@pytest.fixture(scope="session")
+def catalog(tap: Tap) -> Message:
+    """What the tap discovers in the session's Dynamics 365."""
+    return tap.discover()
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +97,15 @@ def postgres(postgres_server: Postgres, database_names: Iterator[str]) -> Postgr
     return postgres_server.create(next(database_names))
 
 
-@pytest.fixture
-def meltano() -> Iterator[Callable[[dict[str, str]], Project]]:
-    """Make a Meltano project of its own; give it the variables that set up its plugins."""
+@pytest.fixture(scope="session")
+def needs_meltano() -> None:
+    """Skip where no Meltano can be had."""
     if not meltano_projects.EXECUTABLE.exists():
         pytest.skip("Meltano has no release for this Python")
+
+
+@pytest.fixture
+def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]]:  # noqa: ARG001
+    """Make a Meltano project of its own; give it the variables that set up its plugins."""
     with ExitStack() as projects:
         yield lambda settings: projects.enter_context(meltano_projects.project(settings))

@@ -1,0 +1,97 @@
+"""The demo itself, as `make demo` runs it."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo import __main__ as demo
+from demo.meltano import REPOSITORY, Project
+from demo.report import table
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command line of the demo with few rows; signals are put back afterwards."""
+    monkeypatch.setattr(sys, "argv", ["demo", "--rows", "300"])
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("needs_postgres", "needs_meltano")
+def test_it_tells_of_both_runs(tmp_path: Path) -> None:
+    """All rows arrive, then only what changed, and nothing is left in the repository."""
+
+    def files() -> set[Path]:
+        return {
+            path
+            for path in REPOSITORY.rglob("*")
+            if not any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+        }
+
+    before = files()
+    finished = subprocess.run(
+        [sys.executable, "-m", "demo", "--rows", "600"],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.stderr == ""
+    assert finished.returncode == 0
+    assert re.search(r"First run: .* s +\d{3} rows in \d+ requests\n", finished.stdout)
+    # What changed, and the row that was the last before, unless it is among the changed.
+    assert re.search(r"\n    account +20 +5 +(2[56]) +\1\n", finished.stdout)
+    assert re.search(r"\n    contact +30 +10 +(4[01]) +\1\n", finished.stdout)
+    assert "All is in PostgreSQL as it is in Dynamics 365.\n" in finished.stdout
+    assert files() == before
+
+
+@pytest.mark.usefixtures("command_line", "needs_postgres")
+def test_a_failure_is_told_with_the_end_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The exit code is not 0; what failed, the log's last lines and its whole are shown."""
+    program = tmp_path / "meltano"
+    program.write_text("#!/bin/sh\nseq -f 'line %g' 100\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("demo.meltano.EXECUTABLE", program)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert demo.main() == 1
+    out, err = capsys.readouterr()
+    assert re.search(r"First run: .* failed\n$", out)
+    assert "meltano run tap-dynamics365 target-postgres failed.\n" in err
+    assert "line 100" in err
+    assert "line 50\n" not in err
+    whole = Path(err.splitlines()[-1].removeprefix("The whole log: "))
+    assert whole.read_text().startswith("line 1\n")
+
+
+@pytest.mark.usefixtures("command_line", "needs_postgres")
+def test_a_request_to_stop_is_obeyed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGTERM stops it as Ctrl-C does."""
+
+    def stop(_project: Project, *_arguments: str) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Project, "run", stop)
+    assert demo.main() == 130
+    assert capsys.readouterr().out.endswith("Interrupted. Nothing is left running.\n")
+
+
+def test_numbers_in_a_table_stand_to_the_right() -> None:
+    """Texts stand to the left, and missing values leave their place empty."""
+    assert table(("name", "rows"), [("a", 1_000), ("bcdef", None)]).splitlines() == [
+        "    name    rows",
+        "    -----  -----",
+        "    a      1,000",
+        "    bcdef",
+    ]
