@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import requests
 from singer_sdk.authenticators import (
     APIAuthenticatorBase,
     BearerTokenAuthenticator,
@@ -16,8 +18,6 @@ from typing_extensions import override
 from tap_dynamics365.errors import SignInError
 
 if TYPE_CHECKING:
-    import requests
-
     from tap_dynamics365.settings import Settings
 
 # A token is renewed this many seconds before it ends: clocks differ, and a request takes time.
@@ -76,6 +76,26 @@ class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
             return super().is_token_valid()
         age = (datetime.now(UTC) - self.last_refreshed).total_seconds()
         return age + RENEW_BEFORE_SECONDS < self.expires_in
+
+    @override
+    def update_access_token(self) -> None:
+        """Exchange the refresh token for an access token.
+
+        Raises:
+            SignInError: The host refused, was not reached, or is none that signs people in.
+        """
+        try:
+            super().update_access_token()
+        except requests.JSONDecodeError:
+            msg = "The sign-in host answered something else than JSON; check token_uri."
+            raise SignInError(msg) from None
+        except requests.RequestException as error:
+            host = urlsplit(self.auth_endpoint).netloc
+            msg = f"The sign-in host {host} could not be reached ({type(error).__name__})."
+            raise SignInError(msg) from error
+        except (LookupError, TypeError, ValueError):
+            msg = "The sign-in host's answer has no access token in it; check token_uri."
+            raise SignInError(msg) from None
 
     @override
     def handle_error(self, *, content: str, status_code: int | None) -> None:
