@@ -10,14 +10,14 @@ from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 
 SERVICE = "https://org.api.crm.dynamics.com/api/data/v9.2/"
-TOKEN_URI = "https://login.microsoftonline.com/common/oauth2/v2.0/token"
+SIGN_IN = "https://login.microsoftonline.com/common/oauth2/v2.0/token"
 SECRET = "s3cr3t~of/mine+=="  # noqa: S105 - an invented one
 TOKEN = "the-token"  # noqa: S105 - as above
 OTHER = "another-token"
 REFRESHING = {
     "service_url": SERVICE,
     "client_id": "the-client",
-    "token_uri": TOKEN_URI,
+    "token_uri": SIGN_IN,
     "refresh_token": TOKEN,
 }
 WITH_TOKEN = {"service_url": SERVICE, "access_token": TOKEN}
@@ -49,7 +49,7 @@ def test_an_access_token_needs_no_more_than_the_address() -> None:
 
 def test_a_refresh_token_needs_client_and_token_uri_but_no_secret() -> None:
     read = settings(**REFRESHING)
-    assert (read.client_id, read.token_uri) == ("the-client", TOKEN_URI)
+    assert (read.client_id, read.token_uri) == ("the-client", SIGN_IN)
     assert read.client_secret is None
 
 
@@ -152,11 +152,11 @@ def test_a_connection_url_can_be_all_there_is() -> None:
     read = settings(
         connection_url=(
             f"jdbc:datadirect:dynamics365:ServiceURL={SERVICE};ClientID=the-client;"
-            f"ClientSecret={SECRET};TokenURI={TOKEN_URI};RefreshToken={TOKEN};"
+            f"ClientSecret={SECRET};TokenURI={SIGN_IN};RefreshToken={TOKEN};"
             "Scope={a b };FetchSize=250;WSTimeout=0;AuthURI=https://host/;SpyAttributes=x"
         )
     )
-    assert (read.service_url, read.token_uri, read.client_id) == (SERVICE, TOKEN_URI, "the-client")
+    assert (read.service_url, read.token_uri, read.client_id) == (SERVICE, SIGN_IN, "the-client")
     assert (read.client_secret, read.refresh_token) == (SECRET, TOKEN)
     assert (read.scope, read.fetch_size, read.ws_timeout) == ("a b ", 250, 0)
     assert read.ignored == ("AuthURI", "SpyAttributes")

@@ -1,0 +1,210 @@
+"""From the bytes of a page to the records of a message."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from singer_sdk.singerlib.json import serialize_json
+
+from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.records import next_link, rows
+
+CONTENT_TYPE = "application/json; odata.metadata=minimal"
+
+
+def answer(body: str | bytes, content_type: str = CONTENT_TYPE) -> requests.Response:
+    """Make the answer of a service."""
+    response = requests.Response()
+    response.status_code = 200
+    response.headers["Content-Type"] = content_type
+    response._content = body.encode() if isinstance(body, str) else body  # noqa: SLF001
+    return response
+
+
+def written(literal: str) -> str:
+    """Tell how a value arrives in a Singer message."""
+    (row,) = rows(answer('{"value":[{"a":%s}]}' % literal), ["a"])  # noqa: UP031 - braces
+    return serialize_json(row).removeprefix('{"a":').removesuffix("}")
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "0",
+        "-7",
+        "12345678901.1234000000",
+        "0.0000000000",
+        "-0.10",
+        "0.1",
+        "100.00",
+        "922337203685477.5807",
+        "9007199254740993",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551616",
+        "18446744073709551617.0000000001",
+        "-340282366920938463463374607431768211456.50",
+        "79228162514264337593543950335",
+        "0.12345678901234567890123456789012345678",
+    ],
+)
+def test_a_number_keeps_its_digits(literal: str) -> None:
+    assert written(literal) == literal
+
+
+@pytest.mark.parametrize(
+    "literal", ["1E-7", "1e-7", "1.50E+3", "-2.5e10", "1.7976931348623157E308", "5E-324"]
+)
+def test_a_number_with_an_exponent_keeps_its_value(literal: str) -> None:
+    assert Decimal(written(literal)) == Decimal(literal)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    ["null", "true", "false", '""', '"text"', '"a \\"quoted\\" one"', "[]", "[1,null,[2.50]]"],
+)
+def test_other_values_stay_as_they_are(literal: str) -> None:
+    assert written(literal) == literal
+
+
+def test_text_of_any_language_arrives() -> None:
+    (row,) = rows(answer('{"value":[{"a":"größe 年 😀","b":"\\ud83d\\ude00\\u0000"}]}'), ["a", "b"])
+    assert row == {"a": "größe 年 😀", "b": "😀\0"}
+
+
+def test_only_the_columns_asked_for_come_out_in_their_order() -> None:
+    page = answer('{"value":[{"secret":1,"b":2,"a":null,"@odata.etag":"W/1"},{"b":3}]}')
+    assert [list(row.items()) for row in rows(page, ["a", "b", "c"])] == [
+        [("a", None), ("b", 2)],
+        [("b", 3)],
+    ]
+
+
+def test_annotations_are_dropped_at_all_levels() -> None:
+    page = answer(
+        json.dumps(
+            {
+                "@odata.context": "…",
+                "value": [
+                    {
+                        "@odata.etag": 'W/"1"',
+                        "a": {"@odata.type": "#N.x", "b": 1, "b@odata.type": "#Int64"},
+                        "a@odata.type": "#N.x",
+                        "c": [{"@odata.id": "…", "d": {"e@N.f": 1, "e": [[{"@g": 1}]]}}, "h@i"],
+                    }
+                ],
+            }
+        )
+    )
+    assert list(rows(page, ["a", "c"])) == [
+        {"a": {"b": 1}, "c": [{"d": {"e": [[{}]]}}, "h@i"]},
+    ]
+
+
+def test_a_page_may_have_no_rows_and_yet_a_next_one() -> None:
+    page = answer('{"value":[],"@odata.nextLink":"https://host/x?$skiptoken=%3C%26+é"}')
+    assert list(rows(page, ["a"])) == []
+    assert next_link(page) == "https://host/x?$skiptoken=%3C%26+é"
+
+
+@pytest.mark.parametrize("body", ['{"value":[]}', '{"value":[],"@odata.nextLink":null}'])
+def test_the_last_page_has_no_link(body: str) -> None:
+    assert next_link(answer(body)) is None
+
+
+NO_PAGES = [
+    ("", "application/json"),
+    ("   ", "application/json"),
+    ("<html><body>Sign in</body></html>", "text/html; charset=utf-8"),
+    ("Please try again later.", "text/plain"),
+    ('{"value":[{"a":1},{"a":', "application/json"),
+    ('{"value":[]} and more', "application/json"),
+    (b'{"value":[{"a":"\xff\xfe"}]}', "application/json"),
+    (b"\x1f\x8b\x08\x00", "application/octet-stream"),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type"), NO_PAGES)
+def test_what_is_no_json_is_told_with_its_content_type(
+    body: str | bytes, content_type: str
+) -> None:
+    with pytest.raises(ServiceError) as caught:
+        list(rows(answer(body, content_type), ["a"]))
+    assert "not a page of rows" in caught.value.message
+    assert content_type in caught.value.message
+    assert "service_url" in caught.value.message
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["null", "[]", "1", '"value"', "{}", '{"value":null}', '{"value":{"a":1}}', '{"value":[1]}'],
+)
+def test_json_that_is_no_page_is_told(body: str) -> None:
+    with pytest.raises(ServiceError, match="not a page of rows"):
+        list(rows(answer(body), ["a"]))
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "[]", '{"@odata.nextLink":5,"value":[]}'])
+def test_a_link_is_not_looked_for_in_what_is_no_page(body: str) -> None:
+    with pytest.raises(ServiceError, match="not a page of rows"):
+        next_link(answer(body))
+
+
+def test_no_content_type_is_told_too() -> None:
+    response = answer("oops")
+    del response.headers["Content-Type"]
+    with pytest.raises(ServiceError, match="no content type"):
+        list(rows(response, ["a"]))
+
+
+class Literal(str):
+    """A number as it is written in JSON."""
+
+    __slots__ = ()
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=30)
+NUMBERS = st.builds(
+    lambda sign, whole, fraction: Literal(f"{sign}{whole.lstrip('0') or '0'}.{fraction}"),
+    st.sampled_from(["", "-"]),
+    DIGITS,
+    DIGITS,
+)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=10)
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="@"), min_size=1, max_size=10)
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), TEXT, NUMBERS, st.integers(-(2**63), 2**63 - 1), st.integers()
+    ),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(NAMES, parts, max_size=3),
+    max_leaves=5,
+)
+
+
+def as_json(value: object) -> str:
+    """Write JSON without blanks, literal numbers as they are."""
+    match value:
+        case Literal():
+            return str(value)
+        case dict():
+            pairs = (f"{json.dumps(name)}:{as_json(part)}" for name, part in value.items())
+            return f"{{{','.join(pairs)}}}"
+        case list():
+            return f"[{','.join(map(as_json, value))}]"
+        case _:
+            return json.dumps(value)
+
+
+@given(st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=4))
+def test_any_rows_come_out_with_the_same_digits(page: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(name for row in page for name in row))
+    ordered = [{name: row[name] for name in columns if name in row} for row in page]
+    got = [serialize_json(row) for row in rows(answer(f'{{"value":{as_json(page)}}}'), columns)]
+    assert got == [as_json(row) for row in ordered]
