@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SECONDS = 120
+
+# What the tap reads that is not a table.
+NOT_ROWS = {"$metadata", "EntityDefinitions"}
 
 Message = dict[str, Any]
 
@@ -32,38 +36,57 @@ class Run:
     output: str
     log: str
 
-    @property
+    @cached_property
     def messages(self) -> list[Message]:
         """The messages in order; numbers with a fraction as Decimal."""
         return [json.loads(line, parse_float=Decimal) for line in self.output.splitlines()]
 
+    @cached_property
+    def _records(self) -> dict[str, list[Message]]:
+        records: dict[str, list[Message]] = {}
+        for message in self.messages:
+            if message["type"] == "RECORD":
+                records.setdefault(message["stream"], []).append(message["record"])
+        return records
+
     def records(self, stream: str) -> list[Message]:
         """The records of one stream in order."""
-        return [
-            message["record"]
-            for message in self.messages
-            if message["type"] == "RECORD" and message["stream"] == stream
-        ]
+        return self._records.get(stream, [])
 
     @property
     def counts(self) -> dict[str, int]:
         """How many records of each stream."""
-        counts: dict[str, int] = {}
-        for message in self.messages:
-            if message["type"] == "RECORD":
-                counts[message["stream"]] = counts.get(message["stream"], 0) + 1
-        return counts
+        return {stream: len(records) for stream, records in self._records.items()}
 
-    @property
+    @cached_property
     def schemas(self) -> dict[str, Message]:
         """The SCHEMA message of each stream."""
         return {m["stream"]: m for m in self.messages if m["type"] == "SCHEMA"}
 
+    @cached_property
+    def states(self) -> list[Message]:
+        """The states in order."""
+        return [message["value"] for message in self.messages if message["type"] == "STATE"]
+
     @property
     def state(self) -> Message:
         """The last state."""
-        states = [message["value"] for message in self.messages if message["type"] == "STATE"]
-        return states[-1] if states else {}
+        return self.states[-1] if self.states else {}
+
+    def logged(self, level: str) -> list[str]:
+        """What the log says at one level."""
+        lines = (line.split(" | ", 3) for line in self.log.splitlines())
+        return [parts[-1] for parts in lines if len(parts) > 1 and parts[1].strip() == level]
+
+    def refusal(self) -> str:
+        """The one sentence with which it ended early; without a traceback, and not as a success."""
+        assert self.status == 1, self.log
+        assert "Traceback" not in self.log
+        # The SDK adds a line of its own when it was busy with a stream.
+        errors = [line for line in self.logged("ERROR") if "error occurred while sync" not in line]
+        assert len(errors) == 1, self.log
+        assert self.log.splitlines()[-1].endswith(errors[0]), self.log
+        return errors[0]
 
 
 @dataclass
@@ -73,16 +96,23 @@ class Tap:
     Args:
         settings: What goes into the file that `--config` names.
         environment: Variables added to its environment.
+        command: How it is called.
     """
 
     settings: dict[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = (sys.executable, "-m", "tap_dynamics365")
+
+    def but(self, **settings: Any) -> Tap:
+        """The same with other settings; None takes one away."""
+        changed = {**self.settings, **settings}
+        return replace(self, settings={k: v for k, v in changed.items() if v is not None})
 
     def start(
         self, folder: Path, *arguments: str, **files: Message | None
     ) -> subprocess.Popen[bytes]:
         """Start it, with a file for each option that names one: `catalog`, `state`."""
-        command = [sys.executable, "-m", "tap_dynamics365"]
+        command = [*self.command]
         for option, content in {"config": self.settings, **files}.items():
             if content is not None:
                 path = folder / f"{option}.json"
@@ -139,3 +169,28 @@ def select(catalog: Message, selection: dict[str, list[str] | None]) -> Message:
 def entry(catalog: Message, stream: str) -> Message:
     """Find the entry of a stream in a catalog."""
     return next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
+
+
+def choose(catalog: Message, stream: str, **metadata: str) -> Message:
+    """Select one stream in a catalog, and write into its metadata as a person does.
+
+    Args:
+        catalog: What discovery gave; it is left as it is.
+        stream: The stream.
+        **metadata: Such as `replication_method`, with an underscore for the hyphen.
+    """
+    chosen = select(catalog, {stream: None})
+    top = next(item for item in entry(chosen, stream)["metadata"] if not item["breadcrumb"])
+    top["metadata"] |= {name.replace("_", "-"): value for name, value in metadata.items()}
+    return chosen
+
+
+def reads(log: list[Message], entity_set: str = "") -> list[Message]:
+    """Find the requests for rows in the log of a sandbox: of one entity set, or of all."""
+    found = []
+    for request in log:
+        root, _, name = request["path"].rpartition("/")
+        wanted = name == entity_set if entity_set else name not in NOT_ROWS
+        if root.startswith("/api/data/") and wanted:
+            found.append(request)
+    return found

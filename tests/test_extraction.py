@@ -1,0 +1,321 @@
+"""What a sync sends, and what it asks for, at the local Dynamics 365."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from tap_dynamics365 import __version__
+from tests.singer import Message, Run, Tap, choose, entry, reads, select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+
+# The fewest columns of a table that stand for the rest.
+FEW = {"account": ["name", "revenue"], "team": None, "accountleads": None, "audit": ["action"]}
+
+
+@pytest.fixture(scope="module")
+def everything(tap: Tap, catalog: Message) -> Run:
+    """A first sync of all that is selected by default."""
+    return tap.sync(catalog=catalog)
+
+
+def written(row: Message) -> Message:
+    """The row with its numbers as they are written: == holds for 1.0 and 1.00."""
+    return {k: f"{v:f}" if isinstance(v, Decimal) else v for k, v in row.items()}
+
+
+def literal(message: Message) -> Callable[[Message], Any]:
+    """How the key of a stream's rows is read off them."""
+    names = message["key_properties"]
+    return lambda row: tuple(row[name] for name in names)
+
+
+def test_every_value_of_every_row_arrives(sandbox: Sandbox, everything: Run) -> None:
+    assert len(everything.schemas) > 25
+    for stream, message in everything.schemas.items():
+        columns = message["schema"]["properties"]
+        key = literal(message)
+        stored = [{name: row[name] for name in columns} for row in sandbox.rows(stream)]
+        arrived = everything.records(stream)
+        assert len(arrived) == len(stored), stream
+        expected = {key(row): written(row) for row in stored}
+        assert {key(row): written(row) for row in arrived} == expected, stream
+
+
+def test_no_column_is_missing_and_none_is_added(sandbox: Sandbox, everything: Run) -> None:
+    columns = {table["name"]: set(table["columns"]) for table in sandbox.tables()}
+    for stream, message in everything.schemas.items():
+        assert set(message["schema"]["properties"]) == columns[stream]
+        for row in everything.records(stream):
+            assert set(row) == columns[stream]
+
+
+def test_every_row_is_valid_against_its_schema(everything: Run) -> None:
+    for stream, message in everything.schemas.items():
+        jsonschema.Draft202012Validator.check_schema(message["schema"])
+        validator = jsonschema.Draft202012Validator(
+            message["schema"], format_checker=jsonschema.FormatChecker()
+        )
+        for row in everything.records(stream):
+            validator.validate(row)
+
+
+def test_decimals_keep_their_digits_zeros_at_the_end_included(everything: Run) -> None:
+    digits = {str(row["new_tiny"]) for row in everything.records("new_measurement")} - {"None"}
+    assert all(len(text.partition(".")[2]) == 10 for text in digits)
+    assert any(text.endswith("0") for text in digits)
+    assert any(len(str(row["new_factor"])) > 18 for row in everything.records("new_measurement"))
+
+
+def test_schema_comes_before_rows_and_state_behind_them(everything: Run) -> None:
+    described: set[str] = set()
+    for message in everything.messages:
+        if message["type"] == "SCHEMA":
+            assert message["stream"] not in described
+            described.add(message["stream"])
+        elif message["type"] == "RECORD":
+            assert message["stream"] in described
+    assert everything.messages[-1]["type"] == "STATE"
+
+
+def test_state_holds_the_highest_replication_key_of_each_table(everything: Run) -> None:
+    bookmarks = everything.state["bookmarks"]
+    assert set(bookmarks) == set(everything.schemas)
+    for stream, bookmark in bookmarks.items():
+        if stream == "bulkdeletefailure":
+            assert "replication_key" not in bookmark
+            continue
+        column = bookmark["replication_key"]
+        values = [row[column] for row in everything.records(stream)]
+        assert bookmark["replication_key_value"] == max(values)
+        assert values == sorted(values)
+
+
+def test_keys_are_the_primary_ids(sandbox: Sandbox, everything: Run) -> None:
+    primary = {table["name"]: table["primary_id"] for table in sandbox.tables()}
+    for stream, message in everything.schemas.items():
+        (name,) = message["key_properties"]
+        assert name == primary[stream]
+        rows = everything.records(stream)
+        assert len({row[name] for row in rows}) == len(rows)
+
+
+def test_only_selected_columns_are_asked_for_and_sent(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    run = tap.sync(catalog=select(catalog, FEW))
+    columns = {"name", "revenue", "accountid", "modifiedon"}
+    assert all(set(row) == columns for row in run.records("account"))
+    assert set(run.schemas["account"]["schema"]["properties"]) == columns
+    asked = reads(service.requests(), "accounts")
+    assert asked
+    assert all(set(request["query"]["$select"].split(",")) == columns for request in asked)
+    audits = reads(service.requests(), "audits")[0]
+    assert set(audits["query"]["$select"].split(",")) == {"action", "auditid", "createdon"}
+
+
+def test_tables_not_selected_are_not_asked_for(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    run = tap.sync(catalog=select(catalog, FEW))
+    assert set(run.schemas) == set(FEW)
+    paths = {request["path"].rpartition("/")[2] for request in service.requests()}
+    assert paths == {"accounts", "teams", "accountleadscollection", "audits", "token"}
+
+
+def test_key_and_replication_key_come_even_when_deselected(tap: Tap, catalog: Message) -> None:
+    chosen = select(catalog, {"contact": []})
+    run = tap.sync(catalog=chosen)
+    assert {*run.records("contact")[0]} == {"contactid", "modifiedon"}
+
+
+def test_every_request_says_who_asks_and_how(service: Sandbox, tap: Tap, catalog: Message) -> None:
+    tap.sync(catalog=select(catalog, FEW))
+    requests = reads(service.requests())
+    assert len(requests) > 4
+    for request in requests:
+        headers = request["headers"]
+        assert headers["prefer"] == "odata.maxpagesize=100"
+        assert headers["odata-version"] == headers["odata-maxversion"] == "4.0"
+        assert headers["user-agent"] == f"tap-dynamics365/{__version__}"
+        assert "gzip" in headers["accept-encoding"]
+        assert request["authorization"]
+        assert not request["cookie"]
+
+
+def test_a_sync_with_a_catalog_reads_no_metadata(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    tap.sync(catalog=select(catalog, FEW))
+    log = service.requests()
+    signing_in = [request for request in log if request["path"].endswith("/token")]
+    assert len(signing_in) == 1
+    assert len(log) == 1 + len(reads(log))
+
+
+def test_a_sync_without_a_catalog_takes_what_is_selected_by_default(tap: Tap) -> None:
+    run = tap.but(tables=["team", "principalobjectaccess"]).sync()
+    assert set(run.counts) == {"team"}
+
+
+@pytest.mark.parametrize(
+    ("date", "asked"),
+    [
+        ("2022-01-01", "2022-01-01T00:00:00Z"),
+        ("2022-01-01T12:30:00Z", "2022-01-01T12:30:00Z"),
+        ("2022-01-01T12:30:00+02:00", "2022-01-01T10:30:00Z"),
+    ],
+)
+def test_start_date_bounds_the_first_sync(
+    service: Sandbox, tap: Tap, catalog: Message, date: str, asked: str
+) -> None:
+    run = tap.but(start_date=date).sync(catalog=select(catalog, {"account": [], "audit": []}))
+    for stream, column in (("account", "modifiedon"), ("audit", "createdon")):
+        values = [row[column] for row in service.rows(stream)]
+        expected = sorted(value for value in values if value >= asked)
+        assert 0 < len(expected) < len(values)
+        assert [row[column] for row in run.records(stream)] == expected
+    first = reads(service.requests(), "accounts")[0]
+    assert first["query"]["$filter"] == f"modifiedon ge {asked}"
+
+
+def test_start_date_leaves_tables_without_dates_alone(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    chosen = select(catalog, {"teammembership": None, "bulkdeletefailure": None})
+    run = tap.but(start_date="2030-01-01").sync(catalog=chosen)
+    assert run.counts == {
+        name: len(service.rows(name)) for name in ("teammembership", "bulkdeletefailure")
+    }
+    assert all("$filter" not in request["query"] for request in reads(service.requests()))
+
+
+def test_the_state_wins_over_start_date(service: Sandbox, tap: Tap, catalog: Message) -> None:
+    chosen = select(catalog, {"account": []})
+    first = tap.sync(catalog=chosen)
+    service.clear_requests()
+    tap.but(start_date="2020-01-01").sync(catalog=chosen, state=first.state)
+    bookmark = first.state["bookmarks"]["account"]["replication_key_value"]
+    (request,) = reads(service.requests())
+    assert request["query"]["$filter"] == f"modifiedon ge {bookmark}"
+
+
+@pytest.mark.parametrize(
+    ("stream", "column"),
+    [
+        ("account", "modifiedon"),
+        ("teammembership", "versionnumber"),
+        ("audit", "createdon"),
+        ("bulkdeletefailure", None),
+    ],
+)
+def test_replication_follows_the_columns_a_table_has(
+    service: Sandbox,
+    tap: Tap,
+    catalog: Message,
+    stream: str,
+    column: str | None,
+) -> None:
+    found = entry(catalog, stream)
+    assert found["replication_method"] == ("INCREMENTAL" if column else "FULL_TABLE")
+    assert found.get("replication_key") == column
+    run = tap.sync(catalog=select(catalog, {stream: None}))
+    (key,) = run.schemas[stream]["key_properties"]
+    for request in reads(service.requests()):
+        order = request["query"].get("$orderby")
+        assert order == (f"{column} asc,{key} asc" if column else None)
+
+
+def test_a_second_run_sends_only_what_changed_and_the_boundary(
+    changing_sandbox: Sandbox, tap_for: Callable[..., Tap]
+) -> None:
+    tap = tap_for(changing_sandbox, tables=["account", "teammembership", "bulkdeletefailure"])
+    catalog = tap.discover()
+    first = tap.sync(catalog=catalog)
+
+    def boundary(stream: str) -> set[str]:
+        bookmark = first.state["bookmarks"][stream]
+        (key,) = first.schemas[stream]["key_properties"]
+        column, value = bookmark["replication_key"], bookmark["replication_key_value"]
+        return {row[key] for row in first.records(stream) if row[column] == value}
+
+    changed = first.records("account")[3]["accountid"]
+    changing_sandbox.update("account", changed, {"name": "Changed"})
+    (added,) = changing_sandbox.insert("account", [{"name": "Added"}])
+    changing_sandbox.clear_requests()
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert {row["accountid"]: row["name"] for row in second.records("account")}.items() >= {
+        (changed, "Changed"),
+        (added["accountid"], "Added"),
+    }
+    sent = {row["accountid"] for row in second.records("account")}
+    assert sent == {changed, added["accountid"]} | boundary("account")
+    memberships = second.records("teammembership")
+    assert {row["teammembershipid"] for row in memberships} == boundary("teammembership")
+    assert second.counts["bulkdeletefailure"] == first.counts["bulkdeletefailure"]
+
+
+def test_where_nothing_changed_a_run_costs_one_request_a_table(
+    service: Sandbox, tap: Tap, catalog: Message, everything: Run
+) -> None:
+    tap.sync(catalog=catalog, state=everything.state)
+    assert len(reads(service.requests())) == len(everything.schemas)
+
+
+def test_a_replication_key_chosen_in_the_entry_is_used(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    chosen = select(catalog, {"account": ["name"]})
+    entry(chosen, "account")["replication_key"] = "versionnumber"
+    run = tap.sync(catalog=chosen)
+    assert run.state["bookmarks"]["account"]["replication_key"] == "versionnumber"
+    assert {*run.records("account")[0]} >= {"name", "accountid", "versionnumber"}
+    service.clear_requests()
+    again = tap.sync(catalog=chosen, state=run.state)
+    value = run.state["bookmarks"]["account"]["replication_key_value"]
+    assert reads(service.requests())[0]["query"]["$filter"] == f"versionnumber ge {value}"
+    assert again.counts == {"account": 1}
+
+
+def test_what_a_person_wrote_into_the_metadata_wins(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    by_version = choose(catalog, "account", replication_key="versionnumber")
+    run = tap.sync(catalog=by_version)
+    assert run.state["bookmarks"]["account"]["replication_key"] == "versionnumber"
+    by_nothing = choose(catalog, "account", replication_method="FULL_TABLE")
+    service.clear_requests()
+    again = tap.sync(catalog=by_nothing, state=run.state)
+    assert len(again.records("account")) == len(run.records("account"))
+    assert all("$filter" not in request["query"] for request in reads(service.requests()))
+
+
+def test_a_replication_key_the_table_lacks_is_one_sentence_with_those_it_has(
+    tap: Tap, catalog: Message
+) -> None:
+    wrong = choose(catalog, "account", replication_key="changedon")
+    sentence = tap.run(catalog=wrong).refusal()
+    for word in ("'account'", "'changedon'", "modifiedon", "versionnumber", "createdon"):
+        assert word in sentence
+
+
+def test_an_unknown_replication_method_is_one_sentence(tap: Tap, catalog: Message) -> None:
+    wrong = choose(catalog, "account", replication_method="LOG_BASED")
+    sentence = tap.run(catalog=wrong).refusal()
+    for word in ("'account'", "LOG_BASED", "INCREMENTAL", "FULL_TABLE"):
+        assert word in sentence
+
+
+def test_a_catalog_without_table_names_is_one_sentence(tap: Tap, catalog: Message) -> None:
+    wrong = select(catalog, {"account": None})
+    del entry(wrong, "account")["table_name"]
+    sentence = tap.run(catalog=wrong).refusal()
+    assert "'account'" in sentence
+    assert "--discover" in sentence
