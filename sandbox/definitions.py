@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 SETS = re.compile(r"(EntityDefinitions|GlobalOptionSetDefinitions)(?:\(([^)]*)\))?((?:/.*)?)$")
 PART = re.compile(r"/(\w+)(?:\(([^)]*)\))?(?:/(?:\w+\.)+(\w+))?$")
-EXPANDABLE = frozenset(
-    {"Attributes", "ManyToOneRelationships", "Keys", "OptionSet", "GlobalOptionSet"}
+RELATED = frozenset(
+    {"ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships", "Keys"}
 )
+EXPANDABLE = RELATED | {"Attributes", "OptionSet", "GlobalOptionSet"}
 
 
 def _split(text: str, separator: str) -> list[str]:
@@ -104,11 +105,9 @@ class Definitions:
         if match is None:
             raise unknown_segment(rest.strip("/"))
         name, key, cast = match.groups()
-        if name == "ManyToOneRelationships":
-            rows = descriptions.relationships(self.model, table)
+        if name in RELATED:
+            rows = self._related(name, table)
             return self._collection(rows, "OneToManyRelationshipMetadata", context, given)
-        if name == "Keys":
-            return self._collection([], "EntityKeyMetadata", context, given)
         if name != "Attributes":
             raise unknown_segment(name)
         rows = self._attributes_of(table)
@@ -135,6 +134,19 @@ class Definitions:
                 *descriptions.shadows(table),
             ]
         return self._attributes[table.name]
+
+    def _related(self, name: str, table: Table) -> list[Json]:
+        """Relationships; there are no alternate keys, and none of N:N beside their tables."""
+        if name == "ManyToOneRelationships":
+            return descriptions.relationships(self.model, table)
+        if name == "OneToManyRelationships":
+            return [
+                each
+                for other in self.model.tables
+                for each in descriptions.relationships(self.model, other)
+                if each["ReferencedEntity"] == table.name
+            ]
+        return []
 
     def _global_option_sets(self, key: str | None, context: str, given: dict[str, str]) -> bytes:
         found: dict[str, OptionSet] = {
@@ -194,6 +206,5 @@ class Definitions:
                     self._attributes_of(table), "AttributeMetadata", options
                 )
             else:
-                relations = descriptions.relationships(self.model, table)
-                result[name] = self._shaped(relations, name, options) if name != "Keys" else []
+                result[name] = self._shaped(self._related(name, table), name, options)
         return result

@@ -151,6 +151,9 @@ class _Drawing:
             if column.nulls:
                 chance, nulls = self.rng.random, column.nulls
                 cells = [None if chance() < nulls else cell for cell in cells]
+            if not start:
+                edges = self.pools.edges.get(column.values, [])[: self.count]
+                cells[: len(edges)] = edges
             self.done[column.property_name] = cells
             if (kept := self.done.get(type_column(column))) is not None:
                 pairs = zip(kept, cells, strict=True)
@@ -280,10 +283,8 @@ class _Drawing:
         return self.rng.choices(range(low, high + 1), k=self.count)
 
     def _make_big(self, _column: Column, _rest: str) -> Cells:
-        edges = [2**63 - 1, -(2**63), 2**53 + 1, 0]
-        return self.rng.choices(
-            [*edges, *(2**53 + self.rng.getrandbits(62) for _ in range(500))], k=self.count
-        )
+        pool = [2**53 + self.rng.getrandbits(62) for _ in range(500)]
+        return self.rng.choices(pool, k=self.count)
 
     def _make_decimal(self, column: Column, limits: str) -> Cells:
         low, high = (int(limit) for limit in limits.split(":"))

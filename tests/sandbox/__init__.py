@@ -1,0 +1,1 @@
+"""The sandbox's own tests, over HTTP against its real server."""

@@ -1,0 +1,182 @@
+"""Faults as they are ordered, the log of requests, and the end of the process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from sandbox.client import PROJECT, SandboxError, running
+
+if TYPE_CHECKING:
+    from tests.sandbox.api import Api
+
+
+def test_status_with_headers_and_body(api: Api) -> None:
+    api.sandbox.fault("contacts", status=503, headers={"X-Told": "so"}, body={"error": "busy"})
+    response = api.get("contacts")
+    assert (response.status_code, response.headers["X-Told"]) == (503, "so")
+    assert response.json() == {"error": "busy"}
+    assert api.get("contacts").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "words"),
+    [
+        ("requests", "0x80072322", "Number of requests exceeded the limit of 6000"),
+        ("execution_time", "0x80072321", "1,200,000 milliseconds"),
+        ("concurrency", "0x80072326", "Number of concurrent requests exceeded the limit of 52."),
+    ],
+)
+def test_throttling(api: Api, kind: str, code: str, words: str) -> None:
+    api.sandbox.fault("accounts", throttle=kind, retry_after="17")
+    response = api.get("accounts")
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "17")
+    assert response.json()["error"]["code"] == code
+    assert words in response.json()["error"]["message"]
+
+
+def test_which_requests_are_hit(api: Api) -> None:
+    api.sandbox.fault(r"accounts.*\$top=\d", method="GET", status=500, skip=1, count=2)
+    statuses = [api.get("accounts?$top=1").status_code for _ in range(5)]
+    assert statuses == [200, 500, 500, 200, 200]
+    assert api.get("contacts?$top=1").status_code == 200
+    api.sandbox.fault("tasks", status=502, count=None, probability=0.5, seed=4)
+    drawn = [api.get("tasks?$top=1").status_code for _ in range(30)]
+    assert {200, 502} == set(drawn)
+    api.sandbox.clear_faults()
+    api.sandbox.fault("tasks", status=502, count=None, probability=0.5, seed=4)
+    assert drawn == [api.get("tasks?$top=1").status_code for _ in range(30)]
+
+
+def test_token_endpoint_can_fail_too(api: Api) -> None:
+    api.sandbox.fault("oauth2", status=500)
+    assert api.token().status_code == 500
+    assert api.token().status_code == 200
+
+
+def test_dropped_connection(api: Api) -> None:
+    api.sandbox.fault("contacts", drop=True)
+    with pytest.raises(requests.ConnectionError):
+        api.get("contacts")
+    assert api.get("contacts").status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_truncated_body(api: Api, encoding: str) -> None:
+    api.sandbox.fault("contacts", truncate=True)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        api.get("contacts", Accept_Encoding=encoding)
+
+
+def test_repeated_next_link(api: Api) -> None:
+    prefer = "odata.maxpagesize=5"
+    second = api.read("contacts", Prefer=prefer)["@odata.nextLink"]
+    api.sandbox.fault("contacts", repeat_next_link=True)
+    assert api.read(second, Prefer=prefer)["@odata.nextLink"] == second
+    assert api.read(second, Prefer=prefer)["@odata.nextLink"] != second
+
+
+def test_relative_next_link(api: Api) -> None:
+    api.sandbox.fault("contacts", relative_next_link=True)
+    link = api.read("contacts", Prefer="odata.maxpagesize=5")["@odata.nextLink"]
+    assert link.startswith("contacts?$skiptoken=")
+    assert len(api.read(link)["value"]) == len(api.sandbox.rows("contact")) - 5
+
+
+def test_empty_pages_go_on(api: Api) -> None:
+    api.sandbox.fault("contacts", empty_page=True, count=2)
+    api.sandbox.fault("contacts", empty_page=True, skip=2)
+    pages = api.pages("contacts", 100)
+    assert [len(page) for page in pages[:3]] == [0, 0, 100]
+    assert 0 in [len(page) for page in pages[3:]]
+    keys = [row["contactid"] for page in pages for row in page]
+    assert keys == [row["contactid"] for row in api.sandbox.rows("contact")]
+
+
+def test_web_page_in_place_of_an_answer(api: Api) -> None:
+    api.sandbox.fault("contacts", html=True)
+    response = api.get("contacts")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/html")
+
+
+def test_unknown_orders_are_refused(api: Api) -> None:
+    with pytest.raises(SandboxError, match="statuss"):
+        api.sandbox.fault("contacts", statuss=500)
+    with pytest.raises(SandboxError, match="Unknown switches"):
+        api.sandbox.configure(page_delay=5)
+    with pytest.raises(SandboxError, match="MetadataCache"):
+        api.sandbox.rows("nothing")
+
+
+def test_log_of_requests(api: Api) -> None:
+    api.sandbox.clear_requests()
+    api.get("contacts?$filter=fullname eq 'a b'", Prefer="odata.maxpagesize=3", User_Agent="me/1")
+    api.get("nothing")
+    first, second = api.sandbox.requests()
+    assert first["method"] == "GET"
+    assert first["path"] == "/api/data/v9.2/contacts"
+    assert first["query"] == {"$filter": "fullname eq 'a b'"}
+    assert first["headers"]["prefer"] == "odata.maxpagesize=3"
+    assert first["headers"]["user-agent"] == "me/1"
+    assert first["cookie"] is False
+    assert first["status"] == 200
+    assert first["bytes"] > 0
+    assert (second["status"], second["cookie"]) == (404, True)
+
+
+def test_slow_pages_do_not_hold_each_other_up(api: Api) -> None:
+    # Each waits for the whole of the delay: one after another they would need two minutes.
+    api.sandbox.configure(page_delay_ms=2_000)
+    threads = [threading.Thread(target=api.get, args=("accounts?$top=1",)) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_once_and_cleanly(number: signal.Signals) -> None:
+    with running(rows=10) as sandbox:
+        sandbox.configure(page_delay_ms=60_000)
+        waiting = threading.Thread(target=lambda: _failing_get(sandbox.service_url))
+        waiting.start()
+        sandbox.process.send_signal(number)
+        assert sandbox.process.wait(timeout=10) == 0
+        waiting.join(timeout=10)
+
+
+def _failing_get(url: str) -> None:
+    try:
+        requests.get(f"{url}accounts", timeout=30)
+    except requests.RequestException:
+        return
+
+
+def test_it_stops_when_the_program_fails() -> None:
+    with pytest.raises(ZeroDivisionError), running(rows=10) as sandbox:
+        raise ZeroDivisionError
+    assert sandbox.process.returncode == 0
+
+
+def test_text_for_people() -> None:
+    command = [sys.executable, "-m", "sandbox", "--rows", "10"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:  # noqa: S603  - this interpreter
+        assert process.stdout
+        lines = [process.stdout.readline() for _ in range(9)]
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+    assert lines[0].startswith("A local Dynamics 365 with 10 rows is at http://127.0.0.1:")
+    assert any(line.startswith("TAP_DYNAMICS365_SERVICE_URL=http://127.0.0.1:") for line in lines)
+
+
+def test_a_table_that_is_not_there() -> None:
+    with pytest.raises(SandboxError, match="with code 2"), running(table="nothing"):
+        pass

@@ -1,0 +1,146 @@
+"""Server-driven paging: nothing lost, nothing twice, unless the order is not unique."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.sandbox.api import Api
+
+
+def test_pages_are_complete_by_default(api: Api) -> None:
+    pages = api.pages("contacts?$select=contactid", 100)
+    keys = [row["contactid"] for page in pages for row in page]
+    assert {len(page) for page in pages[:-1]} == {100}
+    assert keys == [row["contactid"] for row in api.sandbox.rows("contact")]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "modifiedon asc,contactid asc",
+        "modifiedon desc,contactid",
+        "jobtitle,contactid desc",
+        "gendercode desc,annualincome,contactid",
+        "versionnumber",
+    ],
+)
+def test_pages_are_complete_with_a_tie_break(api: Api, order: str) -> None:
+    keys = [row["contactid"] for row in api.rows(f"contacts?$select=fullname&$orderby={order}", 37)]
+    assert len(keys) == len(set(keys))
+    assert set(keys) == {row["contactid"] for row in api.sandbox.rows("contact")}
+
+
+def test_pages_are_in_order(api: Api) -> None:
+    rows = api.rows("contacts?$select=modifiedon&$orderby=modifiedon asc,contactid asc", 50)
+    pairs = [(row["modifiedon"], row["contactid"]) for row in rows]
+    assert pairs == sorted(pairs)
+    incomes = [
+        r["annualincome"] for r in api.rows("contacts?$orderby=annualincome desc,contactid", 50)
+    ]
+    numbers = [income for income in incomes if income is not None]
+    assert numbers == sorted(numbers, reverse=True)
+    assert incomes[len(numbers) :] == [None] * (len(incomes) - len(numbers))
+
+
+def test_an_order_with_ties_loses_or_repeats_rows(api: Api) -> None:
+    keys = [
+        row["contactid"] for row in api.rows("contacts?$select=gendercode&$orderby=gendercode", 20)
+    ]
+    stored = {row["contactid"] for row in api.sandbox.rows("contact")}
+    assert len(keys) != len(set(keys)) or set(keys) != stored
+
+
+def test_form_of_the_next_link(api: Api) -> None:
+    answer = api.read("contacts?$select=fullname", Prefer="odata.maxpagesize=2")
+    link = answer["@odata.nextLink"]
+    first, last = (row["contactid"].upper() for row in answer["value"])
+    assert link.startswith(
+        f"{api.sandbox.service_url}contacts?$select=fullname&$skiptoken="
+        "%3Ccookie%20pagenumber=%222%22%20pagingcookie=%22%253ccookie%2520page%253d%25221%2522"
+        "%253e%253ccontactid%2520last%253d%2522%257b"
+    )
+    assert link.endswith("%22%20istracking=%22False%22%20/%3E")
+    token = unquote(link.partition("$skiptoken=")[2])
+    cookie = re.search(r'pagingcookie="([^"]*)"', token)
+    assert cookie
+    assert unquote(cookie[1]) == (
+        f'<cookie page="1"><contactid last="{{{last}}}" first="{{{first}}}" /></cookie>'
+    )
+
+
+def test_next_link_holds_the_ordered_column_before_the_key(api: Api) -> None:
+    path = "contacts?$select=fullname&$orderby=modifiedon asc,contactid asc"
+    answer = api.read(path, Prefer="odata.maxpagesize=2")
+    link = unquote(unquote(answer["@odata.nextLink"]))
+    assert "$orderby=modifiedon asc,contactid asc&$skiptoken=" in link
+    assert re.search(r"<modifiedon last=\"[^\"]+\" first=\"[^\"]+\" /><contactid last=", link)
+
+
+def test_page_size(api: Api) -> None:
+    response = api.get("contacts", Prefer="odata.maxpagesize=7")
+    assert response.headers["Preference-Applied"] == "odata.maxpagesize=7"
+    assert len(response.json()["value"]) == 7
+    too_large = api.get("contacts", Prefer="odata.maxpagesize=5001")
+    assert "Preference-Applied" not in too_large.headers
+    assert len(too_large.json()["value"]) == len(api.sandbox.rows("contact"))
+
+
+def test_page_size_is_asked_for_on_each_page(api: Api) -> None:
+    link = api.read("contacts", Prefer="odata.maxpagesize=7")["@odata.nextLink"]
+    assert "@odata.nextLink" not in api.read(link)
+
+
+def test_top(api: Api) -> None:
+    answer = api.read("contacts?$top=3")
+    assert len(answer["value"]) == 3
+    assert "@odata.nextLink" not in answer
+    assert len(api.read("contacts?$top=3", Prefer="odata.maxpagesize=5")["value"]) == 5
+
+
+def test_count_is_repeated_on_each_page(api: Api) -> None:
+    stored = len(api.sandbox.rows("contact"))
+    answer = api.read("contacts?$count=true", Prefer="odata.maxpagesize=9")
+    assert answer["@odata.count"] == stored
+    assert "$count=true" in answer["@odata.nextLink"]
+    assert api.read(answer["@odata.nextLink"])["@odata.count"] == stored
+    response = api.get("contacts/$count")
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert response.text == str(stored)
+    half = api.get("contacts/$count?$filter=statecode eq 0").text
+    assert int(half) == sum(row["statecode"] == 0 for row in api.sandbox.rows("contact"))
+
+
+def test_counts_end_at_5000(api: Api) -> None:
+    sandbox = api.sandbox
+    sandbox.insert("new_project_account", [{} for _ in range(5001)])
+    assert api.get("new_project_accountset/$count").text == "5000"
+    prefer = 'odata.maxpagesize=1,odata.include-annotations="Microsoft.Dynamics.CRM.*"'
+    answer = api.read("new_project_accountset?$count=true", Prefer=prefer)
+    assert answer["@odata.count"] == 5000
+    assert answer["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] is True
+    pages = api.pages("new_project_accountset", 5000)
+    assert len(pages[0]) == 5000
+    total = 'RetrieveTotalRecordCount(EntityNames=@p1)?@p1=["new_project_account"]'
+    collection = api.read(total)["EntityRecordCountCollection"]
+    assert collection["Values"] == [sum(map(len, pages))]
+
+
+def test_rows_inserted_while_paging_are_seen(api: Api) -> None:
+    sandbox = api.sandbox
+    key = "ffffffff-ffff-ffff-ffff-fffffffffff0"
+    link = api.read("territories", Prefer="odata.maxpagesize=2")["@odata.nextLink"]
+    sandbox.insert("territory", [{"territoryid": key, "name": "Late"}])
+    assert api.rows(link)[-1]["territoryid"] == key
+    sandbox.delete("territory", key)
+    assert api.rows(link)[-1]["territoryid"] != key
+
+
+def test_a_forged_token_is_refused(api: Api) -> None:
+    status, code, message = api.refusal("contacts?$skiptoken=nonsense")
+    assert (status, code) == (400, "0x80041129")
+    assert "Paging Cookie" in message

@@ -1,0 +1,159 @@
+"""The token endpoint and the 401 challenge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from sandbox.client import running
+from tests.sandbox.api import TIMEOUT, Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.client import Sandbox
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Sandbox]:
+    """A sandbox whose tokens may be spoiled."""
+    with running(rows=10) as sandbox:
+        yield sandbox
+
+
+def _ask(url: str, **form: str) -> requests.Response:
+    return requests.post(url, data=form, timeout=TIMEOUT)
+
+
+def test_refresh_token(api: Api) -> None:
+    answer = api.token().json()
+    assert answer["token_type"] == "Bearer"
+    assert answer["expires_in"] == 3599
+    again = api.token(refresh_token=answer["refresh_token"]).json()
+    assert (
+        len(
+            {api.sandbox.settings["refresh_token"], answer["refresh_token"], again["refresh_token"]}
+        )
+        == 3
+    )
+    assert api.token().status_code == 200
+
+
+def test_first_endpoint_answers_in_strings(api: Api) -> None:
+    settings = api.sandbox.settings
+    url = settings["token_uri"].replace("/v2.0/", "/")
+    form = {k: settings[k] for k in ("client_id", "client_secret", "refresh_token")}
+    answer = _ask(url, grant_type="refresh_token", resource=api.sandbox.url, **form).json()
+    assert answer["expires_in"] == "3599"
+    assert answer["expires_on"].isdecimal()
+    assert answer["resource"] == api.sandbox.url
+
+
+def test_client_credentials(api: Api) -> None:
+    settings = api.sandbox.settings
+    form = {k: settings[k] for k in ("client_id", "client_secret")}
+    grant = "client_credentials"
+    scope = f"{api.sandbox.url}/.default"
+    answer = _ask(settings["token_uri"], grant_type=grant, scope=scope, **form).json()
+    assert "refresh_token" not in answer
+    api.session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+    assert api.get("WhoAmI").status_code == 200
+    for wrong, code in (
+        (f"{api.sandbox.url}/user_impersonation", 1002012),
+        ("https://elsewhere.example/.default", 500011),
+    ):
+        refused = _ask(settings["token_uri"], grant_type=grant, scope=wrong, **form)
+        assert refused.json()["error_codes"] == [code]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "error", "code"),
+    [
+        ({"client_secret": "wrong"}, 401, "invalid_client", 7000215),
+        ({"client_secret": None}, 401, "invalid_client", 7000218),
+        ({"client_id": "11111111-1111-1111-1111-111111111111"}, 400, "unauthorized_client", 700016),
+        ({"refresh_token": "wrong"}, 400, "invalid_grant", 9002313),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
+        ({"scope": "https://elsewhere.example/.default"}, 400, "invalid_resource", 500011),
+    ],
+)
+def test_refusals(
+    api: Api, changes: dict[str, str | None], status: int, error: str, code: int
+) -> None:
+    response = api.token(**changes)
+    body: dict[str, Any] = response.json()
+    assert (response.status_code, body["error"], body["error_codes"]) == (status, error, [code])
+    assert body["error_description"].startswith(f"AADSTS{code}: ")
+    for part in (f"Trace ID: {body['trace_id']}", f"Correlation ID: {body['correlation_id']}"):
+        assert part in body["error_description"]
+    assert body["timestamp"].endswith("Z")
+
+
+def test_public_client_must_not_send_a_secret(api: Api) -> None:
+    announced = api.sandbox.announced
+    public = {
+        "client_id": announced["public_client_id"],
+        "refresh_token": announced["public_refresh_token"],
+    }
+    assert api.token(**public).json()["error_codes"] == [700025]
+    assert api.token(**public, client_secret=None).status_code == 200
+
+
+def test_unknown_tenant(api: Api) -> None:
+    url = f"{api.sandbox.url}/nowhere.example/oauth2/v2.0/token"
+    assert _ask(url, grant_type="refresh_token").json()["error_codes"] == [90002]
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [("revoked", 50173), ("inactive", 700082), ("expired", 70008)]
+)
+def test_revoked_refresh_token(own: Sandbox, reason: str, code: int) -> None:
+    api = Api(own)
+    spare = api.token().json()["refresh_token"]
+    own.revoke(spare, reason)
+    body = api.token(refresh_token=spare).json()
+    assert (body["error"], body["error_codes"]) == ("invalid_grant", [code])
+
+
+def test_refresh_tokens_of_single_use(own: Sandbox) -> None:
+    api = Api(own)
+    first = api.token().json()["refresh_token"]
+    before = own.configure(single_use_refresh_tokens=True)
+    second = api.token(refresh_token=first)
+    assert second.status_code == 200
+    assert api.token(refresh_token=first).json()["error_codes"] == [70000]
+    own.configure(**before)
+
+
+def test_challenge_without_a_valid_token(own: Sandbox) -> None:
+    api = Api(own)
+    assert api.get("WhoAmI").status_code == 200
+    own.expire_tokens()
+    response = api.get("WhoAmI")
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == (
+        f"Bearer authorization_uri={own.url}/{own.announced['tenant_id']}/oauth2/authorize, "
+        f"resource_id={own.url}/"
+    )
+    api.session.headers.pop("Authorization")
+    assert api.get("$metadata").status_code == 401
+    api.sign_in()
+    assert api.get("WhoAmI").status_code == 200
+
+
+def test_lifetime_of_tokens(own: Sandbox) -> None:
+    before = own.configure(token_lifetime=0)
+    api = Api(own)
+    assert api.get("WhoAmI").status_code == 401
+    own.configure(**before)
+
+
+def test_openid_configuration(api: Api) -> None:
+    tenant = api.sandbox.announced["tenant_id"]
+    url = f"{api.sandbox.url}/{tenant}/v2.0/.well-known/openid-configuration"
+    assert (
+        requests.get(url, timeout=TIMEOUT).json()["token_endpoint"]
+        == (api.sandbox.settings["token_uri"])
+    )
