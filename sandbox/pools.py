@@ -114,12 +114,12 @@ def _edges(rng: random.Random, paragraphs: list[str]) -> dict[str, list[Any]]:
 
 def make(rng: random.Random) -> Pools:
     """Pools of values, the same for the same state of `rng`."""
-    fakers = [Faker(locale) for locale in LOCALES]
+    fakers = [Faker(locale, use_weighting=False) for locale in LOCALES]
     for faker in fakers:
         faker.seed_instance(rng.getrandbits(64))
     english, german = fakers
 
-    def draw(method: str, count: int = 400) -> list[str]:
+    def draw(method: str, count: int = 250) -> list[str]:
         return [
             str(getattr(faker, method)()).replace("\n", ", ")
             for faker in fakers
@@ -136,14 +136,14 @@ def make(rng: random.Random) -> Pools:
     places = [
         *(
             Place(german.city(), german.postcode(), german.state(), "Deutschland")
-            for _ in range(400)
+            for _ in range(250)
         ),
-        *(Place(english.city(), english.postcode(), english.state(), "USA") for _ in range(400)),
+        *(Place(english.city(), english.postcode(), english.state(), "USA") for _ in range(250)),
         Place("Łódź", "90-001", "Łódzkie", "Polska"),
         Place("東京", "100-0001", "関東", "日本"),
     ]
     companies = []
-    for name in draw("company", 700):
+    for name in draw("company", 400):
         domain = f"{_ascii(name) or 'example'}.example"
         companies.append(Company(name, f"info@{domain}", f"https://www.{domain}/"))
     paragraphs = draw("paragraph", 250)

@@ -88,7 +88,9 @@ def _folded(value: Any) -> Any:  # noqa: ANN401  - text, number or null
     return value.casefold() if isinstance(value, str) else value
 
 
-def _holds(tree: Tree, row: dict[str, Any]) -> bool:
+def _holds(  # noqa: PLR0911  - a rule for each sort of tree
+    tree: Tree, row: dict[str, Any]
+) -> bool:
     match tree:
         case ("not", inner):
             return not _holds(inner, row)
@@ -100,13 +102,15 @@ def _holds(tree: Tree, row: dict[str, Any]) -> bool:
             name, part = _folded(row["name"]), text.casefold()
             if name is None:
                 return False
-            tests = {"contains": part in name, "startswith": name.startswith(part)}
-            return tests.get(function, name.endswith(part))
+            if function == "contains":
+                return bool(part in name)
+            test = name.startswith if function == "startswith" else name.endswith
+            return bool(test(part))
         case (column, word, value):
             left, right = row[column], row["depth"] if value == "depth" else value
             if word in {"eq", "ne"}:
-                return (_folded(left) == _folded(right)) == (word == "eq")
-            return left is not None and right is not None and ORDER[word](left, right)
+                return bool((_folded(left) == _folded(right)) == (word == "eq"))
+            return left is not None and right is not None and bool(ORDER[word](left, right))
     raise AssertionError(tree)
 
 

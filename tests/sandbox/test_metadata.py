@@ -170,7 +170,8 @@ def test_attributes_of_one_kind(
 
 
 def test_labels_of_choices(api: Api) -> None:
-    path = f"EntityDefinitions(LogicalName='new_project')/Attributes/{SCHEMA}.PicklistAttributeMetadata"
+    kind = f"{SCHEMA}.PicklistAttributeMetadata"
+    path = f"EntityDefinitions(LogicalName='new_project')/Attributes/{kind}"
     row = api.read(f"{path}?$select=LogicalName&$expand=OptionSet,GlobalOptionSet")["value"][0]
     assert row["LogicalName"] == "new_region"
     labels = [

@@ -25,7 +25,7 @@ class _Credential:
     def __init__(self, token: str) -> None:
         self.token = token
 
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401  - the protocol's
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
         return AccessToken(self.token, 4_102_444_800)
 
 
@@ -37,7 +37,7 @@ def client(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataverseClien
     def rewriting(
         self: requests.adapters.HTTPAdapter,
         request: requests.PreparedRequest,
-        **options: Any,  # noqa: ANN401  - those of `send`
+        **options: Any,
     ) -> requests.Response:
         if request.url:
             request.url = request.url.replace(HOST, api.sandbox.url)
