@@ -113,13 +113,17 @@ class Sandbox:
         """Let every access token have expired."""
         self._ask("POST", "tokens/expire")
 
+    def expire_delta_tokens(self) -> None:
+        """Let every delta token have expired: 0x80044352."""
+        self._ask("POST", "deltas/expire")
+
     def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
         """Refuse a refresh token, because it is `revoked`, `inactive` or `expired`."""
         self._ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
 
     def configure(self, **switches: Any) -> Row:
         """Set switches: `page_delay_ms`, `page_size_cap`, `forbidden_tables`,
-        `token_lifetime`, `single_use_refresh_tokens`.
+        `token_lifetime`, `single_use_refresh_tokens`, `delta_token_days`.
 
         Returns:
             What they were before, to be set again.

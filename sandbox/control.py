@@ -49,6 +49,7 @@ class Control:
             self._route("/sandbox/faults", "DELETE", self._clear_faults),
             self._route("/sandbox/tokens/expire", "POST", self._expire),
             self._route("/sandbox/tokens/revoke", "POST", self._revoke),
+            self._route("/sandbox/deltas/expire", "POST", self._expire_deltas),
             self._route("/sandbox/configure", "POST", self._configure),
         ]
 
@@ -127,12 +128,17 @@ class Control:
         self.service.authority.revoke(order["refresh_token"], order.get("reason", "revoked"))
         return {}
 
+    async def _expire_deltas(self, _request: Request) -> object:
+        self.service.changes.expire()
+        return {}
+
     async def _configure(self, request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=dict[str, Any])
         authority, switches = self.service.authority, self.service.switches
         places: dict[str, tuple[object, str]] = {
             "token_lifetime": (authority, "lifetime"),
             "single_use_refresh_tokens": (authority, "single_use"),
+            "delta_token_days": (self.service.changes, "days"),
             "page_delay_ms": (switches, "page_delay_ms"),
             "page_size_cap": (switches, "page_size_cap"),
             "forbidden_tables": (switches, "forbidden_tables"),

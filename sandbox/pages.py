@@ -85,6 +85,7 @@ class Pages:
         largest: int = paging.LARGEST_PAGE,
         *,
         empty: bool = False,
+        stamp: str = "",
     ) -> bytes:
         """One page of an entity set.
 
@@ -95,6 +96,7 @@ class Pages:
             preferences: the page size and the annotations asked for.
             largest: the most rows of a page.
             empty: give none of the rows, and a nextLink to the same page.
+            stamp: the delta token for the last page, when changes are tracked.
         """
         asked = query.read(raw, self.model, table)
         condition = Condition(self.model, table)
@@ -108,7 +110,6 @@ class Pages:
             beyond, values = paging.after(cookie, asked.order)
             where, parameters = f"{where} AND {beyond}", parameters + values
         size, limited = self._size(asked, preferences, largest)
-        chosen = asked.select or table.columns
         row = self.renderer.row(table, asked.select, preferences.annotations)
         names = ", ".join(quoted(column.property_name) for column in columns)
         found = self.store.select(
@@ -117,24 +118,29 @@ class Pages:
             parameters,
         )
         more, found = len(found) > size, found[:size]
-        context = table.set_name
-        if asked.select:
-            context += f"({','.join(column.property_name for column in chosen)})"
+        context = f"{table.set_name}{self.selected(asked)}"
         head = [f'"@odata.context":"{root}$metadata#{context}"']
         head += self._totals(table, asked, everything, preferences.annotations)
         token = tail = ""
         if empty:
             token, found = paging.onward(asked.skip_token), []
         elif more and not limited:
-            token = paging.token(number, columns, found[0][1:], found[-1][1:])
+            version = stamp.partition("%21")[0]
+            token = paging.token(number, columns, found[0][1:], found[-1][1:], version)
+        link = f"{root}{quote(table.set_name)}?{asked.text}{'&' * bool(asked.text)}"
         if token:
-            options = f"{asked.text}&" if asked.text else ""
-            set_name = quote(table.set_name)
-            tail = f',"@odata.nextLink":"{root}{set_name}?{options}$skiptoken={token}"'
+            tail = f',"@odata.nextLink":"{link}$skiptoken={token}"'
+        elif stamp:
+            head.append(f'"@odata.deltaLink":"{link}$deltatoken={stamp}"')
         rows = b",".join([row[0] for row in found])
         return b"".join(
             (f"{{{','.join(head)},".encode(), b'"value":[', rows, b"]", tail.encode(), b"}")
         )
+
+    def selected(self, asked: query.Query) -> str:
+        """The selected columns as a context names them."""
+        names = ",".join(column.property_name for column in asked.select)
+        return f"({names})" if names else ""
 
     def _size(self, asked: query.Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
         """How many rows, and whether that is all that was asked for."""
@@ -206,9 +212,7 @@ class Pages:
         )
         if not found:
             raise no_record(table.name, key)
-        context = table.set_name
-        if asked.select:
-            context += f"({','.join(column.property_name for column in asked.select)})"
+        context = f"{table.set_name}{self.selected(asked)}"
         row: bytes = found[0][0]
         return f'{{"@odata.context":"{root}$metadata#{context}/$entity",'.encode() + row[1:]
 

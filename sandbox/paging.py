@@ -54,7 +54,13 @@ def _lower(escape: re.Match[str]) -> str:
     return escape[0].lower()
 
 
-def token(page: int, columns: Sequence[Column], first: Sequence[Any], last: Sequence[Any]) -> str:
+def token(
+    page: int,
+    columns: Sequence[Column],
+    first: Sequence[Any],
+    last: Sequence[Any],
+    version: str = "",
+) -> str:
     """The `$skiptoken` after a page, encoded as it stands in the nextLink.
 
     Args:
@@ -62,6 +68,7 @@ def token(page: int, columns: Sequence[Column], first: Sequence[Any], last: Sequ
         columns: the ordered columns and the key.
         first: their values in the page's first row.
         last: their values in the page's last row.
+        version: where the next delta begins, when changes are tracked.
     """
     elements = "".join(
         f"<{column.name} {_attribute('last', column, end)} {_attribute('first', column, start)} />"
@@ -69,7 +76,8 @@ def token(page: int, columns: Sequence[Column], first: Sequence[Any], last: Sequ
     )
     inner = quote(f'<cookie page="{page}">{elements}</cookie>', safe="")
     inner = re.sub("%[0-9A-F]{2}", _lower, inner)
-    outer = f'<cookie pagenumber="{page + 1}" pagingcookie="{inner}" istracking="False" />'
+    tracking = f'"True" trackingversion="{version}"' if version else '"False"'
+    outer = f'<cookie pagenumber="{page + 1}" pagingcookie="{inner}" istracking={tracking} />'
     return quote(outer, safe="=/")
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sandbox.model import Column, Model, Table
 
 KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$skiptoken", "$deltatoken"})
+LINKED = frozenset({"$skiptoken", "$deltatoken"})
 UNSUPPORTED = {
     "$skip": "Skip Clause is not supported in CRM",
     "$search": "Search Clause is not supported in CRM",
@@ -38,7 +39,7 @@ class Query:
 
     Attributes:
         select: the asked columns; nothing for all of them.
-        text: the options as a nextLink repeats them, without the skip token.
+        text: the options as a nextLink repeats them, without tokens.
     """
 
     select: tuple[Column, ...]
@@ -80,7 +81,7 @@ def read(raw: str, model: Model, table: Table) -> Query:
     if "$filter" in given and not filter_text.strip():
         message = "Syntax error at position 0 in ''."
         raise bad_query(message)
-    kept = {name: value for name, value in given.items() if name != "$skiptoken"}
+    kept = {name: value for name, value in given.items() if name not in LINKED}
     return Query(
         select=_select(given.get("$select", ""), table, type_name),
         filter=filters.parse(filter_text) if filter_text else None,

@@ -15,6 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from sandbox import batch, errors, metadata, tokens
+from sandbox.changes import ChangeTracking
 from sandbox.definitions import Definitions
 from sandbox.errors import ServiceError
 from sandbox.pages import (
@@ -94,6 +95,7 @@ class Service:
         self.authority = authority
         self.switches = Switches()
         self.pages = Pages(model, store)
+        self.changes = ChangeTracking(self.pages)
         self.definitions = Definitions(model)
         self.cache = PageCache()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
@@ -206,13 +208,22 @@ class Service:
         applied = {}
         if preferences.page_size is not None and preferences.page_size <= LARGEST_PAGE:
             applied["Preference-Applied"] = f"odata.maxpagesize={preferences.page_size}"
+        delta, token = "$deltatoken" in options(raw), options(raw).get("$skiptoken", "")
         if count:
-            number = await self._in_thread(partial(self.pages.count, table, raw))
+            source = self.changes if delta else self.pages
+            number = await self._in_thread(partial(source.count, table, raw))
             return Answer(str(min(number, LARGEST_COUNT)).encode(), "text/plain", applied)
         if key is not None:
             work = partial(self.pages.single, table, key, root, raw, preferences.annotations)
             return Answer(await self._in_thread(work), headers=applied)
         cap = self.switches.page_size_cap
+        if delta or preferences.track_changes or 'istracking="True"' in token:
+            if preferences.track_changes:
+                both = [applied.get("Preference-Applied"), "odata.track-changes"]
+                applied["Preference-Applied"] = ", ".join(each for each in both if each)
+            read = self.changes.changes if delta else self.changes.everything
+            body = await self._in_thread(partial(read, table, root, raw, preferences, cap))
+            return Answer(body, headers=applied)
         changes = self.store.changes(table)
         work = partial(self.pages.page, table, root, raw, preferences, cap, empty=empty)
         answer = await self._kept(

@@ -106,6 +106,8 @@ class Writer:
                 sql = f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})"  # noqa: S608  - names of the model
                 statements.append((sql, list(cells.values())))
                 keys.append({part: values.get(part) for part in table.row_key})
+                again = "DELETE FROM [@deleted] WHERE name = ? AND id = ?"
+                statements.append((again, [name, str(values[table.primary_id]).lower()]))
             self.store.change(table, statements)
         return keys
 
