@@ -8,17 +8,20 @@ ROWS ?= 50000
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# uv has certificate authorities of its own; a company's are the machine's.
+export UV_SYSTEM_CERTS ?= true
 
-# A new environment, with a pip that knows dependency groups. Without venv's own pip:
-# Debian has that in a package apart.
+# A new environment. Without venv's pip: Debian has that in a package apart.
 define environment
 @$(1) -c "import sys; sys.version_info >= (3, 11) or sys.exit( \
 	'Python 3.11 or later is needed; $(1) is %d.%d. Name another: make PYTHON=python3.12' \
 	% sys.version_info[:2])"
 @echo "Making the environment $(2)"
 @$(1) -m venv --clear --without-pip $(2)
-@$(1) -m pip --python $(2)/bin/python install -qq "pip>=25.1"
 endef
+
+# uv needs seconds for what takes pip half a minute, and Meltano has it with it anyway.
+INSTALL := .venv/bin/uv pip install --quiet --python
 
 # An environment half made is made again.
 .DELETE_ON_ERROR:
@@ -42,19 +45,20 @@ test: .venv/test-installed .venv-meltano/installed ## Check style and types, and
 clean: ## Remove the environments and all that tools left behind
 	rm -rf .venv .venv-meltano .meltano .*_cache .hypothesis build dist output
 
-.venv/bin/python:
+.venv/bin/uv:
 	$(call environment,$(PYTHON),.venv)
+	@$(PYTHON) -m pip --python .venv/bin/python install -qq uv
 
-.venv/demo-installed: pyproject.toml | .venv/bin/python
-	@.venv/bin/python -m pip install -qq --editable . --group demo
+.venv/demo-installed: pyproject.toml | .venv/bin/uv
+	@$(INSTALL) .venv --editable . --group demo
 	@touch $@
 
-.venv/test-installed: pyproject.toml | .venv/bin/python
-	@.venv/bin/python -m pip install -qq --editable . --group dev
+.venv/test-installed: pyproject.toml | .venv/bin/uv
+	@$(INSTALL) .venv --editable . --group dev
 	@touch $@
 
 # Made anew each time: the tap that Meltano installed in it is of the old pyproject.toml too.
-.venv-meltano/installed: pyproject.toml
+.venv-meltano/installed: pyproject.toml | .venv/bin/uv
 	$(call environment,$(MELTANO_PYTHON),.venv-meltano)
-	@.venv-meltano/bin/python -m pip install -qq --group meltano
+	@$(INSTALL) .venv-meltano --group meltano
 	@touch $@
