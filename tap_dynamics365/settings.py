@@ -181,8 +181,8 @@ class Settings:
             access_token=given.get("access_token"),
             scope=given.get("scope"),
             tables=tuple(given.get("tables", ())),
-            fetch_size=given.get("fetch_size", FETCH_SIZE),
-            ws_timeout=given.get("ws_timeout", WS_TIMEOUT),
+            fetch_size=int(given.get("fetch_size", FETCH_SIZE)),
+            ws_timeout=int(given.get("ws_timeout", WS_TIMEOUT)),
             ignored=tuple(ignored),
         )
 
