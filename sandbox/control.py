@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class Control:
         async def answer(request: Request) -> Response:
             try:
                 result = await work(request)
-            except (OrderError, ServiceError, msgspec.ValidationError, ValueError) as error:
+            except (OrderError, ServiceError, sqlite3.Error, ValueError) as error:
                 body = msgspec.json.encode({"error": str(error)})
                 return Response(body, 400, media_type="application/json")
             if isinstance(result, bytes):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LOCALES = ("en_US", "de_DE")
 START = datetime(2019, 1, 1, tzinfo=UTC)
+NAIVE_START = START.replace(tzinfo=None)
 END = datetime(2025, 6, 30, tzinfo=UTC)
 PAGE = 1500
 
@@ -75,7 +76,7 @@ class Pools:
 
 def moment(seconds: int) -> str:
     """A point in time as the store holds it: UTC without the Z, so that fractions sort."""
-    return (START + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return (NAIVE_START + timedelta(seconds=seconds)).isoformat()
 
 
 def _ascii(name: str) -> str:

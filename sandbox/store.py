@@ -74,7 +74,8 @@ class Store:
         self._changes: dict[str, int] = {}
         self.writing = threading.RLock()
         self._writer = self._connect()
-        self._writer.execute("PRAGMA journal_mode=WAL")
+        # Nobody reads yet: no journal until the rows are there.
+        self._writer.execute("PRAGMA journal_mode=OFF")
         for table in model.tables:
             self._create(table)
         self._writer.execute(
@@ -116,10 +117,12 @@ class Store:
             for column in table.columns
             if column.is_polymorphic
         ]
-        keys = ", ".join(quoted(part) for part in table.row_key)
-        self._writer.execute(f"CREATE TABLE {name} ({', '.join(declared)}, PRIMARY KEY ({keys}))")
+        self._writer.execute(f"CREATE TABLE {name} ({', '.join(declared)})")
 
     def _index(self, table: Table) -> None:
+        keys = ", ".join(quoted(part) for part in table.row_key)
+        name = quoted(f"{table.name} by key")
+        self._writer.execute(f"CREATE UNIQUE INDEX {name} ON {quoted(table.name)} ({keys})")
         for stamp in ("modifiedon", "versionnumber", "createdon", "lastModifiedDateTime"):
             if stamp in table.by_property:
                 self._writer.execute(
@@ -148,9 +151,10 @@ class Store:
         for table in self.model.tables:
             if table.set_name and not table.union_of:
                 self._index(table)
-        self._writer.commit()
+        self._writer.execute("PRAGMA analysis_limit=1000")
         self._writer.execute("ANALYZE")
         self._writer.commit()
+        self._writer.execute("PRAGMA journal_mode=WAL")
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query; every thread reads through a connection of its own."""

@@ -111,6 +111,9 @@ def test_unknown_orders_are_refused(api: Api) -> None:
         api.sandbox.fault("contacts", statuss=500)
     with pytest.raises(SandboxError, match="Unknown switches"):
         api.sandbox.configure(page_delay=5)
+    key = api.sandbox.rows("account")[0]["accountid"]
+    with pytest.raises(SandboxError, match="UNIQUE"):
+        api.sandbox.insert("account", [{"accountid": key}])
     with pytest.raises(SandboxError, match="MetadataCache"):
         api.sandbox.rows("nothing")
 
