@@ -1,0 +1,177 @@
+"""Pages: every row once, wherever the service cuts them, and never for ever."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox import client
+from tests.singer import Message, Run, Tap, reads, select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.client import Sandbox
+
+# A table of few columns to which the tests add their rows, and its entity set.
+STREAM, ENTITY_SET = "territory", "territories"
+MOMENT, LATER = "2030-01-01T00:00:00Z", "2030-01-01T00:00:01Z"
+TIES = 23
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Sandbox]:
+    """A Dynamics 365 where one table has 12 rows, 23 of one second, and 3 of the next."""
+    with client.running(rows=100) as running:
+        running.insert(STREAM, [{"name": f"Tie {n}", "modifiedon": MOMENT} for n in range(TIES)])
+        running.insert(STREAM, [{"name": f"Later {n}", "modifiedon": LATER} for n in range(3)])
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _put_right(service: Sandbox) -> Iterator[None]:
+    service.clear_requests()
+    yield
+    service.clear_faults()
+    service.configure(page_size_cap=5_000)
+
+
+@pytest.fixture(scope="module")
+def tap(service: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
+    """The tap set up for these tables."""
+    return tap_for(service, tables=[STREAM])
+
+
+@pytest.fixture(scope="module")
+def catalog(tap: Tap) -> Message:
+    """Their catalog, with one of them selected."""
+    return select(tap.discover(), {STREAM: ["name"]})
+
+
+def assert_complete(run: Run, service: Sandbox) -> None:
+    """Each row is there, once."""
+    sent = [row["territoryid"] for row in run.records(STREAM)]
+    assert len(sent) == len(set(sent))
+    assert set(sent) == {row["territoryid"] for row in service.rows(STREAM)}
+
+
+@pytest.mark.parametrize("size", [1, 7, TIES + 15, TIES + 16, 5_000, 10_000])
+def test_rows_of_one_second_are_neither_lost_nor_doubled_at_a_page_edge(
+    service: Sandbox, tap: Tap, catalog: Message, size: int
+) -> None:
+    run = tap.but(fetch_size=size).sync(catalog=catalog)
+    assert_complete(run, service)
+    rows = len(service.rows(STREAM))
+    # No page follows one that holds the last row, even a full one.
+    assert len(reads(service.requests())) == -(-rows // size)
+
+
+def test_pages_smaller_than_asked_for_are_followed_to_the_end(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(page_size_cap=4)
+    assert_complete(tap.sync(catalog=catalog), service)
+
+
+def test_a_resumed_run_begins_with_the_whole_boundary_second(tap: Tap, catalog: Message) -> None:
+    bookmark = {"replication_key": "modifiedon", "replication_key_value": MOMENT}
+    run = tap.but(fetch_size=5).sync(catalog=catalog, state={"bookmarks": {STREAM: bookmark}})
+    moments = [row["modifiedon"] for row in run.records(STREAM)]
+    assert moments == [MOMENT] * TIES + [LATER] * 3
+    assert len({row["territoryid"] for row in run.records(STREAM)}) == len(moments)
+
+
+def test_links_to_the_next_page_are_followed_as_they_are(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    tap.but(fetch_size=10).sync(catalog=catalog)
+    first, *more = reads(service.requests())
+    assert len(more) == 3
+    for request in more:
+        query = dict(request["query"])
+        assert "pagingcookie" in query.pop("$skiptoken")
+        assert query == first["query"]
+        assert request["headers"]["prefer"] == "odata.maxpagesize=10"
+
+
+def test_a_relative_link_is_followed(service: Sandbox, tap: Tap, catalog: Message) -> None:
+    service.fault(ENTITY_SET, relative_next_link=True, count=None)
+    assert_complete(tap.but(fetch_size=10).sync(catalog=catalog), service)
+
+
+def test_an_empty_page_is_not_the_end(service: Sandbox, tap: Tap, catalog: Message) -> None:
+    service.fault(ENTITY_SET, empty_page=True, skip=1, count=2)
+    assert_complete(tap.but(fetch_size=10).sync(catalog=catalog), service)
+    assert len(reads(service.requests())) == 6
+
+
+def test_a_table_without_rows_is_described_and_costs_one_request(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.fault(ENTITY_SET, status=200, body={"value": []})
+    run = tap.sync(catalog=catalog)
+    assert not run.counts
+    assert set(run.schemas) == {STREAM}
+    assert len(reads(service.requests())) == 1
+
+
+def test_a_link_that_comes_back_is_an_error_and_no_endless_loop(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.fault(ENTITY_SET, repeat_next_link=True, skip=1, count=None)
+    run = tap.but(fetch_size=5).run(catalog=catalog)
+    assert "same link" in run.refusal()
+    assert len(reads(service.requests())) <= 4
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Another server, and the headers of the requests that reach it."""
+    reached: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers with a page of no rows."""
+
+        def do_GET(self) -> None:
+            """Note the request."""
+            reached.append({name.lower(): value for name, value in self.headers.items()})
+            body = b'{"value": []}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", reached
+        server.shutdown()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_link_to_another_host_is_refused_and_gets_no_token(
+    service: Sandbox, tap: Tap, catalog: Message, host: str
+) -> None:
+    with listening() as (url, reached):
+        other = url.replace("127.0.0.1", host)
+        link = f"{other}/api/data/v9.2/{ENTITY_SET}?$skiptoken=2"
+        service.fault(ENTITY_SET, status=200, body={"value": [], "@odata.nextLink": link})
+        sentence = tap.run(catalog=catalog).refusal()
+    assert other in sentence
+    assert not reached
+
+
+def test_a_redirect_to_another_host_gets_no_token(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    with listening() as (url, reached):
+        location = f"{url.replace('127.0.0.1', 'localhost')}/{ENTITY_SET}"
+        service.fault(ENTITY_SET, status=302, headers={"Location": location})
+        tap.run(catalog=catalog)
+    assert all("authorization" not in headers for headers in reached)

@@ -1,0 +1,269 @@
+"""What goes wrong on the way: waited out where that helps, else told in one sentence."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.singer import Message, Run, Tap, reads, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.client import Sandbox
+
+SECOND_PAGE = "contacts.*skiptoken"
+PASSING: dict[str, dict[str, Any]] = {
+    "throttled-for-seconds": {"throttle": "requests", "retry_after": "1"},
+    "throttled-for-execution-time": {"throttle": "execution_time", "retry_after": "0"},
+    "bad-gateway": {"status": 502, "retry_after": "0"},
+    "unavailable": {"status": 503, "retry_after": "0"},
+    "gateway-timeout": {"status": 504, "retry_after": "0", "body": "<html>Gateway</html>"},
+    "dropped-connection": {"drop": True},
+    "truncated-body": {"truncate": True},
+}
+
+
+@pytest.fixture(scope="module")
+def chosen(catalog: Message) -> Message:
+    """A table of some pages."""
+    return select(catalog, {"contact": ["fullname"]})
+
+
+def in_a_second() -> str:
+    """The next second but one as HTTP writes it."""
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+
+
+def assert_complete(run: Run, service: Sandbox, stream: str = "contact") -> None:
+    """Each row is there, once."""
+    (key,) = run.schemas[stream]["key_properties"]
+    sent = [row[key] for row in run.records(stream)]
+    assert len(sent) == len(set(sent))
+    assert set(sent) == {row[key] for row in service.rows(stream)}
+
+
+def pages(service: Sandbox, size: int = 100) -> int:
+    """How many pages the contacts are."""
+    return -(-len(service.rows("contact")) // size)
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
+def test_a_passing_failure_is_as_if_nothing_had_been(
+    service: Sandbox, tap: Tap, chosen: Message, fault: dict[str, Any]
+) -> None:
+    service.fault(SECOND_PAGE, **fault)
+    run = tap.sync(catalog=chosen)
+    assert_complete(run, service)
+    log = reads(service.requests())
+    assert len(log) == pages(service) + 1
+    assert [request["fault"] for request in log[:4]] == [False, True, False, False]
+    assert any("Trying again" in line for line in run.logged("WARNING"))
+
+
+def test_retry_after_a_date_is_waited_for(service: Sandbox, tap: Tap, chosen: Message) -> None:
+    service.fault(SECOND_PAGE, throttle="concurrency", retry_after=in_a_second())
+    assert_complete(tap.sync(catalog=chosen), service)
+    assert len(reads(service.requests())) == pages(service) + 1
+
+
+def test_several_failures_in_a_row_are_waited_out(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    service.fault(SECOND_PAGE, status=503, retry_after="0", count=5)
+    assert_complete(tap.sync(catalog=chosen), service)
+    assert len(reads(service.requests())) == pages(service) + 5
+
+
+@contextmanager
+def warnings_of(tap: Tap, catalog: Message | None = None) -> Iterator[Iterator[str]]:
+    """The warnings of a sync while it runs; it is killed at the end."""
+    with TemporaryDirectory() as folder:
+        process = tap.start(Path(folder), catalog=catalog)
+        try:
+            lines = (line.decode() for line in process.stderr or ())
+            yield (line for line in lines if "| WARNING" in line)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("written", ["seconds", "date"])
+def test_as_long_as_the_service_asks_is_waited(
+    service: Sandbox, tap: Tap, chosen: Message, written: str
+) -> None:
+    """Nobody waits here: the tap says how long it will, and is killed."""
+    if written == "seconds":
+        retry_after = "3000"
+    else:
+        retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True)
+    service.fault(SECOND_PAGE, throttle="requests", retry_after=retry_after, count=None)
+    with warnings_of(tap, chosen) as warnings:
+        warning = next(warnings)
+    assert "Number of requests exceeded the limit of 6000" in warning
+    words = warning.split()
+    assert 2900 < float(words[words.index("in") + 1]) <= 3001
+
+
+@pytest.mark.parametrize("path", [r"\$metadata", "EntityDefinitions", "/token"])
+def test_throttling_is_obeyed_on_metadata_and_sign_in_too(
+    service: Sandbox, tap: Tap, path: str
+) -> None:
+    service.fault(path, throttle="requests", retry_after="1")
+    run = tap.but(tables=["team", "systemuser"]).run("--discover")
+    assert run.status == 0, run.log
+    assert not [line for line in run.logged("WARNING") if "Trying again" not in line]
+    assert '"systemuserid"' in run.output
+
+
+def test_a_token_refused_in_the_middle_of_a_run_is_renewed(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    service.fault(SECOND_PAGE, status=401)
+    assert_complete(tap.sync(catalog=chosen), service)
+
+
+def test_a_token_about_to_expire_is_renewed(service: Sandbox, tap: Tap, chosen: Message) -> None:
+    service.configure(token_lifetime=30)
+    assert_complete(tap.sync(catalog=chosen), service)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 501])
+def test_a_refusal_is_told_in_the_services_words_and_not_repeated(
+    service: Sandbox, tap: Tap, chosen: Message, status: int
+) -> None:
+    words = {"code": "0x80060888", "message": f"Refused with {status}, as ordered."}
+    service.fault("contacts", status=status, body={"error": words}, count=None)
+    sentence = tap.run(catalog=chosen).refusal()
+    for part in (str(status), words["code"], words["message"]):
+        assert part in sentence
+    assert len(reads(service.requests())) == 1
+
+
+def test_an_error_without_a_body_is_told(service: Sandbox, tap: Tap, chosen: Message) -> None:
+    service.fault("contacts", status=404, body="")
+    assert "404" in tap.run(catalog=chosen).refusal()
+
+
+def test_a_column_that_is_gone_is_told_in_the_services_words(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    old = select(catalog, {"contact": ["fullname", "nickname_gone"]})
+    (contact,) = [e for e in old["streams"] if e["tap_stream_id"] == "contact"]
+    contact["schema"]["properties"]["nickname_gone"] = {"type": ["string", "null"]}
+    contact["metadata"].append(
+        {"breadcrumb": ["properties", "nickname_gone"], "metadata": {"selected": True}}
+    )
+    sentence = tap.run(catalog=old).refusal()
+    assert "Could not find a property named 'nickname_gone'" in sentence
+    assert len(reads(service.requests())) == 1
+
+
+@pytest.mark.parametrize("page", ["first", "second"])
+def test_a_web_page_in_place_of_rows_is_one_sentence(
+    service: Sandbox, tap: Tap, chosen: Message, page: str
+) -> None:
+    service.fault("contacts", html=True, skip=0 if page == "first" else 1)
+    assert "text/html" in tap.run(catalog=chosen).refusal()
+
+
+def test_a_service_that_is_not_there_is_one_sentence(tap: Tap) -> None:
+    away = tap.but(service_url="http://127.0.0.1:9/api/data/v9.2/")
+    with warnings_of(away) as warnings:
+        assert "127.0.0.1:9" in next(warnings)
+
+
+def test_a_table_that_may_not_be_read_is_skipped_and_the_others_go_on(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(forbidden_tables=["contact"])
+    run = tap.sync(catalog=select(catalog, {"account": None, "contact": None, "team": None}))
+    assert_complete(run, service, "account")
+    assert_complete(run, service, "team")
+    assert "contact" not in run.counts
+    (warning,) = run.logged("WARNING")
+    for part in ("'contact'", "prvReadContact", "0x80040220"):
+        assert part in warning
+    assert len(reads(service.requests(), "contacts")) == 1
+    assert "replication_key_value" not in run.state["bookmarks"].get("contact", {})
+
+
+def test_a_table_that_can_not_be_listed_is_skipped(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    run = tap.sync(catalog=select(catalog, {"new_externalorder": None, "team": None}))
+    assert_complete(run, service, "team")
+    (warning,) = run.logged("WARNING")
+    assert "RetrieveMultiple" in warning
+
+
+def test_when_no_table_may_be_read_the_run_fails(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(forbidden_tables=["contact", "team"])
+    run = tap.run(catalog=select(catalog, {"contact": None, "team": None}))
+    assert "None of the selected tables" in run.refusal()
+    assert len(run.logged("WARNING")) == 2
+
+
+SignIn = dict[str, Any]
+SIGN_INS: dict[str, tuple[str, SignIn]] = {
+    "wrong-secret": ("AADSTS7000215", {"client_secret": "a wrong one"}),
+    "unknown-client": ("AADSTS700016", {"client_id": "00000000-0000-0000-0000-00000000beef"}),
+    "revoked": ("AADSTS50173", {"refresh_token": "token-revoked"}),
+    "inactive": ("AADSTS700082", {"refresh_token": "token-inactive"}),
+    "expired": ("AADSTS70008", {"refresh_token": "token-expired"}),
+}
+
+
+@pytest.mark.parametrize(("code", "settings"), SIGN_INS.values(), ids=SIGN_INS.keys())
+def test_a_refused_sign_in_is_one_sentence_with_the_hosts_code(
+    service: Sandbox, tap: Tap, chosen: Message, code: str, settings: SignIn
+) -> None:
+    for reason in ("revoked", "inactive", "expired"):
+        service.revoke(f"token-{reason}", reason)
+    wrong = tap.but(**settings)
+    run = wrong.run(catalog=chosen)
+    assert f"{code}:" in run.refusal()
+    assert not any(str(value) in run.log for name, value in settings.items() if "_id" not in name)
+    assert not reads(service.requests())
+
+
+def test_a_refused_sign_in_is_one_sentence_in_discovery_too(tap: Tap) -> None:
+    code, settings = SIGN_INS["wrong-secret"]
+    assert f"{code}:" in tap.but(**settings).run("--discover").refusal()
+
+
+def test_an_access_token_that_is_not_good_is_one_sentence(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    value = "a-token-that-is-not-good"
+    run = tap.but(refresh_token=None, access_token=value).run(catalog=chosen)
+    assert "401" in run.refusal()
+    assert value not in run.log
+    assert len(reads(service.requests())) <= 2
+
+
+def test_another_tenant_or_sign_in_host_is_one_sentence(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    wrong = tap.settings["token_uri"].replace("5a4db0c0", "00000000")
+    assert "AADSTS90002" in tap.but(token_uri=wrong).run(catalog=chosen).refusal()
+    service.fault("/token", html=True, count=None)
+    assert "token_uri" in tap.run(catalog=chosen).refusal()
+
+
+@pytest.mark.parametrize(
+    "fault", [{"status": 400}, {"html": True}, {"truncate": True}], ids=["400", "html", "cut"]
+)
+def test_metadata_that_does_not_come_is_one_sentence(
+    service: Sandbox, tap: Tap, fault: dict[str, Any]
+) -> None:
+    service.fault(r"\$metadata", **fault, count=None)
+    assert tap.run("--discover").refusal()
