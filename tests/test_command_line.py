@@ -83,7 +83,7 @@ def test_the_tap_tells_its_name_and_what_it_can_do() -> None:
     assert "batch_config" not in about()["settings"]["properties"]
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "service_url"),
     "no way to sign in": ({"service_url": SERVICE}, "refresh_token"),
     "no client": (

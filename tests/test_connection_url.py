@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.connection_url import parse
@@ -223,6 +224,7 @@ def properties(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     return url, {SETTINGS[name]: value for name, value in chosen.items()}
 
 
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(properties())
 def test_every_value_comes_back_exactly(invented: tuple[str, dict[str, str]]) -> None:
     url, settings = invented
@@ -236,6 +238,7 @@ PIECES = st.one_of(
 )
 
 
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(), st.lists(PIECES).map(lambda pieces: PREFIX + "".join(pieces))))
 @example(PREFIX + "=")
 @example(PREFIX + ";=;")

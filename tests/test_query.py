@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.query import build, instant
@@ -74,6 +74,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters=","), min_size=1
 STARTS = st.one_of(st.none(), st.integers(min_value=0), NAMES)
 
 
+@settings(deadline=None)
 @given(
     st.lists(NAMES, min_size=1, unique=True),
     st.lists(NAMES, unique=True),
@@ -112,6 +113,7 @@ def test_a_moment_is_written_in_utc(moment: datetime, literal: str) -> None:
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(
         # Naive: any time zone keeps these within the years there are.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from singer_sdk.singerlib.json import serialize_json
 
@@ -202,6 +202,7 @@ def as_json(value: object) -> str:
             return json.dumps(value)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=4))
 def test_any_rows_come_out_with_the_same_digits(page: list[dict[str, Any]]) -> None:
     columns = list(dict.fromkeys(name for row in page for name in row))
