@@ -96,7 +96,7 @@ def test_an_interrupted_command_leaves_no_process(
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     program = tmp_path / "meltano"
-    program.write_text(f"#!/bin/sh\nsleep 600 >{pipe} &\nkill -USR1 {os.getpid()}\nwait\n")
+    program.write_text(f"#!/bin/sh\nexec 3>{pipe}\nsleep 600 &\nkill -USR1 {os.getpid()}\nwait\n")
     program.chmod(0o755)
     project = meltano({})
     monkeypatch.setattr("demo.meltano.EXECUTABLE", program)
