@@ -180,9 +180,15 @@ def choose(catalog: Message, stream: str, **metadata: str) -> Message:
         **metadata: Such as `replication_method`, with an underscore for the hyphen.
     """
     chosen = select(catalog, {stream: None})
-    top = next(item for item in entry(chosen, stream)["metadata"] if not item["breadcrumb"])
-    top["metadata"] |= {name.replace("_", "-"): value for name, value in metadata.items()}
+    own = own_metadata(entry(chosen, stream))
+    own |= {name.replace("_", "-"): value for name, value in metadata.items()}
     return chosen
+
+
+def own_metadata(entry: Message) -> Message:
+    """Find the metadata of a stream itself, not of its columns."""
+    metadata: Message = next(m["metadata"] for m in entry["metadata"] if not m["breadcrumb"])
+    return metadata
 
 
 def reads(log: list[Message], entity_set: str = "") -> list[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -319,3 +320,56 @@ def test_a_catalog_without_table_names_is_one_sentence(tap: Tap, catalog: Messag
     sentence = tap.run(catalog=wrong).refusal()
     assert "'account'" in sentence
     assert "--discover" in sentence
+
+
+# How the secrets of the sandbox begin or end, its access tokens (JWT) and the refresh tokens that
+# it issues itself included.
+SECRETS = ("not-real", "sandbox-secret", "sandbox-refresh", "sandbox-not-signed", "eyJhbGciOi")
+FAILURES: dict[str, Message] = {
+    "none": {},
+    "refused": {"status": 400},
+    "throttled": {"throttle": "requests", "retry_after": "0"},
+    "dropped": {"drop": True},
+    "not-json": {"html": True},
+    "token-refused": {"path": "/token", "status": 400},
+}
+
+
+@pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES.keys())
+def test_no_secret_is_in_any_output_not_even_for_debugging(
+    service: Sandbox, tap: Tap, catalog: Message, fault: Message
+) -> None:
+    if fault:
+        service.fault(**{"path": "accounts", **fault})
+    debugging = replace(tap, environment={"LOGLEVEL": "DEBUG", "SINGER_SDK_LOG_LEVEL": "DEBUG"})
+    run = debugging.run(catalog=select(catalog, {"account": ["name"]}))
+    assert "| DEBUG" in run.log
+    assert not [secret for secret in SECRETS if secret in run.log + run.output]
+
+
+def test_no_secret_is_in_what_is_said_of_wrong_settings(tap: Tap) -> None:
+    secret, token = tap.settings["client_secret"], tap.settings["refresh_token"]
+    url = f"jdbc:datadirect:dynamics365:ClientSecret={secret};RefreshToken={token};Oops={secret}"
+    wrong: list[Message] = [
+        {"client_secret": [secret]},
+        {"refresh_token": {"value": token}},
+        {"fetch_size": secret},
+        {"service_url": secret},
+        {"connection_url": url},
+        {"connection_url": secret},
+        {"start_date": secret},
+        {"stream_maps": {"account": secret}},
+    ]
+    for settings in wrong:
+        debugging = replace(tap.but(**settings), environment={"LOGLEVEL": "DEBUG"})
+        run = debugging.run("--discover")
+        assert run.status == 1, settings
+        assert secret not in run.log + run.output, settings
+        assert token not in run.log + run.output, settings
+
+
+def test_stdout_holds_singer_messages_and_nothing_else(tap: Tap) -> None:
+    loud = replace(tap.but(tables=["team", "audit"]), environment={"LOGLEVEL": "DEBUG"})
+    run = loud.sync()
+    assert run.output.endswith("\n")
+    assert {message["type"] for message in run.messages} == {"SCHEMA", "RECORD", "STATE"}
