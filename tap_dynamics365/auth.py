@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
             client_secret=settings.client_secret,
         )
         self.refresh_token = settings.refresh_token
+        self._lock = Lock()
 
     @property
     @override
@@ -69,6 +71,12 @@ class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
             "scope": self.oauth_scopes,
         }
         return {name: value for name, value in fields.items() if value}
+
+    @override
+    def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Of the requests in flight one renews the token, the others wait for it.
+        with self._lock:
+            return super().authenticate_request(request)
 
     @override
     def is_token_valid(self) -> bool:

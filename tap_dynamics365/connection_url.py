@@ -8,51 +8,57 @@ from tap_dynamics365.errors import SettingsError
 
 PREFIX = "jdbc:datadirect:dynamics365:"
 
-# Property of the driver, in lower case, and the setting that mirrors it.
+# Property of the driver, and the setting that mirrors it.
 SETTINGS = {
-    "accesstoken": "access_token",
-    "clientid": "client_id",
-    "clientsecret": "client_secret",
-    "fetchsize": "fetch_size",
-    "refreshtoken": "refresh_token",
-    "scope": "scope",
-    "serviceurl": "service_url",
-    "tokenuri": "token_uri",
-    "wstimeout": "ws_timeout",
+    "AccessToken": "access_token",
+    "ClientID": "client_id",
+    "ClientSecret": "client_secret",
+    "FetchSize": "fetch_size",
+    "RefreshToken": "refresh_token",
+    "Scope": "scope",
+    "ServiceURL": "service_url",
+    "TokenURI": "token_uri",
+    "WSTimeout": "ws_timeout",
 }
 
 # Properties that mean nothing to an extractor: statement pools and batches of a JDBC
 # connection, its debug log, and the address where a person's sign-in begins.
 WITHOUT_EFFECT = {
-    "authuri": "AuthURI",
-    "batchupdatechunksize": "BatchUpdateChunkSize",
-    "importstatementpool": "ImportStatementPool",
-    "insensitiveresultsetbuffersize": "InsensitiveResultSetBufferSize",
-    "maxpooledstatements": "MaxPooledStatements",
-    "registerstatementpoolmonitormbean": "RegisterStatementPoolMonitorMBean",
-    "spyattributes": "SpyAttributes",
+    "AuthURI",
+    "BatchUpdateChunkSize",
+    "ImportStatementPool",
+    "InsensitiveResultSetBufferSize",
+    "MaxPooledStatements",
+    "RegisterStatementPoolMonitorMBean",
+    "SpyAttributes",
 }
 
 # Properties of the driver that the tap can't honour; leaving them out silently would extract
 # something other than what was asked for.
 NOT_SUPPORTED = {
-    "createmap": "CreateMap",
-    "crosscompany": "CrossCompany",
-    "ntlmdomain": "NTLMDomain",
-    "password": "Password",
-    "proxyhost": "ProxyHost",
-    "proxypassword": "ProxyPassword",
-    "proxyport": "ProxyPort",
-    "proxyuser": "ProxyUser",
-    "schemamap": "SchemaMap",
-    "shownamecolumns": "ShowNameColumns",
-    "stmtcalllimit": "StmtCallLimit",
-    "stmtcalllimitbehavior": "StmtCallLimitBehavior",
-    "user": "User",
-    "wsretrycount": "WSRetryCount",
+    "CreateMap",
+    "CrossCompany",
+    "NTLMDomain",
+    "Password",
+    "ProxyHost",
+    "ProxyPassword",
+    "ProxyPort",
+    "ProxyUser",
+    "SchemaMap",
+    "ShowNameColumns",
+    "StmtCallLimit",
+    "StmtCallLimitBehavior",
+    "User",
+    "WSRetryCount",
 }
 
-AUTHENTICATION_METHOD = "authenticationmethod"
+AUTHENTICATION_METHOD = "AuthenticationMethod"
+
+# As the driver spells them, by lower case.
+PROPERTIES = {
+    name.lower(): name
+    for name in (*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED, AUTHENTICATION_METHOD)
+}
 
 
 def parse(url: str) -> tuple[dict[str, str], list[str]]:
@@ -88,43 +94,36 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
             # The part itself may be a piece of a secret: only its place is told.
             msg = f"Part {position} of connection_url has no '=': properties are Name=value;"
             raise SettingsError(msg)
-        name = name.strip()
-        key = name.lower()
-        if key in seen:
+        name = _known(name.strip())
+        if name in seen:
             msg = f"connection_url gives {name} twice: keep one of them."
             raise SettingsError(msg)
-        seen.add(key)
+        seen.add(name)
         value = _unwrap(value.strip())
-        if key in SETTINGS:
-            if value:
-                settings[SETTINGS[key]] = value
-        elif key in WITHOUT_EFFECT:
-            ignored.append(WITHOUT_EFFECT[key])
-        else:
-            _check_rest(key, name, value)
+        if name in SETTINGS and value:
+            settings[SETTINGS[name]] = value
+        elif name in WITHOUT_EFFECT:
+            ignored.append(name)
+        elif name in NOT_SUPPORTED:
+            msg = f"{name} in connection_url is not supported yet: take it out to go on without it."
+            raise SettingsError(msg)
+        elif name == AUTHENTICATION_METHOD and value.lower() not in {"", "oauth2"}:
+            msg = f"{name} in connection_url must be OAuth2, the only one supported."
+            raise SettingsError(msg)
     return settings, ignored
+
+
+def _known(name: str) -> str:
+    """Find a property in the driver's spelling."""
+    key = name.lower()
+    if key not in PROPERTIES:
+        close = difflib.get_close_matches(key, PROPERTIES, n=1)
+        hint = f" Is {PROPERTIES[close[0]]} meant?" if close else ""
+        msg = f"connection_url has the unknown property {name!r}.{hint}"
+        raise SettingsError(msg)
+    return PROPERTIES[key]
 
 
 def _unwrap(value: str) -> str:
     wrapped = len(value) > 1 and value.startswith("{") and value.endswith("}")
     return value[1:-1] if wrapped else value
-
-
-def _check_rest(key: str, name: str, value: str) -> None:
-    """Raise for a property that is neither a setting nor without effect."""
-    if key == AUTHENTICATION_METHOD:
-        if value.lower() not in {"", "oauth2"}:
-            msg = "AuthenticationMethod in connection_url must be OAuth2, the only one supported."
-            raise SettingsError(msg)
-        return
-    if key in NOT_SUPPORTED:
-        msg = (
-            f"{NOT_SUPPORTED[key]} in connection_url is not supported yet: "
-            "take it out to go on without it."
-        )
-        raise SettingsError(msg)
-    known = {**SETTINGS, **WITHOUT_EFFECT, **NOT_SUPPORTED, AUTHENTICATION_METHOD: ""}
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f" Is {close[0]} meant?" if close else ""
-    msg = f"connection_url has the unknown property {name!r}.{hint}"
-    raise SettingsError(msg)

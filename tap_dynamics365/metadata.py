@@ -7,6 +7,7 @@ Representation", an OASIS standard. Section numbers below are those of version 4
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
@@ -25,6 +26,12 @@ METADATA_SETS = {
 }
 
 
+# Elements whose annotations are of use: the others annotate what is no column.
+ANNOTATED = {"Annotations", "EntityType", "Property"}
+# Types that hold types that hold types …: no service's do so deeper.
+MAX_DEPTH = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Primitive:
     """A type with a single value: `Edm.Guid`. Members of an enumeration are `Edm.String`."""
@@ -34,7 +41,7 @@ class Primitive:
 
 @dataclass(frozen=True, slots=True)
 class Complex:
-    """A type of named parts; none where the type holds itself, or is not described."""
+    """A type of named parts; none where the type holds itself, or lies too deep."""
 
     columns: tuple[Column, ...]
 
@@ -97,25 +104,28 @@ def read(chunks: Iterable[bytes]) -> list[Table]:
         for chunk in chunks:
             document.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes it by position only
         document.parser.Parse(b"", True)  # noqa: FBT003 - as above
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        # The latter two: an encoding that expat has to ask Python for, which has none or no fit.
         msg = f"The service's $metadata is not whole XML: {error}. Is service_url right?"
         raise MetadataError(msg) from error
     if not document.described:
         msg = "The service's $metadata describes no data (no Schema in it). Is service_url right?"
         raise MetadataError(msg)
 
+    descriptions = document.descriptions
     tables: dict[str, Table] = {}
     for entity_set, type_name in document.sets.items():
         if entity_set in METADATA_SETS:
             continue
         structure = document.structure(type_name)
-        name = structure.name if structure.name not in tables else entity_set
+        names = (structure.name, entity_set, f"{structure.name}.{entity_set}")
+        name = next(name for name in names if name not in tables)
         tables[name] = Table(
             name=name,
             entity_set=entity_set,
             key=document.key(structure),
             columns=document.columns(structure),
-            description=document.descriptions.get(structure.qualified_name),
+            description=descriptions.get(structure.qualified_name),
         )
     return list(tables.values())
 
@@ -141,7 +151,9 @@ class _Document:
     def __init__(self) -> None:
         self.described = False
         self.sets: dict[str, str] = {}
-        self.descriptions: dict[str, str] = {}
+        # What is annotated, by which term, and the text: names as written, for an alias may be
+        # declared behind its use.
+        self._notes: list[tuple[str, str, str]] = []
         self._aliases: dict[str, str] = {}
         self._structures: dict[str, _Structure] = {}
         self._enumerations: set[str] = set()
@@ -152,6 +164,7 @@ class _Document:
         self._namespace = ""
         self._open: _Structure | None = None
         self._target = ""
+        self._term = ""
         self._text: list[str] | None = None
 
         self.parser = expat.ParserCreate(namespace_separator=" ")
@@ -172,8 +185,11 @@ class _Document:
         parent = self._path[-1] if self._path else ""
         self._path.append(name)
         if name == "Annotation":
-            if parent in {"Property", "EntityType", "Annotations"}:
+            if parent in ANNOTATED:
                 self._annotate(attributes)
+        elif name == "String":
+            if parent == "Annotation" and self._path[-3] in ANNOTATED:
+                self._text = []
         elif self._open is not None:
             self._start_in_type(name, parent, attributes)
         else:
@@ -205,7 +221,7 @@ class _Document:
                 underlying = attributes.get("UnderlyingType", "Edm.String")
                 self._definitions[f"{self._namespace}.{own_name}"] = underlying
             case "Annotations":
-                self._target = self._full(attributes.get("Target", ""))
+                self._target = attributes.get("Target", "")
             case "Schema":
                 self.described = True
                 self._namespace = attributes.get("Namespace", "")
@@ -220,13 +236,12 @@ class _Document:
         elif name == "Property" and self._open is not None:
             # What follows the property describes the type again.
             self._target = self._open.qualified_name
-        elif name == "Annotation":
-            if self._text:
-                self.descriptions.setdefault(self._target, "".join(self._text))
+        elif name == "String" and self._text is not None:
+            self._note("".join(self._text))
             self._text = None
 
     def _characters(self, text: str) -> None:
-        if self._text is not None and self._path[-1] == "String":
+        if self._text is not None:
             self._text.append(text)
 
     def _alias(self, attributes: dict[str, str]) -> None:
@@ -234,12 +249,24 @@ class _Document:
             self._aliases[attributes["Alias"]] = attributes["Namespace"]
 
     def _annotate(self, attributes: dict[str, str]) -> None:
-        """Keep a description, given as an attribute or as an element (section 14.3)."""
-        if self._full(attributes.get("Term", "")) == "Org.OData.Core.V1.Description":
-            if "String" in attributes:
-                self.descriptions[self._target] = attributes["String"]
-            else:
-                self._text = []
+        """Keep an annotation's text, given as an attribute or as an element (section 14.3)."""
+        # One with a qualifier is for a purpose of its own.
+        self._term = "" if "Qualifier" in attributes else attributes.get("Term", "")
+        if "String" in attributes:
+            self._note(attributes["String"])
+
+    def _note(self, text: str) -> None:
+        if self._term.endswith(".Description"):
+            self._notes.append((self._target, self._term, text))
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """Descriptions of types and of their properties, by qualified name."""
+        return {
+            self._full(target): text
+            for target, term, text in self._notes
+            if self._full(term) == "Org.OData.Core.V1.Description"
+        }
 
     def _full(self, name: str) -> str:
         """Replace an alias by its namespace (section 15.1), a path behind it kept."""
@@ -298,8 +325,9 @@ class _Document:
         return tuple(columns.values())
 
     def _type(self, name: str, within: tuple[_Structure, ...]) -> EdmType:
-        if name.startswith("Collection(") and name.endswith(")"):
-            return Collection(self._type(name.removeprefix("Collection(")[:-1], within))
+        item = name.removeprefix("Collection(").removesuffix(")")
+        if item != name and "(" not in item:
+            return Collection(self._type(item, within))
         full = self._full(name)
         if full in self._enumerations:
             return Primitive("Edm.String")
@@ -308,4 +336,6 @@ class _Document:
         structure = self._structures.get(full)
         if structure is None:
             return Primitive(full)
-        return Complex(() if structure in within else self.columns(structure, within))
+        if structure in within or len(within) > MAX_DEPTH:
+            return Complex(())
+        return Complex(self.columns(structure, within))

@@ -36,6 +36,7 @@ def build(
     key: Sequence[str] = (),
     replication_key: str | None = None,
     start: str | int | None = None,
+    stop: str | int | None = None,
 ) -> str:
     """Write the query for rows of one table.
 
@@ -45,6 +46,7 @@ def build(
             sorted by them, for the service may otherwise repeat or skip rows between pages.
         replication_key: The column to sort by, if the order matters.
         start: The smallest value of the replication key to ask for, as a literal.
+        stop: The value before which to end, as a literal.
 
     Returns:
         The options, encoded: `$select=…&$filter=…&$orderby=…`.
@@ -53,8 +55,22 @@ def build(
     if columns:
         options.append(("$select", ",".join(columns)))
     if replication_key is not None:
-        if start is not None:
-            options.append(("$filter", f"{replication_key} ge {start}"))
+        bounds = (("ge", start), ("lt", stop))
+        terms = [f"{replication_key} {op} {value}" for op, value in bounds if value is not None]
+        if terms:
+            options.append(("$filter", " and ".join(terms)))
         order = dict.fromkeys((replication_key, *key))
         options.append(("$orderby", ",".join(f"{name} asc" for name in order)))
     return "&".join(f"{name}={quote(value, safe=SAFE)}" for name, value in options)
+
+
+def greatest(replication_key: str) -> str:
+    """Write the query for the greatest value of the replication key.
+
+    Args:
+        replication_key: Name of the column.
+
+    Returns:
+        The options, encoded.
+    """
+    return f"$select={quote(replication_key)}&$orderby={quote(replication_key)}%20desc&$top=1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from singer_sdk.exceptions import RetriableAPIError
 from tap_dynamics365 import __version__
 from tap_dynamics365.auth import authenticator
 from tap_dynamics365.errors import ServiceError, TransientServiceError
+from tap_dynamics365.parallelism import Parallelism
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -61,13 +63,19 @@ class Service:
         session: Shared by all requests; it keeps no cookies, for the affinity cookie would pin
             all requests to one server, and limits count per server.
         timeout: Seconds to wait for an answer, or None to wait for ever.
+        parallelism: How many requests may be in flight now.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.url = settings.service_url
         self.authenticator = authenticator(settings)
         self.timeout = settings.ws_timeout or None
+        self.parallelism = Parallelism(settings.max_parallel_requests)
+        self._resume_at = 0.0
         self.session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.max_parallel_requests)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.session.headers.update(HEADERS)
 
@@ -137,6 +145,8 @@ class Service:
             ServiceError: It will not.
         """
         if response.status_code < HTTPStatus.BAD_REQUEST:
+            hint = response.headers.get("x-ms-dop-hint")
+            self.parallelism.answered(response.elapsed.total_seconds(), hint)
             return
         code, words = _error(response)
         path = urlsplit(response.url).path
@@ -156,7 +166,14 @@ class Service:
         Returns:
             The same with up to `MAX_TRIES` tries: 429, 502, 503, 504 and failures of the
             connection are waited out, as long as `Retry-After` says or else 1, 2, 4, … seconds.
+            A 429 holds back all requests, for it is the user who has reached a limit.
         """
+
+        def in_turn(*args: P.args, **kwargs: P.kwargs) -> T:
+            while (wait := self._resume_at - time.monotonic()) > 0:
+                time.sleep(wait)
+            return send(*args, **kwargs)
+
         patient = backoff.on_exception(
             _pauses,
             (
@@ -168,9 +185,9 @@ class Service:
             ),
             max_tries=MAX_TRIES,
             jitter=backoff.random_jitter,
-            on_backoff=_log_pause,
+            on_backoff=self._pause,
             logger=None,
-        )(send)
+        )(in_turn)
 
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
@@ -180,6 +197,23 @@ class Service:
                 raise ServiceError(msg) from error
 
         return call
+
+    def _pause(self, details: Details) -> None:
+        """Say that a request waits, and let all others wait if it is for too many of them."""
+        error, wait = details["exception"], details["wait"]
+        if isinstance(error, ServiceError) and error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            now = time.monotonic()
+            if self._resume_at <= now:
+                # Once for all that were refused together.
+                self.parallelism.refused()
+            self._resume_at = max(self._resume_at, now + wait)
+        logger.warning(
+            "%s Trying again in %.0f s (try %d of %d).",
+            _reason(error),
+            wait,
+            details["tries"] + 1,
+            MAX_TRIES,
+        )
 
 
 def _pauses() -> Generator[float, Exception, None]:
@@ -210,16 +244,6 @@ def _retry_after(error: Exception) -> float | None:
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
-
-
-def _log_pause(details: Details) -> None:
-    logger.warning(
-        "%s Trying again in %.0f s (try %d of %d).",
-        _reason(details["exception"]),
-        details["wait"],
-        details["tries"] + 1,
-        MAX_TRIES,
-    )
 
 
 def _error(response: requests.Response) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 FETCH_SIZE = 5000
 WS_TIMEOUT = 300
+MAX_PARALLEL_REQUESTS = 8
+READ_AHEAD_MB = 256
 
 _JSON_SCHEMA = th.PropertiesList(
     th.Property(
@@ -122,6 +125,23 @@ _JSON_SCHEMA = th.PropertiesList(
         description="Seconds to wait for the service's answer; 0 waits for ever.",
         default=WS_TIMEOUT,
     ),
+    th.Property(
+        "max_parallel_requests",
+        th.IntegerType(minimum=1),
+        title="Parallel Requests",
+        description=(
+            "At most so many requests are in flight at once, over all tables; 1 sends one after "
+            "the other."
+        ),
+        default=MAX_PARALLEL_REQUESTS,
+    ),
+    th.Property(
+        "read_ahead_mb",
+        th.IntegerType(minimum=1),
+        title="Read-Ahead",
+        description="Megabytes of rows that may be fetched ahead of what has been written.",
+        default=READ_AHEAD_MB,
+    ),
 ).to_dict()
 
 JSON_SCHEMA: dict[str, Any] = {
@@ -147,6 +167,8 @@ class Settings:
     tables: tuple[str, ...]
     fetch_size: int
     ws_timeout: int
+    max_parallel_requests: int
+    read_ahead_mb: int
     #: Properties in `connection_url` that have no effect.
     ignored: tuple[str, ...] = ()
 
@@ -183,6 +205,8 @@ class Settings:
             tables=tuple(given.get("tables", ())),
             fetch_size=int(given.get("fetch_size", FETCH_SIZE)),
             ws_timeout=int(given.get("ws_timeout", WS_TIMEOUT)),
+            max_parallel_requests=int(given.get("max_parallel_requests", MAX_PARALLEL_REQUESTS)),
+            read_ahead_mb=int(given.get("read_ahead_mb", READ_AHEAD_MB)),
             ignored=tuple(ignored),
         )
 
@@ -215,10 +239,11 @@ def _with_numbers(from_url: Mapping[str, str]) -> dict[str, Any]:
     ):
         if name not in values:
             continue
-        if not values[name].isascii() or not values[name].isdigit() or int(values[name]) < minimum:
+        text = values[name]
+        if not re.fullmatch("[0-9]{1,9}", text) or int(text) < minimum:
             msg = f"{property_name} in connection_url must be a whole number from {minimum} up."
             raise SettingsError(msg)
-        values[name] = int(values[name])
+        values[name] = int(text)
     return values
 
 
@@ -232,7 +257,7 @@ def _check(given: Mapping[str, Any]) -> None:
         raise SettingsError(msg)
     for name in ("service_url", "token_uri"):
         if name in given and not _is_web_address(given[name]):
-            msg = f"Setting {name} must be a whole address that begins with https://."
+            msg = f"Setting {name} must be a whole address such as https://host/path."
             raise SettingsError(msg)
     if "refresh_token" in given:
         for name, what in (
@@ -260,8 +285,16 @@ def _check(given: Mapping[str, Any]) -> None:
 
 
 def _is_web_address(text: str) -> bool:
+    """Tell whether a text is an address to which a path can be added."""
     try:
         parts = urlsplit(text)
+        port = parts.port
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and port != 0
+        # Neither a password in the address nor a query behind it.
+        and not set("@?# ").intersection(text)
+    )

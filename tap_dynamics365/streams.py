@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.pagination import BaseAPIPaginator
 from singer_sdk.singerlib import Metadata
 from singer_sdk.streams.rest import HTTPRequest, RESTStream
@@ -13,6 +16,8 @@ from typing_extensions import override
 
 from tap_dynamics365 import query, records
 from tap_dynamics365.errors import CatalogError, ServiceError
+from tap_dynamics365.ranges import Moments, Numbers
+from tap_dynamics365.records import Codec
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
 from tap_dynamics365.service import USER_AGENT
 
@@ -26,7 +31,10 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import PageContext
     from singer_sdk.tap_base import Tap
 
+    from tap_dynamics365.ranges import Scale
+    from tap_dynamics365.records import Page, Value
     from tap_dynamics365.service import Service
+    from tap_dynamics365.writer import LineWriter
 
 # The caller lacks the privilege to read the table, or the row access that goes with it; the table
 # can't be listed at all.
@@ -69,17 +77,30 @@ class TableStream(RESTStream[str | None]):
         tap: The tap that the stream belongs to.
         entry: What the catalog says of the table.
         service: Where the rows are.
+        writer: Where they go.
         fetch_size: Rows to ask for with each request.
     """
 
     # The service answers JSON in the types of the schema, and only the columns asked for.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: Tap, entry: CatalogEntry, service: Service, fetch_size: int) -> None:
+    #: Whether the service refused to let the table be read.
+    unreadable = False
+
+    def __init__(
+        self,
+        tap: Tap,
+        entry: CatalogEntry,
+        service: Service,
+        writer: LineWriter,
+        fetch_size: int,
+    ) -> None:
         # The properties that the SDK asks for while it is set up need these.
         self.entry = entry
         self.service = service
+        self.writer = writer
         self.fetch_size = fetch_size
+        self._metrics = ExitStack()
         if not entry.table:
             msg = (
                 f"The catalog entry {entry.tap_stream_id!r} has no table_name: make the catalog "
@@ -165,54 +186,62 @@ class TableStream(RESTStream[str | None]):
 
     @override
     def get_http_request(self, *, page: PageContext) -> HTTPRequest:
-        link = page.next_page_token
-        url = self.first_page(page.stream_context) if link is None else self.service.resolve(link)
+        return self._http_request(page.next_page_token)
+
+    def _http_request(
+        self,
+        link: str | None,
+        low: str | int | None = None,
+        high: str | int | None = None,
+    ) -> HTTPRequest:
+        """Make the request for a page: the one behind a link, or the first of a range."""
+        url = self.url(low, high) if link is None else self.service.resolve(link)
         # The service forgets the size from one page to the next.
         return HTTPRequest(url, headers={"Prefer": f"odata.maxpagesize={self.fetch_size}"})
 
-    def first_page(self, context: Context | None) -> str:
-        """Make the URL of the first page.
+    def url(self, low: str | int | None = None, high: str | int | None = None) -> str:
+        """Make the URL of the first page of a range.
 
         Args:
-            context: The SDK's partition of the stream; there is none.
+            low: The smallest value of the replication key; None is where replication goes on.
+            high: The value before which to end; None is the end of the table.
 
         Returns:
-            The URL that asks for the selected columns of the rows from the bookmark on.
+            The URL that asks for the selected columns of these rows.
         """
         incremental = self.replication_method == INCREMENTAL
         options = query.build(
             self.columns,
             key=self.primary_keys,
             replication_key=self.replication_key if incremental else None,
-            start=self.start(context) if incremental else None,
+            start=(self.start() if low is None else low) if incremental else None,
+            stop=high,
         )
         return f"{self.service.url}{quote(self.entry.table or '')}?{options}"
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """Names of the selected columns; key and replication key are always among them."""
         selected = [name for name in self.schema["properties"] if self.mask["properties", name]]
         keys = [*self.primary_keys, *([self.replication_key] if self.replication_key else [])]
         return list(dict.fromkeys([*selected, *keys]))
 
-    def start(self, context: Context | None) -> str | int | None:
+    def start(self) -> str | int | None:
         """Tell where replication goes on.
-
-        Args:
-            context: The SDK's partition of the stream; there is none.
 
         Returns:
             The smallest value of the replication key to ask for, as a literal, or None.
         """
         if self.is_timestamp_replication_key:
-            moment = self.get_starting_timestamp(context)
+            moment = self.get_starting_timestamp(None)
             return None if moment is None else query.instant(moment)
         # The SDK would take start_date for the starting value of any key, a number's too.
-        state = self.get_context_state(context)
-        if state.get("replication_key") != self.replication_key:
+        if self.stream_state.get("replication_key") != self.replication_key:
             return None
-        bookmark: str | int | None = state.get("replication_key_value")
+        bookmark: str | int | None = self.stream_state.get("replication_key_value")
         return bookmark
+
+    # The SDK's way: one record after the other, as Python values.
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
@@ -220,25 +249,152 @@ class TableStream(RESTStream[str | None]):
         try:
             yield from super().get_records(context)
         except ServiceError as error:
-            if not _is_unreadable(error):
+            if not self.is_refused(error):
                 raise
-            self.unreadable = True
-            self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)
-
-    #: Whether the service refused to let the table be read.
-    unreadable = False
 
     @override
     def parse_response(self, response: requests.Response) -> Iterator[Record]:
-        return records.rows(response, self.columns)
+        return records.records(self.codec.page(response))
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
 
+    def is_refused(self, error: ServiceError) -> bool:
+        """Tell whether the service does not let the table be read, and warn if so.
 
-def _is_unreadable(error: ServiceError) -> bool:
-    return error.code in UNREADABLE_CODES or UNREADABLE_WORDS in error.message
+        Args:
+            error: What the service said.
+        """
+        if error.code not in UNREADABLE_CODES and UNREADABLE_WORDS not in error.message:
+            return False
+        self.unreadable = True
+        self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)
+        return True
+
+    # The engine's way: page by page, as encoded lines.
+
+    @property
+    def is_passed_through(self) -> bool:
+        """Whether records leave as they came, so that nothing needs them as Python values.
+
+        Stream maps, flattening, child streams and the limit of `--test` do.
+        """
+        maps = self.stream_maps
+        return (
+            len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and not self.child_streams
+            and self.ABORT_AT_RECORD_COUNT is None
+        )
+
+    @cached_property
+    def codec(self) -> Codec:
+        """What turns the service's pages into messages."""
+        chosen = set(self.columns)
+        key = self.replication_key if self.replication_method == INCREMENTAL else None
+        return Codec(
+            self.name,
+            self.schema,
+            lambda path: path[0] in chosen and self.mask[_breadcrumb(path)],
+            key=key,
+            version=self._stream_version,
+        )
+
+    @property
+    def scale(self) -> Scale | None:
+        """How values of the replication key can be divided; None if not, or not needed."""
+        if self.replication_method != INCREMENTAL or self.service.parallelism.maximum == 1:
+            return None
+        schema = self.schema["properties"][self.replication_key]
+        if schema.get("format") == "date-time":
+            return Moments
+        return Numbers if "integer" in schema["type"] else None
+
+    def begin(self) -> None:
+        """Send what comes before the records, as the SDK's own `sync` does."""
+        self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
+        if signpost := self.get_replication_key_signpost(None):
+            self._write_replication_key_signpost(None, signpost)
+        self._write_schema_message()
+        if self.replication_method == FULL_TABLE and self.emit_activate_version_messages:
+            self._stream_version = self._initialized_at // 1000
+            self._write_activate_version_message(self._stream_version)
+        self._write_starting_replication_value(None)
+        self._requests = self._metrics.enter_context(self.get_http_request_counter())
+        self._records = self._metrics.enter_context(self.get_record_counter())
+        self._metrics.enter_context(self.get_sync_timer())
+
+    def fetch(
+        self, *, link: str | None, low: str | int | None, high: str | int | None, cut: bool
+    ) -> Page:
+        """Fetch and encode a page, in whichever thread.
+
+        Args:
+            link: Where it is, if the page before it said so.
+            low: Else the smallest value of the replication key; None is where replication
+                goes on.
+            high: The value before which to end; None is the end of the table.
+            cut: Whether it may be cut where its last value of the replication key begins.
+
+        Returns:
+            The page.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        return self.codec.page(self._get(self._http_request(link, low, high)), cut=cut)
+
+    def measure(self) -> Value:
+        """Fetch the greatest value of the replication key, in whichever thread.
+
+        Returns:
+            The value, or None if there is none.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        key = self.replication_key or ""
+        path = quote(self.entry.table or "")
+        request = HTTPRequest(f"{self.service.url}{path}?{query.greatest(key)}")
+        return records.single(self._get(request), key)
+
+    def _get(self, request: HTTPRequest) -> requests.Response:
+        prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
+        response: requests.Response = self.request_decorator(self._request)(prepared, None)
+        return response
+
+    def write(self, page: Page) -> None:
+        """Write a page's records, and the state behind them.
+
+        Args:
+            page: The page that is next in order.
+        """
+        self._requests.increment()
+        for piece in page.pieces:
+            self.writer.write_lines(piece.lines)
+            self.state_manager.is_flushed = False
+            if piece.last is not None and self.replication_key is not None:
+                self._increment_stream_state({self.replication_key: piece.last})
+            self._records.increment(piece.rows)
+        self._write_state_message()
+
+    def finish(self, *, complete: bool) -> None:
+        """Send what comes behind the records.
+
+        Args:
+            complete: Whether they are all there.
+        """
+        self._metrics.close()
+        if complete:
+            self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+
+def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Write a path of names as the catalog's metadata has it."""
+    return tuple(step for name in path for step in ("properties", name))
 
 
 def _sortable(properties: Mapping[str, Any]) -> list[str]:

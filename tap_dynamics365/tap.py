@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -12,14 +12,17 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_dynamics365.discovery import discover
+from tap_dynamics365.engine import Engine
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tap_dynamics365.streams import TableStream
+from tap_dynamics365.writer import LineWriter, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 
 class TapDynamics365(Tap):
@@ -27,6 +30,7 @@ class TapDynamics365(Tap):
 
     name = "tap-dynamics365"
     config_jsonschema = JSON_SCHEMA
+    message_writer_class = LineWriter
     # Settings are checked for --discover too, which needs the service.
     dynamic_catalog = True
     capabilities = [  # noqa: RUF012 - the SDK's declaration says it is the class's
@@ -63,6 +67,11 @@ class TapDynamics365(Tap):
             self.logger.info("Without effect in connection_url: %s.", ignored)
         return []
 
+    @property
+    def writer(self) -> LineWriter:
+        """What writes the messages."""
+        return cast("LineWriter", self.message_writer)
+
     @cached_property
     def service(self) -> Service:
         """The service that the settings lead to."""
@@ -90,14 +99,57 @@ class TapDynamics365(Tap):
     @override
     def discover_streams(self) -> Sequence[TableStream]:
         return [
-            TableStream(self, entry, self.service, self.settings.fetch_size)
+            TableStream(self, entry, self.service, self.writer, self.settings.fetch_size)
             for entry in self.catalog.values()
         ]
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def sync_all(self) -> None:
-        super().sync_all()
-        selected = [stream for stream in self.streams.values() if stream.selected]
-        if selected and all(getattr(stream, "unreadable", False) for stream in selected):
+        """Sync the selected streams: side by side, or one by one where the SDK has to.
+
+        Raises:
+            ServiceError: Tables failed, or none could be read.
+        """
+        self._reset_state_progress_markers()
+        if self.state:
+            self.state_writer.write_state(self.state)
+        streams = [stream for stream in self.streams.values() if isinstance(stream, TableStream)]
+        selected = [stream for stream in streams if stream.selected]
+        try:
+            failed = self._sync(selected)
+        except Terminated:
+            self.state_writer.write_state(self.state)
+            raise
+        if failed:
+            msg = (
+                f"{len(failed)} of {len(selected)} tables failed, for the reasons given above: "
+                f"{', '.join(failed)}. The state of the others, and of what was read of these, "
+                "is safe: run again."
+            )
+            raise ServiceError(msg)
+        if selected and all(stream.unreadable for stream in selected):
             msg = "None of the selected tables can be read: the warnings above say why."
             raise ServiceError(msg)
+
+    def _sync(self, streams: list[TableStream]) -> list[str]:
+        """Sync streams, and return the names of those that failed."""
+        passed = [stream for stream in streams if stream.is_passed_through]
+        engine = Engine(self.service, self.settings.read_ahead_mb * 1_000_000)
+        failed = engine.run(passed)
+        for stream in streams:
+            if stream in passed:
+                continue
+            try:
+                stream.sync()
+            except ServiceError as error:
+                self.logger.error("Table %r failed. %s", stream.name, error.message)  # noqa: TRY400
+                failed.append(stream.name)
+            else:
+                stream.finalize_state_progress_markers()
+        return failed
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End the line under way first, and send a state for what was written."""
+        self.logger.info("Ending on signal %d.", signum)
+        self.writer.terminate(signum)

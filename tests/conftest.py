@@ -18,7 +18,10 @@ from tests.singer import Message, Tap
 ROWS = 2_000
 
 # Settings under which all that the tap sends must be the same, by name.
-MODES: dict[str, dict[str, Any]] = {"one-by-one": {}}
+MODES: dict[str, dict[str, Any]] = {
+    "one-by-one": {"max_parallel_requests": 1},
+    "side-by-side": {"max_parallel_requests": 8},
+}
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,7 @@ def test_an_unknown_property_like_no_other_is_named_alone() -> None:
 @pytest.mark.parametrize("second", ["ClientSecret", "clientsecret", " CLIENTSECRET "])
 def test_a_property_given_twice_is_refused(second: str) -> None:
     message = refusal(f"{PREFIX}ClientSecret={SECRET};{second}={SECRET};")
-    assert second.strip() in message
+    assert "ClientSecret" in message
     assert "twice" in message
     assert SECRET not in message
 

@@ -1,0 +1,221 @@
+"""Requests in flight for all tables at once, and one writer.
+
+Workers fetch pages and encode their rows; the main thread alone decides what to ask for, writes
+messages and moves bookmarks. Rows of one table leave in order, tables take turns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.ranges import Range, Ranges
+from tap_dynamics365.records import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tap_dynamics365.service import Service
+    from tap_dynamics365.streams import TableStream
+
+logger = logging.getLogger("tap-dynamics365.engine")
+
+T = TypeVar("T")
+Tag = TypeVar("Tag")
+
+
+class Pool(Generic[Tag]):
+    """Threads that do jobs and hand back what came of them.
+
+    They are daemons, unlike those of `concurrent.futures`: a process that is told to end does
+    not wait for answers that are on their way.
+
+    Args:
+        size: How many there are at most.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._threads: list[Thread] = []
+        self._jobs: SimpleQueue[tuple[Tag, Callable[[], object]]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[Tag, object]] = SimpleQueue()
+        self.pending = 0
+
+    def submit(self, tag: Tag, job: Callable[[], object]) -> None:
+        """Have a job done.
+
+        Args:
+            tag: Given back with the result.
+            job: What to do.
+        """
+        self.pending += 1
+        if len(self._threads) < min(self.pending, self._size):
+            thread = Thread(target=self._work, name="fetch", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put((tag, job))
+
+    def wait(self) -> tuple[Tag, object]:
+        """Wait for a job to be done.
+
+        Returns:
+            Its tag, and its result or the exception that it raised.
+        """
+        result = self._results.get()
+        self.pending -= 1
+        return result
+
+    def _work(self) -> None:
+        while True:
+            tag, job = self._jobs.get()
+            try:
+                result = job()
+            except Exception as error:  # noqa: BLE001 - the main thread looks at it
+                self._results.put((tag, error))
+            else:
+                self._results.put((tag, result))
+
+
+class Reader:
+    """A table that is being read.
+
+    Args:
+        stream: The table's stream.
+    """
+
+    def __init__(self, stream: TableStream) -> None:
+        self.stream = stream
+        self.ranges = Ranges(stream.scale)
+        self.over = False
+
+
+class Engine:
+    """Reads tables and writes their messages.
+
+    Args:
+        service: Where the tables are.
+        read_ahead: Bytes that may lie fetched and not yet written.
+    """
+
+    def __init__(self, service: Service, read_ahead: int) -> None:
+        self._service = service
+        self._read_ahead = read_ahead
+        # A job is for a range of a table, or for the greatest value of its key.
+        self._pool: Pool[tuple[Reader, Range | None]] = Pool(service.parallelism.maximum)
+        self._waiting: deque[TableStream] = deque()
+        self._readers: list[Reader] = []
+        self._page_size = 0
+        self._failed: list[str] = []
+
+    def run(self, streams: Iterable[TableStream]) -> list[str]:
+        """Read all tables to their end.
+
+        Args:
+            streams: The tables, in the order in which they are begun.
+
+        Returns:
+            Names of those that failed; the others were read all the same.
+        """
+        self._waiting.extend(streams)
+        while True:
+            self._ask()
+            if not self._pool.pending:
+                return self._failed
+            self._settle(*self._pool.wait())
+            self._write()
+
+    def _ask(self) -> None:
+        """Have as many requests on their way as may be."""
+        while self._pool.pending < self._service.parallelism.limit:
+            if not self._ask_next():
+                return
+
+    def _ask_next(self) -> bool:
+        """Send the most useful request; tell whether there was one."""
+        for reader in self._readers:
+            if reader.ranges.front_is_idle():
+                return self._fetch(reader)
+        if self._ahead() >= self._read_ahead:
+            return False
+        if self._waiting:
+            reader = Reader(self._waiting.popleft())
+            reader.stream.begin()
+            self._readers.append(reader)
+            return self._fetch(reader)
+        for reader in self._readers:
+            if reader.ranges.wants_measure:
+                reader.ranges.measured = True
+                self._pool.submit((reader, None), reader.stream.measure)
+                return True
+        return any(self._fetch(reader) for reader in self._readers)
+
+    def _ahead(self) -> int:
+        """Count the bytes that lie ahead of the writer, or soon will."""
+        return self._pool.pending * self._page_size + sum(
+            reader.ranges.size for reader in self._readers
+        )
+
+    def _fetch(self, reader: Reader) -> bool:
+        asked = reader.ranges.next()
+        if asked is None:
+            return False
+        asked.busy = True
+        low = asked.low.literal if asked.low else None
+        high = asked.high.literal if asked.high else None
+        fetch = partial(
+            reader.stream.fetch, link=asked.link, low=low, high=high, cut=reader.ranges.dividing
+        )
+        self._pool.submit((reader, asked), fetch)
+        return True
+
+    def _settle(self, job: tuple[Reader, Range | None], result: object) -> None:
+        """Take in what a job brought."""
+        reader, asked = job
+        if reader.over:
+            return
+        if asked is None:
+            self._measured(reader, result)
+        elif isinstance(result, Page):
+            self._page_size = max(self._page_size, result.size)
+            reader.ranges.accept(asked, result)
+        elif isinstance(result, ServiceError):
+            self._fail(reader, result)
+        elif isinstance(result, BaseException):
+            raise result
+
+    def _measured(self, reader: Reader, result: object) -> None:
+        scale = reader.ranges.scale
+        if isinstance(result, (str, int)) and scale is not None:
+            reader.ranges.maximum = scale.position(result)
+        else:
+            logger.debug("%r is read link by link: %s", reader.stream.name, result)
+
+    def _fail(self, reader: Reader, error: ServiceError) -> None:
+        """Give a table up; the others go on."""
+        self._write_ready(reader)
+        reader.over = True
+        self._readers.remove(reader)
+        if not reader.stream.is_refused(error):
+            self._failed.append(reader.stream.name)
+            logger.error("Table %r failed. %s", reader.stream.name, error.message)
+        reader.stream.finish(complete=False)
+
+    def _write(self) -> None:
+        """Write what is there and next in order."""
+        for reader in list(self._readers):
+            self._write_ready(reader)
+            if reader.ranges.finished and not reader.over:
+                reader.over = True
+                self._readers.remove(reader)
+                reader.stream.finish(complete=True)
+
+    def _write_ready(self, reader: Reader) -> None:
+        for page in reader.ranges.take():
+            # What follows shall be on its way while the page is written.
+            self._ask()
+            reader.stream.write(page)

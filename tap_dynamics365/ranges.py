@@ -1,0 +1,230 @@
+"""One table's pages in order, some of them fetched side by side.
+
+The first load of a large table is cut into ranges of the replication key. How wide they are is
+learnt from the rows themselves: each page tells how many rows there are to a unit of the key. A
+range that turns out to hold more than a page is cut where its page ends, and the rest of it becomes
+a range of its own, next in order; so the widths need not be right, only useful.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tap_dynamics365 import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_dynamics365.records import Page
+
+# Ranges are made for this share of a page: one that is a little denser still takes one request.
+FILL = 0.8
+# No wider than so many times the one before: where rows lie unevenly, the width feels its way.
+GROWTH = 4.0
+
+EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+
+
+class Moments:
+    """Dates and times as numbers to divide: microseconds since the year 1."""
+
+    @staticmethod
+    def position(value: str | int) -> int:
+        """Turn a value of the key into a number."""
+        moment = datetime.fromisoformat(str(value))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment - EPOCH) // timedelta(microseconds=1)
+
+    @staticmethod
+    def literal(position: int) -> str:
+        """Write a number as a value of the key."""
+        return query.instant(EPOCH + timedelta(microseconds=position))
+
+    @staticmethod
+    def edge(position: int) -> int:
+        """Round to where a range should end: a whole second."""
+        return position + -position % SECOND
+
+
+class Numbers:
+    """Whole numbers."""
+
+    @staticmethod
+    def position(value: str | int) -> int:
+        """Turn a value of the key into a number."""
+        return int(value)
+
+    @staticmethod
+    def literal(position: int) -> int:
+        """Write a number as a value of the key."""
+        return position
+
+    @staticmethod
+    def edge(position: int) -> int:
+        """Round to where a range should end: anywhere."""
+        return position
+
+
+Scale = type[Moments] | type[Numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where a range begins or ends.
+
+    Attributes:
+        position: To reckon with.
+        literal: To ask with; the service's own words where they came from it.
+    """
+
+    position: int
+    literal: str | int
+
+
+@dataclass(slots=True, eq=False)
+class Range:
+    """The rows from one value of the key up to, not including, another.
+
+    Attributes:
+        low: Where it begins; None is where the table's replication begins.
+        high: Where it ends; None is the table's end.
+        link: Where its next page is, once it has one.
+        busy: Whether a request for it is on its way.
+        done: Whether all of it was fetched.
+        pages: What was fetched and not yet written.
+    """
+
+    low: Bound | None = None
+    high: Bound | None = None
+    link: str | None = None
+    busy: bool = False
+    done: bool = False
+    pages: deque[Page] = field(default_factory=deque)
+
+
+class Ranges:
+    """What of a table is fetched, is on its way, and is to be asked for.
+
+    Args:
+        scale: How values of the replication key can be divided; None if they can't, and the table
+            is read link by link.
+    """
+
+    def __init__(self, scale: Scale | None) -> None:
+        self.scale = scale
+        self.maximum: int | None = None
+        #: Whether the greatest value of the key is known, or was asked for.
+        self.measured = scale is None
+        self._ranges: deque[Range] = deque([Range()])
+        self._rows_a_page = 0
+        self._rows_a_unit = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was fetched and handed out."""
+        return not self._ranges
+
+    @property
+    def dividing(self) -> bool:
+        """Whether pages may be cut and ranges be fetched side by side."""
+        return self.maximum is not None
+
+    @property
+    def wants_measure(self) -> bool:
+        """Whether there is more than a page, and the key's greatest value would help."""
+        return not self.measured and self._rows_a_page > 0
+
+    def front_is_idle(self) -> bool:
+        """Tell whether nothing is under way for what has to be written next."""
+        front = self._ranges[0] if self._ranges else None
+        return front is not None and not (front.busy or front.done or front.pages)
+
+    def next(self) -> Range | None:
+        """Choose what to ask for: the earliest range that waits.
+
+        Returns:
+            The range, or None if each has a request on its way. Of a wide one only the
+            beginning is given; the rest of it waits on.
+        """
+        for index, waiting in enumerate(self._ranges):
+            if not (waiting.busy or waiting.done):
+                self._narrow(index, waiting)
+                return waiting
+        return None
+
+    def _narrow(self, index: int, wide: Range) -> None:
+        """Divide a range that is likely to hold more than a page."""
+        if (
+            self.scale is None
+            or self.maximum is None
+            or wide.low is None
+            or wide.link is not None
+            or not self._rows_a_unit
+        ):
+            return
+        low = wide.low.position
+        high = self.maximum if wide.high is None else min(wide.high.position, self.maximum)
+        a_page = self._rows_a_page / self._rows_a_unit
+        middle = self.scale.edge(low + max(1, int(FILL * a_page)))
+        if high - low > a_page and middle < high:
+            bound = Bound(middle, self.scale.literal(middle))
+            self._ranges.insert(index + 1, Range(low=bound, high=wide.high))
+            wide.high = bound
+
+    def accept(self, asked: Range, page: Page) -> None:
+        """Take in a page.
+
+        Args:
+            asked: The range that it was asked for, as `next` gave it.
+            page: The page.
+        """
+        asked.busy = False
+        asked.link = page.next_link
+        if page.rows:
+            asked.pages.append(page)
+        self._learn(asked, page)
+        if page.cut is not None and self.scale is not None:
+            bound = Bound(self.scale.position(page.cut), page.cut)
+            rest = Range(low=bound, high=asked.high)
+            self._ranges.insert(self._ranges.index(asked) + 1, rest)
+        if page.next_link is None:
+            asked.done = True
+
+    def _learn(self, asked: Range, page: Page) -> None:
+        """Work out how many rows there are to a unit of the key."""
+        if self.scale is None:
+            return
+        more = page.next_link is not None or page.cut is not None
+        if more:
+            self._rows_a_page = max(self._rows_a_page, page.rows)
+            first, last = page.first, page.last if page.cut is None else page.cut
+            if first is None or last is None:
+                return
+            low, high = self.scale.position(first), self.scale.position(last)
+        elif asked.low is None or asked.high is None:
+            return
+        else:
+            low, high = asked.low.position, asked.high.position
+        if high <= low:
+            return
+        rows_a_unit = page.rows / (high - low)
+        self._rows_a_unit = max(rows_a_unit, self._rows_a_unit / GROWTH)
+
+    def take(self) -> Iterator[Page]:
+        """Yield the pages that are next in order and there."""
+        while self._ranges:
+            front = self._ranges[0]
+            while front.pages:
+                yield front.pages.popleft()
+            if not front.done:
+                return
+            self._ranges.popleft()
+
+    @property
+    def size(self) -> int:
+        """Bytes that were fetched and not yet written."""
+        return sum(page.size for part in self._ranges for page in part.pages)
