@@ -39,7 +39,7 @@ class Run:
     @cached_property
     def messages(self) -> list[Message]:
         """The messages in order; numbers with a fraction as Decimal."""
-        return [json.loads(line, parse_float=Decimal) for line in self.output.splitlines()]
+        return [json.loads(line, parse_float=Decimal) for line in self.output.split("\n") if line]
 
     @cached_property
     def _records(self) -> dict[str, list[Message]]:
