@@ -17,7 +17,7 @@ define environment
 	'Python 3.11 or later is needed; $(1) is %d.%d. Name another: make PYTHON=python3.12' \
 	% sys.version_info[:2])"
 @echo "Making the environment $(2)"
-@$(1) -m venv --clear --without-pip $(2)
+@$(1) -m venv --without-pip $(2)
 endef
 
 # uv needs seconds for what takes pip half a minute, and Meltano has it with it anyway.
@@ -59,6 +59,7 @@ clean: ## Remove the environments and all that tools left behind
 
 # Made anew each time: the tap that Meltano installed in it is of the old pyproject.toml too.
 .venv-meltano/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf .venv-meltano
 	$(call environment,$(MELTANO_PYTHON),.venv-meltano)
 	@$(INSTALL) .venv-meltano --group meltano
 	@touch $@
