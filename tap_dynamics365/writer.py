@@ -58,13 +58,14 @@ class LineWriter(MsgSpecWriter):
             self._writing = False
 
     def check(self) -> None:
-        """Obey a signal that came while a line was on its way.
+        """Obey a signal that came while a line was on its way, once: a state is still to follow.
 
         Raises:
             Terminated: There was one.
         """
         if self._signal is not None:
-            raise Terminated(128 + self._signal)
+            signum, self._signal = self._signal, None
+            raise Terminated(128 + signum)
 
     def terminate(self, signum: int) -> None:
         """Have the process end as soon as what is written is whole.
