@@ -49,7 +49,7 @@ def service(sandbox: Sandbox) -> Iterator[Sandbox]:
         sandbox.configure(page_size_cap=5_000, forbidden_tables=[], token_lifetime=3_599)
 
 
-@pytest.fixture(scope="session", params=MODES.values(), ids=MODES.keys())
+@pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])
 def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings of one of the ways to run the tap; what depends on them runs in each."""
     settings: dict[str, Any] = request.param
