@@ -17,6 +17,9 @@ from sandbox.tokens import Authority
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# The organisation around a table that gets all rows.
+SURROUNDINGS = 2_000
+
 
 def settings(origin: str) -> dict[str, str]:
     """What a client has to know to read from the sandbox at `origin`."""
@@ -51,8 +54,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
     parser.add_argument("--rows", type=int, default=50_000, help="rows over all tables")
     parser.add_argument("--table", default="", help="logical name of a table that gets all rows")
+    parser.add_argument(
+        "--size", action="append", default=[], metavar="TABLE=ROWS", help="rows of one table"
+    )
     parser.add_argument("--seed", type=int, default=1, help="same seed, same rows")
     parser.add_argument("--csdl", type=Path, help="CSDL document to serve, .xml or .xml.gz")
+    parser.add_argument(
+        "--no-compression", action="store_true", help="send no gzip: it costs more than a page"
+    )
     parser.add_argument(
         "--announce-json", action="store_true", help="print the settings as one line of JSON"
     )
@@ -70,15 +79,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _arguments(arguments)
     model = csdl.read(given.csdl) if given.csdl else MODEL
-    if given.table and given.table not in model.by_name:
-        sys.stderr.write(f"There is no table {given.table!r}.\n")
+    sizes = {given.table: given.rows} if given.table else {}
+    sizes |= {name: int(rows) for name, _, rows in (size.partition("=") for size in given.size)}
+    if unknown := sizes.keys() - model.by_name.keys():
+        sys.stderr.write(f"There is no table {min(unknown)!r}.\n")
         return 2
+    rows = min(given.rows, SURROUNDINGS) if given.table else given.rows
     listening = server.listen(given.host, given.port)
     origin = f"http://{given.host}:{listening.getsockname()[1]}"
     store = Store(model, rendering.add_functions)
     try:
-        store.fill(given.rows, given.seed, given.table)
+        store.fill(rows, given.seed, sizes)
         service = Service(model, store, Authority())
+        service.switches.compress = not given.no_compression
 
         def announce() -> None:
             found = settings(origin)

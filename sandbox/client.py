@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Row = dict[str, Any]
 PROJECT = Path(__file__).resolve().parent.parent
@@ -123,7 +123,7 @@ class Sandbox:
 
     def configure(self, **switches: Any) -> Row:
         """Set switches: `page_delay_ms`, `page_size_cap`, `forbidden_tables`,
-        `token_lifetime`, `single_use_refresh_tokens`, `delta_token_days`.
+        `compress`, `token_lifetime`, `single_use_refresh_tokens`, `delta_token_days`.
 
         Returns:
             What they were before, to be set again.
@@ -146,12 +146,14 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def running(
+def running(  # noqa: PLR0913  - what can be said on the command line
     rows: int = 2_000,
     seed: int = 1,
     csdl: Path | None = None,
     table: str = "",
     port: int = 0,
+    *,
+    sizes: Mapping[str, int] | None = None,
 ) -> Iterator[Sandbox]:
     """Start a sandbox in a process of its own, and stop it at the end in any case.
 
@@ -161,6 +163,7 @@ def running(
         csdl: a CSDL document to serve in place of the sandbox's own organisation.
         table: a table that gets all the rows.
         port: 0 takes a free one.
+        sizes: how many rows a table gets, whatever its share of `rows`.
 
     Raises:
         SandboxError: it did not start.
@@ -169,6 +172,8 @@ def running(
     command += ["--rows", str(rows), "--seed", str(seed)]
     command += ["--csdl", str(csdl)] if csdl else []
     command += ["--table", table] if table else []
+    for name, size in (sizes or {}).items():
+        command += ["--size", f"{name}={size}"]
     with subprocess.Popen(  # noqa: S603  - this interpreter, and arguments of our own
         command, stdout=subprocess.PIPE, text=True, cwd=PROJECT
     ) as process:

@@ -143,6 +143,7 @@ class Control:
             "page_delay_ms": (switches, "page_delay_ms"),
             "page_size_cap": (switches, "page_size_cap"),
             "forbidden_tables": (switches, "forbidden_tables"),
+            "compress": (switches, "compress"),
         }
         if unknown := set(order) - set(places):
             message = f"Unknown switches: {sorted(unknown)}; there are {sorted(places)}."

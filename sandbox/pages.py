@@ -12,6 +12,7 @@ from sandbox import paging, query
 from sandbox.errors import bad_query, no_record, unknown_segment
 from sandbox.filters import Literal
 from sandbox.rendering import Renderer, wanted
+from sandbox.shelves import Found, Shelves
 from sandbox.sql import Condition, stored_value
 from sandbox.store import quoted
 
@@ -75,6 +76,7 @@ class Pages:
         self.model = model
         self.store = store
         self.renderer = Renderer(model)
+        self.shelves = Shelves(model, store)
 
     def page(  # noqa: PLR0913  - what an answer depends on
         self,
@@ -99,18 +101,50 @@ class Pages:
             stamp: the delta token for the last page, when changes are tracked.
         """
         asked = query.read(raw, self.model, table)
-        condition = Condition(self.model, table)
-        where = condition.write(asked.filter) if asked.filter else "1"
-        parameters = list(condition.parameters)
         columns = paging.paging_columns(table, asked.order)
-        number, everything = 1, (where, tuple(parameters))
+        number = paging.read(asked.skip_token, columns).page if asked.skip_token else 1
+        size, limited = self._size(asked, preferences, largest)
+        annotations = preferences.annotations
+        found = self.shelves.find(table, asked, annotations, size)
+        if found is None:
+            found = self._search(table, asked, annotations, size)
+        rows = found.rows
+        context = f"{table.set_name}{self.selected(asked)}"
+        head = [f'"@odata.context":"{root}$metadata#{context}"']
+        head += self._totals(table, asked, annotations)
+        token = tail = ""
+        if empty:
+            token, rows = paging.onward(asked.skip_token), []
+        elif found.more and not limited:
+            version = stamp.partition("%21")[0]
+            token = paging.token(number, columns, found.first, found.last, version)
+        link = f"{root}{quote(table.set_name)}?{asked.text}{'&' * bool(asked.text)}"
+        if token:
+            tail = f',"@odata.nextLink":"{link}$skiptoken={token}"'
+        elif stamp:
+            head.append(f'"@odata.deltaLink":"{link}$deltatoken={stamp}"')
+        return b"".join(
+            (
+                f"{{{','.join(head)},".encode(),
+                b'"value":[',
+                b",".join(rows),
+                b"]",
+                tail.encode(),
+                b"}",
+            )
+        )
+
+    def _search(
+        self, table: Table, asked: query.Query, annotations: tuple[str, ...], size: int
+    ) -> Found:
+        """The rows of a page, of any query."""
+        where, parameters = self._where(table, asked)
+        columns = paging.paging_columns(table, asked.order)
         if asked.skip_token:
             cookie = paging.read(asked.skip_token, columns)
-            number = cookie.page
             beyond, values = paging.after(cookie, asked.order)
             where, parameters = f"{where} AND {beyond}", parameters + values
-        size, limited = self._size(asked, preferences, largest)
-        row = self.renderer.row(table, asked.select, preferences.annotations)
+        row = self.renderer.row(table, asked.select, annotations)
         names = ", ".join(quoted(column.property_name) for column in columns)
         found = self.store.select(
             f"SELECT {row}, {names} FROM {quoted(table.name)} WHERE {where} "  # noqa: S608  - made of the model's names
@@ -118,24 +152,13 @@ class Pages:
             parameters,
         )
         more, found = len(found) > size, found[:size]
-        context = f"{table.set_name}{self.selected(asked)}"
-        head = [f'"@odata.context":"{root}$metadata#{context}"']
-        head += self._totals(table, asked, everything, preferences.annotations)
-        token = tail = ""
-        if empty:
-            token, found = paging.onward(asked.skip_token), []
-        elif more and not limited:
-            version = stamp.partition("%21")[0]
-            token = paging.token(number, columns, found[0][1:], found[-1][1:], version)
-        link = f"{root}{quote(table.set_name)}?{asked.text}{'&' * bool(asked.text)}"
-        if token:
-            tail = f',"@odata.nextLink":"{link}$skiptoken={token}"'
-        elif stamp:
-            head.append(f'"@odata.deltaLink":"{link}$deltatoken={stamp}"')
-        rows = b",".join([row[0] for row in found])
-        return b"".join(
-            (f"{{{','.join(head)},".encode(), b'"value":[', rows, b"]", tail.encode(), b"}")
-        )
+        ends = (found[0][1:], found[-1][1:]) if found else ((), ())
+        return Found([row[0] for row in found], *ends, more)
+
+    def _where(self, table: Table, asked: query.Query) -> tuple[str, list[Any]]:
+        condition = Condition(self.model, table)
+        where = condition.write(asked.filter) if asked.filter else "1"
+        return where, condition.parameters
 
     def selected(self, asked: query.Query) -> str:
         """The selected columns as a context names them."""
@@ -169,13 +192,11 @@ class Pages:
         self,
         table: Table,
         asked: query.Query,
-        everything: tuple[str, tuple[Any, ...]],
         annotations: tuple[str, ...],
     ) -> list[str]:
         total, exceeded, head = -1, False, []
         if asked.count:
-            where, parameters = everything
-            number = self._number(table, where, parameters)
+            number = self._number(table, *self._where(table, asked))
             total, exceeded = min(number, LARGEST_COUNT), number > LARGEST_COUNT
             head.append(f'"@odata.count":{total}')
         for name, value in (
@@ -187,16 +208,14 @@ class Pages:
                 head.append(f'"@{name}":{value}')
         return head
 
-    def _number(self, table: Table, where: str, parameters: tuple[Any, ...]) -> int:
+    def _number(self, table: Table, where: str, parameters: list[Any]) -> int:
         sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {where}"  # noqa: S608  - made of the model's names
         return int(self.store.select(sql, parameters)[0][0])
 
     def count(self, table: Table, raw: str) -> int:
         """How many rows a query finds, without the service's limit."""
         asked = query.read(raw, self.model, table)
-        condition = Condition(self.model, table)
-        where = condition.write(asked.filter) if asked.filter else "1"
-        return self._number(table, where, tuple(condition.parameters))
+        return self._number(table, *self._where(table, asked))
 
     def single(
         self, table: Table, key: str, root: str, raw: str, annotations: tuple[str, ...]

@@ -57,11 +57,13 @@ class Switches:
         page_delay_ms: how long every answer of an entity set waits.
         page_size_cap: the most rows of a page.
         forbidden_tables: logical names of tables that the caller may not read.
+        compress: whether callers who take gzip get it.
     """
 
     page_delay_ms: int = 0
     page_size_cap: int = LARGEST_PAGE
     forbidden_tables: list[str] = field(default_factory=list)
+    compress: bool = True
 
 
 @dataclass
@@ -110,7 +112,11 @@ class Service:
             answer = await self._answer(request)
         except ServiceError as error:
             answer = self._refusal(request.headers.get("prefer", ""), error)
-        return _response(request, answer)
+        return _response(answer, gzipped=self._gives_gzip(request))
+
+    def _gives_gzip(self, request: Request) -> bool:
+        takes = "gzip" in request.headers.get("accept-encoding", "").lower()
+        return takes and self.switches.compress
 
     def _refusal(self, prefer: str, error: ServiceError) -> Answer:
         body = error.body()
@@ -146,7 +152,7 @@ class Service:
             root,
             raw_query,
             request.headers.get("prefer", ""),
-            gzipped=_takes_gzip(request),
+            gzipped=self._gives_gzip(request),
             empty=bool(request.scope.get("sandbox.empty_page")),
         )
 
@@ -315,16 +321,12 @@ class Service:
         return Answer(body, content_type, status=400 if failed else OK)
 
 
-def _takes_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "").lower()
-
-
-def _response(request: Request, answer: Answer) -> Response:
+def _response(answer: Answer, *, gzipped: bool) -> Response:
     """The answer with the headers of the service."""
     body, encoding = answer.body, {}
     if answer.gzipped:
         encoding = {"Content-Encoding": "gzip"}
-    elif _takes_gzip(request) and len(body) > SMALLEST_COMPRESSED:
+    elif gzipped and len(body) > SMALLEST_COMPRESSED:
         body, encoding = compressed(body), {"Content-Encoding": "gzip"}
     request_id = str(uuid.uuid4())
     response = Response(

@@ -18,7 +18,7 @@ from sandbox import rows as inventing
 from sandbox.model import EXACT_TEXT, INTEGERS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sandbox.model import Column, Model, Table
 
@@ -137,9 +137,9 @@ class Store:
             inventing.type_column(column) for column in table.columns if column.is_polymorphic
         ]
 
-    def fill(self, rows: int, seed: int, only: str = "") -> None:
+    def fill(self, rows: int, seed: int, sizes: Mapping[str, int] | None = None) -> None:
         """Invent the rows; see `sandbox.rows.invent`."""
-        for table, columns, batch in inventing.invent(self.model, rows, seed, only):
+        for table, columns, batch in inventing.invent(self.model, rows, seed, sizes or {}):
             names = ", ".join(quoted(name) for name in columns)
             marks = ", ".join("?" * len(columns))
             before = self._writer.total_changes
@@ -175,6 +175,11 @@ class Store:
             counts = [self._writer.execute(sql, values).rowcount for sql, values in statements]
             self._changes[table.name] = self._changes.get(table.name, 0) + 1
         return counts
+
+    @property
+    def all_changes(self) -> int:
+        """How often any table was written to."""
+        return sum(self._changes.values())
 
     def changes(self, table: Table) -> int:
         """How often a table was written to: what was computed before is stale after."""

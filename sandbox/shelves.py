@@ -1,0 +1,254 @@
+"""Rows kept as the bytes they are served as, so that a page is a search, a slice and a join.
+
+SQLite needs a tenth of a second to write down a page; here a row is written down once, however
+many pages it is then on. What a shelf cannot find (other filters, other orders) SQLite finds.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sandbox import paging
+from sandbox.filters import Both, Comparison, Literal, Path
+from sandbox.rendering import Renderer
+from sandbox.sql import stored_value
+from sandbox.store import UNCOLLATED, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from sandbox.filters import Expression
+    from sandbox.model import Column, Model, Table
+    from sandbox.query import Order, Query
+    from sandbox.store import Store
+
+# Columns whose values compare in Python as SQLite compares them.
+COMPARABLE = UNCOLLATED | {"Edm.Int32", "Edm.Int64"}
+MOST_BYTES = 4 * 2**30
+MOST_ORDERS = 200
+MIRRORED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
+
+
+class Found(NamedTuple):
+    """The rows of a page.
+
+    Attributes:
+        rows: as JSON.
+        first: the values of the paging columns in the first row.
+        last: the same in the last row.
+        more: whether there are rows after these.
+    """
+
+    rows: list[bytes]
+    first: tuple[Any, ...]
+    last: tuple[Any, ...]
+    more: bool
+
+
+@dataclass
+class Sorted:
+    """The rows of a table in one order.
+
+    Attributes:
+        values: of the column that is sorted by; the other lists go with it.
+        keys: the rows' keys.
+        places: where the store has the rows.
+    """
+
+    values: list[Any]
+    keys: list[Any]
+    places: list[int]
+
+
+@dataclass
+class Shelf:
+    """Rows of a table, written down with the same columns and annotations.
+
+    Attributes:
+        changes: how often the store was written to when the shelf was begun.
+        rows: by their place in the store.
+        size: the bytes in them.
+    """
+
+    changes: int
+    rows: dict[int, bytes] = field(default_factory=dict)
+    size: int = 0
+
+
+class Shelves:
+    """All that is kept of a store.
+
+    Args:
+        model: the tables.
+        store: where the rows are.
+        most_bytes: the longest unused shelves are dropped when there are more.
+    """
+
+    def __init__(self, model: Model, store: Store, most_bytes: int = MOST_BYTES) -> None:
+        self.store = store
+        self.most_bytes = most_bytes
+        self.renderer = Renderer(model)
+        self._orders: OrderedDict[Hashable, tuple[int, Sorted | None]] = OrderedDict()
+        self._shelves: OrderedDict[Hashable, Shelf] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(
+        self, table: Table, asked: Query, annotations: tuple[str, ...], size: int
+    ) -> Found | None:
+        """The rows of a page.
+
+        Args:
+            table: whose rows.
+            asked: which rows, and with which columns.
+            annotations: the patterns of the annotations wanted.
+            size: how many rows at most.
+
+        Returns:
+            Nothing, if this is no query for a shelf.
+        """
+        column = _sorted_column(table, asked.order)
+        if column is None or (bounds := _bounds(asked.filter, column)) is None:
+            return None
+        with self._lock:
+            order = self._order(table, column, asked.order)
+            if order is None:
+                return None
+            ranks = _ranks(order, bounds, self._beyond(table, asked), size + 1)
+            if not ranks:
+                return Found([], (), (), more=False)
+            more, ranks = len(ranks) > size, ranks[:size]
+            rows = self._rows(table, asked.select, annotations, [order.places[r] for r in ranks])
+        first, last = ((order.values[r], order.keys[r]) for r in (ranks[0], ranks[-1]))
+        width = len(paging.paging_columns(table, asked.order))
+        return Found(rows, first[:width], last[:width], more)
+
+    def _beyond(self, table: Table, asked: Query) -> tuple[Any, Any] | None:
+        if not asked.skip_token:
+            return None
+        columns = paging.paging_columns(table, asked.order)
+        last = [_comparable(value) for _, value in paging.read(asked.skip_token, columns).last]
+        return (last[0], last[-1]) if last else None
+
+    def _order(self, table: Table, column: Column, asked: tuple[Order, ...]) -> Sorted | None:
+        changes = self.store.changes(table)
+        name = (table.name, tuple(part.column.property_name for part in asked))
+        known, order = self._orders.get(name, (-1, None))
+        if known != changes:
+            order = self._sort(table, column, asked)
+            self._orders[name] = changes, order
+            if len(self._orders) > MOST_ORDERS:
+                self._orders.popitem(last=False)
+        return order
+
+    def _sort(self, table: Table, column: Column, asked: tuple[Order, ...]) -> Sorted | None:
+        value, key = quoted(column.property_name), quoted(table.row_key[0])
+        # Equal rows in the order of storage, if the key is not asked for.
+        then = key if len(asked) > 1 else "rowid"
+        found = self.store.select(
+            f"SELECT {value}, {key}, rowid FROM {quoted(table.name)} ORDER BY {value}, {then}"  # noqa: S608  - names of the model
+        )
+        if found and found[0][0] is None:
+            return None
+        return Sorted([r[0] for r in found], [r[1] for r in found], [r[2] for r in found])
+
+    def _rows(
+        self,
+        table: Table,
+        columns: Sequence[Column],
+        annotations: tuple[str, ...],
+        places: list[int],
+    ) -> list[bytes]:
+        # Annotations show names from other tables.
+        changes = self.store.all_changes if annotations else self.store.changes(table)
+        name = (table.name, tuple(c.property_name for c in columns or table.columns), annotations)
+        shelf = self._shelves.get(name)
+        if shelf is None or shelf.changes != changes:
+            shelf = self._shelves[name] = Shelf(changes)
+        self._shelves.move_to_end(name)
+        if missing := [place for place in places if place not in shelf.rows]:
+            row = self.renderer.row(table, columns, annotations)
+            written = self.store.select(
+                f"SELECT rowid, {row} FROM {quoted(table.name)} "  # noqa: S608  - made of the model's names
+                "WHERE rowid IN (SELECT value FROM json_each(?))",
+                [json.dumps(missing)],
+            )
+            shelf.rows.update(written)
+            shelf.size += sum(len(text) for _, text in written)
+        rows = [shelf.rows[place] for place in places]
+        while len(self._shelves) > 1 and self._size() > self.most_bytes:
+            self._shelves.popitem(last=False)
+        if shelf.size > self.most_bytes:
+            self._shelves.clear()
+        return rows
+
+    def _size(self) -> int:
+        return sum(shelf.size for shelf in self._shelves.values())
+
+
+def _comparable(value: Any) -> Any:  # noqa: ANN401  - a cell
+    """A value as the store gives it."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def _sorted_column(table: Table, order: tuple[Order, ...]) -> Column | None:
+    """The column that decides the order, if it is one of those that a shelf knows."""
+    if table.union_of or len(table.row_key) > 1:
+        return None
+    key = table.by_property[table.row_key[0]]
+    columns = [part.column for part in order] or [key]
+    if any(part.descending for part in order) or columns[1:] not in ([], [key]):
+        return None
+    return columns[0] if {columns[0].edm_type, key.edm_type} <= COMPARABLE else None
+
+
+def _comparisons(tree: Expression) -> Iterator[Comparison | None]:
+    """The comparisons that all must hold; None for anything else."""
+    match tree:
+        case Both("and", left, right):
+            yield from _comparisons(left)
+            yield from _comparisons(right)
+        case Comparison(_, Path(), Literal()):
+            yield tree
+        case Comparison(operator, Literal() as left, Path() as right):
+            yield Comparison(MIRRORED.get(operator, operator), right, left)
+        case _:
+            yield None
+
+
+def _bounds(tree: Expression | None, column: Column) -> list[tuple[str, Any]] | None:
+    """What a filter asks of the column; None if it asks anything else."""
+    bounds: list[tuple[str, Any]] = []
+    for each in _comparisons(tree) if tree else ():
+        match each:
+            case Comparison(operator, Path(name), Literal() as literal) if (
+                name == column.property_name and operator in MIRRORED and literal.kind != "null"
+            ):
+                bounds.append((operator, _comparable(stored_value(column, literal))))
+            case _:
+                return None
+    return bounds
+
+
+def _ranks(
+    order: Sorted, bounds: list[tuple[str, Any]], beyond: tuple[Any, Any] | None, most: int
+) -> Sequence[int]:
+    """Which rows of an order lie within bounds and after the last row of a page."""
+    values = order.values
+    start, end = 0, len(values)
+    for operator, value in bounds:
+        search = bisect_left if operator in {"ge", "lt"} else bisect_right
+        place = search(values, value)
+        start, end = (max(start, place), end) if operator[0] == "g" else (start, min(end, place))
+    if beyond is None:
+        return range(start, min(end, start + most))
+    value, key = beyond
+    # Of the rows with the value of the last one, those with a greater key, as the cookie goes.
+    low, high = max(start, bisect_left(values, value)), bisect_right(values, value)
+    equal = [rank for rank in range(low, min(end, high)) if order.keys[rank] > key]
+    start = max(start, high)
+    return [*equal, *range(start, min(end, start + most))][:most]

@@ -1,0 +1,78 @@
+"""What comes from a shelf is what SQLite would have found."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import rendering
+from sandbox.errors import ServiceError
+from sandbox.organisation import MODEL
+from sandbox.pages import Pages, Preferences
+from sandbox.store import Store
+
+ROOT = "http://localhost/api/data/v9.2/"
+ORDERED = "$orderby=modifiedon%20asc,accountid%20asc"
+QUERIES = {
+    "by key": "",
+    "by date": "$orderby=modifiedon",
+    "by date and key": ORDERED,
+    "by number": "$orderby=versionnumber%20asc",
+    "columns": f"$select=name,revenue&{ORDERED}",
+    "from": f"{ORDERED}&$filter=modifiedon%20ge%202022-01-01T00:00:00Z",
+    "after": f"{ORDERED}&$filter=modifiedon%20gt%202022-01-01T00:00:00Z",
+    "between": f"{ORDERED}&$filter=modifiedon%20ge%202021-01-01T00:00:00Z%20and%20"
+    "modifiedon%20lt%202023-01-01T00:00:00Z",
+    "the other way round": f"{ORDERED}&$filter=2021-01-01T00:00:00Z%20le%20modifiedon",
+    "nothing": f"{ORDERED}&$filter=modifiedon%20gt%202099-01-01T00:00:00Z",
+    "the first": f"{ORDERED}&$top=7",
+    "with a count": f"{ORDERED}&$count=true",
+    "another filter": f"{ORDERED}&$filter=name%20ne%20null",
+    "a filter of a column not sorted by": "$filter=modifiedon%20ge%202022-01-01T00:00:00Z",
+    "downwards": "$orderby=modifiedon%20desc",
+}
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[Pages]:
+    store = Store(MODEL, rendering.add_functions)
+    try:
+        store.fill(0, 1, {"account": 400})
+        yield Pages(MODEL, store)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("raw", QUERIES.values(), ids=QUERIES.keys())
+@pytest.mark.parametrize("annotations", [(), ("*",)], ids=["plain", "annotated"])
+def test_same_pages_as_without(
+    pages: Pages, raw: str, annotations: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, preferences = MODEL.by_name["account"], Preferences(90, annotations)
+
+    def read() -> list[bytes]:
+        found, link = [], raw
+        while True:
+            page = pages.page(table, ROOT, link, preferences)
+            found.append(page)
+            _, _, link = page.partition(b'"@odata.nextLink":"')[2].decode().partition("?")
+            if not link:
+                return found
+            link = link.rstrip('"}')
+
+    shelved = read()
+    monkeypatch.setattr(pages.shelves, "find", lambda *_: None)
+    assert shelved == read()
+
+
+def test_refuses_a_literal_that_does_not_fit(pages: Pages) -> None:
+    with pytest.raises(ServiceError):
+        pages.page(
+            MODEL.by_name["account"], ROOT, f"{ORDERED}&$filter=modifiedon ge 'x'", Preferences()
+        )
+
+
+def test_drops_what_is_too_much(pages: Pages) -> None:
+    pages.shelves.most_bytes = 1
+    table = MODEL.by_name["account"]
+    first = pages.page(table, ROOT, "", Preferences())
+    assert pages.page(table, ROOT, "", Preferences()) == first
