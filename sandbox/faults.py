@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -178,6 +179,7 @@ class FaultLayer:
     def _entry(self, scope: Scope, query: str) -> dict[str, Any]:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         entry: dict[str, Any] = {
+            "at": time.monotonic(),
             "method": scope["method"],
             "path": scope["path"],
             "query": dict(parse_qsl(query, keep_blank_values=True)),
