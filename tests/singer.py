@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SECONDS = 120
+SECONDS = 60
 
 # What the tap reads that is not a table.
 NOT_ROWS = {"$metadata", "EntityDefinitions"}
@@ -131,7 +131,12 @@ class Tap:
         """Run it to its end, whichever that is."""
         with TemporaryDirectory() as folder:
             process = self.start(Path(folder), *arguments, **files)
-            output, log = process.communicate(timeout=SECONDS)
+            try:
+                output, log = process.communicate(timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise
         return Run(process.returncode, output.decode(), log.decode())
 
     def sync(self, **files: Message | None) -> Run:
