@@ -36,14 +36,14 @@ demo: .venv/demo-installed .venv-meltano/installed ## Dynamics 365 to PostgreSQL
 sandbox: .venv/demo-installed ## Run a local Dynamics 365 to work with; Ctrl-C ends it
 	@.venv/bin/python -m sandbox --rows $(ROWS)
 
-test: .venv/test-installed .venv-meltano/installed ## Check style and types, and run all tests
+test: .venv/test-installed .venv-meltano/installed .venv-singer-tools/installed .venv-dataverse-client/installed ## Check style and types, and run all tests
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest
 
 clean: ## Remove the environments and all that tools left behind
-	rm -rf .venv .venv-meltano .meltano .*_cache .hypothesis build dist output
+	rm -rf .venv .venv-* .meltano .*_cache .hypothesis build dist output
 
 .venv/bin/uv:
 	$(call environment,$(PYTHON),.venv)
@@ -62,4 +62,10 @@ clean: ## Remove the environments and all that tools left behind
 	@rm -rf .venv-meltano
 	$(call environment,$(MELTANO_PYTHON),.venv-meltano)
 	@$(INSTALL) .venv-meltano --group meltano
+	@touch $@
+
+.venv-%/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf .venv-$*
+	$(call environment,$(PYTHON),.venv-$*)
+	@$(INSTALL) .venv-$* --group $*
 	@touch $@
