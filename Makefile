@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # uv has certificate authorities of its own; a company's are the machine's.
 export UV_SYSTEM_CERTS ?= true
+# Once, rather than at each start of a program where Python may not keep what it compiled.
+export UV_COMPILE_BYTECODE ?= true
 
 # A new environment. Without venv's pip: Debian has that in a package apart.
 define environment
