@@ -116,10 +116,12 @@ def _reason(content: str) -> str:
     """Find the first line of the host's own words in its error body (RFC 6749, section 5.2)."""
     try:
         answer = json.loads(content)
-        words = str(answer.get("error_description") or answer["error"])
-    except (ValueError, AttributeError, LookupError):
+        words = answer.get("error_description") or answer["error"]
+        # A gateway before the host answers as Dataverse does.
+        words = words["message"] if isinstance(words, dict) else words
+        return str(words).splitlines()[0]
+    except (ValueError, AttributeError, LookupError, TypeError):
         return "the answer is not one of an OAuth 2.0 sign-in host; check token_uri."
-    return words.splitlines()[0]
 
 
 def authenticator(settings: Settings) -> APIAuthenticatorBase:

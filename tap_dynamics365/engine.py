@@ -182,7 +182,10 @@ class Engine:
             self._measured(reader, result)
         elif isinstance(result, Page):
             self._page_size = max(self._page_size, result.size)
-            reader.ranges.accept(asked, result)
+            try:
+                reader.ranges.accept(asked, result)
+            except ServiceError as error:
+                self._fail(reader, error)
         elif isinstance(result, ServiceError):
             self._fail(reader, result)
         elif isinstance(result, BaseException):
@@ -196,26 +199,33 @@ class Engine:
             logger.debug("%r is read link by link: %s", reader.stream.name, result)
 
     def _fail(self, reader: Reader, error: ServiceError) -> None:
-        """Give a table up; the others go on."""
+        """Give a table up, behind what is there of it; the others go on."""
         self._write_ready(reader)
-        reader.over = True
-        self._readers.remove(reader)
-        if not reader.stream.is_refused(error):
-            self._failed.append(reader.stream.name)
-            logger.error("Table %r failed. %s", reader.stream.name, error.message)
-        reader.stream.finish(complete=False)
+        if not reader.over:
+            self._end(reader, error)
 
     def _write(self) -> None:
         """Write what is there and next in order."""
         for reader in list(self._readers):
             self._write_ready(reader)
             if reader.ranges.finished and not reader.over:
-                reader.over = True
-                self._readers.remove(reader)
-                reader.stream.finish(complete=True)
+                self._end(reader)
 
     def _write_ready(self, reader: Reader) -> None:
         for page in reader.ranges.take():
             # What follows shall be on its way while the page is written.
             self._ask()
-            reader.stream.write(page)
+            try:
+                reader.stream.write(page)
+            except ServiceError as error:
+                self._end(reader, error)
+                return
+
+    def _end(self, reader: Reader, error: ServiceError | None = None) -> None:
+        """Let go of a table that is whole, or that failed."""
+        reader.over = True
+        self._readers.remove(reader)
+        if error is not None and not reader.stream.is_refused(error):
+            self._failed.append(reader.stream.name)
+            logger.error("Table %r failed. %s", reader.stream.name, error.message)
+        reader.stream.finish(complete=error is None)

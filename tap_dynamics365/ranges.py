@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tap_dynamics365 import query
+from tap_dynamics365.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +105,27 @@ class Range:
     busy: bool = False
     done: bool = False
     pages: deque[Page] = field(default_factory=deque)
+    _links: set[str] = field(default_factory=set)
+
+    def follow(self, link: str | None) -> None:
+        """Go on behind a page.
+
+        Args:
+            link: Where the next page is; None behind the last.
+
+        Raises:
+            ServiceError: The service has sent the same link before, and would do so for ever.
+        """
+        if link in self._links:
+            msg = (
+                "The service sent the same link to a next page twice; following it would never "
+                "end. Run again; if it stays so, choose another fetch_size."
+            )
+            raise ServiceError(msg)
+        self.link = link
+        self.done = link is None
+        if link is not None:
+            self._links.add(link)
 
 
 class Ranges:
@@ -181,9 +203,12 @@ class Ranges:
         Args:
             asked: The range that it was asked for, as `next` gave it.
             page: The page.
+
+        Raises:
+            ServiceError: It leads back to where the range has been.
         """
         asked.busy = False
-        asked.link = page.next_link
+        asked.follow(page.next_link)
         if page.rows:
             asked.pages.append(page)
         self._learn(asked, page)
@@ -191,8 +216,6 @@ class Ranges:
             bound = Bound(self.scale.position(page.cut), page.cut)
             rest = Range(low=bound, high=asked.high)
             self._ranges.insert(self._ranges.index(asked) + 1, rest)
-        if page.next_link is None:
-            asked.done = True
 
     def _learn(self, asked: Range, page: Page) -> None:
         """Work out how many rows there are to a unit of the key."""

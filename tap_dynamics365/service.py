@@ -153,6 +153,11 @@ class Service:
         message = f"The service answered {response.status_code} to {path}: {words}"
         if code:
             message += f" ({code})"
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            message += (
+                ". It does not accept the access token: the one in access_token has expired "
+                "after about an hour, or was issued for another service_url."
+            )
         if response.status_code in TRANSIENT_STATUSES:
             raise TransientServiceError(message, response, code=code)
         raise ServiceError(message, status=response.status_code, code=code)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from singer_sdk.exceptions import InvalidStreamSortException
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.pagination import BaseAPIPaginator
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from tap_dynamics365 import query, records
 from tap_dynamics365.errors import CatalogError, ServiceError
-from tap_dynamics365.ranges import Moments, Numbers
+from tap_dynamics365.ranges import Moments, Numbers, Range
 from tap_dynamics365.records import Codec
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
 from tap_dynamics365.service import USER_AGENT
@@ -48,7 +49,7 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
 
     def __init__(self) -> None:
         super().__init__(None)
-        self._seen: set[str] = set()
+        self._range = Range()
 
     @override
     def continue_if_empty(self, response: requests.Response) -> bool:
@@ -57,17 +58,8 @@ class NextLinkPaginator(BaseAPIPaginator[str | None]):
 
     @override
     def get_next(self, response: requests.Response) -> str | None:
-        link = records.next_link(response)
-        if link is None:
-            return None
-        if link in self._seen:
-            msg = (
-                "The service sent the same link to a next page twice; following it would never "
-                "end. Run again; if it stays so, choose another fetch_size."
-            )
-            raise ServiceError(msg)
-        self._seen.add(link)
-        return link
+        self._range.follow(records.next_link(response))
+        return self._range.link
 
 
 class TableStream(RESTStream[str | None]):
@@ -312,6 +304,31 @@ class TableStream(RESTStream[str | None]):
             return Moments
         return Numbers if "integer" in schema["type"] else None
 
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Drop a bookmark that another replication key left, for the two can't be compared."""
+        state = self.stream_state
+        old = state.get("replication_key")
+        if self.replication_method == INCREMENTAL and old not in {None, self.replication_key}:
+            self.logger.warning(
+                "The bookmark of %r is of %s, not of %s: the table is read anew.",
+                self.name,
+                old,
+                self.replication_key,
+            )
+            state.pop("replication_key")
+            state.pop("replication_key_value", None)
+        super()._write_starting_replication_value(context)
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Do nothing: the SDK would have the target drop the old rows before the new are there."""
+
+    def activate_version(self) -> None:
+        """Have the target drop the rows of earlier versions, now that this one is whole."""
+        if self._stream_version is not None and not self.unreadable:
+            super()._write_activate_version_message(self._stream_version)
+
     def begin(self) -> None:
         """Send what comes before the records, as the SDK's own `sync` does."""
         self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
@@ -320,7 +337,6 @@ class TableStream(RESTStream[str | None]):
         self._write_schema_message()
         if self.replication_method == FULL_TABLE and self.emit_activate_version_messages:
             self._stream_version = self._initialized_at // 1000
-            self._write_activate_version_message(self._stream_version)
         self._write_starting_replication_value(None)
         self._requests = self._metrics.enter_context(self.get_http_request_counter())
         self._records = self._metrics.enter_context(self.get_record_counter())
@@ -370,13 +386,19 @@ class TableStream(RESTStream[str | None]):
 
         Args:
             page: The page that is next in order.
+
+        Raises:
+            ServiceError: Its rows are not in order, so that no bookmark can be taken from them.
         """
         self._requests.increment()
         for piece in page.pieces:
             self.writer.write_lines(piece.lines)
             self.state_manager.is_flushed = False
             if piece.last is not None and self.replication_key is not None:
-                self._increment_stream_state({self.replication_key: piece.last})
+                try:
+                    self._increment_stream_state({self.replication_key: piece.last})
+                except InvalidStreamSortException as error:
+                    raise ServiceError(str(error)) from error
             self._records.increment(piece.rows)
         self._write_state_message()
 
@@ -388,6 +410,7 @@ class TableStream(RESTStream[str | None]):
         """
         self._metrics.close()
         if complete:
+            self.activate_version()
             self._finalize_state(self.stream_state)
         self._write_state_message()
 

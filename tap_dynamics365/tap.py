@@ -145,6 +145,7 @@ class TapDynamics365(Tap):
                 self.logger.error("Table %r failed. %s", stream.name, error.message)  # noqa: TRY400
                 failed.append(stream.name)
             else:
+                stream.activate_version()
                 stream.finalize_state_progress_markers()
         return failed
 
