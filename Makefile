@@ -42,7 +42,7 @@ test: .venv/test-installed .venv-meltano/installed .venv-singer-tools/installed 
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses 2 --dist loadfile
 
 clean: ## Remove the environments and all that tools left behind
 	rm -rf .venv .venv-* .meltano .*_cache .hypothesis build dist output
