@@ -1,0 +1,88 @@
+"""`make bench`: run everything, and write the results down."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import organisation, pipeline, report
+from benchmarks.cases import CASES, DISCOVERY, Name, sizes
+from benchmarks.running import Runner, say
+from sandbox import client
+
+HERE = Path(__file__).resolve().parent
+# What was measured, to be written down again in other words.
+RAW = HERE.parent / "output" / "benchmarks.json"
+# A real document of a service, if there is one beside the project; else one of this size.
+DOCUMENT = HERE.parents[1] / "shared" / "csdl" / "dataverse-v9.xml.gz"
+TABLES, COLUMNS = 330, 60
+SMALLEST_SHARE_OF_TIME = 0.2
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each case, if time allows")
+    parser.add_argument("--scale", choices=("full", "small"), default="full")
+    parser.add_argument("--minutes", type=float, default=18, help="time for all cases together")
+    parser.add_argument("--only", default="", help="cases whose names contain this")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder for the results")
+    parser.add_argument("--render", action="store_true", help="only write the last run down anew")
+    return parser.parse_args()
+
+
+def _write(run: report.Run, folder: Path) -> None:
+    # Only now: what this process has in memory would be counted as its children's.
+    from benchmarks import chart  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.md").write_text(report.write(run), encoding="utf-8")
+    chart.draw(run.results, folder / "results.png")
+
+
+def main() -> None:
+    """Run the cases, and write what was found."""
+    given = _arguments()
+    if given.render:
+        _write(msgspec.json.decode(RAW.read_bytes(), type=report.Run), given.output)
+        return
+    begin = time.monotonic()
+    rows = sizes(given.scale)
+    cases = [case for case in CASES if given.only in case.name]
+    with tempfile.TemporaryDirectory() as name:
+        document = organisation.write(Path(name) / "organisation.xml", organisation.COLUMNS)
+        say(f"Inventing {sum(rows.values()):,} rows")
+        with client.running(rows=0, csdl=document, sizes=rows) as service:
+            spent = time.monotonic() - begin
+            seconds = max(given.minutes * 60 - spent, SMALLEST_SHARE_OF_TIME * given.minutes * 60)
+            runner = Runner(given.rounds, seconds, sum(case.share for case in CASES) + 2)
+            for case in cases:
+                runner.run(case, service)
+            piped: dict[str, float] = {}
+            if not given.only or given.only in Name.PIPELINE:
+                count = sum(rows[table] for table in pipeline.LOAD.tables)
+                piped = pipeline.run(runner, service, count)
+        if given.only in DISCOVERY.name:
+            many = {f"bench_{number:03d}": COLUMNS for number in range(TABLES)}
+            document = organisation.write(Path(name) / "many.xml", many)
+            real = DOCUMENT.exists()
+            with client.running(rows=0, csdl=DOCUMENT if real else document) as service:
+                runner.run(DISCOVERY, service)
+    run = report.Run(
+        rows=rows,
+        minutes=(time.monotonic() - begin) / 60,
+        piped=piped,
+        real_document=DOCUMENT.exists(),
+        results=runner.results,
+    )
+    RAW.parent.mkdir(exist_ok=True)
+    RAW.write_bytes(msgspec.json.encode(run))
+    _write(run, given.output)
+    say(f"\n{given.output / 'results.md'} written after {(time.monotonic() - begin) / 60:.0f} min")
+
+
+if __name__ == "__main__":
+    main()

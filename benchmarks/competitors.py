@@ -1,0 +1,156 @@
+"""The peers: programs of others that do the same work, installed and not changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks import organisation
+from benchmarks.loads import Work
+from benchmarks.measuring import Command, FailedError
+from benchmarks.programs import LONG_AGO, PEERS, Program, last_state, output
+
+if TYPE_CHECKING:
+    from benchmarks.loads import Load
+    from benchmarks.programs import Catalog, Place
+
+CREDENTIALS = ("client_id", "client_secret", "refresh_token")
+
+
+class Peer(Program):
+    """A program whose built-in hosts are led to the sandbox."""
+
+    def led(self, place: Place) -> dict[str, str]:
+        """The variables that lead it."""
+        return {"PYTHONPATH": str(PEERS), "SANDBOX_URL": place.service.url}
+
+
+class MsDynamics(Peer):
+    """The classic Singer tap."""
+
+    name = "tap-ms-dynamics"
+    package = "tap-ms-dynamics"
+    environment = ".venv-bench-ms-dynamics"
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start it with a catalog that it discovered, and a state that it left."""
+        settings = {
+            "organization_uri": place.service.url,
+            **{name: place.service.settings[name] for name in CREDENTIALS},
+            "redirect_uri": "http://localhost",
+            "user_agent": "benchmark",
+            "start_date": LONG_AGO,
+            "max_pagesize": 5000,
+        }
+        config = place.file("config.json", settings)
+        base, led = [self.executable("tap-ms-dynamics"), "--config", config], self.led(place)
+        if load.work is Work.DISCOVER:
+            return Command([*base, "--discover"], led)
+        catalog: Catalog = json.loads(output(Command([*base, "--discover"], led)))
+        for stream in catalog["streams"]:
+            name = stream["tap_stream_id"]
+            wanted = load.chosen(name) if name in load.tables else []
+            for entry in stream["metadata"]:
+                path = entry["breadcrumb"]
+                entry["metadata"]["selected"] = path[-1] in wanted if path else bool(wanted)
+        command = [*base, "--catalog", place.file("catalog.json", catalog)]
+        if load.work is Work.READ_NOTHING_NEW:
+            state = last_state(output(Command(command, led)))
+            command += ["--state", place.file("state.json", state)]
+        return Command(command, led)
+
+
+class Airbyte(Peer):
+    """Airbyte's source."""
+
+    name = "Airbyte source"
+    package = "airbyte-source-microsoft-dataverse"
+    environment = ".venv-bench-airbyte"
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start it with a catalog that it discovered, and a state that it left."""
+        settings = {
+            "url": place.service.url,
+            "client_id": place.settings["client_id"],
+            "client_secret_value": place.settings["client_secret"],
+            "tenant_id": place.service.announced["tenant_id"],
+            "odata_maxpagesize": 5000,
+        }
+        config, led = place.file("config.json", settings), self.led(place)
+        source = self.executable("source-microsoft-dataverse")
+        discover = Command([source, "discover", "--config", config], led)
+        if load.work is Work.DISCOVER:
+            return discover
+        streams = [self._configured(s, load) for s in self._streams(discover, load)]
+        catalog = place.file("catalog.json", {"streams": streams})
+        command = [source, "read", "--config", config, "--catalog", catalog]
+        if load.work is Work.READ_NOTHING_NEW:
+            messages = output(Command(command, led)).splitlines()
+            states = [json.loads(line)["state"] for line in messages if '"STATE"' in line]
+            latest = {json.dumps(s.get("stream", {}).get("stream_descriptor")): s for s in states}
+            command += ["--state", place.file("state.json", list(latest.values()))]
+        return Command(command, led)
+
+    def _streams(self, discover: Command, load: Load) -> list[dict[str, Any]]:
+        for line in output(discover).splitlines():
+            message = json.loads(line)
+            if message["type"] == "CATALOG":
+                streams = message["catalog"]["streams"]
+                return [stream for stream in streams if stream["name"] in load.tables]
+        message = "no catalog"
+        raise FailedError(message)
+
+    def _configured(self, stream: dict[str, Any], load: Load) -> dict[str, Any]:
+        kept = load.chosen(stream["name"])
+        schema = stream["json_schema"]
+        chosen = {k: v for k, v in schema["properties"].items() if k in kept or k[0] == "_"}
+        return {
+            "stream": {**stream, "json_schema": {**schema, "properties": chosen}},
+            "sync_mode": "incremental",
+            "destination_sync_mode": "append",
+            "cursor_field": ["modifiedon"],
+            "primary_key": stream["source_defined_primary_key"],
+        }
+
+
+class Dlt(Peer):
+    """dlt's generic source."""
+
+    name = "dlt rest_api, extract only"
+    package = "dlt"
+    environment = ".venv-bench-dlt"
+    cannot: ClassVar = {
+        Work.DISCOVER: "it discovers nothing",
+        Work.READ_NOTHING_NEW: "the loop of thirty lines keeps no state",
+    }
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start its loop."""
+        tables = [
+            {"name": table, "set": organisation.entity_set(table), "query": load.query(table)}
+            for table in load.tables
+        ]
+        given = place.file("given.json", {**place.settings, "tables": tables})
+        quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false"}
+        return Command([self.python, PEERS / "dlt_rows.py", given], {**self.led(place), **quiet})
+
+
+class Client(Peer):
+    """Microsoft's own client."""
+
+    name = "Microsoft's client, plain loop"
+    package = "powerplatform-dataverse-client"
+    environment = ".venv-bench-dataverse"
+    cannot: ClassVar = {
+        Work.DISCOVER: "a loop over rows discovers nothing",
+        Work.READ_NOTHING_NEW: "a loop over rows keeps no state",
+    }
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start its loop."""
+        tables = [
+            {"name": table, "columns": load.chosen(table) if load.columns else None}
+            for table in load.tables
+        ]
+        given = place.file("given.json", {**place.settings, "tables": tables})
+        return Command([self.python, PEERS / "client_rows.py", given], self.led(place))

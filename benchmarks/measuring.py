@@ -1,0 +1,145 @@
+"""One run of one program, looked at from outside: time, processor, memory, rows, requests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from fcntl import F_SETPIPE_SZ, fcntl
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+
+RECORD = b'"RECORD"'
+PIPE = 1 << 20
+LONGEST_LINE = 1 << 20
+MEGABYTE = 1 << 20
+
+
+class FailedError(RuntimeError):
+    """A program did not do what it was to do; the message is its own last words."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a program is started.
+
+    Attributes:
+        arguments: the command line.
+        environment: variables added to the environment.
+    """
+
+    arguments: Sequence[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a run took.
+
+    Attributes:
+        wall: seconds from start to end.
+        processor: seconds of processor time, the program's own and the system's for it.
+        memory: the most memory that it had, in MB.
+        rows: the rows that it put out.
+        requests: the requests that it made, those to sign in included.
+        wire: MB of the answers.
+    """
+
+    wall: float
+    processor: float
+    memory: float
+    rows: int = 0
+    requests: int = 0
+    wire: float = 0.0
+
+
+def _count(output: IO[bytes]) -> int:
+    """How many messages with a row come out, or what a program says of itself: `rows 5000`."""
+    rows, rest = 0, b""
+    while chunk := os.read(output.fileno(), PIPE):
+        # A word may be cut in two by the edge of a chunk, but not counted twice.
+        text = rest + chunk
+        rows += text.count(RECORD)
+        rest = text[-len(RECORD) + 1 :]
+    word, _, number = rest.strip().rpartition(b" ")
+    return int(number) if not rows and number.isdigit() and b"rows".endswith(word[-4:]) else rows
+
+
+def run(command: Command, seconds: float) -> Measurement:
+    """Start a program, count the rows on its standard output, and wait for its end.
+
+    Args:
+        command: how it is started.
+        seconds: how long it may take.
+
+    Raises:
+        FailedError: it ended with an error, or took too long.
+    """
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603  - programs of this project's environments
+            [str(argument) for argument in command.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=folder,
+            env={**os.environ, **command.environment},
+        )
+        late = threading.Timer(seconds, process.kill)
+        late.start()
+        try:
+            output = cast("IO[bytes]", process.stdout)
+            with contextlib.suppress(PermissionError):
+                fcntl(output.fileno(), F_SETPIPE_SZ, PIPE)
+            rows = _count(output)
+            # The standard library's own wait throws the processor time away.
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - begin
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.close()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            in_time = late.is_alive()
+            late.cancel()
+        if process.returncode:
+            raise FailedError(_reason(errors, seconds, in_time=in_time))
+    return Measurement(
+        wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MEGABYTE, rows
+    )
+
+
+def _reason(errors: IO[bytes], seconds: float, *, in_time: bool) -> str:
+    if not in_time:
+        return f"not done after {seconds:.0f} s"
+    errors.seek(0)
+    lines = errors.read()[-LONGEST_LINE:].decode(errors="replace").split("\n")
+    return next(
+        (line.strip()[-300:] for line in reversed(lines) if line.strip()), "no reason given"
+    )
+
+
+def watched(command: Command, seconds: float, service: Sandbox) -> Measurement:
+    """The same, with what the service saw of it.
+
+    Args:
+        command: how the program is started.
+        seconds: how long it may take.
+        service: where it reads from.
+    """
+    service.clear_requests()
+    found = run(command, seconds)
+    log = service.requests()
+    wire = sum(entry["bytes"] for entry in log) / 1e6
+    return Measurement(found.wall, found.processor, found.memory, found.rows, len(log), wire)

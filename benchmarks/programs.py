@@ -1,0 +1,232 @@
+"""The programs that are compared, and how each is told what to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks import organisation
+from benchmarks.loads import Load, Work
+from benchmarks.measuring import Command, FailedError
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PEERS = Path(__file__).resolve().parent / "peers"
+LONG_AGO = "2000-01-01T00:00:00Z"
+EXPECTED_SECONDS = 300
+Catalog = dict[str, Any]
+
+
+@dataclass
+class Place:
+    """Where a program runs.
+
+    Attributes:
+        service: what it reads from.
+        folder: for the files that it is given.
+        command: how it is started, once that is prepared.
+    """
+
+    service: Sandbox
+    folder: Path
+    command: Command | None = None
+
+    def file(self, name: str, content: object) -> Path:
+        """Write a file of JSON."""
+        path = self.folder / name
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Address and credentials, as most programs call them."""
+        return {
+            name: self.service.announced[name]
+            for name in ("service_url", "token_uri", "client_id", "client_secret", "scope")
+        }
+
+
+def output(command: Command) -> str:
+    """What a program prints.
+
+    Raises:
+        FailedError: it ended with an error.
+    """
+    done = subprocess.run(  # noqa: S603  - programs of this project's environments
+        [str(argument) for argument in command.arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **command.environment},
+        timeout=EXPECTED_SECONDS,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise FailedError(lines[-1][-300:])
+    return done.stdout
+
+
+class Program:
+    """One program.
+
+    Attributes:
+        name: as the results call it.
+        package: what it is of, on the package index; empty for what is of this project.
+        environment: the folder of its environment.
+        cannot: what it cannot do, with the reason.
+        slow: whether it reads the smaller of two tables where there are two.
+    """
+
+    name = ""
+    package = ""
+    environment = ".venv-bench"
+    cannot: ClassVar[dict[Work, str]] = {}
+    slow = True
+
+    def command(self, load: Load, place: Place) -> Command:
+        """How it is started for a load.
+
+        Raises:
+            FailedError: it cannot be prepared for it.
+        """
+        raise NotImplementedError
+
+    def prepare(self, load: Load, place: Place) -> None:
+        """Make ready what a run needs; nothing of it is measured."""
+        place.command = self.command(load, place)
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of its environment."""
+        return self.executable("python")
+
+    def executable(self, name: str) -> Path:
+        """A program of its environment."""
+        return REPOSITORY / self.environment / "bin" / name
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot run at all: what was said when it was installed."""
+        log = REPOSITORY / self.environment / "failed"
+        if log.exists():
+            lines = log.read_text(errors="replace").strip().splitlines() or ["no reason given"]
+            return f"not installed: {lines[-1]}"
+        return "" if self.python.exists() else "not installed: there is no environment of it"
+
+    @cached_property
+    def version(self) -> str:
+        """The version of what is installed."""
+        if not self.package:
+            return ""
+        code = f"from importlib.metadata import version; print(version({self.package!r}))"
+        return output(Command([self.python, "-c", code])).strip()
+
+
+class ThisTap(Program):
+    """The tap of this project.
+
+    Args:
+        parallel: requests in flight.
+    """
+
+    package = "tap-dynamics365"
+    slow = False
+
+    def __init__(self, parallel: int) -> None:
+        self.parallel = parallel
+        self.name = f"this tap, {parallel} in flight" if parallel > 1 else "this tap, sequential"
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start it with a catalog that it discovered, and a state that it left."""
+        settings = {**place.service.settings, "max_parallel_requests": self.parallel}
+        config = place.file("config.json", settings)
+        base = [self.executable("tap-dynamics365"), "--config", config]
+        if load.work is Work.DISCOVER:
+            return Command([*base, "--discover"])
+        catalog = json.loads(output(Command([*base, "--discover"])))
+        for stream in catalog["streams"]:
+            name = stream["tap_stream_id"]
+            wanted = load.chosen(name) if name in load.tables else []
+            for entry in stream["metadata"]:
+                path = entry["breadcrumb"]
+                entry["metadata"]["selected"] = path[-1] in wanted if path else bool(wanted)
+        command = [*base, "--catalog", place.file("catalog.json", catalog)]
+        if load.work is Work.READ_NOTHING_NEW:
+            command += ["--state", place.file("state.json", last_state(output(Command(command))))]
+        return Command(command)
+
+
+def last_state(messages: str) -> Any:  # noqa: ANN401  - whatever the tap wants to have back
+    """The last of the states that a tap puts out."""
+    lines = (json.loads(line) for line in messages.splitlines() if '"STATE"' in line)
+    return [line["value"] for line in lines][-1]
+
+
+class Textbook(Program):
+    """A tap as the documentation of the SDK teaches it."""
+
+    name = "textbook SDK tap"
+    package = "singer-sdk"
+    cannot: ClassVar = {Work.DISCOVER: "its tables are written down in its code"}
+
+    SCHEMAS: ClassVar = {
+        "guid": {"type": ["string", "null"], "format": "uuid"},
+        "string": {"type": ["string", "null"]},
+        "int32": {"type": ["integer", "null"]},
+        "int64": {"type": ["integer", "null"]},
+        "decimal": {"type": ["number", "null"]},
+        "boolean": {"type": ["boolean", "null"]},
+        "datetimeoffset": {"type": ["string", "null"], "format": "date-time"},
+    }
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start it with the tables in its settings."""
+        tables = [
+            {
+                "name": table,
+                "set": organisation.entity_set(table),
+                "key": f"{table}id",
+                "columns": {
+                    name: self.SCHEMAS[kind.removeprefix("Edm.").lower()]
+                    for name, kind in organisation.typed_columns(table)
+                    if name in load.chosen(table)
+                },
+            }
+            for table in load.tables
+        ]
+        config = place.file("config.json", {**place.settings, "tables": tables})
+        command = [self.python, "-m", "benchmarks.textbook_tap", "--config", config]
+        here = {"PYTHONPATH": str(REPOSITORY)}
+        if load.work is Work.READ_NOTHING_NEW:
+            messages = output(Command(command, here))
+            command += ["--state", place.file("state.json", last_state(messages))]
+        return Command(command, here)
+
+
+class Ceiling(Program):
+    """The raw ceiling."""
+
+    name = "raw ceiling"
+    slow = False
+    cannot: ClassVar = {
+        Work.DISCOVER: "it knows no schema",
+        Work.READ_NOTHING_NEW: "it keeps no state",
+    }
+
+    def command(self, load: Load, place: Place) -> Command:
+        """Start it with the query of its one table."""
+        given, (table,) = place.settings, load.tables
+        options = "&".join(f"{name}={value}" for name, value in load.query(table).items())
+        query = f"{given['service_url']}{organisation.entity_set(table)}?{options}"
+        credentials = (given["token_uri"], given["client_secret"], given["client_id"])
+        return Command(
+            [sys.executable, Path(__file__).with_name("ceiling.py"), *credentials, query]
+        )

@@ -1,0 +1,289 @@
+"""The results as a page to read: one table a case, and the goals with what came of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import (
+    CASES,
+    CEILING,
+    DELAY,
+    DISCOVERY,
+    PARALLEL,
+    PEERS,
+    SEQUENTIAL,
+    TEXTBOOK,
+    Case,
+    Name,
+)
+from benchmarks.loads import Work
+from benchmarks.measuring import FailedError
+
+from benchmarks.running import Results  # noqa: TC001  - read by msgspec
+
+if TYPE_CHECKING:
+    from benchmarks.measuring import Measurement
+    from benchmarks.programs import Program
+
+READ_AHEAD_MB = 256
+LEGEND = (
+    "Read `make bench` for how these came about. Every program runs as a process of its own, in "
+    "an environment of its own, against the same local Dynamics 365 on the same machine; times, "
+    "processor time (its own and the system's for it) and peak memory are taken from outside, "
+    "start-up included. Programs take turns, round by round; the figures are medians. **Only "
+    "ratios within a table mean anything**: other machines are faster or slower, and no network "
+    "lies between.\n\n"
+    "The service sends no gzip and speaks plain HTTP, to all alike, so nobody pays for "
+    "compression or encryption; hosts that peers have built in are led to it in their process, and "
+    "no file of theirs is changed. What is unfair: dlt only extracts, and the loop over "
+    "Microsoft's client only counts, so neither does any Singer or schema work; tap-ms-dynamics "
+    "reads the whole `$metadata` at every sync, and Airbyte's source asks for the first page twice "
+    "and takes all columns, as they do in real life. tap-ms-dynamics sorts by date alone, which "
+    "the service warns of: rows that share a date with the last of a page can be missed. The raw "
+    "ceiling fetches, decodes to undecoded rows and writes lines; it has no schema, selection, "
+    "state or retries.\n\n"
+    "`×` is how many times as long as this tap a program takes for a row (or for the whole work, "
+    "where there are no rows): its time against that of this tap with 8 requests in flight, its "
+    "processor time against that of this tap one request after another."
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is told of the run as a whole.
+
+    Attributes:
+        rows: of each table.
+        minutes: how long it took.
+        piped: the processor time of target-postgres behind each tap.
+        real_document: whether a real CSDL document was discovered.
+        results: what was found.
+    """
+
+    rows: dict[str, int]
+    minutes: float
+    piped: dict[str, float]
+    real_document: bool
+    results: Results
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    for line in path.read_text().splitlines() if path.exists() else []:
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions(programs: tuple[Program, ...]) -> str:
+    found = []
+    for program in programs:
+        try:
+            found.append(f"{program.package} {program.version}")
+        except (FailedError, OSError):
+            found.append(f"{program.package}: {program.missing}")
+    return ", ".join(found)
+
+
+def _a_row(taken: float, rows: int, work: Work) -> float:
+    return taken / rows if rows and work is Work.READ else taken
+
+
+def _ratio(value: float, base: float) -> str:
+    return f"{value / base:.1f}" if base else "–"
+
+
+def _table(case: Case, results: Results) -> list[str]:
+    """A row for each program."""
+    fast = results.typical(case.name, PARALLEL.name) or results.typical(case.name, SEQUENTIAL.name)
+    plain = results.typical(case.name, SEQUENTIAL.name)
+    lines = [
+        "| | rows | s | rows/s | × | processor s | rows/processor s | × | MB of memory | requests "
+        "| MB on the wire | rounds |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    work = case.load.work
+    for program in case.programs:
+        found = results.typical(case.name, program.name)
+        if not (found and fast and plain):
+            continue
+        speeds = [f"{found.rows / value:,.0f}" for value in (found.wall, found.processor)]
+        if work is not Work.READ:
+            speeds = ["–", "–"]
+        times = _ratio(_a_row(found.wall, found.rows, work), _a_row(fast.wall, fast.rows, work))
+        work_done = _a_row(found.processor, found.rows, work)
+        processor = _ratio(work_done, _a_row(plain.processor, plain.rows, work))
+        rounds = len(results.measured[case.name][program.name])
+        lines.append(
+            f"| {program.name} | {found.rows:,} | {found.wall:.2f} | {speeds[0]} | {times} "
+            f"| {found.processor:.2f} | {speeds[1]} | {processor} | {found.memory:.0f} "
+            f"| {found.requests} | {found.wire:.1f} | {rounds} |"
+        )
+    for program, reason in results.left_out.get(case.name, {}).items():
+        lines.append(f"\n{program} is left out: {reason}.")
+    return lines
+
+
+def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
+    lines = [
+        f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms a page, "
+        "one round. The processor time tells who the bottleneck is.",
+        "",
+        "| | rows | s | rows/s | processor s of the tap | of the target |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for program in (SEQUENTIAL, PARALLEL, TEXTBOOK):
+        if found := results.typical(Name.PIPELINE, program.name):
+            lines.append(
+                f"| {program.name} | {found.rows:,} | {found.wall:.1f} "
+                f"| {found.rows / found.wall:,.0f} | {found.processor:.1f} "
+                f"| {piped[program.name]:.1f} |"
+            )
+    for program, reason in results.left_out.get(Name.PIPELINE, {}).items():
+        lines.append(f"\n{program} is left out: {reason}.")
+    return lines
+
+
+def _goals(results: Results) -> list[str]:
+    """What was to be reached, and what was."""
+
+    def found(case: Name, program: Program) -> Measurement | None:
+        return results.typical(case, program.name)
+
+    def times(case: Name, one: Program, other: Program, what: str) -> float | None:
+        """How many times the rows a second of another program."""
+        mine, theirs = found(case, one), found(case, other)
+        if not (mine and theirs and mine.rows and theirs.rows):
+            return None
+        speed = mine.rows / float(getattr(mine, what))
+        return speed / (theirs.rows / float(getattr(theirs, what)))
+
+    wanted: list[tuple[str, float | None, float]] = [
+        (
+            "40 columns, sequential: rows/processor s of the textbook tap's",
+            times(Name.TYPICAL, SEQUENTIAL, TEXTBOOK, "processor"),
+            8,
+        ),
+        (
+            "40 columns, sequential: rows/processor s of the raw ceiling's",
+            times(Name.TYPICAL, SEQUENTIAL, CEILING, "processor"),
+            0.5,
+        ),
+    ]
+    for case in (Name.MANY_DELAYED, Name.LARGE_DELAYED):
+        wanted += [
+            (
+                f"{case}, 8 in flight: speed of its own sequential",
+                times(case, PARALLEL, SEQUENTIAL, "wall"),
+                6,
+            ),
+            (
+                f"{case}, 8 in flight: speed of the textbook tap's",
+                times(case, PARALLEL, TEXTBOOK, "wall"),
+                12,
+            ),
+        ]
+    lines = ["| goal | wanted | found | |", "|---|--:|--:|---|"]
+    for text, value, least in wanted:
+        if value is not None:
+            verdict = "reached" if value >= least else "**missed**"
+            lines.append(f"| {text} | ≥ {least} × | {value:.2f} × | {verdict} |")
+    if (nothing := found(Name.NOTHING_NEW, SEQUENTIAL)) is not None:
+        tables = len(next(c for c in CASES if c.name is Name.NOTHING_NEW).load.tables)
+        verdict = "reached" if nothing.requests <= tables + 1 else "**missed**"
+        lines.append(
+            f"| nothing new: one request a table, and one to sign in | ≤ {tables + 1} "
+            f"| {nothing.requests} | {verdict} |"
+        )
+    memory = [
+        each.memory
+        for programs in results.measured.values()
+        for name, rounds in programs.items()
+        if name in {SEQUENTIAL.name, PARALLEL.name}
+        for each in rounds
+    ]
+    if memory:
+        most = 200 + READ_AHEAD_MB
+        verdict = "reached" if max(memory) < most else "**missed**"
+        lines.append(
+            f"| memory, the most in any run | < {most} MB | {max(memory):.0f} MB | {verdict} |"
+        )
+    return lines + _slower(results)
+
+
+def _slower(results: Results) -> list[str]:
+    """Where a peer is faster than this tap: named, with the reason."""
+    lines: list[str] = []
+    for case in (*CASES, DISCOVERY):
+        mine = [results.typical(case.name, p.name) for p in (SEQUENTIAL, PARALLEL)]
+        own = [each for each in mine if each]
+        for peer in PEERS:
+            theirs = results.typical(case.name, peer.name)
+            if not (own and theirs) or case.reason_against(peer):
+                continue
+            work = case.load.work
+            best = min(_a_row(each.wall, each.rows, work) for each in own)
+            if _a_row(theirs.wall, theirs.rows, work) < best:
+                lines.append(f"- {case.name}: {peer.name} is faster. {_reason(case)}")
+    if not lines:
+        return ["", "This tap is faster than every peer in every case."]
+    return ["", "Where a peer is faster than this tap:", "", *lines]
+
+
+def _reason(case: Case) -> str:
+    if case.load.work is Work.READ:
+        return (
+            "It does no Singer work and starts without the SDK, whose import and set-up are "
+            "a good part of a run this short."
+        )
+    return "It starts without the SDK, whose import and set-up are most of a run this short."
+
+
+def write(run: Run) -> str:
+    """The page.
+
+    Args:
+        run: what was found.
+    """
+    results = run.results
+    today = dt.datetime.now(dt.UTC).date()
+    large, typical = run.rows["bench_large"], run.rows["bench_typical"]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{platform.system()}; {run.minutes:.0f} minutes for everything.",
+        "",
+        f"Versions: {_versions((SEQUENTIAL, TEXTBOOK, *PEERS))}.",
+        "",
+        LEGEND,
+        "",
+        "![Rows a second, by case and program](results.png)",
+        "",
+        "## Goals",
+        "",
+        *_goals(results),
+    ]
+    for case in (*CASES, DISCOVERY):
+        if case.name not in {*results.measured, *results.left_out}:
+            continue
+        note = case.note
+        if case.lighter:
+            note = f"{note} There are {large:,} rows, and {typical:,} for these."
+        if case is DISCOVERY:
+            note = (
+                "The `$metadata` of a real organisation with 330 tables."
+                if run.real_document
+                else "330 tables of 60 columns."
+            )
+        lines += ["", f"## {case.name[0].upper()}{case.name[1:]}", "", note.strip(), ""]
+        lines += _table(case, results)
+    if Name.PIPELINE in {*results.measured, *results.left_out}:
+        lines += ["", "## The whole way into PostgreSQL", "", *_pipeline(results, run.piped)]
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
