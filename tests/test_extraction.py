@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tap_dynamics365 import __version__
-from tests.singer import Message, Run, Tap, choose, entry, reads, select
+from tests.singer import NOT_ROWS, Message, Run, Tap, choose, entry, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ def test_a_sync_with_a_catalog_reads_no_metadata(
     log = service.requests()
     signing_in = [request for request in log if request["path"].endswith("/token")]
     assert len(signing_in) == 1
-    assert len(log) == 1 + len(reads(log))
+    assert not NOT_ROWS & {request["path"].rpartition("/")[2] for request in log}
 
 
 def test_a_sync_without_a_catalog_takes_what_is_selected_by_default(tap: Tap) -> None:

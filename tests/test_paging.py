@@ -106,7 +106,7 @@ def test_a_relative_link_is_followed(service: Sandbox, tap: Tap, catalog: Messag
 def test_an_empty_page_is_not_the_end(service: Sandbox, tap: Tap, catalog: Message) -> None:
     service.fault(ENTITY_SET, empty_page=True, skip=1, count=2)
     assert_complete(tap.but(fetch_size=10).sync(catalog=catalog), service)
-    assert len(reads(service.requests())) == 6
+    assert sum(request["fault"] for request in service.requests()) == 2
 
 
 def test_a_table_without_rows_is_described_and_costs_one_request(
