@@ -6,6 +6,11 @@ MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
+# Of the benchmarks: rounds at most, and how large the tables are, full or small.
+ROUNDS ?= 3
+SCALE ?= full
+BENCH := bench-tap bench-target-postgres bench-ms-dynamics bench-airbyte bench-dlt bench-dataverse
+
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # uv has certificate authorities of its own; a company's are the machine's.
@@ -27,7 +32,7 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # An environment half made is made again.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test clean
+.PHONY: help demo sandbox test bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +48,9 @@ test: .venv/test-installed .venv-meltano/installed .venv-singer-tools/installed 
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest --numprocesses 2 --dist loadfile
+
+bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
+	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
 
 clean: ## Remove the environments and all that tools left behind
 	rm -rf .venv .venv-* .meltano .*_cache .hypothesis build dist output
@@ -70,4 +78,18 @@ clean: ## Remove the environments and all that tools left behind
 	@rm -rf .venv-$*
 	$(call environment,$(PYTHON),.venv-$*)
 	@$(INSTALL) .venv-$* --group $*
+	@touch $@
+
+.venv-bench-tap/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf .venv-bench-tap
+	$(call environment,$(PYTHON),.venv-bench-tap)
+	@$(INSTALL) .venv-bench-tap --editable .
+	@touch $@
+
+# A peer that can't be installed is left out of the benchmarks, with the reason.
+.venv-bench-%/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf .venv-bench-$*
+	$(call environment,$(PYTHON),.venv-bench-$*)
+	@$(INSTALL) .venv-bench-$* --group bench-$* 2> .venv-bench-$*/log || \
+		mv .venv-bench-$*/log .venv-bench-$*/failed
 	@touch $@

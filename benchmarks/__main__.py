@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each case, if time allows")
     parser.add_argument("--scale", choices=("full", "small"), default="full")
-    parser.add_argument("--minutes", type=float, default=18, help="time for all cases together")
+    parser.add_argument("--minutes", type=float, default=13, help="time for all cases together")
     parser.add_argument("--only", default="", help="cases whose names contain this")
     parser.add_argument("--output", type=Path, default=HERE, help="folder for the results")
     parser.add_argument("--render", action="store_true", help="only write the last run down anew")

@@ -87,7 +87,7 @@ class Program:
 
     name = ""
     package = ""
-    environment = ".venv-bench"
+    environment = ".venv-bench-tap"
     cannot: ClassVar[dict[Work, str]] = {}
     slow = True
 

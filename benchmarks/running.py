@@ -136,7 +136,7 @@ class Runner:
             if not reason:
                 try:
                     program.prepare(case.load_of(program), place)
-                except (FailedError, subprocess.TimeoutExpired) as error:
+                except (FailedError, OSError, subprocess.TimeoutExpired) as error:
                     reason = str(error)
             if reason:
                 self._leave_out(case, program, reason)
