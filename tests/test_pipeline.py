@@ -133,11 +133,20 @@ def change(sandbox: Sandbox) -> None:
     sandbox.insert("audit", [{}])
 
 
+def variables(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The tap's settings as variables of its environment."""
+    return {f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in settings.items()}
+
+
 def test_postgres_has_every_value_and_then_every_change(
-    changing_sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
+    changing_sandbox: Sandbox,
+    postgres: Postgres,
+    meltano: Callable[[dict[str, str]], Project],
+    mode: dict[str, Any],
 ) -> None:
     """The first run brings all rows, the next one what changed and the last rows before it."""
-    project = meltano(plugin_settings(changing_sandbox, postgres))
+    settings = variables({**mode, "fetch_size": 100})
+    project = meltano({**plugin_settings(changing_sandbox, postgres), **settings})
     sent = project.run(*POSTGRES).records
     assert +sent == +due(changing_sandbox, {})
     assert_loaded(changing_sandbox, postgres)
@@ -160,8 +169,7 @@ def test_jsonl_has_every_value_and_then_every_change(
     changing_sandbox: Sandbox, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
     """A target of another kind, which appends: each run's rows stand behind those before."""
-    settings = {f"TAP_DYNAMICS365_{n.upper()}": v for n, v in changing_sandbox.settings.items()}
-    project = meltano(settings)
+    project = meltano(variables(changing_sandbox.settings))
     project.run(*JSONL)
     change(changing_sandbox)
     project.run(*JSONL)
@@ -173,3 +181,35 @@ def test_jsonl_has_every_value_and_then_every_change(
         assert loaded.keys() == expected.keys()
         for key, row in expected.items():
             assert loaded[key] == {column: row[column] for column in columns(table)}
+
+
+def test_rows_deleted_from_a_full_table_leave_postgres(
+    changing_sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
+) -> None:
+    """The new version is announced behind its rows; a table that can't be read keeps its rows."""
+    project = meltano(
+        {
+            **plugin_settings(changing_sandbox, postgres),
+            **variables({"emit_activate_version_messages": "true", "tables": '["bulk*", "team"]'}),
+            "TARGET_POSTGRES_HARD_DELETE": "true",
+        }
+    )
+
+    def loaded() -> set[str]:
+        with psycopg.connect(postgres.dsn) as connection:
+            rows = warehouse.rows(connection, "bulkdeletefailure")
+        return {str(row["bulkdeletefailureid"]) for row in rows}
+
+    project.run(*POSTGRES)
+    first, *others = [
+        row["bulkdeletefailureid"] for row in changing_sandbox.rows("bulkdeletefailure")
+    ]
+    assert loaded() == {first, *others}
+
+    changing_sandbox.delete("bulkdeletefailure", first)
+    project.run(*POSTGRES)
+    assert loaded() == set(others)
+
+    changing_sandbox.configure(forbidden_tables=["bulkdeletefailure"])
+    project.run(*POSTGRES)
+    assert loaded() == set(others)
