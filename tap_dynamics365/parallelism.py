@@ -6,8 +6,6 @@ from __future__ import annotations
 START = 4
 # Answers that take so many times as long as the quickest are not fast any more.
 SLOW = 3.0
-# Requests on top of the hint are added one by one, each after so many answers a request in flight.
-PATIENCE = 1
 
 
 class Parallelism:
@@ -17,10 +15,7 @@ class Parallelism:
     https://learn.microsoft.com/power-apps/developer/data-platform/send-parallel-requests
 
     Args:
-        maximum: Never more than so many.
-
-    Attributes:
-        maximum: The same.
+        maximum: Never more than so many; kept as an attribute.
     """
 
     def __init__(self, maximum: int) -> None:
@@ -46,7 +41,8 @@ class Parallelism:
             self._limit = float(min(max(int(hint), 1), self.maximum))
         self._quickest = min(self._quickest, seconds)
         if seconds <= SLOW * max(self._quickest, 0.05):
-            self._limit = min(self._limit + PATIENCE / self._limit, self.maximum)
+            # One request more after as many answers as there are requests in flight.
+            self._limit = min(self._limit + 1 / self._limit, self.maximum)
 
     def refused(self) -> None:
         """Learn from a 429."""
