@@ -20,8 +20,8 @@ from tap_dynamics365.records import Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tap_dynamics365.pages import PagedStream
     from tap_dynamics365.service import Service
-    from tap_dynamics365.streams import TableStream
 
 logger = logging.getLogger("tap-dynamics365.engine")
 
@@ -88,7 +88,7 @@ class Reader:
         stream: The table's stream.
     """
 
-    def __init__(self, stream: TableStream) -> None:
+    def __init__(self, stream: PagedStream) -> None:
         self.stream = stream
         self.ranges = Ranges(stream.scale)
         self.over = False
@@ -107,12 +107,12 @@ class Engine:
         self._read_ahead = read_ahead
         # A job is for a range of a table, or for the greatest value of its key.
         self._pool: Pool[tuple[Reader, Range | None]] = Pool(service.parallelism.maximum)
-        self._waiting: deque[TableStream] = deque()
+        self._waiting: deque[PagedStream] = deque()
         self._readers: list[Reader] = []
         self._page_size = 0
         self._failed: list[str] = []
 
-    def run(self, streams: Iterable[TableStream]) -> list[str]:
+    def run(self, streams: Iterable[PagedStream]) -> list[str]:
         """Read all tables to their end.
 
         Args:

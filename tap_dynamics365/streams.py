@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from singer_sdk.exceptions import InvalidStreamSortException
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.pagination import BaseAPIPaginator
 from singer_sdk.singerlib import Metadata
 from singer_sdk.streams.rest import HTTPRequest, RESTStream
@@ -17,7 +14,7 @@ from typing_extensions import override
 
 from tap_dynamics365 import query, records
 from tap_dynamics365.errors import CatalogError, ServiceError
-from tap_dynamics365.ranges import Moments, Numbers, Range
+from tap_dynamics365.ranges import Range
 from tap_dynamics365.records import Codec
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
 from tap_dynamics365.service import USER_AGENT
@@ -32,10 +29,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import PageContext
     from singer_sdk.tap_base import Tap
 
-    from tap_dynamics365.ranges import Scale
-    from tap_dynamics365.records import Page, Value
     from tap_dynamics365.service import Service
-    from tap_dynamics365.writer import LineWriter
 
 # The caller lacks the privilege to read the table, or the row access that goes with it; the table
 # can't be listed at all.
@@ -69,7 +63,6 @@ class TableStream(RESTStream[str | None]):
         tap: The tap that the stream belongs to.
         entry: What the catalog says of the table.
         service: Where the rows are.
-        writer: Where they go.
         fetch_size: Rows to ask for with each request.
     """
 
@@ -79,20 +72,11 @@ class TableStream(RESTStream[str | None]):
     #: Whether the service refused to let the table be read.
     unreadable = False
 
-    def __init__(
-        self,
-        tap: Tap,
-        entry: CatalogEntry,
-        service: Service,
-        writer: LineWriter,
-        fetch_size: int,
-    ) -> None:
+    def __init__(self, tap: Tap, entry: CatalogEntry, service: Service, fetch_size: int) -> None:
         # The properties that the SDK asks for while it is set up need these.
         self.entry = entry
         self.service = service
-        self.writer = writer
         self.fetch_size = fetch_size
-        self._metrics = ExitStack()
         if not entry.table:
             msg = (
                 f"The catalog entry {entry.tap_stream_id!r} has no table_name: make the catalog "
@@ -106,6 +90,13 @@ class TableStream(RESTStream[str | None]):
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
         self._check_replication()
+        # Targets need the key, and bookmarks are read off the rows: neither can be left out.
+        for name in self._keys():
+            self.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
+
+    def _keys(self) -> list[str]:
+        """Name the key's columns, and the replication key."""
+        return [*self.primary_keys, *([self.replication_key] if self.replication_key else [])]
 
     def _check_replication(self) -> None:
         """Raise if the table can't be replicated as the catalog wants it."""
@@ -126,8 +117,6 @@ class TableStream(RESTStream[str | None]):
                 f"can be its replication key: {', '.join(_sortable(properties)) or 'none'}."
             )
             raise CatalogError(msg)
-        # A bookmark is read off the rows: the key in use can't be left out.
-        self.metadata["properties", key].inclusion = Metadata.InclusionType.AUTOMATIC
 
     @property
     @override
@@ -214,9 +203,7 @@ class TableStream(RESTStream[str | None]):
     @cached_property
     def columns(self) -> list[str]:
         """Names of the selected columns; key and replication key are always among them."""
-        selected = [name for name in self.schema["properties"] if self.mask["properties", name]]
-        keys = [*self.primary_keys, *([self.replication_key] if self.replication_key else [])]
-        return list(dict.fromkeys([*selected, *keys]))
+        return [name for name in self.schema["properties"] if self.mask["properties", name]]
 
     def start(self) -> str | int | None:
         """Tell where replication goes on.
@@ -232,8 +219,6 @@ class TableStream(RESTStream[str | None]):
             return None
         bookmark: str | int | None = self.stream_state.get("replication_key_value")
         return bookmark
-
-    # The SDK's way: one record after the other, as Python values.
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
@@ -264,45 +249,17 @@ class TableStream(RESTStream[str | None]):
         self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)
         return True
 
-    # The engine's way: page by page, as encoded lines.
-
-    @property
-    def is_passed_through(self) -> bool:
-        """Whether records leave as they came, so that nothing needs them as Python values.
-
-        Stream maps, flattening, child streams and the limit of `--test` do.
-        """
-        maps = self.stream_maps
-        return (
-            len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and not maps[0].flattening_enabled
-            and not self.child_streams
-            and self.ABORT_AT_RECORD_COUNT is None
-        )
-
     @cached_property
     def codec(self) -> Codec:
         """What turns the service's pages into messages."""
-        chosen = set(self.columns)
         key = self.replication_key if self.replication_method == INCREMENTAL else None
         return Codec(
             self.name,
             self.schema,
-            lambda path: path[0] in chosen and self.mask[_breadcrumb(path)],
+            lambda path: self.mask[_breadcrumb(path)],
             key=key,
             version=self._stream_version,
         )
-
-    @property
-    def scale(self) -> Scale | None:
-        """How values of the replication key can be divided; None if not, or not needed."""
-        if self.replication_method != INCREMENTAL or self.service.parallelism.maximum == 1:
-            return None
-        schema = self.schema["properties"][self.replication_key]
-        if schema.get("format") == "date-time":
-            return Moments
-        return Numbers if "integer" in schema["type"] else None
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
@@ -328,91 +285,6 @@ class TableStream(RESTStream[str | None]):
         """Have the target drop the rows of earlier versions, now that this one is whole."""
         if self._stream_version is not None and not self.unreadable:
             super()._write_activate_version_message(self._stream_version)
-
-    def begin(self) -> None:
-        """Send what comes before the records, as the SDK's own `sync` does."""
-        self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
-        if signpost := self.get_replication_key_signpost(None):
-            self._write_replication_key_signpost(None, signpost)
-        self._write_schema_message()
-        if self.replication_method == FULL_TABLE and self.emit_activate_version_messages:
-            self._stream_version = self._initialized_at // 1000
-        self._write_starting_replication_value(None)
-        self._requests = self._metrics.enter_context(self.get_http_request_counter())
-        self._records = self._metrics.enter_context(self.get_record_counter())
-        self._metrics.enter_context(self.get_sync_timer())
-
-    def fetch(
-        self, *, link: str | None, low: str | int | None, high: str | int | None, cut: bool
-    ) -> Page:
-        """Fetch and encode a page, in whichever thread.
-
-        Args:
-            link: Where it is, if the page before it said so.
-            low: Else the smallest value of the replication key; None is where replication
-                goes on.
-            high: The value before which to end; None is the end of the table.
-            cut: Whether it may be cut where its last value of the replication key begins.
-
-        Returns:
-            The page.
-
-        Raises:
-            ServiceError: The service refused.
-        """
-        return self.codec.page(self._get(self._http_request(link, low, high)), cut=cut)
-
-    def measure(self) -> Value:
-        """Fetch the greatest value of the replication key, in whichever thread.
-
-        Returns:
-            The value, or None if there is none.
-
-        Raises:
-            ServiceError: The service refused.
-        """
-        key = self.replication_key or ""
-        path = quote(self.entry.table or "")
-        request = HTTPRequest(f"{self.service.url}{path}?{query.greatest(key)}")
-        return records.single(self._get(request), key)
-
-    def _get(self, request: HTTPRequest) -> requests.Response:
-        prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
-        response: requests.Response = self.request_decorator(self._request)(prepared, None)
-        return response
-
-    def write(self, page: Page) -> None:
-        """Write a page's records, and the state behind them.
-
-        Args:
-            page: The page that is next in order.
-
-        Raises:
-            ServiceError: Its rows are not in order, so that no bookmark can be taken from them.
-        """
-        self._requests.increment()
-        for piece in page.pieces:
-            self.writer.write_lines(piece.lines)
-            self.state_manager.is_flushed = False
-            if piece.last is not None and self.replication_key is not None:
-                try:
-                    self._increment_stream_state({self.replication_key: piece.last})
-                except InvalidStreamSortException as error:
-                    raise ServiceError(str(error)) from error
-            self._records.increment(piece.rows)
-        self._write_state_message()
-
-    def finish(self, *, complete: bool) -> None:
-        """Send what comes behind the records.
-
-        Args:
-            complete: Whether they are all there.
-        """
-        self._metrics.close()
-        if complete:
-            self.activate_version()
-            self._finalize_state(self.stream_state)
-        self._write_state_message()
 
 
 def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:

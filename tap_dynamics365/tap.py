@@ -14,10 +14,10 @@ from typing_extensions import override
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine import Engine
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.pages import PagedStream
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
-from tap_dynamics365.streams import TableStream
 from tap_dynamics365.writer import LineWriter, Terminated
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class TapDynamics365(Tap):
         return self.catalog.to_dict()
 
     @override
-    def discover_streams(self) -> Sequence[TableStream]:
+    def discover_streams(self) -> Sequence[PagedStream]:
         return [
-            TableStream(self, entry, self.service, self.writer, self.settings.fetch_size)
+            PagedStream(self, entry, self.service, self.writer, self.settings.fetch_size)
             for entry in self.catalog.values()
         ]
 
@@ -113,7 +113,7 @@ class TapDynamics365(Tap):
         self._reset_state_progress_markers()
         if self.state:
             self.state_writer.write_state(self.state)
-        streams = [stream for stream in self.streams.values() if isinstance(stream, TableStream)]
+        streams = [stream for stream in self.streams.values() if isinstance(stream, PagedStream)]
         selected = [stream for stream in streams if stream.selected]
         try:
             failed = self._sync(selected)
@@ -131,7 +131,7 @@ class TapDynamics365(Tap):
             msg = "None of the selected tables can be read: the warnings above say why."
             raise ServiceError(msg)
 
-    def _sync(self, streams: list[TableStream]) -> list[str]:
+    def _sync(self, streams: list[PagedStream]) -> list[str]:
         """Sync streams, and return the names of those that failed."""
         passed = [stream for stream in streams if stream.is_passed_through]
         engine = Engine(self.service, self.settings.read_ahead_mb * 1_000_000)
