@@ -13,15 +13,9 @@ from demo.meltano import Project
 from demo.postgres import Postgres
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.singer import Message, Tap
+from tests.singer import MODES, Message, Tap
 
 ROWS = 2_000
-
-# Settings under which all that the tap sends must be the same, by name.
-MODES: dict[str, dict[str, Any]] = {
-    "one-by-one": {"max_parallel_requests": 1},
-    "side-by-side": {"max_parallel_requests": 8},
-}
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SECONDS = 60
+
+# Settings under which all that the tap sends must be the same, by name.
+MODES: dict[str, dict[str, Any]] = {
+    "one-by-one": {"max_parallel_requests": 1},
+    "side-by-side": {"max_parallel_requests": 8},
+}
+# Marks tests of what is the same code in each mode: they run in that of the default alone.
+in_one_mode = pytest.mark.parametrize(
+    "mode", [MODES["side-by-side"]], ids=["side-by-side"], indirect=True
+)
 
 # What the tap reads that is not a table.
 NOT_ROWS = {"$metadata", "EntityDefinitions"}

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.singer import Message, Run, Tap, entry, reads, select
+from tests.singer import Message, Run, Tap, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox.client import Sandbox
+
+pytestmark = in_one_mode
 
 MANY = 11_000
 

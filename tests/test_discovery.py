@@ -17,12 +17,14 @@ import jsonschema
 import pytest
 
 from sandbox import client
-from tests.singer import REPOSITORY, Message, Tap, entry, own_metadata, reads
+from tests.singer import REPOSITORY, Message, Tap, entry, in_one_mode, own_metadata, reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
+
+pytestmark = in_one_mode
 
 GOLDEN = Path(__file__).parent / "golden"
 # Real documents, too large and not ours to keep here; how many tables each has.

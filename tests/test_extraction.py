@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tap_dynamics365 import __version__
-from tests.singer import NOT_ROWS, Message, Run, Tap, choose, entry, reads, select
+from tests.singer import NOT_ROWS, Message, Run, Tap, choose, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,6 +161,7 @@ def test_a_sync_with_a_catalog_reads_no_metadata(
     assert not NOT_ROWS & {request["path"].rpartition("/")[2] for request in log}
 
 
+@in_one_mode
 def test_a_sync_without_a_catalog_takes_what_is_selected_by_default(tap: Tap) -> None:
     run = tap.but(tables=["team", "principalobjectaccess"]).sync()
     assert set(run.counts) == {"team"}
@@ -298,6 +299,7 @@ def test_what_a_person_wrote_into_the_metadata_wins(
     assert all("$filter" not in request["query"] for request in reads(service.requests()))
 
 
+@in_one_mode
 def test_a_replication_key_the_table_lacks_is_one_sentence_with_those_it_has(
     tap: Tap, catalog: Message
 ) -> None:
@@ -307,6 +309,7 @@ def test_a_replication_key_the_table_lacks_is_one_sentence_with_those_it_has(
         assert word in sentence
 
 
+@in_one_mode
 def test_an_unknown_replication_method_is_one_sentence(tap: Tap, catalog: Message) -> None:
     wrong = choose(catalog, "account", replication_method="LOG_BASED")
     sentence = tap.run(catalog=wrong).refusal()
@@ -314,6 +317,7 @@ def test_an_unknown_replication_method_is_one_sentence(tap: Tap, catalog: Messag
         assert word in sentence
 
 
+@in_one_mode
 def test_a_catalog_without_table_names_is_one_sentence(tap: Tap, catalog: Message) -> None:
     wrong = select(catalog, {"account": None})
     del entry(wrong, "account")["table_name"]
@@ -347,6 +351,7 @@ def test_no_secret_is_in_any_output_not_even_for_debugging(
     assert not [secret for secret in SECRETS if secret in run.log + run.output]
 
 
+@in_one_mode
 def test_no_secret_is_in_what_is_said_of_wrong_settings(tap: Tap) -> None:
     secret, token = tap.settings["client_secret"], tap.settings["refresh_token"]
     url = f"jdbc:datadirect:dynamics365:ClientSecret={secret};RefreshToken={token};Oops={secret}"

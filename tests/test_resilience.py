@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import Message, Run, Tap, reads, select
+from tests.singer import Message, Run, Tap, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,7 @@ def warnings_of(tap: Tap, catalog: Message | None = None) -> Iterator[Iterator[s
             process.communicate()
 
 
+@in_one_mode
 @pytest.mark.parametrize("written", ["seconds", "date"])
 def test_as_long_as_the_service_asks_is_waited(
     service: Sandbox, tap: Tap, chosen: Message, written: str
@@ -111,6 +112,7 @@ def test_as_long_as_the_service_asks_is_waited(
     assert 2900 < float(words[words.index("in") + 1]) <= 3001
 
 
+@in_one_mode
 @pytest.mark.parametrize("path", [r"\$metadata", "EntityDefinitions", "/token"])
 def test_throttling_is_obeyed_on_metadata_and_sign_in_too(
     service: Sandbox, tap: Tap, path: str
@@ -146,6 +148,7 @@ def test_a_refusal_is_told_in_the_services_words_and_not_repeated(
     assert len(reads(service.requests())) == 1
 
 
+@in_one_mode
 def test_an_error_without_a_body_is_told(service: Sandbox, tap: Tap, chosen: Message) -> None:
     service.fault("contacts", status=404, body="")
     assert "404" in tap.run(catalog=chosen).refusal()
@@ -173,6 +176,7 @@ def test_a_web_page_in_place_of_rows_is_one_sentence(
     assert "text/html" in tap.run(catalog=chosen).refusal()
 
 
+@in_one_mode
 def test_a_service_that_is_not_there_is_one_sentence(tap: Tap) -> None:
     away = tap.but(service_url="http://127.0.0.1:9/api/data/v9.2/")
     with warnings_of(away) as warnings:
@@ -222,6 +226,7 @@ SIGN_INS: dict[str, tuple[str, SignIn]] = {
 }
 
 
+@in_one_mode
 @pytest.mark.parametrize(("code", "settings"), SIGN_INS.values(), ids=SIGN_INS.keys())
 def test_a_refused_sign_in_is_one_sentence_with_the_hosts_code(
     service: Sandbox, tap: Tap, chosen: Message, code: str, settings: SignIn
@@ -235,11 +240,13 @@ def test_a_refused_sign_in_is_one_sentence_with_the_hosts_code(
     assert not reads(service.requests())
 
 
+@in_one_mode
 def test_a_refused_sign_in_is_one_sentence_in_discovery_too(tap: Tap) -> None:
     code, settings = SIGN_INS["wrong-secret"]
     assert f"{code}:" in tap.but(**settings).run("--discover").refusal()
 
 
+@in_one_mode
 def test_an_access_token_that_is_not_good_is_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
@@ -250,6 +257,7 @@ def test_an_access_token_that_is_not_good_is_one_sentence(
     assert len(reads(service.requests())) <= 2
 
 
+@in_one_mode
 def test_another_tenant_or_sign_in_host_is_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
@@ -259,6 +267,7 @@ def test_another_tenant_or_sign_in_host_is_one_sentence(
     assert "token_uri" in tap.run(catalog=chosen).refusal()
 
 
+@in_one_mode
 @pytest.mark.parametrize(
     "fault", [{"status": 400}, {"html": True}, {"truncate": True}], ids=["400", "html", "cut"]
 )

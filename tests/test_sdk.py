@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import REPOSITORY, Message, Tap, reads, select
+from tests.singer import REPOSITORY, Message, Tap, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
+
+pytestmark = in_one_mode
 
 SUITE = """
 import json, os
