@@ -16,7 +16,7 @@ from singer_sdk.authenticators import (
 )
 from typing_extensions import override
 
-from tap_dynamics365.errors import SignInError
+from tap_dynamics365.errors import TRANSIENT_STATUSES, SignInError, TransientSignInError
 
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
@@ -38,17 +38,45 @@ class _HeaderAuthenticator(APIAuthenticatorBase):
         return request
 
 
-class AccessTokenAuthenticator(BearerTokenAuthenticator, _HeaderAuthenticator):
+class Authenticator(_HeaderAuthenticator):
+    """What the connection to the service needs of each grant.
+
+    Attributes:
+        advice: What to do when the service refuses the token.
+    """
+
+    advice: str
+
+    def renew(self, sent_at: datetime) -> bool:  # noqa: ARG002 - for those that can
+        """Replace a token that the service refused.
+
+        Args:
+            sent_at: When the request was sent that it refused.
+
+        Returns:
+            Whether a request that is repeated carries another token.
+        """
+        return False
+
+
+class AccessTokenAuthenticator(BearerTokenAuthenticator, Authenticator):
     """Uses an access token that somebody else fetched."""
 
+    advice = (
+        "The one in access_token has expired, which it does after about an hour, or was issued "
+        "for another service_url."
+    )
 
-class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
+
+class RefreshTokenAuthenticator(OAuthAuthenticator, Authenticator):
     """The refresh-token grant of OAuth 2.0 (RFC 6749, section 6).
 
     Args:
         settings: Those with a refresh token. A client secret is sent only where there is one:
             a public client that sends one is refused.
     """
+
+    advice = "The sign-in host issued it for something else: check scope and service_url."
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -59,6 +87,8 @@ class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
         )
         self.refresh_token = settings.refresh_token
         self._lock = Lock()
+        # Told here rather than to the SDK's handle_error, which does not see Retry-After.
+        self._session.hooks["response"].append(_check)
 
     @property
     @override
@@ -77,6 +107,14 @@ class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
         # Of the requests in flight one renews the token, the others wait for it.
         with self._lock:
             return super().authenticate_request(request)
+
+    @override
+    def renew(self, sent_at: datetime) -> bool:
+        with self._lock:
+            # Once for all requests that were refused together.
+            if self.last_refreshed is not None and self.last_refreshed <= sent_at:
+                self.last_refreshed = None
+        return True
 
     @override
     def is_token_valid(self) -> bool:
@@ -105,11 +143,15 @@ class RefreshTokenAuthenticator(OAuthAuthenticator, _HeaderAuthenticator):
             msg = "The sign-in host's answer has no access token in it; check token_uri."
             raise SignInError(msg) from None
 
-    @override
-    def handle_error(self, *, content: str, status_code: int | None) -> None:
-        """Raise what the sign-in host says, instead of logging its answer."""
-        msg = f"Sign-in was refused (HTTP {status_code}): {_reason(content)}"
-        raise SignInError(msg)
+
+def _check(response: requests.Response, **_: object) -> None:
+    """Raise what the sign-in host says, if it gives no token."""
+    if response.ok:
+        return
+    msg = f"Sign-in was refused (HTTP {response.status_code}): {_reason(response.text)}"
+    if response.status_code in TRANSIENT_STATUSES:
+        raise TransientSignInError(msg, response)
+    raise SignInError(msg)
 
 
 def _reason(content: str) -> str:
@@ -124,7 +166,7 @@ def _reason(content: str) -> str:
         return "the answer is not one of an OAuth 2.0 sign-in host; check token_uri."
 
 
-def authenticator(settings: Settings) -> APIAuthenticatorBase:
+def authenticator(settings: Settings) -> Authenticator:
     """Choose the grant by which settings are present.
 
     Args:

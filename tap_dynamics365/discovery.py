@@ -101,12 +101,14 @@ def _refine(tables: list[Table], definitions: dict[str, dict[str, Any]]) -> list
     refined = []
     for table in tables:
         definition = definitions.get(table.name, {})
-        primary_id = definition.get("PrimaryIdAttribute")
+        primary_id = str(definition.get("PrimaryIdAttribute"))
         names = {column.name for column in table.columns}
+        # Where CSDL has a key of several parts, one of them does not tell rows apart.
+        better = primary_id in names and len(table.key) < 2  # noqa: PLR2004
         refined.append(
             replace(
                 table,
-                key=(primary_id,) if primary_id in names else table.key,
+                key=(primary_id,) if better else table.key,
                 private=bool(definition.get("IsPrivate"))
                 or definition.get("DataProviderId") == NO_PROVIDER,
             )

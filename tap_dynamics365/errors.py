@@ -7,6 +7,7 @@ traceback, whichever of the SDK's commands (sync, `--discover`, `--test`) was at
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,14 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     import requests
+
+# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
+TRANSIENT_STATUSES = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 
 logger = logging.getLogger("tap-dynamics365")
 
@@ -38,6 +47,19 @@ class SettingsError(Dynamics365Error):
 
 class SignInError(Dynamics365Error):
     """The sign-in host gave no token."""
+
+
+class TransientSignInError(SignInError, RetriableAPIError):
+    """The sign-in host asks to try again later.
+
+    Args:
+        message: One sentence with the host's own words.
+        response: The answer; its `Retry-After` says when.
+    """
+
+    def __init__(self, message: str, response: requests.Response) -> None:
+        super().__init__(message)
+        self.response = response
 
 
 class MetadataError(Dynamics365Error):

@@ -19,7 +19,7 @@ from singer_sdk.exceptions import RetriableAPIError
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.auth import authenticator
-from tap_dynamics365.errors import ServiceError, TransientServiceError
+from tap_dynamics365.errors import TRANSIENT_STATUSES, ServiceError, TransientServiceError
 from tap_dynamics365.parallelism import Parallelism
 
 if TYPE_CHECKING:
@@ -42,14 +42,6 @@ HEADERS = {
     "User-Agent": USER_AGENT,
 }
 MAX_TRIES = 8
-
-# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
-TRANSIENT_STATUSES = {
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-}
 
 
 class Service:
@@ -154,10 +146,7 @@ class Service:
         if code:
             message += f" ({code})"
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            message += (
-                ". It does not accept the access token: the one in access_token has expired "
-                "after about an hour, or was issued for another service_url."
-            )
+            message += f". It does not accept the access token. {self.authenticator.advice}"
         if response.status_code in TRANSIENT_STATUSES:
             raise TransientServiceError(message, response, code=code)
         raise ServiceError(message, status=response.status_code, code=code)
@@ -171,12 +160,20 @@ class Service:
         Returns:
             The same with up to `MAX_TRIES` tries: 429, 502, 503, 504 and failures of the
             connection are waited out, as long as `Retry-After` says or else 1, 2, 4, … seconds.
-            A 429 holds back all requests, for it is the user who has reached a limit.
+            A 429 holds back all requests, for it is the user who has reached a limit. A 401 has
+            the token renewed, if it can be, and the request repeated once.
         """
 
         def in_turn(*args: P.args, **kwargs: P.kwargs) -> T:
             while (wait := self._resume_at - time.monotonic()) > 0:
                 time.sleep(wait)
+            sent_at = datetime.now(UTC)
+            try:
+                return send(*args, **kwargs)
+            except ServiceError as error:
+                refused = error.status == HTTPStatus.UNAUTHORIZED
+                if not (refused and self.authenticator.renew(sent_at)):
+                    raise
             return send(*args, **kwargs)
 
         patient = backoff.on_exception(
@@ -235,7 +232,7 @@ def _retry_after(error: Exception) -> float | None:
     Returns:
         The seconds it asks for, or None if it is missing or unreadable.
     """
-    if not isinstance(error, TransientServiceError) or error.response is None:
+    if not isinstance(error, RetriableAPIError) or error.response is None:
         return None
     text = error.response.headers.get("Retry-After", "")
     try:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import requests
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.pagination import BaseAPIPaginator
 from singer_sdk.singerlib import Metadata
@@ -17,18 +18,16 @@ from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.ranges import Range
 from tap_dynamics365.records import Codec
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
-from tap_dynamics365.service import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import requests
-    from singer_sdk.authenticators import APIAuthenticatorBase
     from singer_sdk.helpers.types import Context, Record, RequestFunc
     from singer_sdk.singerlib import CatalogEntry, MetadataMapping
     from singer_sdk.streams.rest import PageContext
     from singer_sdk.tap_base import Tap
 
+    from tap_dynamics365.auth import Authenticator
     from tap_dynamics365.service import Service
 
 # The caller lacks the privilege to read the table, or the row access that goes with it; the table
@@ -135,7 +134,7 @@ class TableStream(RESTStream[str | None]):
 
     @property
     @override
-    def authenticator(self) -> APIAuthenticatorBase:
+    def authenticator(self) -> Authenticator:
         return self.service.authenticator
 
     @property
@@ -148,10 +147,10 @@ class TableStream(RESTStream[str | None]):
     def timeout(self) -> int | None:  # type: ignore[override]  # None: wait for ever
         return self.service.timeout
 
-    @property
-    def user_agent(self) -> str:
-        """The tap's own name; the SDK would give its own."""
-        return USER_AGENT
+    @override
+    def build_prepared_request(self, *args: Any, **kwargs: Any) -> requests.PreparedRequest:
+        # Without signing it yet, which the SDK does twice: signing may have to be tried again.
+        return self.requests_session.prepare_request(requests.Request(*args, **kwargs))
 
     @override
     def request_decorator(self, func: RequestFunc) -> RequestFunc:
