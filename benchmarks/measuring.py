@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
 from fcntl import F_SETPIPE_SZ, fcntl
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from sandbox.client import Sandbox
 
 RECORD = b'"RECORD"'
 PIPE = 1 << 20
+CHILD = Path(__file__).with_name("child.py")
 LONGEST_LINE = 1 << 20
 MEGABYTE = 1 << 20
 
@@ -85,39 +88,38 @@ def run(command: Command, seconds: float) -> Measurement:
         FailedError: it ended with an error, or took too long.
     """
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "used"
         begin = time.perf_counter()
-        process = subprocess.Popen(  # noqa: S603  - programs of this project's environments
-            [str(argument) for argument in command.arguments],
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", CHILD, report, *command.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=folder,
             env={**os.environ, **command.environment},
+            start_new_session=True,
         )
-        late = threading.Timer(seconds, process.kill)
+        late = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGKILL))
         late.start()
         try:
             output = cast("IO[bytes]", process.stdout)
             with contextlib.suppress(PermissionError):
                 fcntl(output.fileno(), F_SETPIPE_SZ, PIPE)
             rows = _count(output)
-            # The standard library's own wait throws the processor time away.
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
             wall = time.perf_counter() - begin
-            process.returncode = os.waitstatus_to_exitcode(status)
             output.close()
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
         finally:
             in_time = late.is_alive()
             late.cancel()
-        if process.returncode:
+        status, used, memory = report.read_text().split() if report.exists() else ("1", "0", "0")
+        if status != "0":
             raise FailedError(_reason(errors, seconds, in_time=in_time))
-    return Measurement(
-        wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MEGABYTE, rows
-    )
+    return Measurement(wall, float(used), float(memory) * 1024 / MEGABYTE, rows)
 
 
 def _reason(errors: IO[bytes], seconds: float, *, in_time: bool) -> str:

@@ -38,13 +38,13 @@ def _piped(command: Command, database: Postgres, folder: Path) -> tuple[Measurem
     config.write_text(json.dumps(settings))
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
-        tap = subprocess.Popen(  # noqa: S603  - programs of this project's environments
+        tap = subprocess.Popen(
             [str(argument) for argument in command.arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **command.environment},
         )
-        target = subprocess.Popen(  # noqa: S603  - as above
+        target = subprocess.Popen(
             [TARGET, "--config", config], stdin=tap.stdout, stdout=errors, stderr=errors
         )
         if tap.stdout:

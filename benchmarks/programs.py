@@ -60,7 +60,7 @@ def output(command: Command) -> str:
     Raises:
         FailedError: it ended with an error.
     """
-    done = subprocess.run(  # noqa: S603  - programs of this project's environments
+    done = subprocess.run(
         [str(argument) for argument in command.arguments],
         capture_output=True,
         text=True,

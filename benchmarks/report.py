@@ -23,7 +23,6 @@ from benchmarks.cases import (
 )
 from benchmarks.loads import Work
 from benchmarks.measuring import FailedError
-
 from benchmarks.running import Results  # noqa: TC001  - read by msgspec
 
 if TYPE_CHECKING:
@@ -31,6 +30,14 @@ if TYPE_CHECKING:
     from benchmarks.programs import Program
 
 READ_AHEAD_MB = 256
+COLUMNS = (
+    "| | rows | s | rows/s | × | processor s | rows/processor s | × | MB of memory "
+    "| requests | MB on the wire | rounds |"
+)
+PIPED = (
+    f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms a page, one "
+    "round. The processor time tells who the bottleneck is."
+)
 LEGEND = (
     "Read `make bench` for how these came about. Every program runs as a process of its own, in "
     "an environment of its own, against the same local Dynamics 365 on the same machine; times, "
@@ -104,8 +111,7 @@ def _table(case: Case, results: Results) -> list[str]:
     fast = results.typical(case.name, PARALLEL.name) or results.typical(case.name, SEQUENTIAL.name)
     plain = results.typical(case.name, SEQUENTIAL.name)
     lines = [
-        "| | rows | s | rows/s | × | processor s | rows/processor s | × | MB of memory | requests "
-        "| MB on the wire | rounds |",
+        COLUMNS,
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     work = case.load.work
@@ -132,19 +138,17 @@ def _table(case: Case, results: Results) -> list[str]:
 
 def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
     lines = [
-        f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms a page, "
-        "one round. The processor time tells who the bottleneck is.",
+        PIPED,
         "",
         "| | rows | s | rows/s | processor s of the tap | of the target |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    for program in (SEQUENTIAL, PARALLEL, TEXTBOOK):
-        if found := results.typical(Name.PIPELINE, program.name):
-            lines.append(
-                f"| {program.name} | {found.rows:,} | {found.wall:.1f} "
-                f"| {found.rows / found.wall:,.0f} | {found.processor:.1f} "
-                f"| {piped[program.name]:.1f} |"
-            )
+    lines += [
+        f"| {program.name} | {found.rows:,} | {found.wall:.1f} | {found.rows / found.wall:,.0f} "
+        f"| {found.processor:.1f} | {piped[program.name]:.1f} |"
+        for program in (SEQUENTIAL, PARALLEL, TEXTBOOK)
+        if (found := results.typical(Name.PIPELINE, program.name))
+    ]
     for program, reason in results.left_out.get(Name.PIPELINE, {}).items():
         lines.append(f"\n{program} is left out: {reason}.")
     return lines
@@ -257,8 +261,10 @@ def write(run: Run) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{platform.system()}; {run.minutes:.0f} minutes for everything.",
+        (
+            f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+            f"{platform.system()}; {run.minutes:.0f} minutes for everything."
+        ),
         "",
         f"Versions: {_versions((SEQUENTIAL, TEXTBOOK, *PEERS))}.",
         "",
@@ -274,7 +280,7 @@ def write(run: Run) -> str:
         if case.name not in {*results.measured, *results.left_out}:
             continue
         note = case.note
-        if case.lighter:
+        if case.load.tables == ("bench_large",):
             note = f"{note} There are {large:,} rows, and {typical:,} for these."
         if case is DISCOVERY:
             note = (

@@ -1,0 +1,140 @@
+"""What a load may cost, in units that are the same on every machine: requests, bytes, steps.
+
+How fast the tap is `make bench` measures; this keeps it from growing slow unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox import client
+from tap_dynamics365.records import Codec
+from tests.singer import Message, Run, Tap, reads, select
+from tests.test_records import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from sandbox.client import Sandbox
+
+ROWS, PAGE = 8_000, 200
+PAGES = math.ceil(ROWS / PAGE)
+IN_FLIGHT = 8
+# What a table read side by side may cost more than one read page by page.
+EXTRA = 1.4
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Sandbox]:
+    """A Dynamics 365 with one table of many pages."""
+    with client.running(rows=50, sizes={"account": ROWS}) as running:
+        running.configure(compress=False)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def found(large: Sandbox) -> Message:
+    """Its catalog."""
+    return Tap({**large.settings}).discover()
+
+
+def sync(
+    service: Sandbox, catalog: Message, in_flight: int, state: Message | None = None
+) -> tuple[Run, list[Message]]:
+    """Sync what is selected; give the run and its requests for rows."""
+    tap = Tap({**service.settings, "fetch_size": PAGE, "max_parallel_requests": in_flight})
+    service.clear_requests()
+    run = tap.sync(catalog=catalog, state=state)
+    return run, reads(service.requests())
+
+
+def size(log: list[Message]) -> int:
+    """The bytes of the answers."""
+    return sum(int(request["bytes"]) for request in log)
+
+
+def test_page_by_page_it_makes_one_request_a_page(large: Sandbox, found: Message) -> None:
+    run, log = sync(large, select(found, {"account": None}), 1)
+    assert run.counts == {"account": ROWS}
+    assert len(log) == PAGES
+
+
+def test_side_by_side_it_asks_for_little_more(large: Sandbox, found: Message) -> None:
+    chosen = select(found, {"account": None})
+    _, one_by_one = sync(large, chosen, 1)
+    run, side_by_side = sync(large, chosen, IN_FLIGHT)
+    assert len({record["accountid"] for record in run.records("account")}) == ROWS
+    assert len(side_by_side) <= PAGES * EXTRA
+    assert size(side_by_side) <= size(one_by_one) * EXTRA
+
+
+@pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
+def test_it_asks_for_no_more_columns_than_are_selected(
+    large: Sandbox, found: Message, in_flight: int
+) -> None:
+    run, log = sync(large, select(found, {"account": ["name"]}), in_flight)
+    needed = sum(
+        len(json.dumps(record, ensure_ascii=False).encode()) for record in run.records("account")
+    )
+    # Each row brings its etag, each page a context and a link.
+    around = ROWS * len('"@odata.etag":"W/\\"1000000\\"",') + len(log) * 2_000
+    assert size(log) <= (needed + around) * (1 if in_flight == 1 else EXTRA)
+
+
+@pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
+def test_where_nothing_is_new_it_makes_one_request_a_table(
+    large: Sandbox, found: Message, in_flight: int
+) -> None:
+    chosen = select(found, {"account": ["name"], "contact": None, "systemuser": None})
+    first, _ = sync(large, chosen, in_flight)
+    _, log = sync(large, chosen, in_flight, first.state)
+    assert len(log) == len(first.counts)
+
+
+def steps(work: Any) -> int:  # noqa: ANN401 - a function without arguments
+    """Count the interpreter's steps: what runs below it, in C, is one."""
+    count = 0
+
+    def step(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - itself
+        nonlocal count
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        count += event == "opcode"
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(step)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def page(rows: int, columns: int) -> tuple[Codec, bytes]:
+    """Make a page of texts, numbers and nulls, and what reads it."""
+    kinds: list[tuple[str, object]] = [("string", "text"), ("number", 1.5), ("string", None)]
+    chosen = {f"c{number}": kinds[number % len(kinds)] for number in range(columns)}
+    schema = {"properties": {name: {"type": [kind, "null"]} for name, (kind, _) in chosen.items()}}
+    row = {name: value for name, (_, value) in chosen.items()}
+    return Codec("table", schema, lambda _: True, key="c0"), json.dumps(
+        {"value": [row] * rows}
+    ).encode()
+
+
+def test_a_row_takes_few_steps_however_many_columns_it_has() -> None:
+    few, many = 1_000, 3_000
+
+    def taken(rows: int, columns: int) -> int:
+        codec, body = page(rows, columns)
+        return steps(lambda: codec.page(answer(body)))
+
+    narrow = (taken(many, 6) - taken(few, 6)) / (many - few)
+    wide = (taken(many, 120) - taken(few, 120)) / (many - few)
+    assert 0 < narrow < 30
+    assert wide < narrow + 1
