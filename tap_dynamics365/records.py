@@ -196,7 +196,8 @@ class Codec:
     def _mend(self, rows: Sequence[Any]) -> None:
         """Change the few values that can't stay as the service wrote them."""
         for name in self._numbers:
-            if not NOT_NUMBERS.isdisjoint(map(bytes, map(attrgetter(name), rows))):
+            # Numbers have no quotation marks: one look at all of a column's text.
+            if b'"' in b"".join(map(attrgetter(name), rows)):
                 for row in rows:
                     if bytes(getattr(row, name)) in NOT_NUMBERS:
                         setattr(row, name, NULL)

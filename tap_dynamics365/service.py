@@ -43,6 +43,10 @@ HEADERS = {
 }
 MAX_TRIES = 8
 
+# Pages have megabytes; in the 10 kB pieces that requests takes them in by default, reading one
+# costs several times the processor time. There is no setting for it but this constant.
+requests.models.CONTENT_CHUNK_SIZE = 1024 * 1024
+
 
 class Service:
     """One Dynamics 365 service and the session that speaks to it.
