@@ -40,7 +40,7 @@ class Command:
         environment: variables added to the environment.
     """
 
-    arguments: Sequence[str | Path]
+    arguments: Sequence[object]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,7 +91,7 @@ def run(command: Command, seconds: float) -> Measurement:
         report = Path(folder) / "used"
         begin = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", CHILD, report, *command.arguments],
+            [sys.executable, "-I", "-S", CHILD, report, *map(str, command.arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

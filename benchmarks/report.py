@@ -106,6 +106,11 @@ def _ratio(value: float, base: float) -> str:
     return f"{value / base:.1f}" if base else "–"
 
 
+def _left_out(case: Name, results: Results) -> list[str]:
+    reasons = results.left_out.get(case, {})
+    return [f"\n{name} is left out: {reason}." for name, reason in reasons.items()]
+
+
 def _table(case: Case, results: Results) -> list[str]:
     """A row for each program."""
     fast = results.typical(case.name, PARALLEL.name) or results.typical(case.name, SEQUENTIAL.name)
@@ -131,9 +136,7 @@ def _table(case: Case, results: Results) -> list[str]:
             f"| {found.processor:.2f} | {speeds[1]} | {processor} | {found.memory:.0f} "
             f"| {found.requests} | {found.wire:.1f} | {rounds} |"
         )
-    for program, reason in results.left_out.get(case.name, {}).items():
-        lines.append(f"\n{program} is left out: {reason}.")
-    return lines
+    return lines + _left_out(case.name, results)
 
 
 def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
@@ -149,9 +152,7 @@ def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
         for program in (SEQUENTIAL, PARALLEL, TEXTBOOK)
         if (found := results.typical(Name.PIPELINE, program.name))
     ]
-    for program, reason in results.left_out.get(Name.PIPELINE, {}).items():
-        lines.append(f"\n{program} is left out: {reason}.")
-    return lines
+    return lines + _left_out(Name.PIPELINE, results)
 
 
 def _goals(results: Results) -> list[str]:

@@ -33,11 +33,17 @@ ENTITY_NAMES = ("account", "contact", "opportunity", "lead")
 
 
 class Batch(NamedTuple):
-    """Rows of one table, with the names of the stored columns."""
+    """Rows of one table.
+
+    Attributes:
+        columns: the names of the stored columns.
+        repeats: whether the cells of all other columns are those of the table's first rows.
+    """
 
     table: Table
     columns: list[str]
     rows: Iterator[tuple[Any, ...]]
+    repeats: bool
 
 
 def type_column(column: Column) -> str:
@@ -84,13 +90,11 @@ def invent(model: Model, rows: int, seed: int, sizes: Mapping[str, int]) -> Iter
         table = model.by_name[name]
         rng = random.Random(f"{seed}/{name}")  # noqa: S311  - as above
         moments = _moments(rng, count)
-        before: dict[str, Cells] = {}
         for start in range(0, count, CHUNK):
             part = slice(start, min(start + CHUNK, count))
             drawing = _Drawing(table, rng, material, ids, ids[name][part], moments[part], version)
             version += len(drawing.ids)
-            yield drawing.batch(start, before)
-            before = drawing.done
+            yield drawing.batch(start)
 
 
 def _identifiers(rng: random.Random, count: int) -> list[str]:
@@ -115,6 +119,10 @@ def _moments(rng: random.Random, count: int) -> list[int]:
             size = rng.randint(2, max(2, min(400, count // 20)))
         moments.extend([at] * size)
     return sorted(moments[:count])
+
+
+def _is_unique(column: Column) -> bool:
+    return column.values.partition(":")[0] in UNIQUE
 
 
 class _Drawing:
@@ -142,20 +150,16 @@ class _Drawing:
         self.groups: dict[str, Sequence[Any]] = {}
         self.done: dict[str, Cells] = {}
 
-    def batch(self, start: int, before: Mapping[str, Cells]) -> Batch:
+    def batch(self, start: int) -> Batch:
         """The rows, of which the first is the table's row number `start`.
 
-        Args:
-            start: their number.
-            before: the cells of the batch before, taken once more but for what makes a row
-                the one it is: a million rows then cost hardly more than the first of them.
+        Only the first batch is invented whole: of the others, what makes a row the one it is.
+        A million rows then cost hardly more than the first of them.
         """
         self.start = start
-        self.done |= before
+        repeats = start > 0 and all(_is_unique(self.table.by_property[k]) for k in self.table.key)
         for column in self.table.columns:
-            if column.kind is Kind.STREAM:
-                continue
-            if before and column.values.partition(":")[0] not in UNIQUE:
+            if column.kind is Kind.STREAM or (repeats and not _is_unique(column)):
                 continue
             cells = self._cells(column)
             if column.nulls:
@@ -168,7 +172,8 @@ class _Drawing:
             if (kept := self.done.get(type_column(column))) is not None:
                 pairs = zip(kept, cells, strict=True)
                 self.done[type_column(column)] = [kind if row else None for kind, row in pairs]
-        return Batch(self.table, list(self.done), zip(*self.done.values(), strict=True))
+        rows = zip(*self.done.values(), strict=True)
+        return Batch(self.table, list(self.done), rows, repeats)
 
     def _group(self, name: str, pool: Sequence[Any]) -> Sequence[Any]:
         if name not in self.groups:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sandbox.model import Column, Model, Table
+    from sandbox.rows import Batch
 
 UNCOLLATED = frozenset(
     {"Edm.Guid", "Edm.DateTimeOffset", "Edm.Date", "Edm.TimeOfDay", "Edm.Duration", "Edm.Binary"}
@@ -139,15 +140,13 @@ class Store:
 
     def fill(self, rows: int, seed: int, sizes: Mapping[str, int] | None = None) -> None:
         """Invent the rows; see `sandbox.rows.invent`."""
-        for table, columns, batch in inventing.invent(self.model, rows, seed, sizes or {}):
-            names = ", ".join(quoted(name) for name in columns)
-            marks = ", ".join("?" * len(columns))
-            before = self._writer.total_changes
-            self._writer.executemany(
-                f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})",  # noqa: S608  - names of the model
-                batch,
-            )
-            self.version += self._writer.total_changes - before
+        for batch in inventing.invent(self.model, rows, seed, sizes or {}):
+            if batch.repeats:
+                self._insert("batch", batch, create=True)
+                self.version += self._repeat(batch)
+                self._writer.execute("DROP TABLE temp.batch")
+            else:
+                self.version += self._insert(batch.table.name, batch)
         for table in self.model.tables:
             if table.set_name and not table.union_of:
                 self._index(table)
@@ -155,6 +154,25 @@ class Store:
         self._writer.execute("ANALYZE")
         self._writer.commit()
         self._writer.execute("PRAGMA journal_mode=WAL")
+
+    def _insert(self, name: str, batch: Batch, *, create: bool = False) -> int:
+        names = ", ".join(quoted(column) for column in batch.columns)
+        marks = ", ".join("?" * len(batch.columns))
+        if create:
+            self._writer.execute(f"CREATE TEMP TABLE {quoted(name)} ({names})")
+        sql = f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})"  # noqa: S608  - names of the model
+        return self._writer.executemany(sql, batch.rows).rowcount
+
+    def _repeat(self, batch: Batch) -> int:
+        """Add rows that take the columns that they lack from the first rows of their table."""
+        own = [quoted(column) for column in batch.columns]
+        lacking = {quoted(column) for column in self.stored_columns(batch.table)} - set(own)
+        cells = [f"batch.{name}" for name in own] + [f"first.{name}" for name in lacking]
+        name = quoted(batch.table.name)
+        return self._writer.execute(
+            f"INSERT INTO {name} ({', '.join([*own, *lacking])}) SELECT {', '.join(cells)} "  # noqa: S608  - names of the model
+            f"FROM temp.batch JOIN {name} AS first ON first.rowid = batch.rowid"
+        ).rowcount
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query; every thread reads through a connection of its own."""

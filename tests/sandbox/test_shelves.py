@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox import rendering
+from sandbox import rendering, rows
 from sandbox.errors import ServiceError
 from sandbox.organisation import MODEL
 from sandbox.pages import Pages, Preferences
@@ -76,3 +76,19 @@ def test_drops_what_is_too_much(pages: Pages) -> None:
     table = MODEL.by_name["account"]
     first = pages.page(table, ROOT, "", Preferences())
     assert pages.page(table, ROOT, "", Preferences()) == first
+
+
+def test_rows_beyond_the_first_batch_repeat_all_but_what_tells_them_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rows, "CHUNK", 40)
+    store = Store(MODEL, rendering.add_functions)
+    try:
+        store.fill(0, 1, {"account": 110, "activitypointer": 0})
+        found = store.select("SELECT accountid, name, modifiedon FROM account ORDER BY rowid")
+    finally:
+        store.close()
+    ids, names, moments = (list(column) for column in zip(*found, strict=True))
+    assert len(set(ids)) == len(found) == 110
+    assert moments == sorted(moments)
+    assert names[80:] == names[:30]
