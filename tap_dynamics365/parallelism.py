@@ -4,8 +4,10 @@ from __future__ import annotations
 
 # Where the service gives no hint: what Dataverse's own says in practice.
 START = 4
-# Answers that take so many times as long as the quickest are not fast any more.
-SLOW = 3.0
+# An answer that takes so many times as long as usual is not fast any more.
+SLOW = 2.0
+# How much the last answer counts in what is usual: tables differ, and the service has its days.
+WEIGHT = 0.2
 
 
 class Parallelism:
@@ -22,7 +24,7 @@ class Parallelism:
         self.maximum = maximum
         self._limit = float(min(START, maximum))
         self._hinted = False
-        self._quickest = float("inf")
+        self._usual = 0.0
 
     @property
     def limit(self) -> int:
@@ -30,7 +32,7 @@ class Parallelism:
         return int(self._limit)
 
     def answered(self, seconds: float, hint: str | None) -> None:
-        """Learn from an answer.
+        """Learn from an answer with rows.
 
         Args:
             seconds: How long the service took.
@@ -39,10 +41,10 @@ class Parallelism:
         if not self._hinted and hint is not None and hint.isascii() and hint.isdigit():
             self._hinted = True
             self._limit = float(min(max(int(hint), 1), self.maximum))
-        self._quickest = min(self._quickest, seconds)
-        if seconds <= SLOW * max(self._quickest, 0.05):
+        if not self._usual or seconds <= SLOW * self._usual:
             # One request more after as many answers as there are requests in flight.
             self._limit = min(self._limit + 1 / self._limit, self.maximum)
+        self._usual += (WEIGHT if self._usual else 1) * (seconds - self._usual)
 
     def refused(self) -> None:
         """Learn from a 429."""

@@ -141,8 +141,6 @@ class Service:
             ServiceError: It will not.
         """
         if response.status_code < HTTPStatus.BAD_REQUEST:
-            hint = response.headers.get("x-ms-dop-hint")
-            self.parallelism.answered(response.elapsed.total_seconds(), hint)
             return
         code, words = _error(response)
         path = urlsplit(response.url).path

@@ -159,6 +159,8 @@ class TableStream(RESTStream[str | None]):
     @override
     def validate_response(self, response: requests.Response) -> None:
         self.service.check(response)
+        hint = response.headers.get("x-ms-dop-hint")
+        self.service.parallelism.answered(response.elapsed.total_seconds(), hint)
 
     @override
     def get_new_paginator(self) -> NextLinkPaginator:

@@ -40,8 +40,12 @@ def test_it_grows_while_answers_stay_fast() -> None:
     assert limits[-1] == 8
 
 
-def test_it_stays_when_answers_become_slow() -> None:
-    assert answered(8, [FAST] + [SLOW] * 50, "4").limit == 4
+def test_it_stays_while_answers_are_slower_than_usual() -> None:
+    assert answered(8, [FAST] * 2 + [SLOW] * 3, "4").limit == 4
+
+
+def test_it_grows_where_slow_is_usual() -> None:
+    assert answered(8, [FAST] + [SLOW] * 100, "4").limit == 8
 
 
 def test_it_halves_at_a_refusal_and_grows_again() -> None:
