@@ -47,7 +47,7 @@ test: .venv/test-installed .venv-meltano/installed .venv-singer-tools/installed 
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest --numprocesses 2 --dist loadfile
+	.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
 	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)

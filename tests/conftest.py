@@ -13,7 +13,7 @@ from demo.meltano import Project
 from demo.postgres import Postgres
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.singer import MODES, Message, Tap
+from tests.singer import MODES, REPOSITORY, Message, Tap
 
 ROWS = 2_000
 
@@ -106,3 +106,14 @@ def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]
     """Make a Meltano project of its own; give it the variables that set up its plugins."""
     with ExitStack() as projects:
         yield lambda settings: projects.enter_context(meltano_projects.project(settings))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file on one worker, and all that runs Meltano too: its runs share a folder."""
+    for item in items:
+        file = item.path.relative_to(REPOSITORY / "tests")
+        meltano = file.parts[0] == "demo" or file.name in {
+            "test_pipeline.py",
+            "test_meltano_yml.py",
+        }
+        item.add_marker(pytest.mark.xdist_group("meltano" if meltano else str(file)))

@@ -96,7 +96,10 @@ def test_an_interrupted_command_leaves_no_process(
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     program = tmp_path / "meltano"
-    program.write_text(f"#!/bin/sh\nexec 3>{pipe}\nsleep 600 &\nkill -USR1 {os.getpid()}\nwait\n")
+    # Not at once: nobody presses Ctrl-C while the program is still being started.
+    program.write_text(
+        f"#!/bin/sh\nexec 3>{pipe}\nsleep 600 &\nsleep 2\nkill -USR1 {os.getpid()}\nwait\n"
+    )
     program.chmod(0o755)
     project = meltano({})
     monkeypatch.setattr("demo.meltano.EXECUTABLE", program)
