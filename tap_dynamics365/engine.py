@@ -168,7 +168,7 @@ class Engine:
         low = asked.low.literal if asked.low else None
         high = asked.high.literal if asked.high else None
         fetch = partial(
-            reader.stream.fetch, link=asked.link, low=low, high=high, cut=reader.ranges.dividing
+            reader.stream.fetch, link=asked.link, low=low, high=high, cut=reader.ranges.cuts(asked)
         )
         self._pool.submit((reader, asked), fetch)
         return True

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.records import Page
 
-# Ranges are made for this share of a page: one that is a little denser still takes one request.
-FILL = 0.8
+# A range is made for so many pages, read one behind the other: enough that its last page, which
+# is seldom full, counts little. One of twice as many is divided.
+PAGES_A_RANGE = 2.5
 # No wider than so many times the one before: where rows lie unevenly, the width feels its way.
 GROWTH = 4.0
 
@@ -96,6 +97,7 @@ class Range:
         link: Where its next page is, once it has one.
         busy: Whether a request for it is on its way.
         done: Whether all of it was fetched.
+        rows: How many were fetched.
         pages: What was fetched and not yet written.
     """
 
@@ -104,6 +106,7 @@ class Range:
     link: str | None = None
     busy: bool = False
     done: bool = False
+    rows: int = 0
     pages: deque[Page] = field(default_factory=deque)
     _links: set[str] = field(default_factory=set)
 
@@ -151,11 +154,6 @@ class Ranges:
         return not self._ranges
 
     @property
-    def dividing(self) -> bool:
-        """Whether pages may be cut and ranges be fetched side by side."""
-        return self.maximum is not None
-
-    @property
     def wants_measure(self) -> bool:
         """Whether there is more than a page, and the key's greatest value would help."""
         return not self.measured and self._rows_a_page > 0
@@ -178,21 +176,31 @@ class Ranges:
                 return waiting
         return None
 
+    def cuts(self, asked: Range) -> bool:
+        """Tell whether the next page of a range may be cut, its rest becoming a range.
+
+        Args:
+            asked: The range, as `next` gave it.
+        """
+        return self.maximum is not None and self._is_wide(asked)
+
+    def _is_wide(self, part: Range) -> bool:
+        """Tell whether a range is likely to hold more than is read link by link."""
+        if self.maximum is None or part.low is None or not self._rows_a_unit:
+            return True
+        high = part.high.position if part.high else self.maximum
+        width = min(high, self.maximum) - part.low.position
+        return width * self._rows_a_unit > 2 * PAGES_A_RANGE * self._rows_a_page
+
     def _narrow(self, index: int, wide: Range) -> None:
-        """Divide a range that is likely to hold more than a page."""
-        if (
-            self.scale is None
-            or self.maximum is None
-            or wide.low is None
-            or wide.link is not None
-            or not self._rows_a_unit
-        ):
+        """Divide a range that is likely to hold too much."""
+        if self.scale is None or wide.low is None or wide.link is not None:
             return
-        low = wide.low.position
-        high = self.maximum if wide.high is None else min(wide.high.position, self.maximum)
-        a_page = self._rows_a_page / self._rows_a_unit
-        middle = self.scale.edge(low + max(1, int(FILL * a_page)))
-        if high - low > a_page and middle < high:
+        if not (self._rows_a_unit and self.cuts(wide)):
+            return
+        width = max(1, int(PAGES_A_RANGE * self._rows_a_page / self._rows_a_unit))
+        middle = self.scale.edge(wide.low.position + width)
+        if wide.high is None or middle < wide.high.position:
             bound = Bound(middle, self.scale.literal(middle))
             self._ranges.insert(index + 1, Range(low=bound, high=wide.high))
             wide.high = bound
@@ -209,33 +217,34 @@ class Ranges:
         """
         asked.busy = False
         asked.follow(page.next_link)
+        asked.rows += page.rows
         if page.rows:
             asked.pages.append(page)
-        self._learn(asked, page)
         if page.cut is not None and self.scale is not None:
             bound = Bound(self.scale.position(page.cut), page.cut)
             rest = Range(low=bound, high=asked.high)
+            asked.high = bound
             self._ranges.insert(self._ranges.index(asked) + 1, rest)
+        self._learn(asked, page)
 
     def _learn(self, asked: Range, page: Page) -> None:
         """Work out how many rows there are to a unit of the key."""
         if self.scale is None:
             return
-        more = page.next_link is not None or page.cut is not None
-        if more:
+        if not asked.done or page.cut is not None:
             self._rows_a_page = max(self._rows_a_page, page.rows)
-            first, last = page.first, page.last if page.cut is None else page.cut
-            if first is None or last is None:
-                return
-            low, high = self.scale.position(first), self.scale.position(last)
-        elif asked.low is None or asked.high is None:
-            return
+        if asked.done and asked.low is not None:
+            rows, low = asked.rows, asked.low.position
+        elif page.first is not None:
+            rows, low = page.rows, self.scale.position(page.first)
         else:
-            low, high = asked.low.position, asked.high.position
-        if high <= low:
             return
-        rows_a_unit = page.rows / (high - low)
-        self._rows_a_unit = max(rows_a_unit, self._rows_a_unit / GROWTH)
+        if asked.done:
+            high = asked.high.position if asked.high else low
+        else:
+            high = low if page.last is None else self.scale.position(page.last)
+        if high > low:
+            self._rows_a_unit = max(rows / (high - low), self._rows_a_unit / GROWTH)
 
     def take(self) -> Iterator[Page]:
         """Yield the pages that are next in order and there."""

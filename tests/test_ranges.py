@@ -74,7 +74,7 @@ def read(
     while not ranges.finished:
         while len(in_flight) < parallel and (asked := ranges.next()):
             asked.busy = True
-            in_flight.append((asked, ranges.dividing))
+            in_flight.append((asked, ranges.cuts(asked)))
         if measure and ranges.wants_measure:
             ranges.measured = True
             ranges.maximum = table.rows[-1].position
