@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -227,6 +226,4 @@ class Ceiling(Program):
         options = "&".join(f"{name}={value}" for name, value in load.query(table).items())
         query = f"{given['service_url']}{organisation.entity_set(table)}?{options}"
         credentials = (given["token_uri"], given["client_secret"], given["client_id"])
-        return Command(
-            [sys.executable, Path(__file__).with_name("ceiling.py"), *credentials, query]
-        )
+        return Command([self.python, Path(__file__).with_name("ceiling.py"), *credentials, query])

@@ -23,7 +23,7 @@ def test_all_columns_are_there_null_or_not(api: Api) -> None:
 
 def test_what_has_a_value_comes_before_what_is_null(api: Api) -> None:
     nulls = [value is None for value in api.read("accounts?$top=1")["value"][0].values()]
-    assert True in nulls
+    assert any(nulls)
     assert nulls == sorted(nulls)
 
 
