@@ -9,76 +9,22 @@ from __future__ import annotations
 import logging
 from collections import deque
 from functools import partial
-from queue import SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.pool import Pool
 from tap_dynamics365.ranges import Range, Ranges
 from tap_dynamics365.records import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+
+    from requests import Response
 
     from tap_dynamics365.pages import PagedStream
     from tap_dynamics365.service import Service
 
 logger = logging.getLogger("tap-dynamics365.engine")
-
-T = TypeVar("T")
-Tag = TypeVar("Tag")
-
-
-class Pool(Generic[Tag]):
-    """Threads that do jobs and hand back what came of them.
-
-    They are daemons, unlike those of `concurrent.futures`: a process that is told to end does
-    not wait for answers that are on their way.
-
-    Args:
-        size: How many there are at most.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._threads: list[Thread] = []
-        self._jobs: SimpleQueue[tuple[Tag, Callable[[], object]]] = SimpleQueue()
-        self._results: SimpleQueue[tuple[Tag, object]] = SimpleQueue()
-        self.pending = 0
-
-    def submit(self, tag: Tag, job: Callable[[], object]) -> None:
-        """Have a job done.
-
-        Args:
-            tag: Given back with the result.
-            job: What to do.
-        """
-        self.pending += 1
-        if len(self._threads) < min(self.pending, self._size):
-            thread = Thread(target=self._work, name="fetch", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._jobs.put((tag, job))
-
-    def wait(self) -> tuple[Tag, object]:
-        """Wait for a job to be done.
-
-        Returns:
-            Its tag, and its result or the exception that it raised.
-        """
-        result = self._results.get()
-        self.pending -= 1
-        return result
-
-    def _work(self) -> None:
-        while True:
-            tag, job = self._jobs.get()
-            try:
-                result = job()
-            except Exception as error:  # noqa: BLE001 - the main thread looks at it
-                self._results.put((tag, error))
-            else:
-                self._results.put((tag, result))
 
 
 class Reader:
@@ -90,7 +36,7 @@ class Reader:
 
     def __init__(self, stream: PagedStream) -> None:
         self.stream = stream
-        self.ranges = Ranges(stream.scale)
+        self.ranges = Ranges(stream.scale, stream.service.parallelism.maximum)
         self.over = False
 
 
@@ -106,7 +52,7 @@ class Engine:
         self._service = service
         self._read_ahead = read_ahead
         # A job is for a range of a table, or for the greatest value of its key.
-        self._pool: Pool[tuple[Reader, Range | None]] = Pool(service.parallelism.maximum)
+        self._pool: Pool[tuple[Reader, Range | None], Response] = Pool()
         self._waiting: deque[PagedStream] = deque()
         self._readers: list[Reader] = []
         self._page_size = 0
@@ -124,34 +70,38 @@ class Engine:
         self._waiting.extend(streams)
         while True:
             self._ask()
-            if not self._pool.pending:
+            if not self._readers:
                 return self._failed
-            self._settle(*self._pool.wait())
-            self._write()
+            if (event := self._pool.wait()) is not None:
+                self._settle(*event)
+                self._write()
 
     def _ask(self) -> None:
         """Have as many requests on their way as may be."""
-        while self._pool.pending < self._service.parallelism.limit:
+        limit = self._service.parallelism.limit
+        # Answers that wait to be decoded may be as many again.
+        while self._pool.in_flight < limit and self._pool.pending < 2 * limit:
             if not self._ask_next():
                 return
 
     def _ask_next(self) -> bool:
         """Send the most useful request; tell whether there was one."""
         for reader in self._readers:
+            # Before the next page: what the answer tells decides what becomes of that page.
+            if reader.ranges.wants_measure:
+                reader.ranges.measured = True
+                stream = reader.stream
+                self._pool.submit((reader, None), stream.ask_greatest, stream.greatest)
+                return True
             if reader.ranges.front_is_idle():
                 return self._fetch(reader)
         if self._ahead() >= self._read_ahead:
             return False
         if self._waiting:
             reader = Reader(self._waiting.popleft())
-            reader.stream.begin()
+            reader.stream.prepare()
             self._readers.append(reader)
             return self._fetch(reader)
-        for reader in self._readers:
-            if reader.ranges.wants_measure:
-                reader.ranges.measured = True
-                self._pool.submit((reader, None), reader.stream.measure)
-                return True
         return any(self._fetch(reader) for reader in self._readers)
 
     def _ahead(self) -> int:
@@ -167,11 +117,16 @@ class Engine:
         asked.busy = True
         low = asked.low.literal if asked.low else None
         high = asked.high.literal if asked.high else None
-        fetch = partial(
-            reader.stream.fetch, link=asked.link, low=low, high=high, cut=reader.ranges.cuts(asked)
-        )
-        self._pool.submit((reader, asked), fetch)
+        stream = reader.stream
+        fetch = partial(stream.ask, link=asked.link, low=low, high=high)
+        decode = partial(self._decode, reader, asked)
+        self._pool.submit((reader, asked), fetch, decode)
         return True
+
+    @staticmethod
+    def _decode(reader: Reader, asked: Range, response: Response) -> Page:
+        # Decided only now: the greatest value of the key may have come in the meantime.
+        return reader.stream.codec.page(response, cut=reader.ranges.cuts(asked))
 
     def _settle(self, job: tuple[Reader, Range | None], result: object) -> None:
         """Take in what a job brought."""

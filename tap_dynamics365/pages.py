@@ -48,6 +48,7 @@ class PagedStream(TableStream):
     ) -> None:
         self.writer = writer
         self._metrics = ExitStack()
+        self._has_begun = False
         super().__init__(tap, entry, service, fetch_size)
 
     @property
@@ -75,52 +76,70 @@ class PagedStream(TableStream):
             return Moments
         return Numbers if "integer" in schema["type"] else None
 
-    def begin(self) -> None:
-        """Send what comes before the records, as the SDK's own `sync` does."""
-        self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
+    def prepare(self) -> None:
+        """Make ready what the first request needs."""
         if signpost := self.get_replication_key_signpost(None):
             self._write_replication_key_signpost(None, signpost)
-        self._write_schema_message()
         if self.replication_method == FULL_TABLE and self.emit_activate_version_messages:
             self._stream_version = self._initialized_at // 1000
         self._write_starting_replication_value(None)
+
+    def _begin(self) -> None:
+        """Send what comes before the records, as the SDK's own `sync` does, once."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
+        self._write_schema_message()
         self._requests = self._metrics.enter_context(self.get_http_request_counter())
         self._records = self._metrics.enter_context(self.get_record_counter())
         self._metrics.enter_context(self.get_sync_timer())
 
-    def fetch(
-        self, *, link: str | None, low: str | int | None, high: str | int | None, cut: bool
-    ) -> Page:
-        """Fetch and encode a page, in whichever thread.
+    def ask(
+        self, *, link: str | None, low: str | int | None, high: str | int | None
+    ) -> requests.Response:
+        """Fetch a page, in whichever thread.
 
         Args:
             link: Where it is, if the page before it said so.
             low: Else the smallest value of the replication key; None is where replication
                 goes on.
             high: The value before which to end; None is the end of the table.
-            cut: Whether it may be cut where its last value of the replication key begins.
 
         Returns:
-            The page.
+            The answer, all of it, for `codec` to read.
 
         Raises:
             ServiceError: The service refused.
         """
-        return self.codec.page(self._get(self._http_request(link, low, high)), cut=cut)
+        return self._get(self._http_request(link, low, high))
 
-    def measure(self) -> Value:
+    def ask_greatest(self) -> requests.Response:
         """Fetch the greatest value of the replication key, in whichever thread.
+
+        Returns:
+            The answer, for `greatest` to read.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        path = quote(self.entry.table or "")
+        options = query.greatest(self.replication_key or "")
+        return self._get(HTTPRequest(f"{self.service.url}{path}?{options}"))
+
+    def greatest(self, response: requests.Response) -> Value:
+        """Read the greatest value of the replication key.
+
+        Args:
+            response: The answer to `ask_greatest`.
 
         Returns:
             The value, or None if there is none.
 
         Raises:
-            ServiceError: The service refused.
+            ServiceError: The answer is no page of rows.
         """
-        key = self.replication_key or ""
-        path = quote(self.entry.table or "")
-        request = HTTPRequest(f"{self.service.url}{path}?{query.greatest(key)}")
-        return records.single(self._get(request), key)
+        return records.single(response, self.replication_key or "")
 
     def _get(self, request: HTTPRequest) -> requests.Response:
         prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
@@ -136,6 +155,7 @@ class PagedStream(TableStream):
         Raises:
             ServiceError: Its rows are not in order, so that no bookmark can be taken from them.
         """
+        self._begin()
         self._requests.increment()
         for piece in page.pieces:
             self.writer.write_lines(piece.lines)
@@ -154,6 +174,8 @@ class PagedStream(TableStream):
         Args:
             complete: Whether they are all there.
         """
+        if complete:
+            self._begin()
         self._metrics.close()
         if complete:
             self.activate_version()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Where the service gives no hint: what Dataverse's own says in practice.
-START = 4
+# Before the service has said what it recommends: far below the 52 requests at once that Dataverse
+# refuses a user.
+START = 8
 # An answer that takes so many times as long as usual is not fast any more.
 SLOW = 2.0
 # How much the last answer counts in what is usual: tables differ, and the service has its days.
@@ -24,6 +25,7 @@ class Parallelism:
         self.maximum = maximum
         self._limit = float(min(START, maximum))
         self._hinted = False
+        self._refused = False
         self._usual = 0.0
 
     @property
@@ -41,11 +43,14 @@ class Parallelism:
         if not self._hinted and hint is not None and hint.isascii() and hint.isdigit():
             self._hinted = True
             self._limit = float(min(max(int(hint), 1), self.maximum))
-        if not self._usual or seconds <= SLOW * self._usual:
-            # One request more after as many answers as there are requests in flight.
-            self._limit = min(self._limit + 1 / self._limit, self.maximum)
+        elif not self._usual or seconds <= SLOW * self._usual:
+            # Doubled by as many answers as there are requests in flight, until the service
+            # refuses one; from then on one more by as many: it is near what it bears.
+            more = 1 / self._limit if self._refused else 1
+            self._limit = min(self._limit + more, self.maximum)
         self._usual += (WEIGHT if self._usual else 1) * (seconds - self._usual)
 
     def refused(self) -> None:
         """Learn from a 429."""
+        self._refused = True
         self._limit = max(1.0, self._limit / 2)

@@ -2,8 +2,8 @@
 
 The first load of a large table is cut into ranges of the replication key. How wide they are is
 learnt from the rows themselves: each page tells how many rows there are to a unit of the key. A
-range that turns out to hold more than a page is cut where its page ends, and the rest of it becomes
-a range of its own, next in order; so the widths need not be right, only useful.
+range that turns out to hold much more is cut where its page ends, and the rest of it becomes a
+range of its own, next in order; so the widths need not be right, only useful.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.records import Page
 
-# A range is made for so many pages, read one behind the other: enough that its last page, which
-# is seldom full, counts little. One of twice as many is divided.
-PAGES_A_RANGE = 2.5
+# A range is made for so many pages, read one behind the other: a little less than three, for its
+# last page is seldom full, and a few rows cost as much time as a page of them.
+PAGES_A_RANGE = 2.85
+# Near the table's end they are smaller, so that all requests in flight end together; the smallest.
+SMALLEST_RANGE = 0.9
+# A range that seems to hold so many times what it was made for is divided.
+TOO_WIDE = 1.5
 # No wider than so many times the one before: where rows lie unevenly, the width feels its way.
 GROWTH = 4.0
 
@@ -98,6 +102,7 @@ class Range:
         busy: Whether a request for it is on its way.
         done: Whether all of it was fetched.
         rows: How many were fetched.
+        reached: Up to where.
         pages: What was fetched and not yet written.
     """
 
@@ -107,6 +112,7 @@ class Range:
     busy: bool = False
     done: bool = False
     rows: int = 0
+    reached: int | None = None
     pages: deque[Page] = field(default_factory=deque)
     _links: set[str] = field(default_factory=set)
 
@@ -137,16 +143,20 @@ class Ranges:
     Args:
         scale: How values of the replication key can be divided; None if they can't, and the table
             is read link by link.
+        parallel: How many requests there may be for it at once.
     """
 
-    def __init__(self, scale: Scale | None) -> None:
+    def __init__(self, scale: Scale | None, parallel: int = 1) -> None:
         self.scale = scale
+        self._parallel = parallel
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was asked for.
         self.measured = scale is None
         self._ranges: deque[Range] = deque([Range()])
         self._rows_a_page = 0
         self._rows_a_unit = 0.0
+        # Up to where rows were counted: what lies ahead is likest to what was read last.
+        self._counted_to = 0
 
     @property
     def finished(self) -> bool:
@@ -182,23 +192,25 @@ class Ranges:
         Args:
             asked: The range, as `next` gave it.
         """
-        return self.maximum is not None and self._is_wide(asked)
+        return self._pages(asked) > TOO_WIDE * PAGES_A_RANGE
 
-    def _is_wide(self, part: Range) -> bool:
-        """Tell whether a range is likely to hold more than is read link by link."""
-        if self.maximum is None or part.low is None or not self._rows_a_unit:
-            return True
-        high = part.high.position if part.high else self.maximum
-        width = min(high, self.maximum) - part.low.position
-        return width * self._rows_a_unit > 2 * PAGES_A_RANGE * self._rows_a_page
+    def _pages(self, part: Range) -> float:
+        """Estimate how many pages of a range are still to be fetched; none where none can tell."""
+        low = part.low.position if part.reached is None and part.low else part.reached
+        if self.maximum is None or low is None or not self._rows_a_page:
+            return 0.0
+        high = min(part.high.position, self.maximum) if part.high else self.maximum
+        return (high - low) * self._rows_a_unit / self._rows_a_page
 
     def _narrow(self, index: int, wide: Range) -> None:
         """Divide a range that is likely to hold too much."""
+        pages = self._pages(wide)
+        wanted = min(PAGES_A_RANGE, max(SMALLEST_RANGE, pages / self._parallel))
         if self.scale is None or wide.low is None or wide.link is not None:
             return
-        if not (self._rows_a_unit and self.cuts(wide)):
+        if pages <= TOO_WIDE * wanted:
             return
-        width = max(1, int(PAGES_A_RANGE * self._rows_a_page / self._rows_a_unit))
+        width = max(1, int(wanted * self._rows_a_page / self._rows_a_unit))
         middle = self.scale.edge(wide.low.position + width)
         if wide.high is None or middle < wide.high.position:
             bound = Bound(middle, self.scale.literal(middle))
@@ -220,6 +232,8 @@ class Ranges:
         asked.rows += page.rows
         if page.rows:
             asked.pages.append(page)
+        if page.last is not None and self.scale is not None:
+            asked.reached = self.scale.position(page.last)
         if page.cut is not None and self.scale is not None:
             bound = Bound(self.scale.position(page.cut), page.cut)
             rest = Range(low=bound, high=asked.high)
@@ -232,19 +246,16 @@ class Ranges:
         if self.scale is None:
             return
         if not asked.done or page.cut is not None:
-            self._rows_a_page = max(self._rows_a_page, page.rows)
-        if asked.done and asked.low is not None:
-            rows, low = asked.rows, asked.low.position
-        elif page.first is not None:
-            rows, low = page.rows, self.scale.position(page.first)
-        else:
+            self._rows_a_page = max(self._rows_a_page, page.sent)
+        rows, low, high = page.rows, page.first, page.last
+        if asked.done and asked.low is not None and asked.high is not None:
+            rows, low, high = asked.rows, asked.low.literal, asked.high.literal
+        if low is None or high is None:
             return
-        if asked.done:
-            high = asked.high.position if asked.high else low
-        else:
-            high = low if page.last is None else self.scale.position(page.last)
-        if high > low:
-            self._rows_a_unit = max(rows / (high - low), self._rows_a_unit / GROWTH)
+        start, end = self.scale.position(low), self.scale.position(high)
+        if end > start and end >= self._counted_to:
+            self._counted_to = end
+            self._rows_a_unit = max(rows / (end - start), self._rows_a_unit / GROWTH)
 
     def take(self) -> Iterator[Page]:
         """Yield the pages that are next in order and there."""

@@ -8,11 +8,13 @@ selected is passed over, numbers keep every digit, and encoding copies text.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
 
     import requests
 
-T = TypeVar("T")
 Value = str | int | None
 
-# A page leaves in pieces of so many rows: between two of them a signal is obeyed.
-ROWS_A_PIECE = 500
+# A page is taken apart, and leaves, in pieces of so many rows: their values fit into the
+# processor's cache, other threads get their turn between two pieces, and a signal is obeyed there.
+ROWS_A_PIECE = 250
+
+# What is cut off a page is fetched again.
+MOST_OF_A_PAGE = 0.8
 
 MOST_DIGITS = 1000
 
@@ -75,6 +80,7 @@ class Page:
     Attributes:
         pieces: Its rows.
         rows: How many the page holds.
+        sent: How many the service had sent, before the page was cut.
         size: Bytes that it takes.
         first: Value of the replication key in the first row.
         last: The same in the last row.
@@ -84,6 +90,7 @@ class Page:
 
     pieces: tuple[Piece, ...]
     rows: int
+    sent: int
     size: int
     first: Value
     last: Value
@@ -118,8 +125,12 @@ class Codec:
         }
         # Names of columns need not be names in Python.
         fields = {name: f"c{i}" for i, name in enumerate(columns)}
-        self._key = None if key is None else fields[key]
+        self._key = None if key is None else _only(key)
         self._numbers = [fields[name] for name in columns if "number" in columns[name]["type"]]
+        self._numbers_of: Callable[[Any], tuple[Raw, ...]] = lambda _: ()
+        if self._numbers:
+            # Each twice: of a single name, attrgetter would give the value itself.
+            self._numbers_of = attrgetter(*self._numbers, *self._numbers)
         self._open = [fields[name] for name in columns if _is_open(columns[name])]
         row = msgspec.defstruct(
             "Row",
@@ -133,10 +144,7 @@ class Codec:
             ],
             gc=False,
         )
-        link = msgspec.field(default=None, name=NEXT_LINK)
-        self._page = msgspec.json.Decoder(
-            msgspec.defstruct("Page", [("value", list[row]), ("next_link", str | None, link)])  # type: ignore[valid-type]
-        )
+        self._row = msgspec.json.Decoder(row)
         self._message: Any = msgspec.defstruct(
             "Message",
             [
@@ -165,61 +173,68 @@ class Codec:
         Raises:
             ServiceError: The answer is no page of rows.
         """
-        page: Any = _decode(self._page, response)
-        rows: list[Any] = page.value
-        self._mend(rows)
-        cut_at: Value = None
-        if cut and page.next_link is not None and (kept := self._before_last_value(rows)):
-            cut_at = self._key_of(rows)
-            rows = rows[:kept]
-        pieces = tuple(self._pieces(rows))
-        return Page(
-            pieces=pieces,
-            rows=len(rows),
-            size=sum(len(piece.lines) for piece in pieces),
-            first=self._key_of(rows[:1]),
-            last=self._key_of(rows),
-            cut=cut_at,
-            next_link=page.next_link if cut_at is None else None,
-        )
+        with _reading(response):
+            page = _pages.decode(_compact(response.content))
+            rows = page.value
+            cut_at: Value = None
+            if (
+                cut
+                and page.next_link is not None
+                and (kept := self._before_last_value(rows)) >= MOST_OF_A_PAGE * len(rows)
+            ):
+                cut_at = self._key_of(rows)
+                rows = rows[:kept]
+            pieces = tuple(self._pieces(rows))
+            return Page(
+                pieces=pieces,
+                rows=len(rows),
+                sent=len(page.value),
+                size=sum(len(piece.lines) for piece in pieces),
+                first=self._key_of(rows[:1]),
+                last=self._key_of(rows),
+                cut=cut_at,
+                next_link=page.next_link if cut_at is None else None,
+            )
 
-    def _pieces(self, rows: Sequence[Any]) -> Iterator[Piece]:
+    def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece]:
         now = datetime.now(UTC).isoformat()
         message, stream, version = self._message, self._stream, self._version
-        for start in range(0, len(rows), ROWS_A_PIECE):
-            part = rows[start : start + ROWS_A_PIECE]
+        for start in range(0, len(texts), ROWS_A_PIECE):
+            part = texts[start : start + ROWS_A_PIECE]
+            rows = [self._row.decode(text) for text in part]
+            self._mend(rows)
             lines = encoder.encode_lines(
-                [message("RECORD", stream, row, version, now) for row in part]
+                [message("RECORD", stream, row, version, now) for row in rows]
             )
-            yield Piece(lines, len(part), self._key_of(part))
+            yield Piece(lines, len(rows), self._key_of(part))
 
     def _mend(self, rows: Sequence[Any]) -> None:
         """Change the few values that can't stay as the service wrote them."""
-        for name in self._numbers:
-            # Numbers have no quotation marks: one look at all of a column's text.
-            if b'"' in b"".join(map(attrgetter(name), rows)):
-                for row in rows:
+        # Numbers have no quotation marks: one look at the text of all of them.
+        if b'"' in b"".join(chain(*map(self._numbers_of, rows))):
+            for row in rows:
+                for name in self._numbers:
                     if bytes(getattr(row, name)) in NOT_NUMBERS:
                         setattr(row, name, NULL)
         for name in self._open:
             for row in rows:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
 
-    def _before_last_value(self, rows: Sequence[Any]) -> int:
+    def _before_last_value(self, rows: Sequence[Raw]) -> int:
         """Count the rows before those that share the last row's value of the key."""
         if not rows or self._key is None:
             return 0
-        last = bytes(getattr(rows[-1], self._key))
+        last = self._key.decode(rows[-1])
         kept = len(rows)
-        while kept and bytes(getattr(rows[kept - 1], self._key)) == last:
+        while kept and self._key.decode(rows[kept - 1]) == last:
             kept -= 1
         return kept
 
-    def _key_of(self, rows: Sequence[Any]) -> Value:
+    def _key_of(self, rows: Sequence[Raw]) -> Value:
         """Read the replication key of the last of some rows."""
         if not rows or self._key is None:
             return None
-        value: Value = msgspec.json.decode(getattr(rows[-1], self._key))
+        value: Value = self._key.decode(rows[-1]).value
         return value
 
 
@@ -242,11 +257,16 @@ class _Link(msgspec.Struct):
     next_link: str | None = msgspec.field(default=None, name=NEXT_LINK)
 
 
+class _Page(_Link, kw_only=True):
+    value: list[Raw]
+
+
 class _Rows(msgspec.Struct):
     value: list[dict[str, Any]]
 
 
 _rows = msgspec.json.Decoder(_Rows)
+_pages = msgspec.json.Decoder(_Page)
 _link = msgspec.json.Decoder(_Link)
 _untyped = msgspec.json.Decoder(dict[str, Any], float_hook=Digits)
 _value = msgspec.json.Decoder(Any, float_hook=Digits)
@@ -264,7 +284,8 @@ def next_link(response: requests.Response) -> str | None:
     Raises:
         ServiceError: The answer is no page of rows.
     """
-    return _decode(_link, response).next_link
+    with _reading(response):
+        return _link.decode(_compact(response.content)).next_link
 
 
 def single(response: requests.Response, column: str) -> Value:
@@ -280,8 +301,15 @@ def single(response: requests.Response, column: str) -> Value:
     Raises:
         ServiceError: The answer is no page of rows.
     """
-    rows = _decode(_rows, response).value
-    return rows[0].get(column) if rows else None
+    with _reading(response):
+        rows = _rows.decode(_compact(response.content)).value
+        return rows[0].get(column) if rows else None
+
+
+def _only(column: str) -> msgspec.json.Decoder[Any]:
+    """Make what reads one column of a row, as its `value`, and passes over the others."""
+    name = msgspec.field(default=None, name=column)
+    return msgspec.json.Decoder(msgspec.defstruct("Only", [("value", Any, name)]))
 
 
 def _type(
@@ -348,9 +376,11 @@ def _encode_other(value: object) -> object:
 encoder = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
 
 
-def _decode(decoder: msgspec.json.Decoder[T], response: requests.Response) -> T:
+@contextmanager
+def _reading(response: requests.Response) -> Iterator[None]:
+    """Tell of an answer that can't be read as what it should be."""
     try:
-        return decoder.decode(_compact(response.content))
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         kind = response.headers.get("Content-Type", "no content type")
         msg = (

@@ -18,15 +18,15 @@ def answered(maximum: int, answers: list[float], hint: str | None = None) -> Par
 
 
 def test_it_starts_at_what_the_service_recommends() -> None:
-    parallelism = Parallelism(8)
-    assert parallelism.limit == 4
+    parallelism = Parallelism(20)
+    assert parallelism.limit == 8
     parallelism.answered(FAST, "2")
     assert parallelism.limit == 2
 
 
 @pytest.mark.parametrize("hint", [None, "", "many", "-3", "²"])
 def test_without_a_useful_hint_it_starts_all_the_same(hint: str | None) -> None:
-    assert answered(8, [FAST], hint).limit == 4
+    assert answered(20, [FAST], hint).limit == 9
 
 
 def test_a_hint_counts_once_and_never_beyond_the_maximum() -> None:
@@ -41,7 +41,21 @@ def test_it_grows_while_answers_stay_fast() -> None:
 
 
 def test_it_stays_while_answers_are_slower_than_usual() -> None:
-    assert answered(8, [FAST] * 2 + [SLOW] * 3, "4").limit == 4
+    assert answered(8, [FAST] * 2 + [SLOW] * 3, "4").limit == 5
+
+
+def test_it_doubles_by_as_many_answers_as_are_in_flight_until_it_is_refused() -> None:
+    parallelism = answered(40, [FAST], "4")
+    for _ in range(4):
+        parallelism.answered(FAST, None)
+    assert parallelism.limit == 8
+    parallelism.refused()
+    for _ in range(4):
+        parallelism.answered(FAST, None)
+    assert parallelism.limit == 4
+    for _ in range(2):
+        parallelism.answered(FAST, None)
+    assert parallelism.limit == 5
 
 
 def test_it_grows_where_slow_is_usual() -> None:

@@ -45,7 +45,7 @@ class Table:
         ]
         start = int(asked.link or 0)
         found, more = rows[start : start + self.page], len(rows) > start + self.page
-        cut_at = None
+        cut_at, sent = None, len(found)
         if cut and more:
             kept = [row for row in found if row.position < found[-1].position]
             if kept:
@@ -53,6 +53,7 @@ class Table:
         page = Page(
             pieces=(Piece(b"", len(found), None),),
             rows=len(found),
+            sent=sent,
             size=len(found),
             first=self.scale.literal(found[0].position) if found else None,
             last=self.scale.literal(found[-1].position) if found else None,
@@ -67,7 +68,7 @@ def read(
     table: Table, *, parallel: int, choose: Callable[[int], int], measure: bool = True
 ) -> list[Row]:
     """Read a table with so many requests in flight; `choose` says which is answered next."""
-    ranges = Ranges(table.scale)
+    ranges = Ranges(table.scale, parallel)
     in_flight: list[tuple[Range, bool]] = []
     rows: list[Row] = []
     pages = []  # kept, so that none takes the id of another
