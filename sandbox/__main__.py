@@ -31,6 +31,8 @@ def settings(origin: str) -> dict[str, str]:
         "client_secret": tokens.SECRET,
         "refresh_token": tokens.REFRESH_TOKEN,
         "scope": f"{origin}/.default",
+        "authorization_uri": f"{origin}/{tokens.TENANT}/oauth2/v2.0/authorize",
+        "device_authorization_uri": f"{origin}/{tokens.TENANT}/oauth2/v2.0/devicecode",
         "tenant_id": tokens.TENANT,
         "public_client_id": tokens.PUBLIC_CLIENT,
         "public_refresh_token": tokens.PUBLIC_REFRESH_TOKEN,

@@ -13,7 +13,9 @@ from starlette.routing import Route
 from sandbox import tokens
 from sandbox.control import Control
 from sandbox.faults import FaultLayer
-from sandbox.tokens import TokenError
+from sandbox.sign_in_pages import SignInPages
+from sandbox.token_errors import TokenError, require
+from sandbox.tokens import TokenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,13 @@ def _json(body: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, headers, "application/json; charset=utf-8")
 
 
+async def _token_request(request: Request) -> TokenRequest:
+    form = dict(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True))
+    origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    v1 = "/v2.0/" not in request.url.path
+    return TokenRequest(request.path_params["tenant"], form, origin, v1)
+
+
 def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultLayer:
     """The whole sandbox as one ASGI application.
 
@@ -38,15 +47,25 @@ def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultL
         abort: closes the connection of a client's address, for the faults.
     """
     control = Control(service)
+    authority = service.authority
 
     async def token(request: Request) -> Response:
-        form = dict(parse_qsl((await request.body()).decode("latin-1"), keep_blank_values=True))
-        host = request.headers.get("host", "")
-        v1 = "/v2.0/" not in request.url.path
         try:
-            return _json(service.authority.token(request.path_params["tenant"], form, host, v1=v1))
+            return _json(authority.token(await _token_request(request)))
         except TokenError as error:
             return _json(error.body(), error.status)
+
+    async def device_code(request: Request) -> Response:
+        asked = await _token_request(request)
+        client, scope = asked.form.get("client_id", ""), asked.form.get("scope", "")
+        try:
+            authority.check_tenant(asked.tenant)
+            authority.check_client(client)
+            require(asked.form, "scope")
+            authority.resource_of(scope, asked.origin)
+        except TokenError as error:
+            return _json(error.body(), error.status)
+        return _json(authority.sign_ins.device(client, scope, f"{asked.origin}/devicelogin"))
 
     async def openid_configuration(request: Request) -> Response:
         tenant = request.path_params["tenant"]
@@ -70,8 +89,10 @@ def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultL
     app = Starlette(
         routes=[
             *control.routes(),
+            *SignInPages(authority).routes(),
             Route("/{tenant}/oauth2/v2.0/token", token, methods=["POST"]),
             Route("/{tenant}/oauth2/token", token, methods=["POST"]),
+            Route("/{tenant}/oauth2/v2.0/devicecode", device_code, methods=["POST"]),
             Route("/{tenant}/v2.0/.well-known/openid-configuration", openid_configuration),
             Route("/api/data/{rest:path}", service.respond, methods=METHODS),
         ]

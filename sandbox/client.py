@@ -20,6 +20,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from sandbox.token_errors import INVALID_GRANT, TokenError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -121,9 +123,60 @@ class Sandbox:
         """Refuse a refresh token, because it is `revoked`, `inactive` or `expired`."""
         self._ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
 
+    def refuse_sign_in(
+        self, code: int, error: str = INVALID_GRANT, status: int = 400, **fault: Any
+    ) -> None:
+        """Let the token endpoint refuse the next request with a code of Entra ID's.
+
+        Args:
+            code: such as 50076.
+            error: the error of OAuth 2.0 that goes with it.
+            status: of the answer.
+            **fault: more of the attributes of `sandbox.faults.Fault`.
+        """
+        body = TokenError(error, code, "Refused, as ordered.", status).body()
+        self.fault("/token", method="POST", status=status, body=body, **fault)
+
+    def issued(self) -> list[str]:
+        """Every token and code that was issued so far, and every assertion that was sent."""
+        found: list[str] = self._ask("GET", "tokens")
+        return found
+
+    def register_certificate(self, certificate: str) -> str:
+        """Let the confidential app sign in with a certificate.
+
+        Args:
+            certificate: its text in PEM.
+
+        Returns:
+            The thumbprint, as the page of the app shows it.
+        """
+        thumbprint: str = self._ask("POST", "certificates", {"certificate": certificate})
+        return thumbprint
+
+    def trust(self, issuer: str, subject: str, public_key: str) -> None:
+        """Let the confidential app sign in with what another issuer signs (workload identity).
+
+        Args:
+            issuer: the claim `iss` of its tokens.
+            subject: their claim `sub`.
+            public_key: in PEM, of the key that signs them.
+        """
+        order = {"issuer": issuer, "subject": subject, "public_key": public_key}
+        self._ask("POST", "federations", {"client": self.announced["client_id"], **order})
+
+    def approve_device(self, user_code: str) -> None:
+        """Sign in where a device shows a code, without a browser."""
+        self._ask("POST", "devices", {"user_code": user_code, "approved": True})
+
+    def decline_device(self, user_code: str) -> None:
+        """Cancel where a device shows a code, without a browser."""
+        self._ask("POST", "devices", {"user_code": user_code, "approved": False})
+
     def configure(self, **switches: Any) -> Row:
-        """Set switches: `page_delay_ms`, `page_size_cap`, `forbidden_tables`,
-        `compress`, `token_lifetime`, `single_use_refresh_tokens`, `delta_token_days`.
+        """Set switches: the attributes of `sandbox.service.Switches`, and `token_lifetime`,
+        `single_use_refresh_tokens`, `resource`, `device_code_lifetime`, `device_code_interval`,
+        `delta_token_days`.
 
         Returns:
             What they were before, to be set again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.assertions import Federation
 from sandbox.errors import ServiceError
 from sandbox.faults import Fault
+from sandbox.tokens import CLIENT
 from sandbox.writing import Writer
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ class Control:
             self._route("/sandbox/faults", "DELETE", self._clear_faults),
             self._route("/sandbox/tokens/expire", "POST", self._expire),
             self._route("/sandbox/tokens/revoke", "POST", self._revoke),
+            self._route("/sandbox/tokens", "GET", self._issued),
+            self._route("/sandbox/certificates", "POST", self._register),
+            self._route("/sandbox/federations", "POST", self._trust),
+            self._route("/sandbox/devices", "POST", self._decide),
             self._route("/sandbox/deltas/expire", "POST", self._expire_deltas),
             self._route("/sandbox/configure", "POST", self._configure),
         ]
@@ -129,6 +136,29 @@ class Control:
         self.service.authority.revoke(order["refresh_token"], order.get("reason", "revoked"))
         return {}
 
+    async def _issued(self, _request: Request) -> object:
+        authority = self.service.authority
+        return [*authority.issued, *authority.sign_ins.issued]
+
+    async def _register(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, str])
+        assertions = self.service.authority.assertions
+        return assertions.register(order.get("client_id", CLIENT), order["certificate"])
+
+    async def _trust(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=Federation)
+        self.service.authority.assertions.trust(order)
+        return {}
+
+    async def _decide(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, Any])
+        device = self.service.authority.sign_ins.waiting(order["user_code"])
+        if device is None:
+            message = "No device waits for this code."
+            raise OrderError(message)
+        device.approved = order["approved"]
+        return {}
+
     async def _expire_deltas(self, _request: Request) -> object:
         self.service.changes.expire()
         return {}
@@ -139,11 +169,11 @@ class Control:
         places: dict[str, tuple[object, str]] = {
             "token_lifetime": (authority, "lifetime"),
             "single_use_refresh_tokens": (authority, "single_use"),
+            "resource": (authority, "resource"),
+            "device_code_lifetime": (authority.sign_ins, "device_code_lifetime"),
+            "device_code_interval": (authority.sign_ins, "device_code_interval"),
             "delta_token_days": (self.service.changes, "days"),
-            "page_delay_ms": (switches, "page_delay_ms"),
-            "page_size_cap": (switches, "page_size_cap"),
-            "forbidden_tables": (switches, "forbidden_tables"),
-            "compress": (switches, "compress"),
+            **{each.name: (switches, each.name) for each in fields(switches)},
         }
         if unknown := set(order) - set(places):
             message = f"Unknown switches: {sorted(unknown)}; there are {sorted(places)}."

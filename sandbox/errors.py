@@ -91,6 +91,17 @@ def unauthorized(tenant: str, authority: str, resource: str) -> ServiceError:
     return ServiceError(401, "0x80048d06", "Unauthorized", {"WWW-Authenticate": challenge})
 
 
+def not_a_member() -> ServiceError:
+    """A caller whose token is good, but who has no user in the organisation."""
+    return ServiceError(403, "0x80072560", "The user is not a member of the organization.")
+
+
+def disabled_user(user: str) -> ServiceError:
+    """A caller whose user is disabled."""
+    message = f"The specified user(Id = {user}) is disabled. Consider enabling this user."
+    return ServiceError(403, "0x80040225", message)
+
+
 def url_too_long() -> ServiceError:
     """A URL above 32,768 characters."""
     return ServiceError(414, QUERY_ERROR, "The request URI is too long.")

@@ -57,6 +57,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         relative_next_link: give the nextLink relative to the service root.
         empty_page: give no rows, and a nextLink that goes on.
         html: answer 200 with a web page.
+        echo: answer 400, and repeat headers and body of the request, as some gateways do.
     """
 
     path: str = ""
@@ -77,6 +78,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     relative_next_link: bool = False
     empty_page: bool = False
     html: bool = False
+    echo: bool = False
 
     def answer(self) -> tuple[int, dict[str, str], bytes] | None:
         """The answer that takes the place of the service's, if there is one."""
@@ -200,6 +202,10 @@ class FaultLayer:
         if fault.drop:
             self.abort(scope["client"])
             return
+        if fault.echo:
+            body = await _echo(scope, receive)
+            await _send(send, 400, [(b"content-type", b"application/json")], body)
+            return
         if (answer := fault.answer()) is not None:
             status, headers, body = answer
             await _send(send, status, list(_raw(headers, len(body))), body)
@@ -241,6 +247,21 @@ class FaultLayer:
         headers = [header for header in headers if header[0] != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
         await _send(send, start["status"], headers, body)
+
+
+async def _echo(scope: Scope, receive: Receive) -> bytes:
+    """An error that repeats its request: in the words of the service, and of the sign-in host."""
+    said = [f"{name.decode()}: {value.decode('latin-1')}" for name, value in scope["headers"]]
+    more = True
+    while more:
+        message = await receive()
+        content = message.get("body", b"").decode("latin-1")
+        said += [content, unquote(content.replace("+", " "))]
+        more = message.get("more_body", False)
+    words = f"AADSTS9002313: Invalid request: {' '.join(said)}"
+    if scope["path"].startswith("/api/data/"):
+        return _error("0x80048d19", words)
+    return msgspec.json.encode({"error": "invalid_request", "error_description": words})
 
 
 def _relative(match: re.Match[bytes]) -> bytes:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 from starlette.responses import Response
 
-from sandbox import batch, errors, metadata, tokens
+from sandbox import batch, caller, errors, introspection, metadata, tokens
 from sandbox.changes import ChangeTracking
 from sandbox.definitions import Definitions
 from sandbox.errors import ServiceError
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 LONGEST_URL = 32_768
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
-USER = "00000000-5a4d-4b0c-8b0c-000000005e12"
 BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
 ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
 JSON = "application/json; odata.metadata=minimal"
@@ -58,12 +57,22 @@ class Switches:
         page_size_cap: the most rows of a page.
         forbidden_tables: logical names of tables that the caller may not read.
         compress: whether callers who take gzip get it.
+        authority_url: scheme and host of the sign-in host that the challenge names; without
+            one, the address that was asked.
+        introspection_url: where another authority says which of its tokens are good, with the
+            service's name and password there: such tokens are accepted too.
+        not_a_member: whether the caller has no user in the organisation.
+        disabled_user: whether the caller's user is disabled.
     """
 
     page_delay_ms: int = 0
     page_size_cap: int = LARGEST_PAGE
     forbidden_tables: list[str] = field(default_factory=list)
     compress: bool = True
+    authority_url: str = ""
+    introspection_url: str = ""
+    not_a_member: bool = False
+    disabled_user: bool = False
 
 
 @dataclass
@@ -95,6 +104,7 @@ class Service:
         self.model = model
         self.store = store
         self.authority = authority
+        self.user = caller.seat(store)
         self.switches = Switches()
         self.pages = Pages(model, store)
         self.changes = ChangeTracking(self.pages)
@@ -135,9 +145,7 @@ class Service:
         if len(str(request.url)) > LONGEST_URL:
             raise errors.url_too_long()
         origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self.authority.is_valid(token):
-            raise errors.unauthorized(tokens.TENANT, origin, origin)
+        await self._check_caller(request.headers.get("authorization", ""), origin)
         _, _, version, path = unquote(raw_path).lstrip("/").split("/", 3)
         if version not in VERSIONS:
             raise errors.unknown_segment(version)
@@ -155,6 +163,23 @@ class Service:
             gzipped=self._gives_gzip(request),
             empty=bool(request.scope.get("sandbox.empty_page")),
         )
+
+    async def _check_caller(self, authorization: str, origin: str) -> None:
+        """Refuse callers without a good token, and those who are no users of the organisation."""
+        scheme, _, token = authorization.partition(" ")
+        known = scheme.lower() == "bearer" and self.authority.is_valid(token, origin)
+        if not known and token and self.switches.introspection_url:
+            ask = partial(introspection.is_active, self.switches.introspection_url, token)
+            known = await self._in_thread(ask)
+            self.authority.issued.append(token)
+        if not known:
+            authority_url = self.switches.authority_url or origin
+            resource = origin.replace(".api.", ".", 1)
+            raise errors.unauthorized(tokens.TENANT, authority_url, resource)
+        if self.switches.not_a_member:
+            raise errors.not_a_member()
+        if self.switches.disabled_user:
+            raise errors.disabled_user(self.user)
 
     async def get(  # noqa: PLR0913  - the parts of a request
         self, path: str, root: str, raw: str, prefer: str, *, gzipped: bool, empty: bool = False
@@ -242,7 +267,7 @@ class Service:
         if not table.readable:
             raise errors.not_readable(table.name)
         if table.name in self.switches.forbidden_tables:
-            raise errors.no_privilege(USER, table.name, table.schema_name, table.type_code)
+            raise errors.no_privilege(self.user, table.name, table.schema_name, table.type_code)
 
     async def _kept(
         self,
@@ -271,7 +296,7 @@ class Service:
         answer = {
             "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
             "BusinessUnitId": BUSINESS_UNIT,
-            "UserId": USER,
+            "UserId": self.user,
             "OrganizationId": ORGANIZATION,
         }
         return msgspec.json.encode(answer)

@@ -1,7 +1,7 @@
-"""The token endpoint: what Entra ID answers to a refresh token or a client secret.
+"""The token endpoint: what Entra ID answers to each grant.
 
-Sources: Microsoft Learn, "OAuth 2.0 authorization code flow", "client credentials flow",
-"Microsoft Entra authentication and authorization error codes".
+Sources: Microsoft Learn, "OAuth 2.0 authorization code flow", "client credentials flow", "device
+authorization grant flow", "Microsoft Entra authentication and authorization error codes".
 """
 
 from __future__ import annotations
@@ -10,59 +10,35 @@ import base64
 import json
 import secrets
 import time
-import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox.assertions import Assertions
+from sandbox.caller import ACCOUNT, PERSON
+from sandbox.sign_ins import SignIns
+from sandbox.token_errors import (
+    INVALID_CLIENT,
+    INVALID_GRANT,
+    INVALID_REQUEST,
+    INVALID_RESOURCE,
+    INVALID_SCOPE,
+    UNAUTHORIZED_CLIENT,
+    UNSUPPORTED_GRANT_TYPE,
+    TokenError,
+    require,
+)
+
 TENANT = "5a4db0c0-5a4d-4b0c-8b0c-5a4db0c05a4d"
-INVALID_CLIENT = "invalid_client"
-INVALID_GRANT = "invalid_grant"
-INVALID_REQUEST = "invalid_request"
-INVALID_RESOURCE = "invalid_resource"
-INVALID_SCOPE = "invalid_scope"
-UNAUTHORIZED_CLIENT = "unauthorized_client"
-UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
 TENANT_NAMES = frozenset({TENANT, "common", "organizations", "sandbox.onmicrosoft.com"})
+# What the service is called where it is not asked by its address.
+ORGANISATION = "https://sandbox.crm.dynamics.com"
 CLIENT = "c11e0000-5a4d-4b0c-8b0c-00000000c11e"
 PUBLIC_CLIENT = "c11e0000-5a4d-4b0c-8b0c-0000000b11c0"
 SECRET = "sandbox-secret-not-real"  # noqa: S105  - invented, and says so
 REFRESH_TOKEN = "sandbox-refresh-token-not-real"  # noqa: S105  - as above
 PUBLIC_REFRESH_TOKEN = "sandbox-public-refresh-token-not-real"  # noqa: S105  - as above
-
-
-class TokenError(Exception):
-    """A refusal of the token endpoint."""
-
-    def __init__(self, error: str, code: int, text: str, status: int = 400) -> None:
-        super().__init__(text)
-        self.error = error
-        self.code = code
-        self.text = text
-        self.status = status
-
-    def body(self) -> dict[str, Any]:
-        """The JSON body, with ids and time as Entra ID adds them."""
-        trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-        return {
-            "error": self.error,
-            "error_description": f"AADSTS{self.code}: {self.text} Trace ID: {trace} "
-            f"Correlation ID: {correlation} Timestamp: {now}",
-            "error_codes": [self.code],
-            "timestamp": now,
-            "trace_id": trace,
-            "correlation_id": correlation,
-            "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
-        }
-
-
-@dataclass
-class _Refresh:
-    client: str
-    refusal: tuple[int, str] | None = None
-
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 REVOKED = (
     50173,
@@ -83,6 +59,41 @@ REDEEMED = (70000, "The provided value for the input parameter 'refresh_token' i
 REFUSALS = {"revoked": REVOKED, "inactive": INACTIVE, "expired": TOO_OLD}
 
 
+@dataclass(frozen=True)
+class TokenRequest:
+    """What the token endpoint is asked.
+
+    Attributes:
+        tenant: of the URL.
+        form: the fields.
+        origin: scheme and host of the URL, as the caller sees them.
+        v1: whether the older endpoint was asked, which takes `resource`.
+    """
+
+    tenant: str
+    form: dict[str, str]
+    origin: str
+    v1: bool = False
+
+    @property
+    def url(self) -> str:
+        """The address that was asked."""
+        return f"{self.origin}/{self.tenant}/oauth2/{'' if self.v1 else 'v2.0/'}token"
+
+
+@dataclass
+class _Refresh:
+    client: str
+    resource: str = ""
+    refusal: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class _Access:
+    resource: str
+    ends: float
+
+
 @dataclass
 class Authority:
     """Issues tokens and knows which are good.
@@ -90,11 +101,19 @@ class Authority:
     Attributes:
         lifetime: how long an access token is good, in seconds.
         single_use: whether a refresh token dies when it is used.
+        resource: what a token is for when nobody says; without one, the address that is asked.
+        assertions: what apps may sign instead of sending a secret.
+        sign_ins: of people in a browser.
+        issued: everything that nobody else may see: each token, code and assertion so far.
     """
 
     lifetime: int = 3599
     single_use: bool = False
-    _access: dict[str, float] = field(default_factory=dict)
+    resource: str = ""
+    assertions: Assertions = field(default_factory=Assertions)
+    sign_ins: SignIns = field(default_factory=SignIns)
+    issued: list[str] = field(default_factory=list)
+    _access: dict[str, _Access] = field(default_factory=dict)
     _refresh: dict[str, _Refresh] = field(
         default_factory=lambda: {
             REFRESH_TOKEN: _Refresh(CLIENT),
@@ -102,9 +121,12 @@ class Authority:
         }
     )
 
-    def is_valid(self, access_token: str) -> bool:
-        """Whether the service accepts an access token now."""
-        return self._access.get(access_token, 0.0) > time.time()
+    def is_valid(self, access_token: str, origin: str) -> bool:
+        """Whether the service at an address accepts an access token now."""
+        known = self._access.get(access_token)
+        if known is None or known.ends <= time.time():
+            return False
+        return _organisation(known.resource) in {_organisation(origin), _organisation(ORGANISATION)}
 
     def expire(self) -> None:
         """Let every access token have expired."""
@@ -114,58 +136,99 @@ class Authority:
         """Refuse a refresh token from now on; the reasons are the keys of `REFUSALS`."""
         self._refresh.setdefault(refresh_token, _Refresh(CLIENT)).refusal = REFUSALS[reason]
 
-    def token(self, tenant: str, form: dict[str, str], host: str, *, v1: bool) -> dict[str, Any]:
-        """The answer to a token request.
-
-        Args:
-            tenant: of the URL.
-            form: the fields.
-            host: of the service, a resource that is always known.
-            v1: whether the older endpoint was asked, which takes `resource`.
+    def check_tenant(self, tenant: str) -> None:
+        """Refuse a tenant that there is not.
 
         Raises:
-            TokenError: with the code that Entra ID would give.
+            TokenError: there is none of that name.
         """
         if tenant not in TENANT_NAMES:
             text = (
                 f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
             )
             raise TokenError(INVALID_REQUEST, 90002, text)
-        grant = form.get("grant_type", "")
-        if not grant:
-            text = "The request body must contain the following parameter: 'grant_type'."
-            raise TokenError(INVALID_REQUEST, 900144, text)
-        client = form.get("client_id", "")
+
+    def check_client(self, client: str) -> None:
+        """Refuse an app that there is not.
+
+        Raises:
+            TokenError: there is none of that id.
+        """
         if client not in {CLIENT, PUBLIC_CLIENT}:
             text = f"Application with identifier '{client}' was not found in the directory."
             raise TokenError(UNAUTHORIZED_CLIENT, 700016, text)
-        self._check_secret(client, form.get("client_secret"))
+
+    def token(self, request: TokenRequest) -> dict[str, Any]:
+        """The answer to a token request.
+
+        Raises:
+            TokenError: with the code that Entra ID would give.
+        """
+        self.check_tenant(request.tenant)
+        form = request.form
+        require(form, "grant_type")
+        grant, client = form["grant_type"], form.get("client_id", "")
+        self.check_client(client)
+        self._check_client_credentials(request, client)
+        refresh, scope = True, form.get("scope", "")
         if grant == "refresh_token":
-            self._check_refresh(form.get("refresh_token", ""), client)
-            resource = self._resource(form, host, v1=v1, default=True)
+            require(form, "refresh_token")
+            known = self._redeem(form["refresh_token"], client)
+            default = known.resource or self.resource or request.origin
         elif grant == "client_credentials" and client == CLIENT:
-            resource = self._resource(form, host, v1=v1, default=False)
+            refresh, default = False, ""
+        elif grant in {"authorization_code", DEVICE_CODE}:
+            redeem = self.sign_ins.exchange if grant == "authorization_code" else self.sign_ins.poll
+            signed_in = redeem(form, client)
+            refresh = request.v1 or "offline_access" in signed_in.scope.split()
+            scope = scope or signed_in.scope
+            default = self.resource_of(signed_in.scope, request.origin)
         else:
             text = f"The app requested an unsupported grant type '{grant}'."
             raise TokenError(UNSUPPORTED_GRANT_TYPE, 70003, text)
-        return self._answer(client, resource, form, refresh=grant == "refresh_token", v1=v1)
+        resource = self._resource(request, default)
+        answer = self._answer(client, resource, scope, v1=request.v1)
+        if refresh:
+            answer["refresh_token"] = self._new_refresh(client, resource)
+        if "openid" in scope.split():
+            person = {"name": PERSON, "preferred_username": ACCOUNT}
+            answer["id_token"] = self._signed({"aud": client, **person})
+        return answer
 
-    def _check_secret(self, client: str, secret: str | None) -> None:
+    def resource_of(self, scope: str, origin: str) -> str:
+        """The resource that a person's scopes are for.
+
+        Args:
+            scope: separated by spaces.
+            origin: scheme and host of the address that was asked.
+
+        Raises:
+            TokenError: it is not one of the tenant.
+        """
+        named = [each for each in scope.split() if "://" in each]
+        resource = named[0].rpartition("/")[0] if named else self.resource or origin
+        return self._known(resource, origin)
+
+    def _check_client_credentials(self, request: TokenRequest, client: str) -> None:
+        """Check who asks: a confidential app proves it, a public one has nothing to prove with."""
+        secret, assertion = (request.form.get(n) for n in ("client_secret", "client_assertion"))
         if client == PUBLIC_CLIENT:
-            if secret is not None:
+            if secret is not None or assertion is not None:
                 text = (
                     "Client is public so neither 'client_assertion' nor 'client_secret' should "
                     "be presented."
                 )
                 raise TokenError(INVALID_CLIENT, 700025, text, 401)
-            return
-        if secret is None:
+        elif assertion is not None:
+            self.issued.append(assertion)
+            self.assertions.check(request.form, client, request.url)
+        elif secret is None:
             text = (
                 "The request body must contain the following parameter: 'client_assertion' or "
                 "'client_secret'."
             )
             raise TokenError(INVALID_CLIENT, 7000218, text, 401)
-        if not secrets.compare_digest(secret.encode(), SECRET.encode()):
+        elif not secrets.compare_digest(secret.encode(), SECRET.encode()):
             text = (
                 "Invalid client secret provided. Ensure the secret being sent in the request is "
                 "the client secret value, not the client secret ID, for a secret added to app "
@@ -173,37 +236,38 @@ class Authority:
             )
             raise TokenError(INVALID_CLIENT, 7000215, text, 401)
 
-    def _check_refresh(self, token: str, client: str) -> None:
+    def _redeem(self, token: str, client: str) -> _Refresh:
         known = self._refresh.get(token)
         if known is None or known.client != client:
-            text = (
-                "The refresh token is malformed or was issued to another application."
-                if token
-                else "The request body must contain the following parameter: 'refresh_token'."
-            )
-            raise TokenError(INVALID_GRANT, 9002313 if token else 900144, text)
+            text = "The refresh token is malformed or was issued to another application."
+            raise TokenError(INVALID_GRANT, 9002313, text)
         if known.refusal:
             raise TokenError(INVALID_GRANT, *known.refusal)
         if self.single_use:
             known.refusal = REDEEMED
+        return known
 
-    def _resource(self, form: dict[str, str], host: str, *, v1: bool, default: bool) -> str:
-        own = f"http://{host}"
-        if v1:
-            resource = form.get("resource") or own
-        else:
-            scopes = [s for s in form.get("scope", "").split() if "://" in s]
-            if not scopes and default:
-                return own
-            resource, _, permission = (scopes or [""])[0].rpartition("/")
-            if not default and (permission != ".default" or not resource):
-                text = (
-                    f"The provided value for the input parameter 'scope' is not valid. The scope "
-                    f"{form.get('scope', '')} is not valid."
-                )
-                raise TokenError(INVALID_SCOPE, 1002012, text)
+    def _resource(self, request: TokenRequest, default: str) -> str:
+        """Find what the token is for; without a default, the scope has to say."""
+        if request.v1:
+            return self._known(request.form.get("resource") or default, request.origin)
+        scope = request.form.get("scope", "")
+        scopes = [each for each in scope.split() if "://" in each]
+        if not scopes and default:
+            return self._known(default, request.origin)
+        resource, _, permission = (scopes or [""])[0].rpartition("/")
+        if not default and (permission != ".default" or not resource):
+            text = (
+                f"The provided value for the input parameter 'scope' is not valid. The scope "
+                f"{scope} is not valid."
+            )
+            raise TokenError(INVALID_SCOPE, 1002012, text)
+        return self._known(resource, request.origin)
+
+    def _known(self, resource: str, origin: str) -> str:
+        own = {urlsplit(each).netloc for each in (origin, self.resource)}
         name = urlsplit(resource).hostname or ""
-        if urlsplit(resource).netloc != host and not name.endswith(".dynamics.com"):
+        if urlsplit(resource).netloc not in own and not name.endswith(".dynamics.com"):
             text = (
                 f"The resource principal named {resource} was not found in the tenant named "
                 "Sandbox. This can happen if the application has not been installed by the "
@@ -212,11 +276,8 @@ class Authority:
             raise TokenError(INVALID_RESOURCE, 500011, text)
         return resource.rstrip("/")
 
-    def _answer(
-        self, client: str, resource: str, form: dict[str, str], *, refresh: bool, v1: bool
-    ) -> dict[str, Any]:
+    def _answer(self, client: str, resource: str, scope: str, *, v1: bool) -> dict[str, Any]:
         now = int(time.time())
-        access = self._issue(client, resource, now)
         answer: dict[str, Any] = {"token_type": "Bearer"}
         if v1:
             answer |= {
@@ -229,32 +290,42 @@ class Authority:
             }
         else:
             answer |= {
-                "scope": form.get("scope") or f"{resource}/user_impersonation {resource}/.default",
+                "scope": scope or f"{resource}/user_impersonation {resource}/.default",
                 "expires_in": self.lifetime,
                 "ext_expires_in": self.lifetime,
             }
+        access = self._signed({"aud": resource, "appid": client})
+        self._access[access] = _Access(resource, time.time() + self.lifetime)
         answer["access_token"] = access
-        if refresh:
-            new = f"sandbox-refresh-{secrets.token_urlsafe(24)}-not-real"
-            self._refresh[new] = _Refresh(client)
-            answer["refresh_token"] = new
         return answer
 
-    def _issue(self, client: str, resource: str, now: int) -> str:
-        claims = {
-            "aud": resource,
+    def _new_refresh(self, client: str, resource: str) -> str:
+        new = f"sandbox-refresh-{secrets.token_urlsafe(24)}-not-real"
+        self._refresh[new] = _Refresh(client, resource)
+        self.issued.append(new)
+        return new
+
+    def _signed(self, claims: dict[str, str]) -> str:
+        """Write a token in the form of a JWT, with a signature that is none."""
+        now = int(time.time())
+        whole = {
+            **claims,
             "iss": f"https://sts.windows.net/{TENANT}/",
             "iat": now,
             "exp": now + self.lifetime,
-            "appid": client,
             "tid": TENANT,
             "uti": secrets.token_urlsafe(12),
         }
-        parts = ({"alg": "none", "typ": "JWT"}, claims)
+        parts = ({"alg": "none", "typ": "JWT"}, whole)
         encoded = [
             base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
             for part in parts
         ]
-        token = ".".join([*encoded, "sandbox-not-signed"])
-        self._access[token] = time.time() + self.lifetime
+        token = ".".join([*encoded, "sandbox-not-signed--"])
+        self.issued.append(token)
         return token
+
+
+def _organisation(address: str) -> str:
+    """The host of an address, which Dataverse has with and without `.api`."""
+    return urlsplit(address).netloc.replace(".api.", ".", 1)

@@ -36,6 +36,13 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
     shared_sandbox.configure(**switches)
 
 
+@pytest.fixture(scope="module")
+def own() -> Iterator[Sandbox]:
+    """A sandbox of a module's own, whose tokens may be spoiled."""
+    with running(rows=10) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
 def api(sandbox: Sandbox) -> Api:
     """A signed-in client of the shared sandbox."""

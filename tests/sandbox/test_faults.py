@@ -41,6 +41,16 @@ def test_throttling(api: Api, kind: str, code: str, words: str) -> None:
     assert words in response.json()["error"]["message"]
 
 
+def test_an_answer_that_repeats_the_request(api: Api) -> None:
+    api.sandbox.fault("contacts", echo=True)
+    response = api.get("contacts")
+    authorization = str(api.session.headers["Authorization"])
+    assert response.status_code == 400
+    assert authorization in response.json()["error"]["message"]
+    api.sandbox.fault("/token", echo=True)
+    assert "a secret" in api.token(client_secret="a secret").json()["error_description"]  # noqa: S106
+
+
 def test_which_requests_are_hit(api: Api) -> None:
     api.sandbox.fault(r"accounts.*\$top=\d", method="GET", status=500, skip=1, count=2)
     statuses = [api.get("accounts?$top=1").status_code for _ in range(5)]

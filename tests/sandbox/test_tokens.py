@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from sandbox.client import running
 from tests.sandbox.api import TIMEOUT, Api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox.client import Sandbox
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Sandbox]:
-    """A sandbox whose tokens may be spoiled."""
-    with running(rows=10) as sandbox:
-        yield sandbox
 
 
 def _ask(url: str, **form: str) -> requests.Response:
@@ -157,3 +147,73 @@ def test_openid_configuration(api: Api) -> None:
         requests.get(url, timeout=TIMEOUT).json()["token_endpoint"]
         == (api.sandbox.settings["token_uri"])
     )
+
+
+def test_the_challenge_names_another_sign_in_host(own: Sandbox) -> None:
+    before = own.configure(authority_url="https://login.microsoftonline.com")
+    challenge = requests.get(f"{own.service_url}WhoAmI", timeout=TIMEOUT).headers
+    own.configure(**before)
+    tenant = own.announced["tenant_id"]
+    assert challenge["WWW-Authenticate"].startswith(
+        f"Bearer authorization_uri=https://login.microsoftonline.com/{tenant}/oauth2/authorize, "
+    )
+
+
+def test_a_token_is_for_one_organisation(api: Api) -> None:
+    for resource, status in (
+        (api.sandbox.url, 200),
+        ("https://sandbox.crm.dynamics.com", 200),
+        ("https://sandbox.api.crm.dynamics.com", 200),
+        ("https://another.crm.dynamics.com", 401),
+    ):
+        answer = api.token(scope=f"{resource}/.default").json()
+        api.session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        assert api.get("WhoAmI").status_code == status, resource
+
+
+def test_a_refresh_token_remembers_what_it_was_for(api: Api) -> None:
+    first = api.token(scope="https://another.crm.dynamics.com/.default").json()
+    again = api.token(refresh_token=first["refresh_token"]).json()
+    api.session.headers["Authorization"] = f"Bearer {again['access_token']}"
+    assert api.get("WhoAmI").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("switch", "code", "words"),
+    [
+        ("not_a_member", "0x80072560", "The user is not a member of the organization."),
+        ("disabled_user", "0x80040225", "is disabled"),
+    ],
+)
+def test_callers_who_are_no_users(own: Sandbox, switch: str, code: str, words: str) -> None:
+    api = Api(own)
+    own.configure(**{switch: True})
+    refusal = api.refusal("WhoAmI")
+    own.configure(**{switch: False})
+    assert refusal[:2] == (403, code)
+    assert words in refusal[2]
+
+
+def test_an_ordered_refusal(api: Api) -> None:
+    api.sandbox.refuse_sign_in(50076, "interaction_required")
+    body = api.token().json()
+    assert (body["error"], body["error_codes"]) == ("interaction_required", [50076])
+    assert body["error_description"].startswith("AADSTS50076: ")
+    assert api.token().status_code == 200
+
+
+def test_what_was_issued_is_told(api: Api) -> None:
+    answer = api.token().json()
+    assert {answer["access_token"], answer["refresh_token"]} <= set(api.sandbox.issued())
+
+
+def test_an_authority_elsewhere_is_asked_about_its_tokens(api: Api, own: Sandbox) -> None:
+    """The other one is a sandbox too, which answers as it is told to."""
+    api.session.headers["Authorization"] = "Bearer of-another-authority"
+    address = own.url.replace("http://", "http://invented-service:invented-secret@")
+    for active, status in ((True, 200), (False, 401)):
+        own.fault("/introspection", method="POST", status=200, body={"active": active})
+        before = api.sandbox.configure(introspection_url=f"{address}/introspection")
+        assert api.get("WhoAmI").status_code == status
+        api.sandbox.configure(**before)
+    assert own.requests()[-1]["authorization"] is True
