@@ -25,6 +25,11 @@ TRANSIENT_STATUSES = {
     HTTPStatus.GATEWAY_TIMEOUT,
 }
 
+WEB_PAGE = (
+    "a web page (text/html) instead of data: a captive portal, a proxy or a sign-in page is in "
+    "between"
+)
+
 logger = logging.getLogger("tap-dynamics365")
 
 
@@ -45,20 +50,41 @@ class SettingsError(Dynamics365Error):
     """A setting is missing, wrong, or at odds with another."""
 
 
+class TransportError(Dynamics365Error):
+    """Requests can't get through to a host, and trying again would not help."""
+
+
+class TokenStoreError(Dynamics365Error):
+    """The file of refresh tokens can't be read, written or locked."""
+
+
 class SignInError(Dynamics365Error):
-    """The sign-in host gave no token."""
-
-
-class TransientSignInError(SignInError, RetriableAPIError):
-    """The sign-in host asks to try again later.
+    """The sign-in host gave no token.
 
     Args:
         message: One sentence with the host's own words.
-        response: The answer; its `Retry-After` says when.
+        error: Its error code in the terms of OAuth 2.0, such as `invalid_grant`, where it gave
+            one.
     """
 
-    def __init__(self, message: str, response: requests.Response) -> None:
+    def __init__(self, message: str, *, error: str = "") -> None:
         super().__init__(message)
+        self.error = error
+
+
+class TransientSignInError(SignInError, RetriableAPIError):
+    """The sign-in host asks to try again later, or was not reached.
+
+    Args:
+        message: One sentence with the host's own words.
+        response: The answer, if there was one; its `Retry-After` says when.
+        error: As of any refusal.
+    """
+
+    def __init__(
+        self, message: str, response: requests.Response | None = None, *, error: str = ""
+    ) -> None:
+        super().__init__(message, error=error)
         self.response = response
 
 

@@ -8,7 +8,6 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -17,10 +16,17 @@ import backoff
 import requests
 from singer_sdk.exceptions import RetriableAPIError
 
-from tap_dynamics365 import __version__
+from tap_dynamics365 import transport
 from tap_dynamics365.auth import authenticator
-from tap_dynamics365.errors import TRANSIENT_STATUSES, ServiceError, TransientServiceError
+from tap_dynamics365.errors import (
+    TRANSIENT_STATUSES,
+    WEB_PAGE,
+    ServiceError,
+    TransientServiceError,
+    TransientSignInError,
+)
 from tap_dynamics365.parallelism import Parallelism
+from tap_dynamics365.words import printable, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -34,18 +40,32 @@ T = TypeVar("T")
 
 logger = logging.getLogger("tap-dynamics365.service")
 
-USER_AGENT = f"tap-dynamics365/{__version__}"
 HEADERS = {
     "Accept": "application/json",
     "OData-MaxVersion": "4.0",
     "OData-Version": "4.0",
-    "User-Agent": USER_AGENT,
 }
 MAX_TRIES = 8
 
+# What to do about a refusal, by the service's code for it.
+# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
+ADVICE = {
+    "0x80072560": (
+        "Who signs in is no user of this environment: for an app (client_id), add an application "
+        "user with a security role in the Power Platform admin center under Environments > the "
+        "environment > Settings > Users + permissions > Application users; for a person, under "
+        "Users."
+    ),
+    "0x80040225": (
+        "Who signs in is a disabled user of this environment: enable the user in the Power "
+        "Platform admin center under Environments > the environment > Settings > Users + "
+        "permissions, or sign in as another one."
+    ),
+}
+
 # Pages have megabytes; in the 10 kB pieces that requests takes them in by default, reading one
 # costs several times the processor time. There is no setting for it but this constant.
-requests.models.CONTENT_CHUNK_SIZE = 1024 * 1024
+requests.models.CONTENT_CHUNK_SIZE = 64 * 1024 * 1024
 
 
 class Service:
@@ -56,8 +76,7 @@ class Service:
 
     Attributes:
         url: The address of the Web API, with a slash at its end.
-        session: Shared by all requests; it keeps no cookies, for the affinity cookie would pin
-            all requests to one server, and limits count per server.
+        session: Shared by all requests.
         timeout: Seconds to wait for an answer, or None to wait for ever.
         parallelism: How many requests may be in flight now.
     """
@@ -68,17 +87,21 @@ class Service:
         self.timeout = settings.ws_timeout or None
         self.parallelism = Parallelism(settings.max_parallel_requests)
         self._resume_at = 0.0
-        self.session = requests.Session()
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.max_parallel_requests)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
-        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.session = transport.session(settings)
         self.session.headers.update(HEADERS)
 
     @property
     def is_dataverse(self) -> bool:
         """Whether the address is one of Dataverse's Web API."""
         return "/api/data/v" in self.url
+
+    def sign_in(self) -> None:
+        """Sign in ahead of the first request, trying again where that helps.
+
+        Raises:
+            SignInError: The sign-in host gave no token.
+        """
+        self.retrying(self.authenticator.sign_in)()
 
     def get(self, path: str, *, accept: str = "application/json") -> requests.Response:
         """Fetch one answer, trying again where that helps.
@@ -140,7 +163,7 @@ class Service:
             TransientServiceError: It may do so later.
             ServiceError: It will not.
         """
-        if response.status_code < HTTPStatus.BAD_REQUEST:
+        if response.status_code < HTTPStatus.BAD_REQUEST and not _is_web_page(response):
             return
         code, words = _error(response)
         path = urlsplit(response.url).path
@@ -148,7 +171,10 @@ class Service:
         if code:
             message += f" ({code})"
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            message += f". It does not accept the access token. {self.authenticator.advice}"
+            advice = self.authenticator.advice(self.url)
+            message = f"{message.rstrip('.')}. It does not accept the sign-in. {advice}"
+        elif code in ADVICE:
+            message = f"{message.rstrip('.')}. {ADVICE[code]}"
         if response.status_code in TRANSIENT_STATUSES:
             raise TransientServiceError(message, response, code=code)
         raise ServiceError(message, status=response.status_code, code=code)
@@ -162,14 +188,15 @@ class Service:
         Returns:
             The same with up to `MAX_TRIES` tries: 429, 502, 503, 504 and failures of the
             connection are waited out, as long as `Retry-After` says or else 1, 2, 4, … seconds.
-            A 429 holds back all requests, for it is the user who has reached a limit. A 401 has
-            the token renewed, if it can be, and the request repeated once.
+            A 429 holds back all requests, for it is the user who has reached a limit, and so does
+            a sign-in that has to be tried again. A 401 has the token renewed, if it can be, and
+            the request repeated once.
         """
 
         def in_turn(*args: P.args, **kwargs: P.kwargs) -> T:
             while (wait := self._resume_at - time.monotonic()) > 0:
                 time.sleep(wait)
-            sent_at = datetime.now(UTC)
+            sent_at = time.monotonic()
             try:
                 return send(*args, **kwargs)
             except ServiceError as error:
@@ -205,6 +232,8 @@ class Service:
     def _pause(self, details: Details) -> None:
         """Say that a request waits, and let all others wait if it is for too many of them."""
         error, wait = details["exception"], details["wait"]
+        if isinstance(error, TransientSignInError):
+            self._resume_at = max(self._resume_at, time.monotonic() + wait)
         if isinstance(error, ServiceError) and error.status == HTTPStatus.TOO_MANY_REQUESTS:
             now = time.monotonic()
             if self._resume_at <= now:
@@ -254,19 +283,26 @@ def _error(response: requests.Response) -> tuple[str, str]:
     """Read code and message from the body of an error (OData JSON Format 4.0, section 19)."""
     try:
         error = json.loads(response.content)["error"]
-        return str(error.get("code", "")), str(error["message"])
+        return str(error.get("code", "")), _words(response, str(error["message"]))
     except (ValueError, LookupError, TypeError, AttributeError):
+        # A server on-premises refuses a sign-in with a page of its own.
+        if _is_web_page(response) and response.status_code != HTTPStatus.UNAUTHORIZED:
+            return "", f"{WEB_PAGE}."
         return "", response.reason or "no reason given"
 
 
+def _words(response: requests.Response, message: str) -> str:
+    """Make the service's words fit for the log, should it repeat what it was sent."""
+    secret = response.request.headers.get("Authorization", "").partition(" ")[2]
+    return printable(without(message, [secret]))
+
+
+def _is_web_page(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").lower().startswith("text/html")
+
+
 def _reason(error: Exception) -> str:
-    """Tell a failure in a few words; requests' own tell every layer they went through."""
-    if isinstance(error, requests.exceptions.Timeout):
-        return "No answer in time."
-    if isinstance(error, requests.exceptions.RequestException):
-        return f"{type(error).__name__} at {urlsplit(_url(error)).netloc}."
+    """Tell a failure in a few words."""
+    if isinstance(error, requests.RequestException) and not isinstance(error, RetriableAPIError):
+        return transport.reason(error)
     return str(error)
-
-
-def _url(error: requests.exceptions.RequestException) -> str:
-    return (error.request.url if error.request is not None else None) or ""

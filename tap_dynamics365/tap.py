@@ -109,13 +109,17 @@ class TapDynamics365(Tap):
         """Sync the selected streams: side by side, or one by one where the SDK has to.
 
         Raises:
+            SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or none could be read.
         """
+        streams = [stream for stream in self.streams.values() if isinstance(stream, PagedStream)]
+        selected = [stream for stream in streams if stream.selected]
+        if selected:
+            # Before anything is written: a refusal leaves nothing for the target to take in.
+            self.service.sign_in()
         self._reset_state_progress_markers()
         if self.state:
             self.state_writer.write_state(self.state)
-        streams = [stream for stream in self.streams.values() if isinstance(stream, PagedStream)]
-        selected = [stream for stream in streams if stream.selected]
         # What start-up made stays to the end: to look it over for garbage again and again would
         # take a tenth of the run's processor time.
         gc.freeze()

@@ -57,16 +57,21 @@ def test_every_setting_is_listed_in_each_format(setting: str) -> None:
     assert listed.get("default") == declared.get("default")
 
 
-@pytest.mark.parametrize(
-    "setting", ["access_token", "client_secret", "connection_url", "refresh_token"]
-)
-def test_secrets_are_marked_for_other_programs(setting: str) -> None:
-    assert about()["settings"]["properties"][setting]["secret"] is True
+SECRETS = {
+    "access_token",
+    "client_certificate",
+    "client_certificate_password",
+    "client_secret",
+    "connection_url",
+    "password",
+    "proxy_password",
+    "refresh_token",
+}
 
 
-def test_no_other_setting_is_marked_a_secret() -> None:
+def test_secrets_and_only_they_are_marked_for_other_programs() -> None:
     properties = about()["settings"]["properties"]
-    assert sum(bool(declared.get("secret")) for declared in properties.values()) == 4
+    assert {name for name, declared in properties.items() if declared.get("secret")} == SECRETS
 
 
 def test_every_setting_of_the_sdk_is_described_too() -> None:
@@ -90,9 +95,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"service_url": SERVICE, "refresh_token": SECRET, "token_uri": "https://host/token"},
         "client_id",
     ),
-    "no sign-in host": (
-        {"service_url": SERVICE, "refresh_token": SECRET, "client_id": "x"},
-        "token_uri",
+    "no name for the password": (
+        {"service_url": SERVICE, "authentication_method": "ntlm", "password": SECRET},
+        "ntlm_domain",
+    ),
+    "two ways to sign in": (
+        {"service_url": SERVICE, "authentication_method": "NTLM", "azure_credential": "default"},
+        "azure_credential",
+    ),
+    "an address that everyone can hear": (
+        {"service_url": SERVICE.replace("https", "http"), "access_token": SECRET},
+        "https://",
+    ),
+    "no such certificate": (
+        {"service_url": SERVICE, "client_id": "x", "client_certificate": f"/no/{SECRET}.pem"},
+        "client_certificate",
     ),
     "a wrong type": ({"service_url": SERVICE, "access_token": [SECRET]}, "access_token"),
     "no connection URL": ({"connection_url": f"jdbc:oracle:Password={SECRET}"}, "connection_url"),
@@ -147,3 +164,30 @@ def test_what_has_no_effect_in_the_connection_url_is_said_once_on_stderr() -> No
     assert run.status == 0
     assert run.log.count("SpyAttributes, MaxPooledStatements") == 1
     assert SECRET not in run.log + run.output
+
+
+LEAN = """
+import json, sys
+from tap_dynamics365.service import Service
+from tap_dynamics365.settings import JSON_SCHEMA, Settings
+Service(Settings.from_config(json.loads(sys.argv[1]), JSON_SCHEMA))
+print([name for name in sys.argv[2:] if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"refresh_token": SECRET, "token_store": "/nowhere/token.json"},
+        {"client_secret": SECRET},
+        {"access_token": SECRET},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_packages_of_other_grants_are_not_loaded(settings: dict[str, str]) -> None:
+    """They would cost every start of the tap a good part of a second."""
+    config = {"service_url": SERVICE, "client_id": "x", **settings}
+    names = ["azure", "cryptography", "filelock", "jwt", "msal", "requests_ntlm", "spnego"]
+    command = [sys.executable, "-c", LEAN, json.dumps(config), *names]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    assert output == "[]\n"

@@ -7,24 +7,32 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tap_dynamics365.connection_url import parse
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.settings.connection_url import parse
 
 PREFIX = "jdbc:datadirect:dynamics365:"
 
 SETTINGS = {
     "AccessToken": "access_token",
+    "AuthURI": "auth_uri",
+    "AuthenticationMethod": "authentication_method",
     "ClientID": "client_id",
     "ClientSecret": "client_secret",
     "FetchSize": "fetch_size",
+    "NTLMDomain": "ntlm_domain",
+    "Password": "password",
+    "ProxyHost": "proxy_host",
+    "ProxyPassword": "proxy_password",
+    "ProxyPort": "proxy_port",
+    "ProxyUser": "proxy_user",
     "RefreshToken": "refresh_token",
     "Scope": "scope",
     "ServiceURL": "service_url",
     "TokenURI": "token_uri",
+    "User": "user",
     "WSTimeout": "ws_timeout",
 }
 WITHOUT_EFFECT = [
-    "AuthURI",
     "BatchUpdateChunkSize",
     "ImportStatementPool",
     "InsensitiveResultSetBufferSize",
@@ -35,17 +43,10 @@ WITHOUT_EFFECT = [
 NOT_SUPPORTED = [
     "CreateMap",
     "CrossCompany",
-    "NTLMDomain",
-    "Password",
-    "ProxyHost",
-    "ProxyPassword",
-    "ProxyPort",
-    "ProxyUser",
     "SchemaMap",
     "ShowNameColumns",
     "StmtCallLimit",
     "StmtCallLimitBehavior",
-    "User",
     "WSRetryCount",
 ]
 SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
@@ -70,6 +71,7 @@ def test_the_drivers_own_example_is_read_whole() -> None:
     )
     assert settings == {
         "service_url": "https://mywebinstance.api.crm.dynamics.com/api/data/v9.1/",
+        "authentication_method": "OAuth2",
         "client_id": "0c9d7a5e-5b1f-4a63-9d5e-8f2f6f0b1c2d",
         "client_secret": "a8Q~x.Y_z/1+2==",
         "token_uri": "https://login.microsoftonline.com/common/oauth2/v2.0/token",
@@ -122,17 +124,6 @@ def test_an_empty_value_is_none(value: str) -> None:
 @pytest.mark.parametrize("rest", ["", ";", " ; ;; "])
 def test_no_properties_are_no_settings(rest: str) -> None:
     assert parse(PREFIX + rest) == ({}, [])
-
-
-@pytest.mark.parametrize("method", ["OAuth2", "oauth2", "OAUTH2", "{OAuth2}", ""])
-def test_oauth2_is_the_authentication_method(method: str) -> None:
-    assert parse(f"{PREFIX}AuthenticationMethod={method}") == ({}, [])
-
-
-def test_another_authentication_method_is_refused() -> None:
-    message = refusal(f"{PREFIX}AuthenticationMethod=NTLM;")
-    assert "AuthenticationMethod" in message
-    assert "OAuth2" in message
 
 
 @pytest.mark.parametrize("name", WITHOUT_EFFECT)
@@ -232,7 +223,7 @@ def test_every_value_comes_back_exactly(invented: tuple[str, dict[str, str]]) ->
 
 
 PIECES = st.one_of(
-    st.sampled_from([*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED, "AuthenticationMethod"]),
+    st.sampled_from([*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED]),
     st.sampled_from([";", "=", "{", "}", " "]),
     st.text(max_size=5),
 )

@@ -32,6 +32,8 @@ def kind(schema: dict[str, Any]) -> str:
     """Meltano's word for the type of a setting."""
     if schema.get("format") == "date-time":
         return "date_iso8601"
+    if "enum" in schema:
+        return "options"
     (name,) = {schema["type"]} if isinstance(schema["type"], str) else {*schema["type"]} - {"null"}
     return str(name)
 
@@ -46,6 +48,8 @@ def as_meltano_has_it(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     }
     if schema.get("secret"):
         setting["sensitive"] = True
+    if "enum" in schema:
+        setting["options"] = [value for value in schema["enum"] if value is not None]
     if schema.get("default") is not None:
         setting["value"] = schema["default"]
     return setting
@@ -55,7 +59,14 @@ def test_settings_are_those_of_the_tap(
     about: dict[str, Any], plugins: dict[str, dict[str, Any]]
 ) -> None:
     """All of them, with the same words, type, default and secrecy, in the same order."""
-    assert plugins["tap-dynamics365"]["settings"] == [
+    settings = [
+        # The labels of options are for people.
+        {**setting, "options": [option["value"] for option in setting["options"]]}
+        if "options" in setting
+        else setting
+        for setting in plugins["tap-dynamics365"]["settings"]
+    ]
+    assert settings == [
         as_meltano_has_it(name, schema) for name, schema in about["settings"]["properties"].items()
     ]
 

@@ -251,7 +251,8 @@ def test_an_access_token_that_is_not_good_is_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     value = "a-token-that-is-not-good"
-    run = tap.but(refresh_token=None, access_token=value).run(catalog=chosen)
+    alone = tap.but(refresh_token=None, client_secret=None, access_token=value)
+    run = alone.run(catalog=chosen)
     assert "401" in run.refusal()
     assert value not in run.log
     assert len(reads(service.requests())) <= 2

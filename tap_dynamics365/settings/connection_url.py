@@ -11,20 +11,28 @@ PREFIX = "jdbc:datadirect:dynamics365:"
 # Property of the driver, and the setting that mirrors it.
 SETTINGS = {
     "AccessToken": "access_token",
+    "AuthURI": "auth_uri",
+    "AuthenticationMethod": "authentication_method",
     "ClientID": "client_id",
     "ClientSecret": "client_secret",
     "FetchSize": "fetch_size",
+    "NTLMDomain": "ntlm_domain",
+    "Password": "password",
+    "ProxyHost": "proxy_host",
+    "ProxyPassword": "proxy_password",
+    "ProxyPort": "proxy_port",
+    "ProxyUser": "proxy_user",
     "RefreshToken": "refresh_token",
     "Scope": "scope",
     "ServiceURL": "service_url",
     "TokenURI": "token_uri",
+    "User": "user",
     "WSTimeout": "ws_timeout",
 }
 
 # Properties that mean nothing to an extractor: statement pools and batches of a JDBC
-# connection, its debug log, and the address where a person's sign-in begins.
+# connection, and its debug log.
 WITHOUT_EFFECT = {
-    "AuthURI",
     "BatchUpdateChunkSize",
     "ImportStatementPool",
     "InsensitiveResultSetBufferSize",
@@ -38,27 +46,15 @@ WITHOUT_EFFECT = {
 NOT_SUPPORTED = {
     "CreateMap",
     "CrossCompany",
-    "NTLMDomain",
-    "Password",
-    "ProxyHost",
-    "ProxyPassword",
-    "ProxyPort",
-    "ProxyUser",
     "SchemaMap",
     "ShowNameColumns",
     "StmtCallLimit",
     "StmtCallLimitBehavior",
-    "User",
     "WSRetryCount",
 }
 
-AUTHENTICATION_METHOD = "AuthenticationMethod"
-
 # As the driver spells them, by lower case.
-PROPERTIES = {
-    name.lower(): name
-    for name in (*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED, AUTHENTICATION_METHOD)
-}
+PROPERTIES = {name.lower(): name for name in (*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED)}
 
 
 def parse(url: str) -> tuple[dict[str, str], list[str]]:
@@ -106,9 +102,6 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
             ignored.append(name)
         elif name in NOT_SUPPORTED:
             msg = f"{name} in connection_url is not supported yet: take it out to go on without it."
-            raise SettingsError(msg)
-        elif name == AUTHENTICATION_METHOD and value.lower() not in {"", "oauth2"}:
-            msg = f"{name} in connection_url must be OAuth2, the only one supported."
             raise SettingsError(msg)
     return settings, ignored
 

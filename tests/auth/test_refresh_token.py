@@ -1,126 +1,27 @@
-"""Sign-in, against a token endpoint of its own."""
+"""The refresh-token grant, and an access token alone, against a token endpoint."""
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+import logging
+from typing import Any
 
 import pytest
 import requests
-from typing_extensions import override
 
 from tap_dynamics365.auth import authenticator
-from tap_dynamics365.errors import SignInError
+from tap_dynamics365.errors import TransientSignInError
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.auth.endpoint import SECRETS, SERVICE, TokenEndpoint, refusal, sent, serving, signing
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from singer_sdk.authenticators import APIAuthenticatorBase
-
-SERVICE = "https://org.api.crm.dynamics.com/api/data/v9.2/"
 AWKWARD_URL = (
     f"{SERVICE}accounts?$select=name,accountid&$skiptoken=%3Ccookie%20page=%222%22%2F%3E"
     "&b=2&a=1&a=%2B+&empty=&$orderby=modifiedon%20asc#part"
 )
 TOKEN = "e.y/J+="  # noqa: S105 - an invented one
-SECRETS = {"refresh_token": "0.AX~k/+==", "client_secret": "s8Q~/+=&x"}
 AADSTS = (
     "AADSTS70000: The provided grant has expired because it was revoked.\r\n"
     "Trace ID: 11111111-2222-3333-4444-555555555555\r\nTimestamp: 2026-01-31 08:00:00Z"
 )
-
-
-@dataclass
-class TokenEndpoint:
-    """Gives the answers it is told to, the last one again and again.
-
-    Args:
-        url: Where it is.
-        answers: Status and body, in order.
-        forms: What it was sent.
-    """
-
-    url: str = ""
-    answers: list[tuple[int, str]] = field(default_factory=list)
-    forms: list[dict[str, list[str]]] = field(default_factory=list)
-
-    def gives(self, *tokens: str, **more: Any) -> None:
-        """Let it give these tokens, one after the other."""
-        bodies = ({"token_type": "Bearer", "access_token": token, **more} for token in tokens)
-        self.answers = [(200, json.dumps(body)) for body in bodies]
-
-    def refuses(self, status: int, body: str | dict[str, Any]) -> None:
-        """Let it refuse."""
-        self.answers = [(status, body if isinstance(body, str) else json.dumps(body))]
-
-
-@contextmanager
-def serving(endpoint: TokenEndpoint) -> Iterator[None]:
-    """Serve an endpoint while the block runs."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            form = parse_qs(self.rfile.read(length).decode(), keep_blank_values=True)
-            endpoint.forms.append({**form, "at": [self.path]})
-            status, body = endpoint.answers[0]
-            del endpoint.answers[: len(endpoint.answers) > 1]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Be silent."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        endpoint.url = f"http://127.0.0.1:{server.server_port}/common/oauth2/v2.0/token"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def endpoint() -> Iterator[TokenEndpoint]:
-    """A token endpoint."""
-    made = TokenEndpoint()
-    with serving(made):
-        yield made
-
-
-def signing(endpoint: TokenEndpoint, **more: str) -> APIAuthenticatorBase:
-    """Set up the refresh-token grant."""
-    config = {
-        "service_url": SERVICE,
-        "token_uri": endpoint.url,
-        "client_id": "the-client",
-        "refresh_token": SECRETS["refresh_token"],
-        **more,
-    }
-    return authenticator(Settings.from_config(config, JSON_SCHEMA))
-
-
-def sent(auth: APIAuthenticatorBase, url: str = SERVICE) -> str:
-    """Sign a request; tell its authorization."""
-    return str(auth(requests.Request("GET", url).prepare()).headers["Authorization"])
-
-
-def refusal(auth: APIAuthenticatorBase) -> str:
-    """Tell why signing a request fails."""
-    with pytest.raises(SignInError) as caught:
-        sent(auth)
-    for secret in SECRETS.values():
-        assert secret not in caught.value.message
-    return caught.value.message
 
 
 def test_a_public_client_sends_no_secret_and_no_scope(endpoint: TokenEndpoint) -> None:
@@ -151,21 +52,59 @@ def test_nothing_is_asked_before_it_is_needed(endpoint: TokenEndpoint) -> None:
     assert endpoint.forms == []
 
 
-@pytest.mark.parametrize("lifetime", [{"expires_in": 3599}, {"expires_in": "3599"}, {}])
-def test_a_token_is_used_as_long_as_it_is_valid(
-    endpoint: TokenEndpoint, lifetime: dict[str, Any]
+def test_an_older_endpoint_is_told_the_resource_and_no_scope(endpoint: TokenEndpoint) -> None:
+    endpoint.gives("one", expires_in="3599")
+    older = endpoint.url.replace("/v2.0", "")
+    assert sent(signing(endpoint, token_uri=older, scope="a/.default")) == "Bearer one"
+    (form,) = endpoint.forms
+    assert form["at"] == ["/common/oauth2/token"]
+    assert form["resource"] == ["https://org.api.crm.dynamics.com"]
+    assert "scope" not in form
+
+
+def test_the_drivers_word_before_the_address_is_not_sent(endpoint: TokenEndpoint) -> None:
+    endpoint.gives("one", expires_in=3599)
+    assert sent(signing(endpoint, token_uri=f"POST {endpoint.url}")) == "Bearer one"
+
+
+def test_a_new_refresh_token_is_used_within_the_run(
+    endpoint: TokenEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    endpoint.gives("one", "two", **lifetime)
+    endpoint.rotates("second", "third", "fourth")
     auth = signing(endpoint)
-    assert [sent(auth) for _ in range(3)] == ["Bearer one"] * 3
-    assert len(endpoint.forms) == 1
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(3):
+            sent(auth)
+            auth.renew(float("inf"))
+    assert endpoint.refresh_tokens == [SECRETS["refresh_token"], "second", "third"]
+    (told,) = [r for r in caplog.records if r.name.startswith("tap-dynamics365")]
+    assert told.levelno == logging.INFO
+    for words in ("90 days", "24 hours", "token_store"):
+        assert words in told.getMessage()
+    for token in ("second", "third", SECRETS["refresh_token"]):
+        assert token not in caplog.text
 
 
-@pytest.mark.parametrize("seconds", [1, 59, 60, "60"])
-def test_a_token_in_its_last_minute_is_renewed(endpoint: TokenEndpoint, seconds: int | str) -> None:
-    endpoint.gives("one", "two", "three", expires_in=seconds)
+def test_when_the_new_one_is_refused_the_configured_one_is_tried_once(
+    endpoint: TokenEndpoint,
+) -> None:
+    endpoint.rotates("second")
     auth = signing(endpoint)
-    assert [sent(auth) for _ in range(3)] == ["Bearer one", "Bearer two", "Bearer three"]
+    sent(auth)
+    endpoint.refuses(400, {"error": "invalid_grant", "error_description": AADSTS})
+    auth.renew(float("inf"))
+    assert "AADSTS70000" in refusal(auth)
+    configured = SECRETS["refresh_token"]
+    assert endpoint.refresh_tokens == [configured, "second", configured]
+
+
+def test_a_host_that_gives_no_new_token_is_no_matter(
+    endpoint: TokenEndpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.rotates(SECRETS["refresh_token"])
+    with caplog.at_level(logging.INFO):
+        sent(signing(endpoint))
+    assert "90 days" not in caplog.text
 
 
 def test_a_refusal_is_told_in_the_words_of_the_sign_in_host(endpoint: TokenEndpoint) -> None:
@@ -207,7 +146,7 @@ def test_an_answer_that_has_no_token_points_to_the_token_uri(
 
 
 def test_signing_in_again_is_possible_after_a_refusal(endpoint: TokenEndpoint) -> None:
-    endpoint.refuses(400, {"error": "temporarily_unavailable"})
+    endpoint.refuses(400, {"error": "invalid_grant"})
     auth = signing(endpoint)
     refusal(auth)
     endpoint.gives("one", expires_in=3599)
@@ -244,4 +183,50 @@ def test_a_sign_in_host_that_is_not_there_is_named() -> None:
     endpoint = TokenEndpoint()
     with serving(endpoint):
         auth = signing(endpoint)
-    assert "127.0.0.1" in refusal(auth)
+    with pytest.raises(TransientSignInError) as caught:
+        sent(auth)
+    assert "127.0.0.1" in caught.value.message
+
+
+PASSING: dict[str, tuple[int, str | dict[str, Any]]] = {
+    "throttled": (429, {"error": "temporarily_unavailable"}),
+    "throttled without words": (429, ""),
+    "broken": (500, "<html>Broken</html>"),
+    "unavailable": (503, {"error": "server_error", "error_description": "Busy."}),
+    "directory unavailable": (
+        400,
+        {"error": "invalid_grant", "error_description": "AADSTS90033: Not available."},
+    ),
+    "a code in the list alone": (
+        400,
+        {"error": "invalid_request", "error_description": "Busy.", "error_codes": [90033]},
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING.keys())
+def test_what_passes_may_be_tried_again_when_the_host_says(
+    endpoint: TokenEndpoint, answer: tuple[int, str | dict[str, Any]]
+) -> None:
+    endpoint.refuses(*answer, Retry_After="7")
+    with pytest.raises(TransientSignInError) as caught:
+        sent(signing(endpoint))
+    assert caught.value.response is not None
+    assert caught.value.response.headers["Retry-After"] == "7"
+    assert len(endpoint.forms) == 1
+
+
+def test_a_redirection_is_not_followed_with_secrets(endpoint: TokenEndpoint) -> None:
+    endpoint.refuses(307, "", Location=endpoint.url)
+    refusal(signing(endpoint, client_secret=SECRETS["client_secret"]))
+    assert len(endpoint.forms) == 1
+
+
+def test_a_host_that_repeats_secrets_does_not_get_them_into_the_log(
+    endpoint: TokenEndpoint,
+) -> None:
+    words = f"{SECRETS['refresh_token']} 0.AX~k%2F%2B%3D%3D and {SECRETS['client_secret']}"
+    endpoint.refuses(400, {"error": "invalid_grant", "error_description": f"Not good: {words}."})
+    message = refusal(signing(endpoint, client_secret=SECRETS["client_secret"]))
+    assert "0.AX~k" not in message
+    assert "Not good: … … and …." in message

@@ -1,0 +1,44 @@
+"""Sign-in: one class a grant. Nothing else in the tap knows what a token is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.auth.authenticator import AccessTokenAuthenticator, Authenticator
+from tap_dynamics365.auth.grants import ClientCredentialsAuthenticator, RefreshTokenAuthenticator
+from tap_dynamics365.settings.grant import Grant
+
+if TYPE_CHECKING:
+    from tap_dynamics365.settings import Settings
+
+__all__ = ["Authenticator", "authenticator"]
+
+
+def authenticator(settings: Settings) -> Authenticator:
+    """Set up the grant that the settings call for.
+
+    Args:
+        settings: The checked settings.
+
+    Returns:
+        What signs each request. Nothing has been sent to the sign-in host yet.
+
+    Raises:
+        SettingsError: The certificate is not usable, or an extra is not installed.
+    """
+    match settings.grant:
+        case Grant.NTLM:
+            # Imported where they are needed, for what they build on takes time.
+            from tap_dynamics365.auth.ntlm import NtlmAuthenticator  # noqa: PLC0415
+
+            return NtlmAuthenticator(settings)
+        case Grant.AZURE:
+            from tap_dynamics365.auth.azure import AzureAuthenticator  # noqa: PLC0415
+
+            return AzureAuthenticator(settings)
+        case Grant.REFRESH_TOKEN:
+            return RefreshTokenAuthenticator(settings)
+        case Grant.CLIENT_CERTIFICATE | Grant.CLIENT_SECRET:
+            return ClientCredentialsAuthenticator(settings)
+        case _:
+            return AccessTokenAuthenticator(settings)

@@ -1,0 +1,112 @@
+"""The grants of OAuth 2.0 at a token endpoint."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from tap_dynamics365 import transport
+from tap_dynamics365.auth import tenant
+from tap_dynamics365.auth.authenticator import RenewingAuthenticator
+from tap_dynamics365.auth.client import Client
+from tap_dynamics365.auth.refresh_tokens import RefreshTokens
+from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
+
+if TYPE_CHECKING:
+    from tap_dynamics365.auth.token_endpoint import Tokens
+    from tap_dynamics365.settings import Settings
+
+
+class TokenEndpointAuthenticator(RenewingAuthenticator):
+    """Gets access tokens from a token endpoint.
+
+    Args:
+        settings: Those of the grant.
+
+    Raises:
+        SettingsError: The certificate is not usable.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        parts = urlsplit(settings.service_url)
+        self._resource = f"{parts.scheme}://{parts.netloc}"
+        self._client = Client(settings)
+
+    @cached_property
+    def endpoint(self) -> TokenEndpoint:
+        """The token endpoint: the one of the settings, or else that of the service's tenant."""
+        session = transport.session(self._settings)
+        timeout = min(TIMEOUT, self._settings.ws_timeout or TIMEOUT)
+        uri = self._settings.token_uri
+        if uri is None:
+            uri = tenant.learn(self._settings.service_url, session, timeout).token_uri
+        return TokenEndpoint(uri, session, timeout)
+
+    def _target(self, default_scope: str | None) -> dict[str, str]:
+        """Tell the host what the token is for: older endpoints know resources, newer ones scopes.
+
+        https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+        """
+        if "/v2.0/" not in urlsplit(self.endpoint.uri).path:
+            return {"resource": self._resource}
+        scope = self._settings.scope or default_scope
+        return {"scope": scope} if scope else {}
+
+
+class ClientCredentialsAuthenticator(TokenEndpointAuthenticator):
+    """The client-credentials grant (RFC 6749, section 4.4): an app signs in as itself.
+
+    It proves who it is with a secret, or with an assertion signed by its certificate (RFC 7523,
+    section 2.2).
+    """
+
+    @property
+    @override
+    def oauth_request_body(self) -> dict[str, str]:
+        return {
+            "grant_type": "client_credentials",
+            **self._client.fields(self.endpoint.uri),
+            **self._target(f"{self._resource}/.default"),
+        }
+
+    @override
+    def fetch(self) -> Tokens:
+        return self.endpoint.request(self.oauth_request_body)
+
+
+class RefreshTokenAuthenticator(TokenEndpointAuthenticator):
+    """The refresh-token grant (RFC 6749, section 6): the tap signs in as a person.
+
+    Args:
+        settings: Those with a refresh token, or with a token store that holds one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._refresh_tokens = RefreshTokens(
+            settings.refresh_token, settings.token_store, settings.client_id or ""
+        )
+
+    @property
+    @override
+    def oauth_request_body(self) -> dict[str, str]:
+        return {
+            "grant_type": "refresh_token",
+            **self._client.fields(self.endpoint.uri),
+            "refresh_token": self.refresh_token or "",
+            **self._target(None),
+        }
+
+    @override
+    def fetch(self) -> Tokens:
+        # The token endpoint is learnt first: not while other runs are kept waiting.
+        return self._refresh_tokens.exchange(self.endpoint.uri, self._exchange)
+
+    def _exchange(self, refresh_token: str) -> Tokens:
+        self.refresh_token = refresh_token
+        return self.endpoint.request(self.oauth_request_body)

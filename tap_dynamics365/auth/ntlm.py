@@ -1,0 +1,68 @@
+"""NTLM, the sign-in of servers on-premises."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from tap_dynamics365.auth.authenticator import Authenticator
+from tap_dynamics365.errors import SettingsError, SignInError
+
+try:
+    from requests_ntlm import HttpNtlmAuth
+    from spnego.exceptions import SpnegoError
+except ImportError:
+    _missing = (
+        "authentication_method=NTLM needs packages that are not installed: pip install "
+        '"tap-dynamics365[ntlm]"'
+    )
+    raise SettingsError(_missing) from None
+
+if TYPE_CHECKING:
+    import requests
+
+    from tap_dynamics365.settings import Settings
+
+# It writes each message of a sign-in into the log.
+logging.getLogger("spnego").setLevel(logging.WARNING)
+
+
+class _Handshake(HttpNtlmAuth):
+    """The handshake of requests-ntlm; what the server does not know of it is told."""
+
+    @override
+    def response_hook(self, r: requests.Response, **kwargs: Any) -> requests.Response:
+        try:
+            answer: requests.Response = super().response_hook(r, **kwargs)
+        except (SpnegoError, PermissionError, LookupError, ValueError, struct.error):
+            msg = (
+                f"{urlsplit(r.url).netloc} does not complete the NTLM sign-in: check service_url, "
+                "and that its web server has Windows authentication switched on."
+            )
+            raise SignInError(msg) from None
+        return answer
+
+
+class NtlmAuthenticator(Authenticator):
+    """Signs connections in with the name and password of a Windows user ([MS-NTHT]).
+
+    Args:
+        settings: Those with domain, user and password.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._ntlm = _Handshake(f"{settings.ntlm_domain}\\{settings.user}", settings.password)
+
+    @override
+    def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        signed: requests.PreparedRequest = self._ntlm(request)
+        return signed
+
+    @override
+    def advice(self, service_url: str) -> str:
+        return "Check ntlm_domain, user and password; services in the cloud do not take NTLM."

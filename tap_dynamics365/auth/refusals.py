@@ -1,0 +1,253 @@
+"""What a sign-in host's refusal means, and what to do about it, in a sentence or two."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
+from tap_dynamics365.words import printable, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import requests
+
+_NEW_TOKEN = "run tap-dynamics365-login for a new refresh token"  # noqa: S105 - words
+_NEW_SIGN_IN = (
+    f"{_NEW_TOKEN}, in whose sign-in the user meets the demand; a user that a pipeline signs in "
+    "as is better exempted from it, or replaced by an app that signs in as itself"
+)
+_POLICY = (
+    "have an administrator look up the correlation ID in the sign-in logs of Microsoft Entra, "
+    "and let this app or the address of this machine through"
+)
+_CONSENT = (
+    "have the user or an administrator consent to the app: App registrations > the app > API "
+    "permissions, with Dynamics CRM user_impersonation in the list"
+)
+_FEDERATION = (
+    "add what signs in to the app registration under Certificates & secrets > Federated "
+    "credentials, with its issuer, subject and audience as they are"
+)
+_TENANT = "check the tenant in token_uri, and whether the app is one of another tenant or cloud"
+
+# https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+ADVICE = {
+    50011: "add the redirect URI to the app registration under Authentication",
+    50034: "check that the user still exists, and the tenant in token_uri",
+    50053: "wait until the lock of the account ends, or have an administrator unlock it",
+    50055: f"have the user change the password, then {_NEW_TOKEN}",
+    50057: "have an administrator enable the user's account, or sign in as another user",
+    50076: _NEW_SIGN_IN,
+    50078: _NEW_SIGN_IN,
+    50079: _NEW_SIGN_IN,
+    50105: "assign the user to the app: Enterprise applications > the app > Users and groups",
+    50173: f"{_NEW_TOKEN}: a password was changed or sign-ins were revoked",
+    50194: "let token_uri name your tenant instead of common",
+    50196: "wait some minutes and see whether something starts the tap again and again",
+    53000: _POLICY,
+    53001: _POLICY,
+    53002: _POLICY,
+    53003: _POLICY,
+    54005: "start the sign-in again: its code was used before",
+    65001: _CONSENT,
+    65004: _CONSENT,
+    70000: f"check that refresh_token is complete and belongs to client_id, or {_NEW_TOKEN}",
+    70001: "have an administrator enable the app, or check client_id",
+    70002: "check client_secret: it must be the column Value, not the Secret ID",
+    70008: _NEW_TOKEN,
+    70011: "check scope, and service_url from which it is made when left out",
+    70016: "finish the sign-in in the browser",
+    70021: _FEDERATION,
+    70043: f"{_NEW_TOKEN}: a policy on the frequency of sign-ins ended the old one",
+    90002: _TENANT,
+    90094: _CONSENT,
+    500011: (
+        "check service_url: no environment of this tenant has its address, or the tenant in "
+        "token_uri is another one's"
+    ),
+    530003: _POLICY,
+    530032: _POLICY,
+    650057: _CONSENT,
+    700016: f"check client_id; {_TENANT}",
+    700024: "set the clock of this machine: the signed assertion is out of its time",
+    700025: "take client_secret or client_certificate out: the app is a public client",
+    700027: (
+        "add the certificate in client_certificate to the app registration under Certificates & "
+        "secrets, and check that it has not expired"
+    ),
+    700082: f"{_NEW_TOKEN}: the old one was not used for 90 days",
+    700084: (
+        f"{_NEW_TOKEN}, with a redirect URI of the platform Web or Mobile and desktop: tokens of "
+        "a single-page application end after 24 hours"
+    ),
+    700211: _FEDERATION,
+    700212: _FEDERATION,
+    700213: _FEDERATION,
+    1002012: "let scope end in /.default, or leave it out",
+    7000112: "have an administrator enable the app",
+    7000215: "check client_secret: it must be the column Value, not the Secret ID",
+    7000218: (
+        "set client_secret or client_certificate, or allow public client flows in the app "
+        "registration under Authentication"
+    ),
+    7000222: "make a new secret under Certificates & secrets and put it into client_secret",
+    9002313: f"check that refresh_token is complete, or {_NEW_TOKEN}",
+}
+
+# What passes: a part of the host is unavailable or has too much to do.
+PASSING_CODES = {50033, 50087, 90006, 90012, 90024, 90033, 90055, 90090}
+PASSING_ERRORS = {"temporarily_unavailable", "server_error"}
+
+_CODE = re.compile(r"AADSTS(\d+)")
+_NOISE = re.compile(r"\s*(?:Trace|Correlation|Request) ID:.*", re.DOTALL | re.IGNORECASE)
+_CORRELATION_ID = re.compile(r"Correlation ID:\s*([0-9A-Fa-f-]{36})")
+_FIRST_SENTENCE = re.compile(r".*?[.!?](?=\s+[A-Z]|\s*$)")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal, understood.
+
+    Args:
+        words: What happened, in the host's own words.
+        error: The error code of OAuth 2.0.
+        code: The number of the AADSTS code.
+        correlation_id: What Microsoft's logs name the request by.
+    """
+
+    words: str
+    error: str = ""
+    code: int | None = None
+    correlation_id: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be gone when asked again."""
+        return self.code in PASSING_CODES or self.error in PASSING_ERRORS
+
+    @property
+    def sentence(self) -> str:
+        """What happened, what to do, and where to look it up."""
+        parts = [_ended(self.words)]
+        if advice := ADVICE.get(self.code or 0):
+            parts.append(_ended(f"To go on, {advice}"))
+        if self.correlation_id:
+            parts.append(f"Correlation ID: {self.correlation_id}.")
+        return " ".join(parts)
+
+
+def read(content: bytes | str, secrets: Iterable[str] = ()) -> Refusal | None:
+    """Understand a refusal (RFC 6749, section 5.2).
+
+    Args:
+        content: What the host answered, as JSON.
+        secrets: What it was sent and nobody may see, should it be repeated.
+
+    Returns:
+        The refusal, or None if the answer is none of a sign-in host.
+    """
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    error = answer.get("error")
+    words = answer.get("error_description") or error
+    if isinstance(words, dict):
+        # A gateway before the host answers as Dataverse does.
+        words = words.get("message")
+    refusal = from_words(without(words, secrets)) if isinstance(words, str) else None
+    if refusal is None:
+        return None
+    correlation_id = answer.get("correlation_id")
+    return Refusal(
+        refusal.words,
+        error if isinstance(error, str) else "",
+        refusal.code or _first_code(answer.get("error_codes")),
+        printable(correlation_id) if isinstance(correlation_id, str) else refusal.correlation_id,
+    )
+
+
+def from_words(text: str) -> Refusal | None:
+    """Understand a refusal of which there are only the words.
+
+    Args:
+        text: The words, with the IDs and the time that Microsoft Entra adds.
+
+    Returns:
+        The refusal, or None if there are no words.
+    """
+    code = _CODE.search(text)
+    correlation_id = _CORRELATION_ID.search(text)
+    number = int(code[1][:10]) if code else None
+    words = printable(_NOISE.sub("", text))
+    # What to do about a known code is told better by the advice.
+    if number in ADVICE and (first := _FIRST_SENTENCE.match(words)):
+        words = first[0]
+    if not words:
+        return None
+    return Refusal(words, "", number, correlation_id[1] if correlation_id else "")
+
+
+def check(response: requests.Response, secrets: Iterable[str]) -> None:
+    """Raise what a sign-in host says, since it gave no token.
+
+    Args:
+        response: Its answer.
+        secrets: What it was sent and nobody may see, should it be repeated.
+
+    Raises:
+        TransientSignInError: It may give one later.
+        SignInError: It will not.
+    """
+    status = response.status_code
+    refusal = read(response.content, secrets)
+    if refusal is not None:
+        message = f"Sign-in was refused (HTTP {status}): {refusal.sentence}"
+    elif is_web_page(response):
+        message = (
+            f"Sign-in failed: {urlsplit(response.url).netloc} answered with {WEB_PAGE} "
+            f"(HTTP {status}). Check the network, the proxy and token_uri."
+        )
+    else:
+        message = (
+            f"Sign-in was refused (HTTP {status}): the answer is not one of an OAuth 2.0 sign-in "
+            "host; check token_uri."
+        )
+    error = refusal.error if refusal is not None else ""
+    if (
+        status == HTTPStatus.TOO_MANY_REQUESTS
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or (refusal is not None and refusal.passes)
+    ):
+        raise TransientSignInError(message, response, error=error)
+    raise SignInError(message, error=error)
+
+
+def is_web_page(response: requests.Response) -> bool:
+    """Tell whether an answer is for people to look at.
+
+    Args:
+        response: The answer.
+    """
+    return (
+        response.headers.get("Content-Type", "").lower().startswith("text/html")
+        or response.content.lstrip()[:1] == b"<"
+    )
+
+
+def _first_code(codes: Any) -> int | None:  # noqa: ANN401 - whatever the host sent
+    if isinstance(codes, list) and codes and type(codes[0]) is int:
+        return codes[0]
+    return None
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."

@@ -1,0 +1,196 @@
+"""The token store: a file that keeps the newest refresh token from run to run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tap_dynamics365.errors import SignInError, TokenStoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Seconds to wait for other runs, each of which may be waiting for a slow sign-in host.
+LOCK_TIMEOUT = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredToken:
+    """A refresh token, and what it is good for.
+
+    Args:
+        refresh_token: The token.
+        client_id: The app that it was issued to.
+        authority: The sign-in host that issued it, as `authority` names it.
+        descends_from: The `fingerprint` of the configured refresh token that it goes back to;
+            None if there was none, as after the login command.
+    """
+
+    refresh_token: str = field(repr=False)
+    client_id: str
+    authority: str
+    descends_from: str | None = None
+
+
+class TokenStore:
+    """A file with one refresh token.
+
+    Args:
+        path: Where it is; `~` is the home of the user.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        # The file itself where the path is a link to it: it is replaced whole.
+        self.path = Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 - never fails
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs from the store: a token that is good for one use is used once.
+
+        The lock ends with the process, whatever ends it.
+
+        Raises:
+            TokenStoreError: There can be no lock.
+            SignInError: Another run holds it for too long.
+        """
+        # Imported when it is needed, for it takes time.
+        from filelock import FileLock, Timeout  # noqa: PLC0415
+
+        lock = FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            msg = (
+                f"token_store {self.path} has been in use by another run for {LOCK_TIMEOUT} "
+                "seconds: see whether one hangs."
+            )
+            raise SignInError(msg) from None
+        except (OSError, NotImplementedError) as error:
+            msg = f"token_store {self.path} can't be locked ({_words(error)})."
+            raise TokenStoreError(msg) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read(self) -> StoredToken | None:
+        """Read the token.
+
+        Returns:
+            It, or None if there is no file yet, or nothing in it.
+
+        Raises:
+            TokenStoreError: The file can't be read, or holds something else.
+        """
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            msg = f"token_store {self.path} can't be read ({_words(error)})."
+            raise TokenStoreError(msg) from error
+        if not content.strip():
+            return None
+        try:
+            values = json.loads(content)
+            stored = StoredToken(**values)
+        except (ValueError, TypeError, RecursionError):
+            stored = None
+        if stored is None or not _is_whole(stored):
+            msg = f"token_store {self.path} is damaged, or is no file of this tap."
+            raise TokenStoreError(msg)
+        return stored
+
+    def write(self, token: StoredToken) -> None:
+        """Put a token in the place of the one that is there.
+
+        At every moment the file is whole, with the old token or the new one; when this returns,
+        the new one is on the disk. No one but its owner can read the file.
+
+        Args:
+            token: The token.
+
+        Raises:
+            TokenStoreError: The file can't be written. The old one is as it was.
+        """
+        try:
+            self._replace(json.dumps(asdict(token), indent=2) + "\n")
+        except OSError as error:
+            msg = f"token_store {self.path} can't be written ({_words(error)})."
+            raise TokenStoreError(msg) from error
+
+    def _replace(self, content: str) -> None:
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        # Made with mode 0600, in the same folder: a file can't be moved to another disk at once.
+        number, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self.path)  # noqa: PTH105 - next to its namesakes of os
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108 - as above
+            raise
+        _sync_folder(folder)
+
+
+def fingerprint(refresh_token: str) -> str:
+    """Tell tokens apart without keeping them.
+
+    Args:
+        refresh_token: A token.
+
+    Returns:
+        Its SHA-256 in hexadecimal digits.
+    """
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
+
+
+def authority(token_uri: str) -> str:
+    """Tell the sign-in host of a token endpoint.
+
+    Args:
+        token_uri: The address.
+
+    Returns:
+        Scheme, host and port.
+    """
+    parts = urlsplit(token_uri)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _is_whole(stored: StoredToken) -> bool:
+    """Tell whether all that was read is of the right type."""
+    texts = (stored.refresh_token, stored.client_id, stored.authority)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and bool(stored.refresh_token)
+        and (stored.descends_from is None or isinstance(stored.descends_from, str))
+    )
+
+
+def _words(error: OSError | NotImplementedError) -> str:
+    """Tell a failure of the system in its own words, without the path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name of a file on the disk too, where the system can."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -1,0 +1,124 @@
+"""The settings: what they are called, what they mean, what contradicts what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tap_dynamics365.settings import checks, connection_url
+from tap_dynamics365.settings.grant import Grant, choose
+from tap_dynamics365.settings.schema import (
+    FETCH_SIZE,
+    JSON_SCHEMA,
+    MAX_PARALLEL_REQUESTS,
+    READ_AHEAD_MB,
+    WS_TIMEOUT,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["JSON_SCHEMA", "Grant", "Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings as the tap uses them: `connection_url` merged in, defaults filled in.
+
+    Secrets stay out of its `repr`.
+    """
+
+    service_url: str
+    #: How to sign in; None where that is what the login command is to change.
+    grant: Grant | None
+    token_uri: str | None
+    auth_uri: str | None
+    client_id: str | None
+    client_secret: str | None = field(repr=False)
+    client_certificate: str | None = field(repr=False)
+    client_certificate_password: str | None = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    token_store: str | None
+    access_token: str | None = field(repr=False)
+    azure_credential: str | None
+    scope: str | None
+    ntlm_domain: str | None
+    user: str | None
+    password: str | None = field(repr=False)
+    proxy_host: str | None
+    proxy_port: int
+    proxy_user: str | None
+    proxy_password: str | None = field(repr=False)
+    tables: tuple[str, ...]
+    fetch_size: int
+    ws_timeout: int
+    max_parallel_requests: int
+    read_ahead_mb: int
+    #: Properties in `connection_url` that have no effect.
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], schema: Mapping[str, Any], *, for_login: bool = False
+    ) -> Settings:
+        """Read a configuration.
+
+        Args:
+            config: Values by setting name; an empty text is none.
+            schema: The JSON Schema of the settings, those of the SDK included.
+            for_login: Whether they are the login command's, for which there need be no way to
+                sign in yet.
+
+        Returns:
+            The settings, checked.
+
+        Raises:
+            SettingsError: A setting is missing, of a wrong type, or contradicts another. The
+                message names settings, never a value, for it may be a secret.
+        """
+        given = {name: value for name, value in config.items() if value is not None and value != ""}
+        checks.check_types(given, schema)
+        ignored: list[str] = []
+        if url := given.get("connection_url"):
+            from_url, ignored = connection_url.parse(url)
+            given = {**checks.with_numbers(from_url), **given}
+        if "token_uri" in given:
+            given["token_uri"] = _without_method(given["token_uri"])
+        checks.check_values(given)
+        grant = choose(given)
+        if not for_login:
+            checks.check_grant(grant, given)
+        return cls(
+            service_url=given["service_url"].rstrip("/") + "/",
+            grant=grant,
+            token_uri=given.get("token_uri"),
+            auth_uri=given.get("auth_uri"),
+            client_id=given.get("client_id"),
+            client_secret=given.get("client_secret"),
+            client_certificate=given.get("client_certificate"),
+            client_certificate_password=given.get("client_certificate_password"),
+            refresh_token=given.get("refresh_token"),
+            token_store=given.get("token_store"),
+            access_token=given.get("access_token"),
+            azure_credential=given.get("azure_credential"),
+            scope=given.get("scope"),
+            ntlm_domain=given.get("ntlm_domain"),
+            user=given.get("user"),
+            password=given.get("password"),
+            proxy_host=given.get("proxy_host"),
+            proxy_port=int(given.get("proxy_port", 0)),
+            proxy_user=given.get("proxy_user"),
+            proxy_password=given.get("proxy_password"),
+            tables=tuple(given.get("tables", ())),
+            fetch_size=int(given.get("fetch_size", FETCH_SIZE)),
+            ws_timeout=int(given.get("ws_timeout", WS_TIMEOUT)),
+            max_parallel_requests=int(given.get("max_parallel_requests", MAX_PARALLEL_REQUESTS)),
+            read_ahead_mb=int(given.get("read_ahead_mb", READ_AHEAD_MB)),
+            ignored=tuple(ignored),
+        )
+
+
+def _without_method(token_uri: str) -> str:
+    """Take off the word that the driver wants before the address: `POST https://…`."""
+    method, _, address = token_uri.strip().partition(" ")
+    return address.strip() if method.upper() == "POST" else token_uri

@@ -1,0 +1,260 @@
+"""The JSON Schema of the settings: what they are called, what they mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk import typing as th
+from singer_sdk.helpers.capabilities import EMIT_ACTIVATE_VERSION_CONFIG
+
+FETCH_SIZE = 5000
+WS_TIMEOUT = 300
+MAX_PARALLEL_REQUESTS = 8
+READ_AHEAD_MB = 256
+
+AZURE_CREDENTIALS = ["default", "managed_identity", "workload_identity", "azure_cli"]
+HIGHEST_PORT = 65535
+
+_SERVICE = (
+    th.Property(
+        "service_url",
+        th.URIType,
+        title="Service URL",
+        description=(
+            "Address of the Web API with its version, such as "
+            "`https://yourorg.api.crm.dynamics.com/api/data/v9.2/`. Required, here or as "
+            "`ServiceURL` in `connection_url`."
+        ),
+    ),
+)
+
+_SIGN_IN = (
+    th.Property(
+        "authentication_method",
+        th.StringType,
+        title="Authentication Method",
+        description=(
+            "`OAuth2`, or `NTLM` for servers on-premises, in any case; `OAuth2` when left out."
+        ),
+    ),
+    th.Property(
+        "token_uri",
+        th.URIType,
+        title="Token URI",
+        description=(
+            "Address where tokens are issued, such as "
+            "`https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token`. When left out, the "
+            "service is asked for it, and Microsoft's own sign-in hosts are accepted."
+        ),
+    ),
+    th.Property(
+        "client_id",
+        th.StringType,
+        title="Client ID",
+        description="Application (client) ID of the app registration in Microsoft Entra ID.",
+    ),
+    th.Property(
+        "client_secret",
+        th.StringType,
+        title="Client Secret",
+        description=(
+            "Secret of a confidential app registration; left out for a public client. Without "
+            "`refresh_token`, the app signs in as itself."
+        ),
+        secret=True,
+    ),
+    th.Property(
+        "client_certificate",
+        th.StringType,
+        title="Client Certificate",
+        description=(
+            "Certificate of the app registration with its private key, instead of "
+            "`client_secret`: the path of a PEM file, or its text. Needs the extra `certificate`."
+        ),
+        secret=True,
+    ),
+    th.Property(
+        "client_certificate_password",
+        th.StringType,
+        title="Client Certificate Password",
+        description="Passphrase of the private key in `client_certificate`, if it has one.",
+        secret=True,
+    ),
+    th.Property(
+        "refresh_token",
+        th.StringType,
+        title="Refresh Token",
+        description=(
+            "Exchanged at `token_uri` for access tokens as long as the run lasts. Used rather "
+            "than `access_token` when both are set."
+        ),
+        secret=True,
+    ),
+    th.Property(
+        "token_store",
+        th.StringType,
+        title="Token Store",
+        description=(
+            "Path of a file in which new refresh tokens are kept for the next run. "
+            "`tap-dynamics365-login` writes it too."
+        ),
+    ),
+    th.Property(
+        "access_token",
+        th.StringType,
+        title="Access Token",
+        description="Used as it is, for about an hour; it can't be renewed.",
+        secret=True,
+    ),
+    th.Property(
+        "azure_credential",
+        th.StringType(allowed_values=AZURE_CREDENTIALS),
+        title="Azure Credential",
+        description=(
+            "Sign in with what Azure gives: `managed_identity`, `workload_identity`, "
+            "`azure_cli`, or `default`, which tries them in turn. Needs the extra `azure`."
+        ),
+    ),
+    th.Property(
+        "scope",
+        th.StringType,
+        title="Scope",
+        description=(
+            "Scopes to ask for when signing in, separated by spaces; the sign-in host's own "
+            "choice when left out, or `<service>/.default` where an app signs in as itself."
+        ),
+    ),
+    th.Property(
+        "auth_uri",
+        th.URIType,
+        title="Authorization URI",
+        description=(
+            "Address where a person's sign-in begins. Used by `tap-dynamics365-login` alone; "
+            "made from `token_uri` when left out."
+        ),
+    ),
+    th.Property(
+        "ntlm_domain",
+        th.StringType,
+        title="NTLM Domain",
+        description="Windows domain of `user`, to sign in with NTLM. Needs the extra `ntlm`.",
+    ),
+    th.Property(
+        "user",
+        th.StringType,
+        title="User",
+        description="Name of the user to sign in with NTLM.",
+    ),
+    th.Property(
+        "password",
+        th.StringType,
+        title="Password",
+        description="Password of `user`.",
+        secret=True,
+    ),
+)
+
+_PROXY = (
+    th.Property(
+        "proxy_host",
+        th.StringType,
+        title="Proxy Host",
+        description=(
+            "Name of the HTTP proxy that every request goes through; it wins over variables "
+            "such as `HTTPS_PROXY`."
+        ),
+    ),
+    th.Property(
+        "proxy_port",
+        th.IntegerType(minimum=0, maximum=HIGHEST_PORT),
+        title="Proxy Port",
+        description="Port of `proxy_host`.",
+    ),
+    th.Property(
+        "proxy_user",
+        th.StringType,
+        title="Proxy User",
+        description="User name for `proxy_host`, if it asks for one.",
+    ),
+    th.Property(
+        "proxy_password",
+        th.StringType,
+        title="Proxy Password",
+        description="Password of `proxy_user`.",
+        secret=True,
+    ),
+)
+
+_CONNECTION_URL = (
+    th.Property(
+        "connection_url",
+        th.StringType,
+        title="Connection URL",
+        description=(
+            "A whole JDBC connection URL of the DataDirect driver, "
+            "`jdbc:datadirect:dynamics365:ServiceURL=…;ClientID=…;`. Other settings win over it."
+        ),
+        secret=True,
+    ),
+)
+
+_EXTRACTION = (
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start Date",
+        description=(
+            "The first run of a table that is replicated by a date takes the rows changed "
+            "since then; all rows when left out."
+        ),
+    ),
+    th.Property(
+        "tables",
+        th.ArrayType(th.StringType),
+        title="Tables",
+        description=(
+            "Names of the tables to discover, or shell-style patterns such as `new_*`, in any "
+            "case; all tables when left out."
+        ),
+    ),
+    th.Property(
+        "fetch_size",
+        th.IntegerType(minimum=1),
+        title="Fetch Size",
+        description="Rows asked for with each request. Dataverse gives 5,000 at most.",
+        default=FETCH_SIZE,
+    ),
+    th.Property(
+        "ws_timeout",
+        th.IntegerType(minimum=0),
+        title="Time-out",
+        description="Seconds to wait for the service's answer; 0 waits for ever.",
+        default=WS_TIMEOUT,
+    ),
+    th.Property(
+        "max_parallel_requests",
+        th.IntegerType(minimum=1),
+        title="Parallel Requests",
+        description=(
+            "At most so many requests are in flight at once, over all tables; 1 sends one after "
+            "the other."
+        ),
+        default=MAX_PARALLEL_REQUESTS,
+    ),
+    th.Property(
+        "read_ahead_mb",
+        th.IntegerType(minimum=1),
+        title="Read-Ahead",
+        description="Megabytes of rows that may be fetched ahead of what has been written.",
+        default=READ_AHEAD_MB,
+    ),
+)
+
+_JSON_SCHEMA = th.PropertiesList(
+    *_SERVICE, *_SIGN_IN, *_PROXY, *_CONNECTION_URL, *_EXTRACTION
+).to_dict()
+
+JSON_SCHEMA: dict[str, Any] = {
+    **_JSON_SCHEMA,
+    "properties": {**_JSON_SCHEMA["properties"], **EMIT_ACTIVATE_VERSION_CONFIG["properties"]},
+}

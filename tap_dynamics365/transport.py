@@ -1,0 +1,165 @@
+"""The way to the hosts: every request of the tap goes through a session made here."""
+
+from __future__ import annotations
+
+import base64
+import os
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from threading import local
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from typing_extensions import override
+
+from tap_dynamics365 import __version__
+from tap_dynamics365.errors import TransportError
+from tap_dynamics365.settings.grant import Grant
+
+if TYPE_CHECKING:
+    from tap_dynamics365.settings import Settings
+
+USER_AGENT = f"tap-dynamics365/{__version__}"
+
+
+def session(settings: Settings) -> requests.Session:
+    """Make a session for requests to the service or the sign-in host.
+
+    Args:
+        settings: The proxy, and how many requests may be under way at once.
+
+    Returns:
+        A session that goes through the proxy of the settings, or else through that of the
+        environment, and keeps no cookies: the service's affinity cookie would pin all requests
+        to one server, and limits count per server.
+    """
+    made = _Session()
+    adapter: BaseAdapter
+    adapter = _AdapterPerThread(settings) if settings.grant is Grant.NTLM else _Adapter(settings)
+    made.mount("https://", adapter)
+    made.mount("http://", adapter)
+    if settings.proxy_host:
+        host = f"[{settings.proxy_host}]" if ":" in settings.proxy_host else settings.proxy_host
+        proxy = f"http://{host}:{settings.proxy_port}"
+        made.proxies = {"http": proxy, "https": proxy}
+    return made
+
+
+def reason(error: requests.RequestException) -> str:
+    """Tell in a few words why there was no answer.
+
+    Args:
+        error: What was raised. Its own text tells every layer it went through, and may hold
+            what is secret.
+
+    Returns:
+        One sentence.
+    """
+    if isinstance(error, requests.Timeout):
+        return "No answer in time."
+    if isinstance(error, requests.exceptions.ProxyError):
+        return (
+            "The proxy can't be reached: check proxy_host and proxy_port, or the variable "
+            "HTTPS_PROXY where they are not set."
+        )
+    url = (error.request.url if error.request is not None else None) or ""
+    return f"{type(error).__name__} at {urlsplit(url).netloc}."
+
+
+class _Session(requests.Session):
+    """A session that tells what bars the way, and gives away nothing it was not told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers["User-Agent"] = USER_AGENT
+        # Without one, requests would sign with what it finds for the host in ~/.netrc.
+        self.auth = _unsigned
+        # requests looks these up for some requests only.
+        self.verify = (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        )
+
+    @override
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        if self.proxies:
+            # requests would let the environment's proxy win.
+            kwargs["proxies"] = self.proxies
+        try:
+            response = super().send(request, **kwargs)
+        except requests.exceptions.ProxyError as error:
+            # Of a tunnel's refusal there is only the text.
+            if str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value) in str(error):
+                raise TransportError(_PROXY_REFUSED) from None
+            raise
+        except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise TransportError(_not_trusted(request)) from None
+            raise
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise TransportError(_PROXY_REFUSED)
+        return response
+
+
+_PROXY_REFUSED = (
+    "The proxy refused the request (HTTP 407): it asks for a user and a password. Check "
+    "proxy_user and proxy_password, which go with proxy_host."
+)
+
+
+def _not_trusted(request: requests.PreparedRequest) -> str:
+    return (
+        f"The certificate of {urlsplit(request.url or '').netloc} can't be trusted: if your "
+        "company inspects connections, let the variable REQUESTS_CA_BUNDLE name the file with "
+        "its certificates."
+    )
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+class _Adapter(HTTPAdapter):
+    """Tells the proxy who asks: it alone, and in no address that an error could repeat."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._proxy_authorization = None
+        if settings.proxy_user:
+            # RFC 7617, section 2.1: UTF-8, where requests itself knows Latin-1 only.
+            pair = f"{settings.proxy_user}:{settings.proxy_password or ''}"
+            self._proxy_authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        super().__init__(pool_maxsize=settings.max_parallel_requests)
+
+    @override
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        if self._proxy_authorization is None:
+            return super().proxy_headers(proxy)
+        return {"Proxy-Authorization": self._proxy_authorization}
+
+
+class _AdapterPerThread(BaseAdapter):
+    """Keeps the connections of each thread apart.
+
+    NTLM signs in a connection, not a request, in two steps between which no other request may
+    come.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._local = local()
+
+    @override
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        if not hasattr(self._local, "adapter"):
+            self._local.adapter = _Adapter(self._settings)
+        adapter: _Adapter = self._local.adapter
+        return adapter.send(request, *args, **kwargs)
+
+    @override
+    def close(self) -> None:
+        """Do nothing: the connections end with their threads."""

@@ -1,0 +1,49 @@
+"""Azure's credentials: what goes through the proxy, and what is told when there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.auth import flows
+from tests.auth.flows import assert_complete
+
+if TYPE_CHECKING:
+    from tests.auth.flows import Places
+    from tests.singer import Message
+
+# No place of Azure's is on this machine.
+NOWHERE = {
+    "AZURE_TENANT_ID": "",
+    "AZURE_CLIENT_ID": "",
+    "AZURE_FEDERATED_TOKEN_FILE": "",
+    "PATH": "/nowhere",
+}
+
+
+def test_a_managed_identity_is_asked_for_beside_the_proxy(
+    places: Places, one_table: Message
+) -> None:
+    flow = flows.managed_identity(places).but(**places.proxy.settings)
+    before = len(places.proxy.seen())
+    assert_complete(flow.tap.run(catalog=one_table))
+    seen = places.proxy.seen()[before:]
+    assert seen
+    assert all(line.startswith(f"GET {places.sandbox.url}") for line in seen)
+
+
+@pytest.mark.parametrize(
+    ("credential", "words"),
+    [("workload_identity", "token_file_path"), ("azure_cli", "Azure CLI not found")],
+)
+def test_a_credential_that_is_not_there_is_one_sentence(
+    places: Places, one_table: Message, credential: str, words: str
+) -> None:
+    tap = flows.managed_identity(places).but(azure_credential=credential).tap
+    run = replace(tap, environment=NOWHERE).run(catalog=one_table)
+    sentence = run.refusal()
+    assert f"azure_credential={credential}" in sentence
+    assert words in sentence
+    assert run.output == ""

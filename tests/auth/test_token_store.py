@@ -1,0 +1,301 @@
+"""The token store: the newest refresh token, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
+from tap_dynamics365.errors import TokenStoreError
+from tests.auth.endpoint import SECRETS, TokenEndpoint, refusal, sent, signing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIGURED = SECRETS["refresh_token"]
+REFUSED = {"error": "invalid_grant", "error_description": "AADSTS50173: Revoked."}
+NO_LOCK = "Let no two runs use it"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the token store is."""
+    return tmp_path / "token.json"
+
+
+def stored(path: Path) -> dict[str, Any]:
+    """What is in the store."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def newest(path: Path) -> str:
+    """The token in the store."""
+    return str(stored(path)["refresh_token"])
+
+
+def keep(path: Path, endpoint: TokenEndpoint, refresh_token: str, **more: Any) -> None:
+    """Put a token into the store, as the login command does."""
+    token: dict[str, Any] = {
+        "refresh_token": refresh_token,
+        "client_id": "the-client",
+        "authority": authority(endpoint.url),
+        **more,
+    }
+    TokenStore(path).write(StoredToken(**token))
+
+
+def run(endpoint: TokenEndpoint, path: Path, **more: str | None) -> None:
+    """Sign in as a run of the tap does."""
+    sent(signing(endpoint, token_store=str(path), **more))
+
+
+def test_each_run_uses_the_newest_token(endpoint: TokenEndpoint, path: Path) -> None:
+    endpoint.rotates("second", "third", "fourth")
+    for _ in range(3):
+        run(endpoint, path)
+    assert endpoint.refresh_tokens == [CONFIGURED, "second", "third"]
+    assert stored(path) == {
+        "refresh_token": "fourth",
+        "client_id": "the-client",
+        "authority": authority(endpoint.url),
+        "descends_from": fingerprint(CONFIGURED),
+    }
+
+
+def test_nobody_else_can_read_it_and_nothing_else_is_left(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
+    endpoint.rotates("second")
+    before = os.umask(0)
+    try:
+        run(endpoint, path)
+    finally:
+        os.umask(before)
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {file.name for file in path.parent.iterdir()} <= {"token.json", "token.json.lock"}
+    assert CONFIGURED not in path.read_text()
+
+
+def test_its_folder_is_made(endpoint: TokenEndpoint, path: Path) -> None:
+    endpoint.rotates("second")
+    inner = path.parent / "a" / "b" / "token.json"
+    run(endpoint, inner)
+    assert newest(inner) == "second"
+
+
+def test_a_link_to_it_stays_one(endpoint: TokenEndpoint, path: Path, tmp_path: Path) -> None:
+    endpoint.rotates("second")
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+    run(endpoint, link)
+    assert link.is_symlink()
+    assert newest(path) == "second"
+
+
+def test_it_is_found_at_home(
+    endpoint: TokenEndpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(path.parent))
+    endpoint.rotates("second")
+    sent(signing(endpoint, token_store="~/token.json"))  # noqa: S106 - a path
+    assert newest(path) == "second"
+
+
+def test_a_host_that_gives_no_new_token_leaves_no_file(endpoint: TokenEndpoint, path: Path) -> None:
+    endpoint.gives("one")
+    run(endpoint, path)
+    assert not path.exists()
+
+
+def test_the_new_token_is_there_before_the_access_token_is_used(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
+    endpoint.rotates("second", "third")
+    auth = signing(endpoint, token_store=str(path))
+    for token in ("second", "third"):
+        assert sent(auth) == f"Bearer access-{token}"
+        assert newest(path) == token
+        auth.renew(float("inf"))
+
+
+def test_a_newly_configured_token_wins(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(path, endpoint, "stored", descends_from=fingerprint("an older one"))
+    endpoint.rotates("second")
+    with caplog.at_level(logging.INFO):
+        run(endpoint, path)
+    assert endpoint.refresh_tokens == [CONFIGURED]
+    assert stored(path)["descends_from"] == fingerprint(CONFIGURED)
+    assert "wins" in caplog.text
+
+
+def test_without_a_configured_token_the_stored_one_is_used(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
+    keep(path, endpoint, "stored")
+    endpoint.rotates("second")
+    run(endpoint, path, refresh_token=None)
+    assert endpoint.refresh_tokens == ["stored"]
+    assert newest(path) == "second"
+    assert stored(path)["descends_from"] is None
+
+
+def test_a_stored_token_that_is_refused_gives_way_to_the_configured_one_once(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(path, endpoint, "stored", descends_from=fingerprint(CONFIGURED))
+    endpoint.rotates("second")
+    good = endpoint.answers
+    endpoint.refuses(400, REFUSED)
+    endpoint.answers += good
+    run(endpoint, path)
+    assert endpoint.refresh_tokens == ["stored", CONFIGURED]
+    assert newest(path) == "second"
+    assert "AADSTS50173" in caplog.text
+
+
+def test_when_both_are_refused_that_is_told_and_the_store_is_left(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
+    keep(path, endpoint, "stored", descends_from=fingerprint(CONFIGURED))
+    endpoint.refuses(400, REFUSED)
+    assert "AADSTS50173" in refusal(signing(endpoint, token_store=str(path)))
+    assert endpoint.refresh_tokens == ["stored", CONFIGURED]
+    assert newest(path) == "stored"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(503, "server_error"), (400, "interaction_required"), (401, "x")]
+)
+def test_other_refusals_say_nothing_against_the_stored_token(
+    endpoint: TokenEndpoint, path: Path, status: int, error: str
+) -> None:
+    keep(path, endpoint, "stored", descends_from=fingerprint(CONFIGURED))
+    endpoint.refuses(status, {"error": error})
+    refusal(signing(endpoint, token_store=str(path)))
+    assert endpoint.refresh_tokens == ["stored"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"client_id": "another"}, {"authority": "https://login.invented.example"}]
+)
+def test_a_token_of_another_app_or_host_is_not_sent(
+    endpoint: TokenEndpoint,
+    path: Path,
+    caplog: pytest.LogCaptureFixture,
+    other: dict[str, str],
+) -> None:
+    keep(path, endpoint, "stored", **other)
+    message = refusal(signing(endpoint, token_store=str(path), refresh_token=None))
+    assert "tap-dynamics365-login" in message
+    assert endpoint.forms == []
+    endpoint.rotates("second")
+    run(endpoint, path)
+    assert endpoint.refresh_tokens == [CONFIGURED]
+    assert "another app" in caplog.text
+
+
+def test_the_app_may_be_written_in_any_case(endpoint: TokenEndpoint, path: Path) -> None:
+    keep(path, endpoint, "stored", client_id="THE-client")
+    endpoint.rotates("second")
+    run(endpoint, path, refresh_token=None)
+    assert endpoint.refresh_tokens == ["stored"]
+
+
+DAMAGED = [
+    "{",
+    "[]",
+    "null",
+    "{}",
+    '{"refresh_token": "x"}',
+    '{"refresh_token": 5, "client_id": "the-client", "authority": "x"}',
+    '{"refresh_token": "", "client_id": "the-client", "authority": "x"}',
+    '{"refresh_token": "x", "client_id": "the-client", "authority": "x", "descends_from": 1}',
+    '{"refresh_token": "x", "client_id": "the-client", "authority": "x", "more": 1}',
+    "[" * 100_000,
+    "\udcff",
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_store_is_said_and_passed_over_and_mended(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    endpoint.rotates("second", "third")
+    message = refusal(signing(endpoint, token_store=str(path), refresh_token=None))
+    assert "damaged" in message
+    run(endpoint, path)
+    assert endpoint.refresh_tokens == [CONFIGURED]
+    assert "damaged" in caplog.text
+    assert newest(path) == "second"
+
+
+def test_an_empty_store_is_as_none(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.touch()
+    endpoint.rotates("second")
+    run(endpoint, path)
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+    path.write_text("\n")
+    assert "no refresh token" in refusal(
+        signing(endpoint, token_store=str(path), refresh_token=None)
+    )
+
+
+def test_a_store_that_can_not_be_written_is_said_once_and_the_run_goes_on(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A folder in its place: neither root nor anyone else can put a file there.
+    path.mkdir()
+    (path / "something").touch()
+    endpoint.rotates("second", "third", "fourth")
+    auth = signing(endpoint, token_store=str(path))
+    for _ in range(3):
+        sent(auth)
+        auth.renew(float("inf"))
+    assert endpoint.refresh_tokens == [CONFIGURED, "second", "third"]
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len([w for w in warnings if "written" in w]) == 1
+    assert str(path) in caplog.text
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".token")]
+
+
+def test_a_folder_that_is_none_is_said_and_the_run_goes_on(
+    endpoint: TokenEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    endpoint.rotates("second")
+    run(endpoint, tmp_path / "file" / "token.json")
+    assert endpoint.refresh_tokens == [CONFIGURED]
+    assert NO_LOCK in caplog.text
+
+
+def test_a_write_that_fails_leaves_the_old_token(path: Path, endpoint: TokenEndpoint) -> None:
+    keep(path, endpoint, "old")
+    with pytest.raises(TokenStoreError):
+        # A name that is too long for the file that it would be written to first.
+        TokenStore(path.with_name("x" * 250)).write(
+            StoredToken(refresh_token="new", client_id="x", authority="y")  # noqa: S106
+        )
+    assert newest(path) == "old"
+
+
+def test_runs_at_the_same_time_use_each_token_once(endpoint: TokenEndpoint, path: Path) -> None:
+    runs = 6
+    endpoint.rotates(*(f"token-{number}" for number in range(runs)))
+    with ThreadPoolExecutor(runs) as pool:
+        list(pool.map(lambda _: run(endpoint, path), range(runs)))
+    # As if one had come after the other: nobody read what somebody else was about to use.
+    assert endpoint.refresh_tokens == [CONFIGURED, *(f"token-{n}" for n in range(runs - 1))]
+    assert newest(path) == f"token-{runs - 1}"
