@@ -11,6 +11,10 @@ ROUNDS ?= 3
 SCALE ?= full
 BENCH := bench-tap bench-target-postgres bench-ms-dynamics bench-airbyte bench-dlt bench-dataverse
 
+# Of the tests, beside .venv: the tap without extras, and programs that nobody here wrote.
+OIDC := tests/servers/oidc/node_modules
+TEST := .venv-plain .venv-meltano .venv-singer-tools .venv-dataverse-client $(OIDC)
+
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # uv has certificate authorities of its own; a company's are the machine's.
@@ -43,7 +47,7 @@ demo: .venv/demo-installed .venv-meltano/installed ## Dynamics 365 to PostgreSQL
 sandbox: .venv/demo-installed ## Run a local Dynamics 365 to work with; Ctrl-C ends it
 	@.venv/bin/python -m sandbox --rows $(ROWS)
 
-test: .venv/test-installed .venv-meltano/installed .venv-singer-tools/installed .venv-dataverse-client/installed ## Check style and types, and run all tests
+test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and run all tests
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
@@ -53,7 +57,7 @@ bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed again
 	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
 
 clean: ## Remove the environments and all that tools left behind
-	rm -rf .venv .venv-* .meltano .*_cache .hypothesis build dist output
+	rm -rf .venv .venv-* $(OIDC) .meltano .*_cache .hypothesis build dist output
 
 .venv/bin/uv:
 	$(call environment,$(PYTHON),.venv)
@@ -64,7 +68,7 @@ clean: ## Remove the environments and all that tools left behind
 	@touch $@
 
 .venv/test-installed: pyproject.toml | .venv/bin/uv
-	@$(INSTALL) .venv --editable . --group dev
+	@$(INSTALL) .venv --editable '.[azure,certificate,ntlm]' --group dev
 	@touch $@
 
 # Made anew each time: the tap that Meltano installed in it is of the old pyproject.toml too.
@@ -80,10 +84,17 @@ clean: ## Remove the environments and all that tools left behind
 	@$(INSTALL) .venv-$* --group $*
 	@touch $@
 
-.venv-bench-tap/installed: pyproject.toml | .venv/bin/uv
-	@rm -rf .venv-bench-tap
-	$(call environment,$(PYTHON),.venv-bench-tap)
-	@$(INSTALL) .venv-bench-tap --editable .
+.venv-plain/installed .venv-bench-tap/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf $(@D)
+	$(call environment,$(PYTHON),$(@D))
+	@$(INSTALL) $(@D) --editable .
+	@touch $@
+
+# Without Node.js, the tests that need it are skipped, and say so.
+$(OIDC)/installed: tests/servers/oidc/package.json
+	@mkdir -p $(@D)
+	@! command -v npm > /dev/null || \
+		npm install --prefix tests/servers/oidc --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 # A peer that can't be installed is left out of the benchmarks, with the reason.

@@ -113,7 +113,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         file = item.path.relative_to(REPOSITORY / "tests")
         meltano = file.parts[0] == "demo" or file.name in {
-            "test_pipeline.py",
+            "test_meltano.py",
             "test_meltano_yml.py",
+            "test_pipeline.py",
         }
         item.add_marker(pytest.mark.xdist_group("meltano" if meltano else str(file)))

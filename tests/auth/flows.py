@@ -1,0 +1,339 @@
+"""Every way to sign in against real servers, for the tests that run the tap as a process."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox import client
+from tests.servers import azure, ntlm, oauth, proxy, tls, tokens
+from tests.servers.certificate import Certificate, make
+from tests.singer import REPOSITORY, Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+    from tests.servers.oauth import OAuthServer
+    from tests.servers.proxy import Proxy
+    from tests.servers.tls import TlsFront
+    from tests.singer import Run
+
+PASSPHRASE = "invented-passphrase"  # noqa: S105 - invented, and says so
+# Settings and variables whose values nobody may see, wherever they stand.
+SECRETS = {
+    "access_token",
+    "client_certificate_password",
+    "client_secret",
+    "connection_url",
+    "password",
+    "proxy_password",
+    "refresh_token",
+    "IDENTITY_HEADER",
+}
+
+
+class Places:
+    """The servers, each started when it is first needed.
+
+    Args:
+        stack: Ends them.
+        folder: Where files go.
+    """
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self.folder = folder
+
+    def new_store(self) -> str:
+        """The path of a token store that is not there yet."""
+        return str(self.folder / f"{uuid.uuid4()}.json")
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """A Dynamics 365 with its sign-in host."""
+        return self._stack.enter_context(client.running(rows=50))
+
+    @cached_property
+    def proxy(self) -> Proxy:
+        """A proxy that asks for a password, and finds Microsoft's hosts on this machine."""
+        return self._stack.enter_context(proxy.running(ports=self.front.ports))
+
+    @cached_property
+    def front(self) -> TlsFront:
+        """The sandbox under the names of Microsoft's hosts."""
+        self.sandbox.configure(authority_url=f"https://{tls.SIGN_IN_HOST}")
+        return self._stack.enter_context(tls.running(self.sandbox.url))
+
+    @cached_property
+    def ntlm(self) -> str:
+        """The sandbox behind a web server that asks for NTLM."""
+        return self._stack.enter_context(ntlm.running(self.sandbox))
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """A certificate that the confidential app is registered with, everywhere."""
+        made = make()
+        self.sandbox.register_certificate(made.pem)
+        return made
+
+    @cached_property
+    def oauth(self) -> OAuthServer:
+        """A sign-in host that nobody here wrote, whose tokens the sandbox takes."""
+        if reason := oauth.unavailable():
+            pytest.skip(reason)
+        running = oauth.running(self.sandbox.url, certificate=self.certificate.pem)
+        server = self._stack.enter_context(running)
+        self.sandbox.configure(introspection_url=server.introspection_url)
+        return server
+
+    @cached_property
+    def app_service(self) -> dict[str, str]:
+        """Variables of a program with a managed identity."""
+        return self._stack.enter_context(azure.app_service(self.sandbox))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A way to sign in, ready to run.
+
+    Args:
+        tap: The tap with its settings.
+        sandbox: What it signs in to.
+        more: Secrets that are no settings: in files, in answers to come.
+    """
+
+    tap: Tap
+    sandbox: Sandbox
+    more: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> set[str]:
+        """What nobody may see, as far as it is known before the run."""
+        given = {**self.tap.settings, **self.tap.environment}
+        return {str(given[name]) for name in SECRETS & given.keys()} | set(self.more)
+
+    def but(self, **settings: Any) -> Flow:
+        """The same with other settings; None takes one away."""
+        return replace(self, tap=self.tap.but(**settings))
+
+
+def _flow(places: Places, *, service_url: str = "", **settings: Any) -> Flow:
+    """Set up a flow with nothing but the settings given, and one small table."""
+    url = service_url or places.sandbox.service_url
+    return Flow(Tap({"service_url": url, "tables": ["team"], **settings}), places.sandbox)
+
+
+def _app(places: Places, *names: str) -> dict[str, str]:
+    return {name: places.sandbox.settings[name] for name in ("client_id", "token_uri", *names)}
+
+
+def refresh_token(places: Places) -> Flow:
+    """A person's refresh token, and a confidential app."""
+    return _flow(places, **_app(places, "client_secret", "refresh_token"))
+
+
+def refresh_token_of_a_public_client(places: Places) -> Flow:
+    """A person's refresh token, and an app without a secret."""
+    announced = places.sandbox.announced
+    public = {
+        "client_id": announced["public_client_id"],
+        "refresh_token": announced["public_refresh_token"],
+    }
+    return _flow(places, token_uri=announced["token_uri"], **public)
+
+
+def refresh_token_at_the_older_endpoint(places: Places) -> Flow:
+    """The same where lifetimes are texts and a resource takes the place of the scope."""
+    flow = refresh_token(places)
+    return flow.but(token_uri=flow.tap.settings["token_uri"].replace("/v2.0/", "/"))
+
+
+def refresh_token_with_a_store(places: Places) -> Flow:
+    """The newest refresh token is kept in a file."""
+    # Another's newest token may have ended this one.
+    own = tokens.refresh_token(places.sandbox)
+    return refresh_token(places).but(refresh_token=own, token_store=places.new_store())
+
+
+def connection_url(places: Places) -> Flow:
+    """All of it in the driver's connection URL."""
+    names = {
+        "ServiceURL": places.sandbox.service_url,
+        "ClientID": places.sandbox.settings["client_id"],
+        "ClientSecret": places.sandbox.settings["client_secret"],
+        "TokenURI": places.sandbox.settings["token_uri"],
+        "RefreshToken": places.sandbox.settings["refresh_token"],
+    }
+    parts = ";".join(f"{name}={value}" for name, value in names.items())
+    tap = Tap({"connection_url": f"jdbc:datadirect:dynamics365:{parts};", "tables": ["team"]})
+    more = (names["ClientSecret"], names["RefreshToken"])
+    return Flow(tap, places.sandbox, more)
+
+
+def client_secret(places: Places) -> Flow:
+    """An app that signs in as itself; with the word that the driver wants before the address."""
+    flow = _flow(places, **_app(places, "client_secret"))
+    return flow.but(token_uri=f"POST {flow.tap.settings['token_uri']}")
+
+
+def client_secret_at_the_older_endpoint(places: Places) -> Flow:
+    """The same with a resource."""
+    flow = _flow(places, **_app(places, "client_secret"))
+    return flow.but(token_uri=flow.tap.settings["token_uri"].replace("/v2.0/", "/"))
+
+
+def certificate_in_a_file(places: Places) -> Flow:
+    """A certificate whose key has a passphrase."""
+    file = places.folder / "certificate.pem"
+    file.write_text(places.certificate.with_key(PASSPHRASE))
+    given = {"client_certificate": str(file), "client_certificate_password": PASSPHRASE}
+    return _flow(places, **_app(places), **given)
+
+
+def certificate_in_the_settings(places: Places) -> Flow:
+    """A certificate as text."""
+    pem = places.certificate.with_key()
+    flow = _flow(places, **_app(places), client_certificate=pem)
+    # A line of the key is enough: nobody prints it in one.
+    return replace(flow, more=tuple(line for line in pem.split("-----")[2].split() if line))
+
+
+def given_access_token(places: Places) -> Flow:
+    """An access token that somebody else fetched."""
+    return _flow(places, access_token=tokens.access_token(places.sandbox, places.sandbox.url))
+
+
+def ntlm_sign_in(places: Places) -> Flow:
+    """A server on-premises."""
+    return _flow(
+        places,
+        service_url=f"{places.ntlm}/api/data/v9.2/",
+        authentication_method="NTLM",
+        ntlm_domain=ntlm.DOMAIN,
+        user=ntlm.USER,
+        password=ntlm.PASSWORD,
+    )
+
+
+def managed_identity(places: Places) -> Flow:
+    """The identity of an app of App Service."""
+    flow = _flow(places, azure_credential="managed_identity")
+    return replace(flow, tap=replace(flow.tap, environment=places.app_service))
+
+
+def default_of_azure(places: Places) -> Flow:
+    """The first of Azure's credentials that gives a token."""
+    return managed_identity(places).but(azure_credential="default")
+
+
+def azure_command_line(places: Places) -> Flow:
+    """Whoever is signed in to `az`."""
+    environment = azure.command_line(places.sandbox, places.folder, places.sandbox.url)
+    flow = _flow(places, azure_credential="azure_cli")
+    return replace(flow, tap=replace(flow.tap, environment=environment))
+
+
+def workload_identity(places: Places) -> Flow:
+    """A pod in a cluster that the app trusts, with Microsoft's own hosts."""
+    file = places.folder / "federated-token"
+    variables = azure.federated_token(places.sandbox, file)
+    flow = _through_proxy(places, azure_credential="workload_identity")
+    environment = {**flow.tap.environment, **variables}
+    return replace(flow, tap=replace(flow.tap, environment=environment), more=(file.read_text(),))
+
+
+def through_a_proxy(places: Places) -> Flow:
+    """A confidential app behind a proxy that asks for a password."""
+    return refresh_token(places).but(**places.proxy.settings)
+
+
+def learnt_tenant(places: Places) -> Flow:
+    """No token_uri: the service tells, and it is a host of Microsoft's."""
+    names = ("client_id", "client_secret")
+    return _through_proxy(places, **{name: places.sandbox.settings[name] for name in names})
+
+
+def _through_proxy(places: Places, **settings: Any) -> Flow:
+    """Reach the service under its real name."""
+    way = places.proxy.settings
+    flow = _flow(places, service_url=places.front.service_url, **way, **settings)
+    return replace(flow, tap=replace(flow.tap, environment=places.front.environment))
+
+
+def oauth_refresh_token(places: Places) -> Flow:
+    """A public client at oidc-provider, which rotates refresh tokens."""
+    token = places.oauth.refresh_token(oauth.PUBLIC_CLIENT)
+    return _flow(
+        places,
+        client_id=oauth.PUBLIC_CLIENT,
+        refresh_token=token,
+        token_uri=places.oauth.token_uri,
+        token_store=places.new_store(),
+    )
+
+
+def oauth_refresh_token_of_a_confidential_client(places: Places) -> Flow:
+    """The same with a secret."""
+    token = places.oauth.refresh_token(oauth.CONFIDENTIAL_CLIENT)
+    given = {"client_id": oauth.CONFIDENTIAL_CLIENT, "client_secret": oauth.SECRET}
+    return oauth_refresh_token(places).but(refresh_token=token, **given)
+
+
+def oauth_client_secret(places: Places) -> Flow:
+    """An app with a secret at oidc-provider."""
+    given = {"client_id": oauth.SECRET_APP, "client_secret": oauth.SECRET}
+    return _flow(places, token_uri=places.oauth.token_uri, **given)
+
+
+def oauth_certificate(places: Places) -> Flow:
+    """An app with a certificate at oidc-provider: `private_key_jwt`."""
+    given = {
+        "client_id": oauth.CERTIFICATE_APP,
+        "client_certificate": places.certificate.with_key(),
+    }
+    return _flow(places, token_uri=places.oauth.token_uri, **given)
+
+
+OURS: tuple[Callable[[Places], Flow], ...] = (
+    refresh_token,
+    refresh_token_of_a_public_client,
+    refresh_token_at_the_older_endpoint,
+    refresh_token_with_a_store,
+    connection_url,
+    client_secret,
+    client_secret_at_the_older_endpoint,
+    certificate_in_a_file,
+    certificate_in_the_settings,
+    given_access_token,
+    ntlm_sign_in,
+    managed_identity,
+    default_of_azure,
+    azure_command_line,
+    workload_identity,
+    through_a_proxy,
+    learnt_tenant,
+)
+OIDC: tuple[Callable[[Places], Flow], ...] = (
+    oauth_refresh_token,
+    oauth_refresh_token_of_a_confidential_client,
+    oauth_client_secret,
+    oauth_certificate,
+)
+# How many rows the one table has.
+ROWS = 8
+# A tap without extras.
+PLAIN = REPOSITORY / ".venv-plain" / "bin" / "tap-dynamics365"
+
+
+def assert_complete(run: Run) -> None:
+    """All rows are there, and nothing worth a warning happened."""
+    assert run.status == 0, run.log
+    assert run.counts == {"team": ROWS}
+    assert not run.logged("WARNING")

@@ -1,0 +1,198 @@
+"""Every way to sign in, from the settings to the rows, with the tap as a process."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.auth import flows
+from tests.auth.flows import assert_complete
+from tests.servers import tls
+from tests.singer import reads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+    from tests.auth.flows import Flow, Places
+    from tests.singer import Message
+
+
+@pytest.mark.parametrize("flow", flows.OURS, ids=lambda flow: flow.__name__)
+def test_a_grant_leads_to_the_rows(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    assert_complete(flow(places).tap.run(catalog=one_table))
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        flows.refresh_token,
+        flows.client_secret,
+        flows.certificate_in_a_file,
+        flows.managed_identity,
+        flows.azure_command_line,
+        flows.learnt_tenant,
+    ],
+    ids=lambda flow: flow.__name__,
+)
+def test_a_refused_token_is_renewed_once_in_the_middle_of_a_run(
+    places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    ready = flow(places)
+    dynamics.configure(page_size_cap=3)
+    refused = {"error": {"code": "0x80048d06", "message": "Refused, as ordered."}}
+    dynamics.fault("teams.*skiptoken", status=401, body=refused)
+    assert_complete(ready.tap.run(catalog=one_table))
+    dynamics.fault("teams.*skiptoken", status=401, body=refused, count=2)
+    sentence = ready.tap.run(catalog=one_table).refusal()
+    assert "401" in sentence
+    assert "Refused, as ordered." in sentence
+
+
+@pytest.mark.parametrize(
+    "flow", [flows.refresh_token, flows.certificate_in_a_file], ids=lambda flow: flow.__name__
+)
+def test_tokens_of_a_second_last_for_a_whole_run(
+    places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    ready = flow(places)
+    dynamics.configure(token_lifetime=1, page_size_cap=2)
+    assert_complete(ready.tap.run(catalog=one_table))
+
+
+def test_every_request_goes_through_the_proxy(places: Places, dynamics: Sandbox) -> None:
+    flow = flows.through_a_proxy(places)
+    before = len(places.proxy.seen())
+    catalog = flow.tap.discover()
+    flow.tap.sync(catalog=catalog)
+    seen = places.proxy.seen()[before:]
+    assert seen == [f"{r['method']} {dynamics.url}{r['path']}" for r in dynamics.requests()]
+    places_asked = " ".join(seen)
+    for part in ("/token", "$metadata", "EntityDefinitions", "/teams"):
+        assert part in places_asked
+
+
+def test_microsofts_hosts_are_reached_through_the_proxy_alone(
+    places: Places, one_table: Message
+) -> None:
+    before = len(places.proxy.seen())
+    assert_complete(flows.learnt_tenant(places).tap.run(catalog=one_table))
+    hosts = {f"CONNECT {host}:443" for host in (tls.SERVICE_HOST, tls.SIGN_IN_HOST)}
+    assert set(places.proxy.seen()[before:]) == hosts
+
+
+@pytest.mark.parametrize(
+    "flow", [flows.through_a_proxy, flows.learnt_tenant], ids=lambda flow: flow.__name__
+)
+@pytest.mark.parametrize("given", [{"proxy_password": "wrong"}, {"proxy_user": None}])
+def test_a_proxy_that_does_not_know_the_user_is_told(
+    places: Places,
+    dynamics: Sandbox,
+    one_table: Message,
+    flow: Callable[[Places], Flow],
+    given: dict[str, str | None],
+) -> None:
+    if "proxy_user" in given:
+        given = {**given, "proxy_password": None}
+    sentence = flow(places).but(**given).tap.run(catalog=one_table).refusal()
+    assert "proxy_password" in sentence
+    assert not dynamics.requests()
+
+
+@pytest.mark.parametrize(
+    "host", ["https://login.microsoftonline.com.invented.example", "https://127.0.0.1", ""]
+)
+def test_a_secret_goes_to_no_host_that_is_not_known(
+    places: Places, dynamics: Sandbox, one_table: Message, host: str
+) -> None:
+    before = dynamics.configure(authority_url=host)
+    flow = flows.refresh_token(places).but(token_uri=None)
+    sentence = flow.tap.run(catalog=one_table).refusal()
+    dynamics.configure(**before)
+    assert "token_uri" in sentence
+    assert not [request for request in dynamics.requests() if request["method"] == "POST"]
+
+
+@pytest.mark.parametrize("name", ["service_url", "token_uri"])
+def test_plain_http_is_for_this_machine_alone(
+    places: Places, one_table: Message, name: str
+) -> None:
+    flow = flows.refresh_token(places)
+    away = flow.but(**{name: "http://invented-org.crm.dynamics.com/api/data/v9.2/"})
+    assert "https" in away.tap.run(catalog=one_table).refusal()
+
+
+@pytest.mark.parametrize(
+    ("flow", "extra"),
+    [
+        (flows.certificate_in_a_file, "certificate"),
+        (flows.managed_identity, "azure"),
+        (flows.ntlm_sign_in, "ntlm"),
+    ],
+    ids=["certificate", "azure", "ntlm"],
+)
+def test_an_extra_that_is_not_installed_is_named_with_the_command(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow], extra: str
+) -> None:
+    if not flows.PLAIN.exists():
+        pytest.skip(f"{flows.PLAIN} is not installed: make test does that")
+    plain = replace(flow(places).tap, command=(str(flows.PLAIN),))
+    assert f'pip install "tap-dynamics365[{extra}]"' in plain.run(catalog=one_table).refusal()
+
+
+def test_without_extras_the_other_grants_work(places: Places, one_table: Message) -> None:
+    if not flows.PLAIN.exists():
+        pytest.skip(f"{flows.PLAIN} is not installed: make test does that")
+    plain = replace(flows.refresh_token_with_a_store(places).tap, command=(str(flows.PLAIN),))
+    assert_complete(plain.run(catalog=one_table))
+
+
+def stored(flow: Flow) -> str:
+    """The refresh token in the store."""
+    token: str = json.loads(Path(flow.tap.settings["token_store"]).read_text())["refresh_token"]
+    return token
+
+
+def test_the_newest_refresh_token_is_used_by_the_next_run(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    flow = flows.refresh_token_with_a_store(places)
+    kept = []
+    for _ in range(3):
+        assert_complete(flow.tap.run(catalog=one_table))
+        kept.append(stored(flow))
+        # As after 90 days: only the newest is good.
+        for old in (flow.tap.settings["refresh_token"], *kept[:-1]):
+            dynamics.revoke(old, "inactive")
+    store = Path(flow.tap.settings["token_store"])
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    assert len(set(kept)) == 3
+    # It is a way to sign in by itself.
+    assert_complete(flow.but(refresh_token=None).tap.run(catalog=one_table))
+
+
+def test_a_run_that_is_killed_has_kept_the_new_token(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    """Of single use, and the process dies as soon as the access token has been seen once."""
+    flow = flows.refresh_token_with_a_store(places)
+    dynamics.configure(single_use_refresh_tokens=True)
+    dynamics.fault("teams", delay_ms=60_000)
+    with TemporaryDirectory() as folder:
+        process = flow.tap.start(Path(folder), catalog=one_table)
+        while not reads(dynamics.requests()):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    dynamics.clear_faults()
+    assert_complete(flow.tap.run(catalog=one_table))

@@ -1,0 +1,136 @@
+"""The tap against oidc-provider, a certified OAuth 2.0 server that nobody here wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.auth import flows
+from tests.auth.flows import assert_complete
+from tests.servers import oauth
+from tests.servers.certificate import make
+from tests.singer import SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+    from tests.auth.flows import Flow, Places
+    from tests.singer import Message
+
+pytestmark = pytest.mark.skipif(bool(oauth.unavailable()), reason=oauth.unavailable() or "")
+
+ROTATING = pytest.mark.parametrize(
+    "flow",
+    [flows.oauth_refresh_token, flows.oauth_refresh_token_of_a_confidential_client],
+    ids=["public", "confidential"],
+)
+
+
+@pytest.mark.parametrize("flow", flows.OIDC, ids=lambda flow: flow.__name__)
+def test_a_grant_leads_to_the_rows(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    assert_complete(flow(places).tap.run(catalog=one_table))
+
+
+@ROTATING
+def test_no_refresh_token_is_used_twice(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    """If one were, the server would revoke them all."""
+    ready = flow(places)
+    for _ in range(4):
+        assert_complete(ready.tap.run(catalog=one_table))
+    assert_complete(ready.but(refresh_token=None).tap.run(catalog=one_table))
+
+
+@ROTATING
+def test_two_runs_at_the_same_time_use_no_refresh_token_twice(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    ready = flow(places)
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        running = [ready.tap.start(Path(at), catalog=one_table) for at in (one, other)]
+        ended = [process.communicate(timeout=SECONDS) for process in running]
+    assert [process.returncode for process in running] == [0, 0], [log for _, log in ended]
+    assert_complete(ready.tap.run(catalog=one_table))
+
+
+@pytest.mark.parametrize("flow", flows.OIDC, ids=lambda flow: flow.__name__)
+def test_a_token_refused_in_mid_run_is_renewed_with_nothing_that_was_used(
+    places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    """The server takes neither a refresh token nor an assertion a second time."""
+    ready = flow(places)
+    dynamics.configure(page_size_cap=3)
+    dynamics.fault("teams.*skiptoken", status=401)
+    assert_complete(ready.tap.run(catalog=one_table))
+    assert_complete(ready.tap.run(catalog=one_table))
+
+
+def test_within_a_run_the_newest_refresh_token_is_used_without_a_store_too(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    ready = flows.oauth_refresh_token(places).but(token_store=None)
+    dynamics.configure(page_size_cap=3)
+    dynamics.fault("teams.*skiptoken", status=401)
+    run = ready.tap.run(catalog=one_table)
+    assert_complete(run)
+    assert "token_store" in " ".join(run.logged("INFO"))
+
+
+def test_reuse_by_someone_else_is_told_with_the_way_out(places: Places, one_table: Message) -> None:
+    """A stolen token, used twice: the server revokes what came of it, and the tap says so."""
+    ready = flows.oauth_refresh_token(places)
+    assert_complete(ready.tap.run(catalog=one_table))
+    settings = ready.tap.settings
+    form = {name: settings[name] for name in ("client_id", "refresh_token")}
+    form["grant_type"] = "refresh_token"
+    assert not requests.post(settings["token_uri"], data=form, timeout=SECONDS).ok
+    assert "grant request is invalid" in ready.tap.run(catalog=one_table).refusal()
+    # A person signs in anew: the token that is configured then wins over the store.
+    token = places.oauth.refresh_token(oauth.PUBLIC_CLIENT)
+    assert_complete(ready.but(refresh_token=token).tap.run(catalog=one_table))
+
+
+def test_a_store_of_another_app_is_passed_over(places: Places, one_table: Message) -> None:
+    store = places.new_store()
+    for flow in (flows.oauth_refresh_token, flows.oauth_refresh_token_of_a_confidential_client):
+        ready = flow(places).but(token_store=store)
+        run = ready.tap.run(catalog=one_table)
+        assert run.status == 0, run.log
+        stored = json.loads(Path(store).read_text())
+        assert stored["client_id"] == ready.tap.settings["client_id"]
+
+
+@pytest.mark.parametrize(
+    ("flow", "given", "words"),
+    [
+        (flows.oauth_client_secret, {"client_secret": "wrong"}, "client authentication failed"),
+        (flows.oauth_client_secret, {"client_id": "another"}, "client authentication failed"),
+        (
+            flows.oauth_certificate,
+            {"client_certificate": make().with_key()},
+            "client authentication failed",
+        ),
+        (flows.oauth_refresh_token, {"refresh_token": "wrong"}, "grant request is invalid"),
+        (flows.oauth_refresh_token, {"client_secret": "needless"}, "client authentication failed"),
+    ],
+    ids=["secret", "client", "certificate", "refresh-token", "needless-secret"],
+)
+def test_a_refusal_is_one_sentence(
+    places: Places,
+    one_table: Message,
+    flow: Callable[[Places], Flow],
+    given: dict[str, str],
+    words: str,
+) -> None:
+    run = flow(places).but(**given).tap.run(catalog=one_table)
+    assert words in run.refusal()
+    assert not run.records("team")

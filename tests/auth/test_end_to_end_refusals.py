@@ -1,0 +1,234 @@
+"""What goes wrong with a sign-in, as people read it: one sentence, with the way out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.auth import flows
+from tests.auth.flows import assert_complete
+from tests.servers import tokens
+from tests.servers.certificate import make
+from tests.singer import reads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+    from tests.auth.flows import Flow, Places
+    from tests.singer import Message
+
+GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# The codes that people meet, each with what must be in the way out.
+CODES = {
+    50053: "wait",
+    50076: "tap-dynamics365-login",
+    50079: "tap-dynamics365-login",
+    50173: "tap-dynamics365-login",
+    53003: "administrator",
+    65001: "consent",
+    70000: "refresh_token",
+    70008: "tap-dynamics365-login",
+    70043: "tap-dynamics365-login",
+    90002: "token_uri",
+    500011: "service_url",
+    700016: "client_id",
+    700024: "clock",
+    700025: "client_secret",
+    700027: "client_certificate",
+    700082: "tap-dynamics365-login",
+    700084: "single-page",
+    7000215: "client_secret",
+    7000218: "client_secret",
+    7000222: "client_secret",
+}
+# Switches of the sandbox, the service's code for each, and what must be in the way out.
+UNKNOWN_CALLERS = {
+    "not_a_member": ("0x80072560", "application user"),
+    "disabled_user": ("0x80040225", "disabled"),
+}
+PASSING: dict[str, dict[str, Any]] = {
+    "throttled": {"status": 429, "body": {"error": "slow_down"}},
+    "unavailable": {"status": 503},
+    "broken": {"status": 500},
+    "gateway": {"status": 502, "body": "<html>Bad gateway</html>"},
+    "cut-off": {"drop": True},
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_of_the_sign_in_host_comes_with_the_way_out(
+    places: Places, dynamics: Sandbox, code: int
+) -> None:
+    dynamics.refuse_sign_in(code)
+    run = flows.refresh_token(places).tap.run("--discover")
+    sentence = run.refusal()
+    assert f"AADSTS{code}: Refused, as ordered." in sentence
+    assert CODES[code] in sentence
+    assert re.search(f"Correlation ID: {GUID}", sentence)
+    assert "Timestamp" not in sentence
+    assert not run.output
+    assert len(dynamics.requests()) == 1
+
+
+def test_nothing_is_on_stdout(places: Places, one_table: Message) -> None:
+    flow = flows.client_secret(places).but(client_id="another")
+    run = flow.tap.run(catalog=one_table)
+    assert "AADSTS700016" in run.refusal()
+    assert not run.output
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
+def test_a_passing_failure_of_the_sign_in_host_is_waited_out(
+    places: Places, dynamics: Sandbox, one_table: Message, fault: dict[str, Any]
+) -> None:
+    dynamics.fault("/token", retry_after="0", **fault)
+    run = flows.certificate_in_a_file(places).tap.run(catalog=one_table)
+    assert run.counts == {"team": flows.ROWS}, run.log
+    assert any("Trying again" in line for line in run.logged("WARNING"))
+
+
+def test_a_code_that_passes_is_waited_out(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    dynamics.refuse_sign_in(90033, "temporarily_unavailable", retry_after="0")
+    run = flows.refresh_token(places).tap.run(catalog=one_table)
+    assert run.counts == {"team": flows.ROWS}, run.log
+    assert any("AADSTS90033" in line for line in run.logged("WARNING"))
+
+
+def test_a_web_page_in_place_of_a_token_is_called_that(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    flow = flows.refresh_token(places)
+    for path in ("/token", "teams"):
+        dynamics.fault(path, html=True)
+        assert "web page" in flow.tap.run(catalog=one_table).refusal()
+        dynamics.clear_faults()
+
+
+@pytest.mark.parametrize("switch", UNKNOWN_CALLERS)
+def test_a_caller_whom_the_service_does_not_know_is_told_what_is_missing(
+    places: Places, dynamics: Sandbox, one_table: Message, switch: str
+) -> None:
+    code, words = UNKNOWN_CALLERS[switch]
+    dynamics.configure(**{switch: True})
+    flow = flows.client_secret(places)
+    for run in (flow.tap.run(catalog=one_table), flow.tap.run("--discover")):
+        sentence = run.refusal()
+        assert code in sentence
+        assert words in sentence
+
+
+@pytest.mark.parametrize(
+    "flow", [flows.given_access_token, flows.client_secret], ids=lambda flow: flow.__name__
+)
+def test_a_token_of_another_environment_is_told(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    other = "https://another-org.crm.dynamics.com"
+    given = (
+        {"access_token": tokens.access_token(places.sandbox, other)}
+        if flow is flows.given_access_token
+        else {"scope": f"{other}/.default"}
+    )
+    sentence = flow(places).but(**given).tap.run(catalog=one_table).refusal()
+    assert "another-org.crm.dynamics.com" in sentence
+    assert "service_url" in sentence
+
+
+def test_an_access_token_that_has_ended_is_told(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    dynamics.configure(token_lifetime=-60)
+    sentence = flows.given_access_token(places).tap.run(catalog=one_table).refusal()
+    assert "expired at" in sentence
+    assert "access_token" in sentence
+
+
+def test_a_wrong_password_of_ntlm_is_told(places: Places, one_table: Message) -> None:
+    flow = flows.ntlm_sign_in(places)
+    for given in ({"password": "wrong"}, {"user": "nobody"}, {"ntlm_domain": "ELSEWHERE"}):
+        sentence = flow.but(**given).tap.run(catalog=one_table).refusal()
+        assert "ntlm_domain" in sentence
+        assert "password" in sentence
+
+
+def test_a_certificate_that_is_not_registered_is_told(places: Places, one_table: Message) -> None:
+    flow = flows.certificate_in_the_settings(places).but(client_certificate=make().with_key())
+    sentence = flow.tap.run(catalog=one_table).refusal()
+    assert "AADSTS700027" in sentence
+    assert "Certificates & secrets" in sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"client_certificate_password": "wrong"}, "client_certificate_password"),
+        ({"client_certificate_password": None}, "client_certificate_password"),
+        ({"client_certificate": "/nowhere/certificate.pem"}, "client_certificate"),
+        ({"client_certificate": make().pem}, "private key"),
+    ],
+    ids=["wrong-passphrase", "no-passphrase", "no-file", "no-key"],
+)
+def test_a_certificate_that_can_not_be_used_is_told(
+    places: Places, one_table: Message, given: dict[str, str | None], words: str
+) -> None:
+    flow = flows.certificate_in_a_file(places).but(**given)
+    assert words in flow.tap.run(catalog=one_table).refusal()
+
+
+def test_azure_credentials_that_are_not_there_are_told(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    flow = flows.workload_identity(places)
+    dynamics.refuse_sign_in(700213, "invalid_client", 401)
+    assert "AADSTS700213" in flow.tap.run(catalog=one_table).refusal()
+    Path(flow.tap.environment["AZURE_FEDERATED_TOKEN_FILE"]).unlink()
+    assert "azure_credential" in flow.tap.run(catalog=one_table).refusal()
+    flow = flows.azure_command_line(places).but(service_url="https://another-org.example/api/")
+    assert "azure_credential" in flow.tap.run(catalog=one_table).refusal()
+
+
+def test_a_stored_token_that_is_refused_gives_way_to_the_configured_one(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    flow = flows.refresh_token_with_a_store(places)
+    assert_complete(flow.tap.run(catalog=one_table))
+    dynamics.clear_requests()
+    dynamics.refuse_sign_in(70008)
+    run = flow.tap.run(catalog=one_table)
+    assert run.counts == {"team": flows.ROWS}, run.log
+    assert any("AADSTS70008" in line for line in run.logged("WARNING"))
+    assert len(dynamics.requests()) - len(reads(dynamics.requests())) == 2
+    dynamics.refuse_sign_in(70008, count=2)
+    assert "AADSTS70008" in flow.tap.run(catalog=one_table).refusal()
+
+
+def test_a_damaged_store_is_passed_over_and_mended(places: Places, one_table: Message) -> None:
+    flow = flows.refresh_token_with_a_store(places)
+    store = Path(flow.tap.settings["token_store"])
+    store.write_text("{")
+    run = flow.tap.run(catalog=one_table)
+    assert run.counts == {"team": flows.ROWS}, run.log
+    assert any("damaged" in line for line in run.logged("WARNING"))
+    assert_complete(flow.tap.run(catalog=one_table))
+    store.write_text("{")
+    assert "damaged" in flow.but(refresh_token=None).tap.run(catalog=one_table).refusal()
+
+
+def test_a_store_that_can_not_be_written_is_told_and_the_run_goes_on(
+    places: Places, one_table: Message
+) -> None:
+    folder = Path(places.new_store())
+    folder.mkdir()
+    run = (
+        flows.refresh_token_with_a_store(places)
+        .but(token_store=str(folder))
+        .tap.run(catalog=one_table)
+    )
+    assert run.counts == {"team": flows.ROWS}, run.log
+    assert any("token_store" in line for line in run.logged("WARNING"))

@@ -1,0 +1,295 @@
+"""Nothing leaks: every flow and every failure at DEBUG, and all that comes out searched."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from tests.auth import flows
+from tests.auth.searching import ends, found
+from tests.servers.tokens import access_token
+from tests.singer import SECONDS, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+    from tests.auth.flows import Flow, Places
+    from tests.singer import Message
+
+DEBUG = {"TAP_DYNAMICS365_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
+# What servers say that nobody needs to see: the affinity cookie, and a message of NTLM.
+SAID_BY_SERVERS = ("5a" * 32, "TlRMTVNTUAA")
+# A secret with all that may go wrong in an address, a header, a form or a log.
+AWKWARD = "invented+secret/with=öl&%20and \"quotes\" 'too' {and} \\n %s for €5"
+
+
+@dataclass
+class Listener:
+    """Runs a flow and hears all that comes out.
+
+    Args:
+        flow: A way to sign in.
+        said: What came out so far.
+    """
+
+    flow: Flow
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Let the tap say all that it can."""
+        tap = self.flow.tap
+        tap = replace(tap, environment={**tap.environment, **DEBUG})
+        self.flow = replace(self.flow, tap=tap)
+
+    def run(self, *arguments: str, **files: Message | None) -> Run:
+        """Run the tap, and keep what it and its command line say."""
+        with TemporaryDirectory() as folder:
+            process = self.flow.tap.start(Path(folder), *arguments, **files)
+            self._see_arguments(process.pid)
+            output, log = process.communicate(timeout=SECONDS)
+        run = Run(process.returncode, output.decode(), log.decode())
+        self.said += [run.output, run.log]
+        return run
+
+    def run_until(self, words: str, **files: Message | None) -> None:
+        """Run the tap until it says something, then end it as a scheduler does."""
+        with TemporaryDirectory() as folder:
+            process = self.flow.tap.start(Path(folder), **files)
+            log = b""
+            for line in process.stderr or ():
+                log += line
+                if words.encode() in line:
+                    break
+            process.terminate()
+            output, rest = process.communicate(timeout=SECONDS)
+        assert words.encode() in log, log.decode()
+        self.said += [output.decode(), (log + rest).decode()]
+
+    def _see_arguments(self, process: int) -> None:
+        """Every user of the machine sees them."""
+        arguments = Path(f"/proc/{process}/cmdline")
+        if arguments.exists():
+            self.said.append(arguments.read_bytes().replace(b"\0", b" ").decode())
+
+    def leaks(self) -> set[str]:
+        """The secrets in what was said, those that the run itself was given included."""
+        issued = self.flow.sandbox.issued()
+        secrets = {*self.flow.secrets, *issued, *SAID_BY_SERVERS}
+        secrets |= {end for token in issued for end in ends(token)}
+        store = Path(self.flow.tap.settings.get("token_store", "/nowhere"))
+        if store.is_file():
+            secrets.add(json.loads(store.read_text())["refresh_token"])
+        return found(secrets, *self.said)
+
+
+@pytest.mark.parametrize("flow", [*flows.OURS, *flows.OIDC], ids=lambda flow: flow.__name__)
+def test_no_secret_is_in_anything_that_a_flow_says(
+    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+) -> None:
+    listener = Listener(flow(places))
+    run = listener.run(catalog=one_table)
+    assert run.status == 0, run.log
+    assert "DEBUG" in run.log
+    assert listener.run("--discover").status == 0
+    assert listener.run(catalog=one_table, state=run.state).status == 0
+    assert listener.run("--about", "--format=json").status == 0
+    listener.said += [file.read_text() for file in places.folder.glob("arguments")]
+    assert not listener.leaks()
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "sign-in-refused": {"path": "/token", "status": 400, "body": {"error": "invalid_grant"}},
+    "sign-in-fails": {"path": "/token", "status": 400, "body": "{"},
+    "sign-in-leads-elsewhere": {
+        "path": "/token",
+        "status": 302,
+        "headers": {"Location": "http://127.0.0.1:9/elsewhere"},
+        "body": "",
+    },
+    "sign-in-is-a-web-page": {"path": "/token", "html": True},
+    "sign-in-is-cut-off": {"path": "/token", "truncate": True, "count": 1},
+    "sign-in-is-busy": {"path": "/token", "status": 503, "retry_after": "0", "count": 2},
+    "answer-without-access-token": {
+        "path": "/token",
+        "status": 200,
+        "body": {"refresh_token": "invented-refresh-token-of-an-odd-host"},
+    },
+    "service-refuses": {"path": "/api/data", "status": 401},
+    "service-forbids": {"path": "/api/data", "status": 403},
+    "service-is-a-web-page": {"path": "/api/data", "html": True},
+    "service-breaks-off": {"path": "/api/data", "truncate": True, "count": 1},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize(
+    "flow",
+    [
+        flows.refresh_token_with_a_store,
+        flows.certificate_in_the_settings,
+        flows.workload_identity,
+        flows.learnt_tenant,
+    ],
+    ids=lambda flow: flow.__name__,
+)
+def test_no_secret_is_in_anything_that_a_failure_says(
+    places: Places,
+    dynamics: Sandbox,
+    one_table: Message,
+    flow: Callable[[Places], Flow],
+    fault: dict[str, Any],
+) -> None:
+    listener = Listener(flow(places))
+    dynamics.fault(**{"count": None, **fault})
+    listener.run(catalog=one_table)
+    assert not listener.leaks()
+    assert not found(["invented-refresh-token-of-an-odd-host"], *listener.said)
+
+
+@pytest.mark.parametrize("path", ["/token", "/api/data"])
+@pytest.mark.parametrize(
+    # The web server before NTLM would repeat its own token, which the tap never sees.
+    "flow",
+    [flow for flow in flows.OURS if flow is not flows.ntlm_sign_in],
+    ids=lambda flow: flow.__name__,
+)
+def test_no_secret_is_repeated_after_a_host_that_repeats_it(
+    places: Places,
+    dynamics: Sandbox,
+    one_table: Message,
+    flow: Callable[[Places], Flow],
+    path: str,
+) -> None:
+    """As gateways do that put the request that they did not like into their answer."""
+    listener = Listener(flow(places))
+    dynamics.fault(path, echo=True, count=None)
+    listener.run(catalog=one_table)
+    assert not listener.leaks()
+
+
+WRONG: dict[str, tuple[Callable[[Places], Flow], dict[str, Any]]] = {
+    "client-secret": (flows.client_secret, {"client_secret": AWKWARD}),
+    "refresh-token": (flows.refresh_token, {"refresh_token": AWKWARD}),
+    "access-token": (flows.given_access_token, {"access_token": AWKWARD}),
+    "access-token-of-two-lines": (flows.given_access_token, {"access_token": "invented\nsecret-2"}),
+    "password": (flows.ntlm_sign_in, {"password": AWKWARD}),
+    "proxy-password": (flows.through_a_proxy, {"proxy_password": AWKWARD}),
+    "proxy-password-of-a-tunnel": (flows.learnt_tenant, {"proxy_password": AWKWARD}),
+    "proxy-that-is-not-there": (flows.learnt_tenant, {"proxy_port": 9}),
+    "passphrase": (flows.certificate_in_a_file, {"client_certificate_password": AWKWARD}),
+    "certificate-as-a-path": (flows.certificate_in_a_file, {"client_certificate": AWKWARD}),
+    "certificate-cut-off": (
+        flows.certificate_in_a_file,
+        {"client_certificate": "-----BEGIN PRIVATE KEY-----\ninvented-key-that-is-none-at-all"},
+    ),
+    "connection-url": (
+        flows.connection_url,
+        {"connection_url": "jdbc:datadirect:dynamics365:Password=invented-pass;User=;;=;"},
+    ),
+    "number-for-a-secret": (flows.refresh_token, {"refresh_token": 314_159_265_358_979}),
+    "list-for-a-secret": (flows.client_secret, {"client_secret": ["invented-list-of-one"]}),
+    "address-with-password": (
+        flows.client_secret,
+        {"token_uri": "https://invented-user:invented-password-in-an-address@host/token"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_no_secret_that_is_wrong_is_repeated(
+    places: Places, dynamics: Sandbox, one_table: Message, name: str
+) -> None:
+    flow, given = WRONG[name]
+    listener = Listener(flow(places).but(**given))
+    own = {str(value) for value in given.values() if len(str(value)) > len("another")}
+    own |= {"invented-password-in-an-address", "invented-list-of-one", "invented-pass;"}
+    dynamics.fault("/token", status=503, retry_after="0")
+    if name == "proxy-that-is-not-there":
+        listener.run_until("Trying again", catalog=one_table)
+    else:
+        assert listener.run(catalog=one_table).status == 1
+    assert not listener.leaks() | found(own, *listener.said)
+
+
+def test_no_secret_of_azure_is_repeated_when_it_refuses(places: Places, one_table: Message) -> None:
+    flow = flows.managed_identity(places)
+    wrong = {**flow.tap.environment, "IDENTITY_HEADER": AWKWARD}
+    listener = Listener(replace(flow, tap=replace(flow.tap, environment=wrong)))
+    assert listener.run(catalog=one_table).status == 1
+    assert not listener.leaks()
+
+
+def test_no_secret_of_a_damaged_store_is_repeated(places: Places, one_table: Message) -> None:
+    flow = flows.refresh_token_with_a_store(places)
+    store = Path(flow.tap.settings["token_store"])
+    content = '{"refresh_token": "invented-token-in-a-damaged-store", "client_id": '
+    for damaged in (content, content + "1}", content + '"x", "secret": "also-invented-here"}'):
+        for configured in (flow.tap.settings["refresh_token"], None):
+            store.write_text(damaged)
+            listener = Listener(flow.but(refresh_token=configured))
+            listener.run(catalog=one_table)
+            hidden = {"invented-token-in-a-damaged-store", "also-invented-here"}
+            assert not found(hidden | flow.secrets, *listener.said)
+
+
+def test_no_secret_in_the_environment_is_repeated(places: Places, one_table: Message) -> None:
+    flow = flows.refresh_token(places)
+    names = {f"TAP_DYNAMICS365_{name.upper()}": v for name, v in flow.tap.settings.items()}
+    names["TAP_DYNAMICS365_TABLES"] = '["team"]'
+    given = replace(flow.tap, settings={}, environment=names)
+    for secret in ("client_secret", "refresh_token"):
+        wrong = replace(given, environment={**names, f"TAP_DYNAMICS365_{secret.upper()}": "wrong"})
+        for tap in (given, wrong):
+            listener = Listener(replace(flow, tap=tap, more=tuple(flow.secrets)))
+            listener.run("--config=ENV", catalog=one_table)
+            listener.run("--config=ENV", "--test")
+            assert not listener.leaks()
+
+
+def test_no_secret_is_told_when_a_run_is_ended(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    listener = Listener(flows.refresh_token_with_a_store(places))
+    dynamics.fault("teams", status=503, retry_after="3000")
+    listener.run_until("Trying again", catalog=one_table)
+    assert not listener.leaks()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        quote,
+        lambda secret: urlencode({"client_secret": secret}),
+        lambda secret: json.dumps({"token": secret}),
+        lambda secret: repr({"token": secret}),
+        lambda secret: base64.b64encode(secret.encode()).decode(),
+        lambda secret: base64.urlsafe_b64encode(secret.encode()).decode().rstrip("="),
+        lambda secret: base64.b64encode(f"user:{secret}".encode()).decode(),
+        lambda secret: base64.b64encode(f"me:{secret}\nand more".encode()).decode(),
+        lambda secret: base64.b64encode(f"a:{secret}!".encode()).decode(),
+        lambda secret: secret.encode().hex(),
+    ],
+)
+@pytest.mark.parametrize("secret", [AWKWARD, "sandbox-secret-not-real", "invented-password?~"])
+def test_the_search_finds_what_it_is_for(secret: str, write: Callable[[str], str]) -> None:
+    line = f"2026-01-31 08:00:00 | DEBUG | urllib3 | header: {write(secret)} (sent)"
+    assert found([secret], "nothing here", line)
+    assert not found([secret], "nothing here", line.replace(write(secret), "nothing"))
+
+
+def test_the_search_finds_what_the_tap_was_given(places: Places, one_table: Message) -> None:
+    """A run that says a token on purpose: as a column's alias, where a stream map puts it."""
+    token = access_token(places.sandbox, places.sandbox.url)
+    flow = flows.given_access_token(places).but(access_token=token)
+    listener = Listener(flow.but(stream_maps={"team": {"planted": f"'{token}'"}}))
+    assert listener.run(catalog=one_table).status == 0
+    assert token in listener.leaks()
