@@ -11,8 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from demo.meltano import REPOSITORY
-from tap_dynamics365 import connection_url
-from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.settings import JSON_SCHEMA, Settings, connection_url
 from tap_dynamics365.tap import TapDynamics365
 
 if TYPE_CHECKING:
@@ -91,7 +90,8 @@ def test_examples_of_settings_can_be_used() -> None:
     (url,) = re.findall(rf"^ {{4}}({connection_url.PREFIX}.*)$", README, re.MULTILINE)
     for example in (config, {**config, **plugin["config"]}, {"connection_url": url}):
         assert set(example) <= set(about())
-        assert Settings.from_config(example, JSON_SCHEMA).refresh_token
+        settings = Settings.from_config(example, JSON_SCHEMA, for_login=True)
+        assert settings.refresh_token or settings.token_store
 
 
 def test_blocks_can_be_read() -> None:

@@ -1,0 +1,5 @@
+"""Makes `python -m tap_dynamics365.login` the same as `tap-dynamics365-login`."""
+
+from tap_dynamics365.login.command import login
+
+login()

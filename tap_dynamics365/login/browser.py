@@ -1,0 +1,165 @@
+"""Sign-in in the browser: the authorization-code grant with PKCE (RFC 6749, 7636 and 8252).
+
+Described for Entra ID at https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from contextlib import ExitStack, suppress
+from http import HTTPStatus
+from queue import Empty
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from tap_dynamics365.auth import refusals
+from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS
+from tap_dynamics365.errors import Dynamics365Error, SignInError
+from tap_dynamics365.login import loopback, page, terminal
+from tap_dynamics365.login.loopback import Redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from queue import SimpleQueue
+
+    from tap_dynamics365.auth.token_endpoint import Tokens
+    from tap_dynamics365.login.app import App
+
+# As long as Entra ID gives a person for a device code.
+SECONDS = 900
+# On Windows, Ctrl-C does not end a wait: it comes between two.
+WAIT_SECONDS = 0.5
+
+
+def sign_in(app: App, finish: Callable[[Tokens], str], seconds: float = SECONDS) -> None:
+    """Have a person sign in, in a browser on this machine or on another one.
+
+    Args:
+        app: The app registration.
+        finish: Makes use of the tokens, and tells who signed in, and where.
+        seconds: How long to wait for the person.
+
+    Raises:
+        Dynamics365Error: The person or the host refused, nobody came, or `finish` failed.
+    """
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
+    with ExitStack() as stack:
+        redirect_uri, redirects = stack.enter_context(loopback.listening())
+        address = _address(app, redirect_uri, state, verifier)
+        if terminal.is_there():
+            stack.enter_context(terminal.pasting(lambda text: redirects.put(_pasted(text))))
+        _open(address, redirect_uri)
+        redirect = _wait(redirects, state, seconds)
+        try:
+            exchange = app.service.retrying(app.tokens)
+            tokens = exchange(
+                grant_type="authorization_code",
+                code=_code(redirect),
+                redirect_uri=redirect_uri,
+                code_verifier=verifier,
+            )
+            who = finish(tokens)
+        except BaseException as error:
+            told = error.message if isinstance(error, Dynamics365Error) else "It was broken off."
+            redirect.show(page.refused(told))
+            raise
+        redirect.show(page.signed_in(who))
+
+
+def _address(app: App, redirect_uri: str, state: str, verifier: str) -> str:
+    """Write the address at which a person signs in."""
+    challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+    query = {
+        "client_id": app.client_id,
+        "response_type": "code",
+        "response_mode": "query",
+        "redirect_uri": redirect_uri,
+        "scope": app.scope,
+        "state": state,
+        "code_challenge": challenge.decode().rstrip("="),
+        "code_challenge_method": "S256",
+    }
+    if urlsplit(app.tenant.authorization_uri).hostname in SIGN_IN_HOSTS:
+        # The browser may be signed in as somebody else than the tap is to be. Not every other
+        # host knows this word of OpenID Connect.
+        query["prompt"] = "select_account"
+    return f"{app.tenant.authorization_uri}?{urlencode(query)}"
+
+
+def _open(address: str, redirect_uri: str) -> None:
+    """Open an address in the browser, and tell it to the person in any case."""
+    if _has_browser():
+        # Apart: some browsers return when they are closed, some write what nobody asked for, and
+        # Ctrl-C here is not meant for them.
+        with suppress(OSError):
+            subprocess.Popen(  # noqa: S603 - a module of Python's own
+                [sys.executable, "-m", "webbrowser", address],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        terminal.say("Your browser is being opened. If it is not, open this address to sign in:")
+    else:
+        terminal.say("Open this address in a browser to sign in:")
+    terminal.say("", address, "")
+    if terminal.is_there():
+        terminal.say(
+            f"If the browser ends on a page at {redirect_uri} that can't be reached, because it",
+            "is on another machine, copy the address of that page, paste it here and press Enter;",
+            "it is not shown.",
+        )
+
+
+def _has_browser() -> bool:
+    """Tell whether a browser can be opened where the person sees it.
+
+    Without a screen, Python would open one for text, in the terminal that the person needs.
+    """
+    if os.environ.get("BROWSER"):
+        return True
+    if sys.platform in {"darwin", "win32"}:
+        return "SSH_CONNECTION" not in os.environ
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _pasted(text: str) -> Redirect:
+    """Take an address from the terminal as if a browser had come with it."""
+    return Redirect(loopback.parameters(text), has_browser=False)
+
+
+def _wait(redirects: SimpleQueue[Redirect], state: str, seconds: float) -> Redirect:
+    """Wait for the browser that was sent back from this sign-in, and no other.
+
+    A visit without the right `state` may be one of an earlier sign-in, or the work of another
+    page (RFC 6749, section 10.12): it is passed over.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            redirect = redirects.get(timeout=min(left, WAIT_SECONDS))
+        except Empty:
+            continue
+        if secrets.compare_digest(redirect.parameters.get("state", "").encode(), state.encode()):
+            return redirect
+        redirect.show(page.not_waited_for(), HTTPStatus.BAD_REQUEST)
+        terminal.say("An address came that does not belong to this sign-in: it is passed over.")
+    msg = f"Nobody signed in within {seconds / 60:.0f} minutes; start again when you are ready."
+    raise SignInError(msg)
+
+
+def _code(redirect: Redirect) -> str:
+    """Take the authorization code that the browser came with (RFC 6749, section 4.1.2)."""
+    if code := redirect.parameters.get("code"):
+        return code
+    refusal = refusals.read(json.dumps(redirect.parameters))
+    words = refusal.sentence if refusal else "The browser came back without a code."
+    msg = f"Sign-in was refused: {words}"
+    raise SignInError(msg)

@@ -1,0 +1,122 @@
+"""The settings of the command: those of the tap, and what is asked for where they are not set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.configuration._dict_config import parse_environment_config
+
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.login import terminal
+from tap_dynamics365.settings import JSON_SCHEMA, connection_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PREFIX = "TAP_DYNAMICS365_"
+#: Out of the way of version control, which would make the token known to everybody.
+DEFAULT_STORE = "~/.tap-dynamics365/token.json"
+
+#: What the person is asked, by setting.
+QUESTIONS = {
+    "service_url": (
+        "Address of the Web API, such as https://yourorg.api.crm.dynamics.com/api/data/v9.2/"
+    ),
+    "client_id": "Application (client) ID of the app registration",
+    "client_secret": "Client secret; it is not shown; a public client has none: just press Enter",
+    "token_store": "File to keep the refresh token in; or end with Ctrl-C and add --print",
+}
+
+
+def configured(files: Sequence[str]) -> dict[str, Any]:
+    """Read what is configured for the tap.
+
+    Args:
+        files: Its configuration files; a later one wins, and each of them over the environment.
+
+    Returns:
+        Values by setting name.
+
+    Raises:
+        SettingsError: A file can't be read, or a variable is not what it should be.
+    """
+    try:
+        config = parse_environment_config(JSON_SCHEMA, PREFIX)
+    except ValueError:
+        msg = f"A variable {PREFIX}… is neither the number nor the JSON that its setting wants."
+        raise SettingsError(msg) from None
+    for file in files:
+        # What the tap's own --config calls the environment.
+        if file != "ENV":
+            config |= _read(file)
+    return {name: value for name, value in config.items() if value is not None and value != ""}
+
+
+def _read(file: str) -> dict[str, Any]:
+    """Read a configuration file."""
+    try:
+        config = json.loads(Path(file).read_bytes())
+    except OSError as error:
+        msg = f"The file {file} can't be read ({error.strerror})."
+        raise SettingsError(msg) from None
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        msg = f"The file {file} is not a JSON object with settings."
+        raise SettingsError(msg)
+    return config
+
+
+def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:
+    """Add what is missing for a sign-in, asking the person for it.
+
+    Args:
+        config: What is known.
+        printing: Whether the token is to be printed, and not kept.
+
+    Returns:
+        What is known now.
+
+    Raises:
+        SettingsError: Something is missing, and there is nobody to ask.
+    """
+    known, url = dict(config), config.get("connection_url")
+    if isinstance(url, str):
+        known = {**connection_url.parse(url)[0], **known}
+    wanted = [name for name in ("service_url", "client_id") if name not in known]
+    if "client_id" in wanted and not {"client_secret", "client_certificate"} & known.keys():
+        wanted.append("client_secret")
+    if not printing and "token_store" not in known:
+        wanted.append("token_store")
+    if not terminal.is_there():
+        _refuse(wanted)
+        return dict(config)
+    answers = {name: _ask(name) for name in wanted}
+    return {**config, **{name: answer for name, answer in answers.items() if answer}}
+
+
+def _ask(name: str) -> str:
+    """Ask for a setting."""
+    hidden = bool(JSON_SCHEMA["properties"][name].get("secret"))
+    default = {"client_secret": "", "token_store": DEFAULT_STORE}.get(name)
+    return terminal.ask(f"{QUESTIONS[name]} ({name})", default, hidden=hidden)
+
+
+def _refuse(wanted: Sequence[str]) -> None:
+    """Raise if something is missing that can't be asked for."""
+    for name in wanted:
+        option = f"--{name.replace('_', '-')}"
+        if name in {"service_url", "client_id"}:
+            msg = (
+                f"Setting {name} is missing: give {option}, or --config with a file of the tap's "
+                "settings."
+            )
+            raise SettingsError(msg)
+        if name == "token_store":
+            msg = (
+                "There is no place for the refresh token: give --token-store with a file to keep "
+                "it in (the setting token_store), or --print to have it printed."
+            )
+            raise SettingsError(msg)

@@ -1,0 +1,127 @@
+"""What becomes of the refresh token: it is kept for the tap, or printed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
+from tap_dynamics365.errors import TokenStoreError
+from tap_dynamics365.login import terminal
+from tap_dynamics365.login.config import PREFIX
+from tap_dynamics365.settings import JSON_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_dynamics365.login.app import App
+    from tap_dynamics365.settings import Settings
+
+# With the refresh token, what the tap has to know to sign in as the same app.
+SIGN_IN_SETTINGS = (
+    "service_url",
+    "token_uri",
+    "client_id",
+    "client_secret",
+    "client_certificate",
+    "client_certificate_password",
+    "scope",
+)
+OTHER_WAY = "Name another file, or add --print to have the token printed."
+
+
+def _store(settings: Settings) -> TokenStore:
+    return TokenStore(settings.token_store or "")
+
+
+def check(settings: Settings) -> None:
+    """See whether a token can be kept, before somebody signs in for nothing.
+
+    Args:
+        settings: Those with a token store.
+
+    Raises:
+        TokenStoreError: It can't.
+    """
+    store = _store(settings)
+    try:
+        with store.locked():
+            store.read()
+    except TokenStoreError as error:
+        msg = f"{error.message} {OTHER_WAY}"
+        raise TokenStoreError(msg) from None
+
+
+def keep(settings: Settings, app: App, refresh_token: str) -> None:
+    """Keep a token: it takes the place of the stored one, and of the configured one.
+
+    Args:
+        settings: Those with a token store.
+        app: The app that it was issued to.
+        refresh_token: The token.
+
+    Raises:
+        TokenStoreError: It can't be kept.
+    """
+    configured = settings.refresh_token
+    token = StoredToken(
+        refresh_token=refresh_token,
+        client_id=app.client_id,
+        authority=authority(app.tenant.token_uri),
+        descends_from=fingerprint(configured) if configured else None,
+    )
+    store = _store(settings)
+    try:
+        with store.locked():
+            store.write(token)
+    except TokenStoreError as error:
+        msg = f"{error.message} {OTHER_WAY}"
+        raise TokenStoreError(msg) from None
+    terminal.say(f"The refresh token is in {store.path}; the tap uses it from its next run on.")
+
+
+def tell(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
+    """Tell which settings the tap needs to use the token.
+
+    Args:
+        values: The settings of this sign-in.
+        configured: Those that the tap has already.
+    """
+    missing = {name: value for name, value in values.items() if configured.get(name) != value}
+    if not missing:
+        return
+    terminal.say("", "Settings that the tap needs for it, as in a file .env:", "")
+    for name, value in missing.items():
+        secret = JSON_SCHEMA["properties"][name].get("secret")
+        terminal.say(line(name, "…" if secret else value))
+
+
+def show(settings: Settings, refresh_token: str) -> None:
+    """Print the settings with the token, for a file `.env`: nowhere else is a secret shown.
+
+    Args:
+        settings: Those of this sign-in.
+        refresh_token: The token.
+    """
+    for name in SIGN_IN_SETTINGS:
+        if value := getattr(settings, name):
+            click.echo(line(name, value))
+    click.echo(line("refresh_token", refresh_token))
+
+
+def line(name: str, value: str) -> str:
+    """Write a setting as a variable of a file `.env`.
+
+    Args:
+        name: The setting.
+        value: What it is set to.
+
+    Returns:
+        The line.
+    """
+    if not re.fullmatch(r"[\w./:@%+=~,…-]+", value):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        value = f"'{escaped}'"
+    return f"{PREFIX}{name.upper()}={value}"

@@ -1,0 +1,190 @@
+"""Sign-in on another device, at the sandbox."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typing_extensions import override
+
+from sandbox.tokens import ORGANISATION
+from tests.servers import certificate
+from tests.servers.front import Front, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+    from sandbox.client import Sandbox
+    from tests.login.program import Program
+    from tests.singer import Tap
+
+
+@pytest.fixture
+def devices(service: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox, which wants to be asked every second."""
+    before = service.configure(device_code_interval=1)
+    yield service
+    service.configure(**before)
+
+
+def code(program: Program) -> str:
+    """The code that the command shows."""
+    return program.expect(r"enter the code:\n\n(\S+)\n")[1]
+
+
+def type_code(program: Program, page: Page) -> None:
+    """Do what the command tells the person to do."""
+    page.goto(program.expect(r"(?m)^(http\S+/devicelogin)$")[1])
+    page.get_by_label("Code").fill(code(program))
+    page.get_by_role("button", name="Next").click()
+
+
+def test_the_tap_signs_in_as_the_person_who_typed_the_code(
+    devices: Sandbox, login: Callable[..., Program], page: Page, stored_tap: Tap
+) -> None:
+    program = login("--device-code")
+    type_code(program, page)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("You have signed in.").wait_for()
+    assert program.end() == 0
+    assert "Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com), user " in program.told
+    assert program.printed == ""
+    assert stored_tap.discover()["streams"]
+    assert not [secret for secret in devices.issued() if secret in program.told]
+
+
+def test_cancelling_on_the_device_ends_it(
+    devices: Sandbox,  # noqa: ARG001
+    login: Callable[..., Program],
+    page: Page,
+    settings: dict[str, Any],
+) -> None:
+    program = login("--device-code")
+    type_code(program, page)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("You have cancelled.").wait_for()
+    assert program.end() == 1
+    assert "AADSTS65004: User declined to consent" in program.told
+    assert not Path(settings["token_store"]).exists()
+
+
+@pytest.mark.parametrize("proof", ["client_secret", "client_certificate"])
+def test_a_confidential_app_proves_who_it_is(
+    devices: Sandbox, login: Callable[..., Program], stored_tap: Tap, proof: str
+) -> None:
+    app = {"client_id": devices.settings["client_id"]}
+    if proof == "client_secret":
+        app[proof] = devices.settings["client_secret"]
+    else:
+        made = certificate.make()
+        devices.register_certificate(made.pem)
+        app[proof] = made.with_key()
+    program = login("--device-code", **app)
+    devices.approve_device(code(program))
+    assert program.end() == 0
+    assert app[proof] not in program.told
+    assert stored_tap.but(**app).discover()["streams"]
+
+
+def test_a_code_that_nobody_types_ends(devices: Sandbox, login: Callable[..., Program]) -> None:
+    before = devices.configure(device_code_lifetime=1)
+    try:
+        program = login("--device-code")
+        assert program.end() == 1
+    finally:
+        devices.configure(**before)
+    assert program.told.endswith(
+        "Nobody entered the code before it ended: start again when you are ready.\n"
+    )
+
+
+def test_a_host_that_is_asked_too_often_is_asked_less_often(
+    devices: Sandbox, login: Callable[..., Program]
+) -> None:
+    body = {"error": "slow_down"}
+    devices.fault("/token", method="POST", status=400, body=body, count=1)
+    program = login("--device-code")
+    devices.approve_device(code(program))
+    assert program.end() == 0
+
+
+def test_a_host_that_fails_for_a_while_is_asked_again(
+    devices: Sandbox, login: Callable[..., Program]
+) -> None:
+    devices.fault("/token", method="POST", drop=True, count=1)
+    program = login("--device-code")
+    devices.approve_device(code(program))
+    assert program.end() == 0
+
+
+def test_an_app_that_is_not_known_is_told_at_once(
+    devices: Sandbox,  # noqa: ARG001
+    login: Callable[..., Program],
+) -> None:
+    program = login("--device-code", client_id="invented-app")
+    assert program.end() == 1
+    assert "AADSTS700016" in program.told
+    assert "check client_id" in program.told
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"html": True}, {"status": 200, "body": {"user_code": "X"}}, {"status": 200, "body": []}],
+    ids=["a web page", "no device code", "no object"],
+)
+def test_an_answer_that_makes_no_sense_is_told(
+    devices: Sandbox, login: Callable[..., Program], fault: dict[str, Any]
+) -> None:
+    devices.fault("/devicecode", method="POST", **fault)
+    program = login("--device-code")
+    assert program.end() == 1
+    assert "check token_uri" in program.told
+
+
+def test_names_that_may_not_be_read_are_left_out(
+    devices: Sandbox, login: Callable[..., Program]
+) -> None:
+    devices.configure(forbidden_tables=["systemuser"])
+    program = login("--device-code")
+    devices.approve_device(code(program))
+    assert program.end() == 0
+    assert re.search(r"^Signed in as user [0-9a-f-]{36}\.$", program.told, re.MULTILINE)
+
+
+def test_a_service_that_names_nobody_has_to_answer(
+    devices: Sandbox, login: Callable[..., Program], settings: dict[str, Any]
+) -> None:
+    """Of the services of Dynamics 365, it is Dataverse that has WhoAmI."""
+
+    class Finance(Front):
+        upstream = devices.url
+
+        @override
+        def serve(self) -> None:
+            self.path = self.path.replace("/data/", "/api/data/v9.2/", 1)
+            self.forward(self.body())
+
+    with serving(Finance) as server:
+        url = f"http://127.0.0.1:{server.server_port}/data/"
+        # With the organisation's name, the sandbox's tokens are good at any address.
+        scope = f"{ORGANISATION}/user_impersonation"
+        program = login("--device-code", service_url=url, scope=scope)
+        devices.approve_device(code(program))
+        assert program.end() == 0
+    assert "Signed in as a user whom the service does not name." in program.told
+    assert Path(settings["token_store"]).exists()
+
+
+def test_ctrl_c_ends_it(
+    devices: Sandbox,  # noqa: ARG001
+    login: Callable[..., Program],
+) -> None:
+    program = login("--device-code")
+    code(program)
+    program.interrupt()
+    assert program.end() == 130
+    assert program.told.endswith("Ended.\n")

@@ -1,0 +1,170 @@
+"""What becomes of the refresh token, and where the settings come from."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dotenv import dotenv_values
+
+from tap_dynamics365.login.keeping import line
+from tests.login.conftest import address
+from tests.singer import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.client import Sandbox
+    from tests.login.program import Program
+
+
+@pytest.fixture
+def sign_in(login: Callable[..., Program], service: Sandbox) -> Iterator[Callable[..., Program]]:
+    """Run the command, with a person who signs in on another device."""
+    before = service.configure(device_code_interval=1)
+
+    def run(*arguments: str, **settings: Any) -> Program:
+        program = login("--device-code", *arguments, **settings)
+        service.approve_device(program.expect(r"enter the code:\n\n(\S+)\n")[1])
+        assert program.end() == 0, program.told
+        return program
+
+    yield run
+    service.configure(**before)
+
+
+def test_on_request_the_settings_are_printed_and_nothing_is_kept(
+    sign_in: Callable[..., Program], settings: dict[str, Any], service: Sandbox
+) -> None:
+    program = sign_in("--print", scope=f"{service.url}/.default")
+    assert not Path(settings["token_store"]).exists()
+    printed = dotenv_values(stream=StringIO(program.printed))
+    token = printed["TAP_DYNAMICS365_REFRESH_TOKEN"]
+    assert token
+    assert token not in program.told
+    assert printed == {
+        "TAP_DYNAMICS365_SERVICE_URL": settings["service_url"],
+        "TAP_DYNAMICS365_TOKEN_URI": settings["token_uri"],
+        "TAP_DYNAMICS365_CLIENT_ID": settings["client_id"],
+        "TAP_DYNAMICS365_SCOPE": f"{service.url}/.default",
+        "TAP_DYNAMICS365_REFRESH_TOKEN": token,
+    }
+    environment = {name: value for name, value in printed.items() if value}
+    tap = Tap({}, environment)
+    assert json.loads(tap.run("--config=ENV", "--discover").output)["streams"]
+
+
+def test_what_is_printed_can_be_read_whatever_is_in_it() -> None:
+    for value in ("it's a #\\ secret", "$HOME `id`", 'a"b', "line\nline", "~.-_/:@%+=,"):
+        read = dotenv_values(stream=StringIO(line("client_secret", value) + "\n"))
+        assert read == {"TAP_DYNAMICS365_CLIENT_SECRET": value}
+
+
+def test_a_new_token_wins_over_the_one_in_the_settings(
+    sign_in: Callable[..., Program], stored_tap: Tap, service: Sandbox
+) -> None:
+    configured = service.announced["public_refresh_token"]
+    sign_in(refresh_token=configured)
+    service.clear_requests()
+    before = service.issued()
+    assert stored_tap.but(refresh_token=configured).discover()["streams"]
+    assert json.loads(Path(stored_tap.settings["token_store"]).read_text())["refresh_token"] in [
+        token for token in service.issued() if token not in before
+    ]
+
+
+def test_options_win_over_files_and_files_over_variables(
+    login: Callable[..., Program], tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    for number in (1, 2):
+        config = {"client_id": f"of-file-{number}", "token_uri": settings["token_uri"]}
+        (tmp_path / f"{number}.json").write_text(json.dumps(config))
+    files = ("--config", "1.json", "--config", "2.json", "--config", "ENV")
+    assert "client_id=of-variable&" in address(login(client_id="of-variable"))
+    assert "client_id=of-file-2&" in address(login(*files, client_id="of-variable"))
+    assert "client_id=of-option&" in address(login(*files, "--client-id", "of-option"))
+
+
+def test_the_connection_url_of_the_driver_is_enough(
+    login: Callable[..., Program], settings: dict[str, Any]
+) -> None:
+    url = (
+        "jdbc:datadirect:dynamics365:ServiceURL={service_url};TokenURI=POST {token_uri};"
+        "AuthURI={auth_uri};ClientID={client_id}"
+    ).format(**settings, auth_uri="https://invented.example/tenant/oauth2/authorize")
+    names = dict.fromkeys(("service_url", "token_uri", "client_id"))
+    # An older address is of no use here: the newer one stands beside it.
+    assert address(login(connection_url=url, **names)).startswith(
+        "https://invented.example/tenant/oauth2/v2.0/authorize?client_id="
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "The file config.json can't be read (No such file or directory)."),
+        ("[]", "The file config.json is not a JSON object with settings."),
+        ("{'client_id': 'invented-secret'}", "is not a JSON object with settings."),
+        ('{"client_id": 5}', "Setting client_id must be of the type string."),
+        ('{"connection_url": 5}', "Setting connection_url must be of the type string."),
+        ('{"service_url": "http://invented.example/"}', "Setting service_url must begin with"),
+        (
+            '{"authentication_method": "NTLM"}',
+            "With authentication_method set, the tap signs in without a person's token",
+        ),
+        (
+            '{"azure_credential": "default"}',
+            "With azure_credential set, the tap signs in without a person's token",
+        ),
+    ],
+)
+def test_settings_that_lead_nowhere_are_told_before_anybody_signs_in(
+    login: Callable[..., Program], tmp_path: Path, content: str | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    program = login("--config", "config.json")
+    assert program.end() == 1
+    assert words in program.told
+    assert "invented-secret" not in program.told
+    assert len(program.told.splitlines()) == 1
+
+
+def test_a_variable_that_is_no_number_is_told(login: Callable[..., Program]) -> None:
+    program = login(ws_timeout="invented-secret")
+    assert program.end() == 1
+    assert program.told == (
+        "A variable TAP_DYNAMICS365_… is neither the number nor the JSON that its setting wants.\n"
+    )
+
+
+@pytest.mark.parametrize("case", ["a file of something else", "a folder", "no folder to be had"])
+def test_a_token_that_can_not_be_kept_is_told_before_anybody_signs_in(
+    login: Callable[..., Program], tmp_path: Path, case: str
+) -> None:
+    path = tmp_path / "place"
+    if case == "a file of something else":
+        path.write_text("# somebody's notes\n")
+    elif case == "a folder":
+        path.mkdir()
+    else:
+        path.write_text("")
+        path /= "token.json"
+    program = login(token_store=str(path))
+    assert program.end() == 1
+    assert f"token_store {path}" in program.told
+    assert "Name another file, or add --print to have the token printed." in program.told
+    if case == "a file of something else":
+        assert path.read_text() == "# somebody's notes\n"
+
+
+def test_where_people_sign_in_is_learnt_from_microsofts_hosts_alone(
+    login: Callable[..., Program],
+) -> None:
+    program = login(token_uri=None)
+    assert program.end() == 1
+    assert "none of Microsoft's known sign-in hosts" in program.told
+    assert "set token_uri" in program.told

@@ -1,0 +1,51 @@
+"""The command as Meltano runs it: `meltano invoke tap-dynamics365:login`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from demo.meltano import EXECUTABLE
+from tests.login.conftest import address
+from tests.login.program import running, variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from demo.meltano import Project
+    from tests.singer import Tap
+
+INVOKE = ("invoke", "tap-dynamics365:login")
+
+
+def test_meltano_knows_it(meltano: Callable[[dict[str, str]], Project]) -> None:
+    assert "--device-code" in meltano({}).run(*INVOKE, "--help").output
+
+
+def test_it_takes_the_settings_of_the_project_and_asks_for_the_rest(
+    meltano: Callable[[dict[str, str]], Project],
+    settings: dict[str, Any],
+    page: Page,
+    stored_tap: Tap,
+) -> None:
+    """Meltano takes standard error into its log, line by line: questions go past it."""
+    project = meltano(variables({**settings, "client_id": None}))
+    with running(
+        project.folder,
+        *INVOKE,
+        "--browser",
+        terminal=True,
+        environment=project.environment,
+        command=(str(EXECUTABLE),),
+    ) as program:
+        program.expect(r"\(client_id\): $")
+        program.type(settings["client_id"])
+        program.expect(r"\(client_secret\): $")
+        program.type("")
+        page.goto(address(program))
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="You are signed in").wait_for()
+        assert program.end() == 0
+    assert "Signed in as Ada Sandbox" in program.told
+    assert stored_tap.discover()["streams"]

@@ -1,0 +1,87 @@
+"""Sign-in as in the real world: the names of Microsoft's hosts, TLS, and a proxy on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typing_extensions import override
+
+from tests.login.conftest import address
+from tests.servers import proxy, tls
+from tests.servers.front import Front, serving
+from tests.singer import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+    from sandbox.client import Sandbox
+    from tests.login.program import Program
+    from tests.servers.proxy import Proxy
+    from tests.servers.tls import TlsFront
+
+
+@pytest.fixture
+def hosts(service: Sandbox) -> Iterator[TlsFront]:
+    """The sandbox under the names of Microsoft's hosts, in an organisation that has a name."""
+
+    class Named(Front):
+        upstream = service.url
+
+        @override
+        def serve(self) -> None:
+            if re.search(r"/organizations\([0-9a-f-]{36}\)\?", self.path):
+                self.body()
+                name = json.dumps({"name": "Litware <Ltd>"}).encode()
+                self.answer(200, [("Content-Type", "application/json")], name)
+            else:
+                self.forward(self.body())
+
+    before = service.configure(authority_url=f"https://{tls.SIGN_IN_HOST}")
+    with serving(Named) as named, tls.running(f"http://127.0.0.1:{named.server_port}") as front:
+        yield front
+    service.configure(**before)
+
+
+@pytest.fixture
+def way(hosts: TlsFront) -> Iterator[Proxy]:
+    """The way there, which asks for a password."""
+    with proxy.running(ports=hosts.ports) as running:
+        yield running
+
+
+def test_the_address_and_the_app_are_enough(
+    login: Callable[..., Program],
+    launch: Callable[..., Browser],
+    hosts: TlsFront,
+    way: Proxy,
+    settings: dict[str, Any],
+) -> None:
+    changed = {"service_url": hosts.service_url, "token_uri": None, **way.settings}
+    program = login(environment=hosts.environment, **changed)
+    told = address(program)
+    assert told.startswith(f"https://{tls.SIGN_IN_HOST}/")
+    assert "&prompt=select_account" in told
+    browser = launch(
+        f"--host-resolver-rules=MAP {tls.SIGN_IN_HOST}:443 127.0.0.1:{hosts.port}",
+        "--ignore-certificate-errors",
+    )
+    page = browser.new_page()
+    page.goto(told)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="You are signed in").wait_for()
+    assert f"at Litware <Ltd> ({tls.SERVICE_HOST})." in page.inner_text("main")
+    browser.close()
+    assert program.end() == 0
+    assert "Organisation: Litware <Ltd>, " in program.told
+    assert way.password not in program.told
+    assert {line.split()[0] for line in way.seen()} == {"CONNECT"}
+    stored = json.loads(Path(settings["token_store"]).read_text())
+    assert stored["authority"] == f"https://{tls.SIGN_IN_HOST}"
+    tap = Tap({**settings, **changed}, hosts.environment).but(token_uri=None)
+    assert tap.discover()["streams"]

@@ -1,0 +1,128 @@
+"""docs/authentication.md says what is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dotenv import dotenv_values
+
+from demo.meltano import REPOSITORY
+from tap_dynamics365.auth.refusals import ADVICE, PASSING_CODES
+from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS
+from tap_dynamics365.login.command import login
+from tap_dynamics365.login.config import DEFAULT_STORE, QUESTIONS
+from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
+from tap_dynamics365.settings.schema import AZURE_CREDENTIALS
+from tap_dynamics365.tap import TapDynamics365
+from tests.test_readme import slug
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = (REPOSITORY / "docs" / "authentication.md").read_text()
+SECTIONS = {
+    section.partition("\n")[0]: section for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)
+}
+CODE = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", TEXT)
+LINKS = re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT)
+GRANTS = {
+    "The login command": Grant.REFRESH_TOKEN,
+    "Refresh token": Grant.REFRESH_TOKEN,
+    "Client secret": Grant.CLIENT_SECRET,
+    "Client certificate": Grant.CLIENT_CERTIFICATE,
+    "Azure credential": Grant.AZURE,
+    "Access token": Grant.ACCESS_TOKEN,
+    "NTLM": Grant.NTLM,
+    "Proxy": Grant.CLIENT_SECRET,
+    "National clouds": Grant.CLIENT_SECRET,
+}
+
+
+def blocks(section: str, kind: str) -> list[str]:
+    """The blocks of code of a section that are of one kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", SECTIONS[section], re.MULTILINE | re.DOTALL)
+
+
+def test_there_is_an_example_of_each_grant() -> None:
+    assert {title for title in SECTIONS if blocks(title, "json")} == set(GRANTS)
+    assert set(GRANTS.values()) == set(Grant)
+
+
+@pytest.mark.parametrize("section", GRANTS)
+def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
+    (as_json,), (as_variables,) = blocks(section, "json"), blocks(section, "dotenv")
+    config: dict[str, Any] = json.loads(as_json)
+    assert dotenv_values(stream=StringIO(as_variables)) == {
+        f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in config.items()
+    }
+    if "token_store" in config:
+        assert config["token_store"] == DEFAULT_STORE
+        # As after a sign-in.
+        store = tmp_path / "token.json"
+        store.write_text("{}")
+        config["token_store"] = str(store)
+    assert Settings.from_config(config, JSON_SCHEMA).grant is GRANTS[section]
+
+
+def test_settings_that_are_named_exist_and_all_that_matter_are_named() -> None:
+    known = JSON_SCHEMA["properties"]
+    named = {name for name in CODE if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)}
+    assert named <= {*known, *AZURE_CREDENTIALS, "user_impersonation"}
+    sign_in = [name for name in known if list(known).index(name) < list(known).index("start_date")]
+    assert {name for name in sign_in if name not in TEXT} == {"connection_url"}
+
+
+def test_azures_credentials_are_all_told() -> None:
+    told = re.findall(r"^- `(\w+)`:", SECTIONS["Azure credential"], re.MULTILINE)
+    assert sorted(told) == sorted(AZURE_CREDENTIALS)
+
+
+def test_the_order_of_the_ways_is_the_taps() -> None:
+    (told,) = re.findall(r"the first of these is used:(.*?)\.\n", TEXT, re.DOTALL)
+    names = [name for name in re.findall(r"`(\w+)`", told) if name != "token_store"]
+    assert names == [grant.value for grant in Grant]
+
+
+def test_codes_are_those_that_the_tap_knows() -> None:
+    codes = {int(code) for code in re.findall(r"AADSTS(\d+)", TEXT)}
+    assert codes <= {*ADVICE, *PASSING_CODES}
+
+
+def test_sign_in_hosts_are_those_that_the_tap_accepts() -> None:
+    told = set(re.findall(r"`(login\.[\w.]+)`", SECTIONS["National clouds"]))
+    assert told
+    assert told <= SIGN_IN_HOSTS
+
+
+def test_options_are_those_of_the_commands() -> None:
+    known = {
+        option
+        for command in (login, TapDynamics365.cli)
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    named = {
+        option
+        for code in (*CODE, *re.findall(r"^ {4}\$ (.*)$", TEXT, re.MULTILINE))
+        for option in re.findall(r"(?<!\S)(--[a-z-]+)", code)
+    }
+    assert named
+    assert named <= known
+    own = {option for parameter in login.params for option in parameter.opts if len(option) > 2}
+    assert own - named == {"--version"}
+
+
+def test_questions_are_those_that_are_asked() -> None:
+    for name, question in QUESTIONS.items():
+        assert f"{question} ({name})" in TEXT
+
+
+@pytest.mark.parametrize("link", sorted(set(LINKS)))
+def test_every_link_within_the_repository_leads_somewhere(link: str) -> None:
+    path, _, anchor = link.partition("#")
+    text = (REPOSITORY / "docs" / path).read_text() if path else TEXT
+    assert anchor in map(slug, re.findall(r"^#+ (.*)$", text, re.MULTILINE))
