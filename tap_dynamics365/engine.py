@@ -70,7 +70,7 @@ class Engine:
         self._waiting.extend(streams)
         while True:
             self._ask()
-            if not self._readers:
+            if not self._pool.pending:
                 return self._failed
             if (event := self._pool.wait()) is not None:
                 self._settle(*event)
@@ -87,12 +87,6 @@ class Engine:
     def _ask_next(self) -> bool:
         """Send the most useful request; tell whether there was one."""
         for reader in self._readers:
-            # Before the next page: what the answer tells decides what becomes of that page.
-            if reader.ranges.wants_measure:
-                reader.ranges.measured = True
-                stream = reader.stream
-                self._pool.submit((reader, None), stream.ask_greatest, stream.greatest)
-                return True
             if reader.ranges.front_is_idle():
                 return self._fetch(reader)
         if self._ahead() >= self._read_ahead:
@@ -102,6 +96,12 @@ class Engine:
             reader.stream.prepare()
             self._readers.append(reader)
             return self._fetch(reader)
+        for reader in self._readers:
+            if reader.ranges.wants_measure:
+                reader.ranges.measured = True
+                stream = reader.stream
+                self._pool.submit((reader, None), stream.ask_greatest, stream.greatest)
+                return True
         return any(self._fetch(reader) for reader in self._readers)
 
     def _ahead(self) -> int:

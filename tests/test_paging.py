@@ -122,8 +122,8 @@ def test_a_table_without_rows_is_described_and_costs_one_request(
 def test_a_link_that_comes_back_is_an_error_and_no_endless_loop(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
-    service.fault(ENTITY_SET, repeat_next_link=True, skip=1, count=None)
-    run = tap.but(fetch_size=5).run(catalog=catalog)
+    service.fault(rf"/{ENTITY_SET}\?(?!.*\$top)", repeat_next_link=True, skip=1, count=None)
+    run = tap.but(fetch_size=10).run(catalog=catalog)
     assert "same link" in run.refusal()
     assert len(reads(service.requests())) <= 4
 

@@ -172,7 +172,7 @@ def test_a_column_that_is_gone_is_told_in_the_services_words(
 def test_a_web_page_in_place_of_rows_is_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message, page: str
 ) -> None:
-    service.fault("contacts", html=True, skip=0 if page == "first" else 1)
+    service.fault(r"/contacts\?(?!.*\$top)", html=True, skip=0 if page == "first" else 1)
     assert "text/html" in tap.run(catalog=chosen).refusal()
 
 
