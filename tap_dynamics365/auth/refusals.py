@@ -26,6 +26,7 @@ _POLICY = (
     "have an administrator look up the correlation ID in the sign-in logs of Microsoft Entra, "
     "and let this app or the address of this machine through"
 )
+_WHOSE_TOKEN = f"check that refresh_token is complete and belongs to client_id, or {_NEW_TOKEN}"
 _CONSENT = (
     "have the user or an administrator consent to the app: App registrations > the app > API "
     "permissions, with Dynamics CRM user_impersonation in the list"
@@ -57,7 +58,7 @@ ADVICE = {
     54005: "start the sign-in again: its code was used before",
     65001: _CONSENT,
     65004: _CONSENT,
-    70000: f"check that refresh_token is complete and belongs to client_id, or {_NEW_TOKEN}",
+    70000: _WHOSE_TOKEN,
     70001: "have an administrator enable the app, or check client_id",
     70002: "check client_secret: it must be the column Value, not the Secret ID",
     70008: _NEW_TOKEN,
@@ -100,6 +101,14 @@ ADVICE = {
     9002313: f"check that refresh_token is complete, or {_NEW_TOKEN}",
 }
 
+# The same by the error of OAuth 2.0, for hosts that give no code (RFC 6749, section 5.2).
+ADVICE_BY_ERROR = {
+    "invalid_client": "check client_id, and client_secret or client_certificate",
+    "invalid_grant": _WHOSE_TOKEN,
+    "invalid_scope": "check scope, and service_url from which it is made when left out",
+    "unauthorized_client": "check client_id, and that its app may sign in in this way",
+}
+
 # What passes: a part of the host is unavailable or has too much to do.
 PASSING_CODES = {50033, 50087, 90006, 90012, 90024, 90033, 90055, 90090}
 PASSING_ERRORS = {"temporarily_unavailable", "server_error"}
@@ -135,7 +144,8 @@ class Refusal:
     def sentence(self) -> str:
         """What happened, what to do, and where to look it up."""
         parts = [_ended(self.words)]
-        if advice := ADVICE.get(self.code or 0):
+        advice = ADVICE.get(self.code) if self.code else ADVICE_BY_ERROR.get(self.error)
+        if advice:
             parts.append(_ended(f"To go on, {advice}"))
         if self.correlation_id:
             parts.append(f"Correlation ID: {self.correlation_id}.")
