@@ -119,14 +119,8 @@ class Engine:
         high = asked.high.literal if asked.high else None
         stream = reader.stream
         fetch = partial(stream.ask, link=asked.link, low=low, high=high)
-        decode = partial(self._decode, reader, asked)
-        self._pool.submit((reader, asked), fetch, decode)
+        self._pool.submit((reader, asked), fetch, stream.codec.page)
         return True
-
-    @staticmethod
-    def _decode(reader: Reader, asked: Range, response: Response) -> Page:
-        # Decided only now: the greatest value of the key may have come in the meantime.
-        return reader.stream.codec.page(response, cut=reader.ranges.cuts(asked))
 
     def _settle(self, job: tuple[Reader, Range | None], result: object) -> None:
         """Take in what a job brought."""

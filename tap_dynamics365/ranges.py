@@ -186,14 +186,6 @@ class Ranges:
                 return waiting
         return None
 
-    def cuts(self, asked: Range) -> bool:
-        """Tell whether the next page of a range may be cut, its rest becoming a range.
-
-        Args:
-            asked: The range, as `next` gave it.
-        """
-        return self._pages(asked) > TOO_WIDE * PAGES_A_RANGE
-
     def _pages(self, part: Range) -> float:
         """Estimate how many pages of a range are still to be fetched; none where none can tell."""
         low = part.low.position if part.reached is None and part.low else part.reached
@@ -228,6 +220,8 @@ class Ranges:
             ServiceError: It leads back to where the range has been.
         """
         asked.busy = False
+        if self._pages(asked) > TOO_WIDE * PAGES_A_RANGE:
+            page = page.cut_off() or page
         asked.follow(page.next_link)
         asked.rows += page.rows
         if page.rows:

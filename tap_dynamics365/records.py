@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
@@ -84,8 +84,9 @@ class Page:
         size: Bytes that it takes.
         first: Value of the replication key in the first row.
         last: The same in the last row.
-        cut: Where the page was cut: it holds the rows before this value of the key.
         next_link: Where the rows after it are, if there are more; None for a page that was cut.
+        before_last: How many pieces hold the rows before those that share the last value.
+        cut: Where the page was cut: it holds the rows before this value of the key.
     """
 
     pieces: tuple[Piece, ...]
@@ -94,8 +95,33 @@ class Page:
     size: int
     first: Value
     last: Value
-    cut: Value
     next_link: str | None
+    before_last: int = 0
+    cut: Value = None
+
+    def cut_off(self) -> Page | None:
+        """Leave out the rows that share the last value of the replication key.
+
+        The rows from there on can then be asked for by that value, side by side, instead of by
+        the link.
+
+        Returns:
+            The page without them; None if it is the last, or not much would be left of it.
+        """
+        pieces = self.pieces[: self.before_last]
+        rows = sum(piece.rows for piece in pieces)
+        if self.next_link is None or rows < max(1, MOST_OF_A_PAGE * self.rows):
+            return None
+        size = sum(len(piece.lines) for piece in pieces)
+        return replace(
+            self,
+            pieces=pieces,
+            rows=rows,
+            size=size,
+            last=pieces[-1].last,
+            next_link=None,
+            cut=self.last,
+        )
 
 
 class Codec:
@@ -157,14 +183,11 @@ class Codec:
             gc=False,
         )
 
-    def page(self, response: requests.Response, *, cut: bool = False) -> Page:
+    def page(self, response: requests.Response) -> Page:
         """Read a page.
 
         Args:
             response: The answer to a query.
-            cut: Whether a page that is not the last may end before the rows that share its last
-                value of the replication key: the rows from there on can then be asked for by
-                that value, side by side, instead of by the link.
 
         Returns:
             The page, its rows encoded. Columns that a row lacks are null; annotations, which
@@ -176,24 +199,18 @@ class Codec:
         with _reading(response):
             page = _pages.decode(_compact(response.content))
             rows = page.value
-            cut_at: Value = None
-            if (
-                cut
-                and page.next_link is not None
-                and (kept := self._before_last_value(rows)) >= MOST_OF_A_PAGE * len(rows)
-            ):
-                cut_at = self._key_of(rows)
-                rows = rows[:kept]
-            pieces = tuple(self._pieces(rows))
+            edge = self._before_last_value(rows)
+            before = tuple(self._pieces(rows[:edge]))
+            pieces = (*before, *self._pieces(rows[edge:]))
             return Page(
                 pieces=pieces,
                 rows=len(rows),
-                sent=len(page.value),
+                sent=len(rows),
                 size=sum(len(piece.lines) for piece in pieces),
                 first=self._key_of(rows[:1]),
                 last=self._key_of(rows),
-                cut=cut_at,
-                next_link=page.next_link if cut_at is None else None,
+                next_link=page.next_link,
+                before_last=len(before),
             )
 
     def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece]:
@@ -221,14 +238,17 @@ class Codec:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
 
     def _before_last_value(self, rows: Sequence[Raw]) -> int:
-        """Count the rows before those that share the last row's value of the key."""
+        """Count the rows before those that share the last row's value of the key.
+
+        None are counted if these are so many that the page is not to be cut.
+        """
         if not rows or self._key is None:
             return 0
         last = self._key.decode(rows[-1])
-        kept = len(rows)
-        while kept and self._key.decode(rows[kept - 1]) == last:
-            kept -= 1
-        return kept
+        for kept in range(len(rows) - 1, int(MOST_OF_A_PAGE * len(rows)) - 1, -1):
+            if self._key.decode(rows[kept]) != last:
+                return kept + 1
+        return 0
 
     def _key_of(self, rows: Sequence[Raw]) -> Value:
         """Read the replication key of the last of some rows."""

@@ -31,10 +31,9 @@ class Table:
         self.page = page
         self.scale = scale
         self.asked = 0
-        self.sent: dict[int, list[Row]] = {}
 
-    def fetch(self, asked: Range, *, cut: bool) -> Page:
-        """Answer for a range, or for the link of one: `low offset high`."""
+    def fetch(self, asked: Range) -> Page:
+        """Answer for a range, or for the link of one: the rows to leave out."""
         self.asked += 1
         low = asked.low.position if asked.low else None
         rows = [
@@ -45,23 +44,27 @@ class Table:
         ]
         start = int(asked.link or 0)
         found, more = rows[start : start + self.page], len(rows) > start + self.page
-        cut_at, sent = None, len(found)
-        if cut and more:
-            kept = [row for row in found if row.position < found[-1].position]
-            if kept:
-                cut_at, found = self.scale.literal(found[-1].position), kept
-        page = Page(
-            pieces=(Piece(b"", len(found), None),),
+        before = [row for row in found if row.position < found[-1].position]
+        parts = (before, found[len(before) :])
+        return Page(
+            pieces=tuple(self._piece(part) for part in parts if part),
             rows=len(found),
-            sent=sent,
+            sent=len(found),
             size=len(found),
             first=self.scale.literal(found[0].position) if found else None,
             last=self.scale.literal(found[-1].position) if found else None,
-            cut=cut_at,
-            next_link=str(start + self.page) if more and cut_at is None else None,
+            next_link=str(start + self.page) if more else None,
+            before_last=1 if before else 0,
         )
-        self.sent[id(page)] = found
-        return page
+
+    def _piece(self, part: list[Row]) -> Piece:
+        numbers = b" ".join(b"%d" % row.number for row in part)
+        return Piece(numbers, len(part), self.scale.literal(part[-1].position))
+
+    def written(self, page: Page) -> list[Row]:
+        """Find the rows of a page."""
+        by_number = {row.number: row for row in self.rows}
+        return [by_number[int(n)] for piece in page.pieces for n in piece.lines.split()]
 
 
 def read(
@@ -69,22 +72,19 @@ def read(
 ) -> list[Row]:
     """Read a table with so many requests in flight; `choose` says which is answered next."""
     ranges = Ranges(table.scale, parallel)
-    in_flight: list[tuple[Range, bool]] = []
+    in_flight: list[Range] = []
     rows: list[Row] = []
-    pages = []  # kept, so that none takes the id of another
     while not ranges.finished:
         while len(in_flight) < parallel and (asked := ranges.next()):
             asked.busy = True
-            in_flight.append((asked, ranges.cuts(asked)))
+            in_flight.append(asked)
         if measure and ranges.wants_measure:
             ranges.measured = True
             ranges.maximum = table.rows[-1].position
-        asked, cut = in_flight.pop(choose(len(in_flight)))
-        page = table.fetch(asked, cut=cut)
-        pages.append(page)
-        ranges.accept(asked, page)
+        asked = in_flight.pop(choose(len(in_flight)))
+        ranges.accept(asked, table.fetch(asked))
         for ready in ranges.take():
-            rows += table.sent[id(ready)]
+            rows += table.written(ready)
     assert not in_flight
     return rows
 
