@@ -84,13 +84,17 @@ def warm(service: Sandbox, load: Load) -> None:
     sign_in = given["token_uri"].removeprefix(service.url)
     connection.request("POST", sign_in, urlencode(grant))
     token = msgspec.json.decode(connection.getresponse().read())["access_token"]
+    signed = {"Authorization": f"Bearer {token}"}
     for table in load.tables:
         options = "&".join(f"{name}={value}" for name, value in load.query(table).items())
-        url = f"{given['service_url']}{organisation.entity_set(table)}?{options}"
-        link: str | None = quote(url, safe="$,:/?&=%'()")
+        base = f"{given['service_url']}{organisation.entity_set(table)}?"
+        greatest = f"{base}$select=modifiedon&$orderby=modifiedon%20desc&$top=1"
+        link: str | None = quote(f"{base}{options}", safe="$,:/?&=%'()")
+        connection.request("GET", greatest.removeprefix(service.url), headers=signed)
+        connection.getresponse().read()
         while link:
             path = link.removeprefix(service.url)
-            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            connection.request("GET", path, headers=signed)
             link = msgspec.json.decode(connection.getresponse().read(), type=_Page).next_link
 
 

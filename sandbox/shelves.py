@@ -111,17 +111,22 @@ class Shelves:
         Returns:
             Nothing, if this is no query for a shelf.
         """
-        column = _sorted_column(table, asked.order)
+        greatest = size == 1 and _asks_for_greatest(asked)
+        order_by = (asked.order[0]._replace(descending=False),) if greatest else asked.order
+        column = _sorted_column(table, order_by)
         if column is None or (bounds := _bounds(asked.filter, column)) is None:
             return None
         with self._lock:
-            order = self._order(table, column, asked.order)
+            order = self._order(table, column, order_by)
             if order is None:
                 return None
-            ranks = _ranks(order, bounds, self._beyond(table, asked), size + 1)
+            if greatest:
+                ranks = _greatest(order)
+            else:
+                ranks = _ranks(order, bounds, self._beyond(table, asked), size + 1)
             if not ranks:
                 return Found([], (), (), more=False)
-            more, ranks = len(ranks) > size, ranks[:size]
+            more, ranks = len(order.values if greatest else ranks) > size, ranks[:size]
             rows = self._rows(table, asked.select, annotations, [order.places[r] for r in ranks])
         first, last = ((order.values[r], order.keys[r]) for r in (ranks[0], ranks[-1]))
         width = len(paging.paging_columns(table, asked.order))
@@ -232,6 +237,21 @@ def _bounds(tree: Expression | None, column: Column) -> list[tuple[str, Any]] | 
             case _:
                 return None
     return bounds
+
+
+def _asks_for_greatest(asked: Query) -> bool:
+    """Whether the first row in falling order is asked for, of all rows."""
+    return (
+        [part.descending for part in asked.order] == [True]
+        and asked.filter is None
+        and not asked.skip_token
+    )
+
+
+def _greatest(order: Sorted) -> Sequence[int]:
+    """The rows with the greatest value, in the order of storage."""
+    end = len(order.values)
+    return range(bisect_left(order.values, order.values[-1]), end) if end else range(0)
 
 
 def _ranks(

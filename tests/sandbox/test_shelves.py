@@ -64,6 +64,19 @@ def test_same_pages_as_without(
     assert shelved == read()
 
 
+@pytest.mark.parametrize("column", ["modifiedon", "versionnumber"])
+def test_the_greatest_is_the_same_as_without(
+    pages: Pages, column: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> bytes:
+        raw = f"$select={column},name&$orderby={column}%20desc&$top=1"
+        return pages.page(MODEL.by_name["account"], ROOT, raw, Preferences())
+
+    shelved = read()
+    monkeypatch.setattr(pages.shelves, "find", lambda *_: None)
+    assert shelved == read()
+
+
 def test_refuses_a_literal_that_does_not_fit(pages: Pages) -> None:
     with pytest.raises(ServiceError):
         pages.page(
