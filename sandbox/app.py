@@ -97,5 +97,5 @@ def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultL
             Route("/api/data/{rest:path}", service.respond, methods=METHODS),
         ]
     )
-    control.layer = FaultLayer(app, abort)
+    control.layer = FaultLayer(app, service.clock, abort, control.transactions.commit)
     return control.layer

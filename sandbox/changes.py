@@ -18,6 +18,7 @@ from sandbox.model import Column, Kind
 from sandbox.store import quoted
 
 if TYPE_CHECKING:
+    from sandbox.clock import Clock
     from sandbox.model import Table
     from sandbox.pages import Pages, Preferences
 
@@ -59,18 +60,42 @@ class ChangeTracking:
 
     Attributes:
         days: how long a token is good.
+        delta_links: whether the last page has its delta link.
+        delta_links_beside_annotations: whether it has it when annotations are asked for, too: in
+            v8.2 it was missing then.
         expired_version: tokens below this version have expired, whatever their time.
+        expired_versions: the same for those of one table, by its name.
     """
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, clock: Clock) -> None:
         self.pages = pages
         self.store = pages.store
+        self.clock = clock
         self.days = 7
+        self.delta_links = True
+        self.delta_links_beside_annotations = True
         self.expired_version = 0
+        self.expired_versions: dict[str, int] = {}
 
     def expire(self) -> None:
         """Let every token given so far have expired."""
-        self.expired_version = self.store.next_version()
+        self.expired_version = self._expiry()
+
+    def table_changed(self, table: Table) -> None:
+        """Let every token of a table have expired, whose metadata changes."""
+        self.expired_versions[table.name] = self._expiry()
+
+    def _expiry(self) -> int:
+        """A version above that of every token so far, and not above that of any to come."""
+        if self.store.open:
+            message = "Tokens cannot expire while a transaction is open."
+            raise bad_query(message)
+        return self.store.next_version()
+
+    def _links(self, preferences: Preferences) -> bool:
+        """Whether the last page has a delta link."""
+        beside = self.delta_links_beside_annotations or not preferences.annotations
+        return self.delta_links and beside
 
     def _check(self, table: Table, raw: str) -> None:
         given = query.options(raw)
@@ -93,8 +118,8 @@ class ChangeTracking:
     def _stamp(self, skip_token: str) -> str:
         """Where the next delta begins: where the first page of this answer began."""
         began = re.search(r'trackingversion="(\d+)"', skip_token)
-        version = int(began[1]) if began else self.store.version
-        return str(Stamp(version, datetime.now(UTC)))
+        version = int(began[1]) if began else self.store.settled_version
+        return str(Stamp(version, self.clock.now()))
 
     def everything(
         self, table: Table, root: str, raw: str, preferences: Preferences, largest: int
@@ -102,19 +127,21 @@ class ChangeTracking:
         """A page of all rows; the last has the first delta link."""
         self._check(table, raw)
         stamp = self._stamp(query.options(raw).get("$skiptoken", ""))
+        stamp = stamp if self._links(preferences) else ""
         return self.pages.page(table, root, raw, preferences, largest, stamp=stamp)
 
-    def _since(self, asked: query.Query) -> Stamp:
+    def _since(self, table: Table, asked: query.Query) -> Stamp:
         since = read(asked.delta_token)
-        too_old = since.time < datetime.now(UTC) - timedelta(days=self.days)
-        if too_old or since.version < self.expired_version:
+        too_old = since.time < self.clock.now() - timedelta(days=self.days)
+        expired = max(self.expired_version, self.expired_versions.get(table.name, 0))
+        if too_old or since.version < expired:
             raise expired_version_stamp()
         return since
 
     def count(self, table: Table, raw: str) -> int:
         """How many changes there are since a token."""
         self._check(table, raw)
-        since = self._since(query.read(raw, self.pages.model, table))
+        since = self._since(table, query.read(raw, self.pages.model, table))
         sql, parameters = self._changes(table, "''", since.version, "")
         return int(self.store.select(f"SELECT count(*) FROM ({sql})", parameters)[0][0])  # noqa: S608  - made of the model's names
 
@@ -124,7 +151,7 @@ class ChangeTracking:
         """A page of what has changed since a token."""
         self._check(table, raw)
         asked = query.read(raw, self.pages.model, table)
-        since = self._since(asked)
+        since = self._since(table, asked)
         stamp = self._stamp(asked.skip_token)
         number, place = 1, (0, since.version)
         if asked.skip_token:
@@ -153,7 +180,7 @@ class ChangeTracking:
             )
             delta = f"$deltatoken={since}&"
             tail = f',"@odata.nextLink":"{path}{delta}$skiptoken={token}"'
-        else:
+        elif self._links(preferences):
             head += f'"@odata.deltaLink":"{path}$deltatoken={stamp}",'
         rows = b",".join([entry[0] for entry in found])
         return b"".join((head.encode(), b'"value":[', rows, b"]", tail.encode(), b"}"))

@@ -73,55 +73,101 @@ class Sandbox:
         Returns:
             The key of each row.
         """
-        found: list[Row] = self._ask("POST", f"rows/{quote(table)}", list(rows))
+        found: list[Row] = self.ask("POST", f"rows/{quote(table)}", list(rows))
         return found
 
     def update(self, table: str, key: str, values: Row) -> None:
         """Change a row; `modifiedon` and `versionnumber` move unless given."""
-        self._ask("PATCH", f"rows/{quote(table)}/{quote(key)}", values)
+        self.ask("PATCH", f"rows/{quote(table)}/{quote(key)}", values)
 
     def delete(self, table: str, key: str) -> None:
         """Remove a row."""
-        self._ask("DELETE", f"rows/{quote(table)}/{quote(key)}")
+        self.ask("DELETE", f"rows/{quote(table)}/{quote(key)}")
+
+    def begin(
+        self,
+        table: str,
+        *,
+        insert: Sequence[Row] = (),
+        update: Mapping[str, Row] | None = None,
+        delete: Sequence[str] = (),
+        late: bool = True,
+    ) -> Transaction:
+        """Make changes that nobody sees yet.
+
+        Args:
+            table: logical name.
+            insert: rows to be added.
+            update: new values, by the rows' keys.
+            delete: keys of rows to be removed.
+            late: whether times and version numbers are taken now; else when it is committed.
+
+        Returns:
+            What commits them; the fault `commit` does so too, in the middle of a run.
+        """
+        order: Row = {"insert": list(insert), "update": dict(update or {})}
+        order |= {"delete": list(delete), "late": late}
+        begun = self.ask("POST", f"transactions/{quote(table)}", order)
+        return Transaction(self, begun["transaction"], begun["keys"])
+
+    def add_column(self, table: str, column: str, edm_type: str = "Edm.String") -> None:
+        """Give a table one more column, empty in all rows."""
+        self.ask("POST", f"columns/{quote(table)}/{quote(column)}", {"type": edm_type})
+
+    def retype_column(self, table: str, column: str, edm_type: str) -> None:
+        """Give a column another type; its values are converted, rows keep their versions."""
+        self.ask("PATCH", f"columns/{quote(table)}/{quote(column)}", {"type": edm_type})
+
+    def drop_column(self, table: str, column: str) -> None:
+        """Take a column from a table."""
+        self.ask("DELETE", f"columns/{quote(table)}/{quote(column)}")
+
+    def drop_table(self, table: str) -> None:
+        """Take a table from the organisation."""
+        self.ask("DELETE", f"tables/{quote(table)}")
+
+    def track_changes(self, table: str, *, on: bool) -> None:
+        """Switch a table's change tracking on or off."""
+        self.ask("PATCH", f"tables/{quote(table)}", {"change_tracking": on})
 
     def rows(self, table: str) -> list[Row]:
         """Every stored row with all its columns, in the order of the key, decimals exact."""
-        found: list[Row] = self._ask("GET", f"rows/{quote(table)}")
+        found: list[Row] = self.ask("GET", f"rows/{quote(table)}")
         return found
 
     def tables(self) -> list[Row]:
         """Name, entity set, key, columns and count of rows of every table."""
-        found: list[Row] = self._ask("GET", "tables")
+        found: list[Row] = self.ask("GET", "tables")
         return found
 
     def requests(self) -> list[Row]:
         """The requests served so far."""
-        found: list[Row] = self._ask("GET", "requests")
+        found: list[Row] = self.ask("GET", "requests")
         return found
 
     def clear_requests(self) -> None:
         """Begin a new log of requests."""
-        self._ask("DELETE", "requests")
+        self.ask("DELETE", "requests")
 
     def fault(self, path: str = "", **what: Any) -> None:
         """Order a fault; the arguments are the attributes of `sandbox.faults.Fault`."""
-        self._ask("POST", "faults", {"path": path, **what})
+        self.ask("POST", "faults", {"path": path, **what})
 
     def clear_faults(self) -> None:
         """Take back all faults."""
-        self._ask("DELETE", "faults")
+        self.ask("DELETE", "faults")
 
     def expire_tokens(self) -> None:
         """Let every access token have expired."""
-        self._ask("POST", "tokens/expire")
+        self.ask("POST", "tokens/expire")
 
     def expire_delta_tokens(self) -> None:
         """Let every delta token have expired: 0x80044352."""
-        self._ask("POST", "deltas/expire")
+        self.ask("POST", "deltas/expire")
 
     def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
         """Refuse a refresh token, because it is `revoked`, `inactive` or `expired`."""
-        self._ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
+        self.ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
 
     def refuse_sign_in(
         self, code: int, error: str = INVALID_GRANT, status: int = 400, **fault: Any
@@ -139,7 +185,7 @@ class Sandbox:
 
     def issued(self) -> list[str]:
         """Every token and code that was issued so far, and every assertion that was sent."""
-        found: list[str] = self._ask("GET", "tokens")
+        found: list[str] = self.ask("GET", "tokens")
         return found
 
     def register_certificate(self, certificate: str) -> str:
@@ -151,7 +197,7 @@ class Sandbox:
         Returns:
             The thumbprint, as the page of the app shows it.
         """
-        thumbprint: str = self._ask("POST", "certificates", {"certificate": certificate})
+        thumbprint: str = self.ask("POST", "certificates", {"certificate": certificate})
         return thumbprint
 
     def trust(self, issuer: str, subject: str, public_key: str) -> None:
@@ -163,28 +209,30 @@ class Sandbox:
             public_key: in PEM, of the key that signs them.
         """
         order = {"issuer": issuer, "subject": subject, "public_key": public_key}
-        self._ask("POST", "federations", {"client": self.announced["client_id"], **order})
+        self.ask("POST", "federations", {"client": self.announced["client_id"], **order})
 
     def approve_device(self, user_code: str) -> None:
         """Sign in where a device shows a code, without a browser."""
-        self._ask("POST", "devices", {"user_code": user_code, "approved": True})
+        self.ask("POST", "devices", {"user_code": user_code, "approved": True})
 
     def decline_device(self, user_code: str) -> None:
         """Cancel where a device shows a code, without a browser."""
-        self._ask("POST", "devices", {"user_code": user_code, "approved": False})
+        self.ask("POST", "devices", {"user_code": user_code, "approved": False})
 
     def configure(self, **switches: Any) -> Row:
         """Set switches: the attributes of `sandbox.service.Switches`, and `token_lifetime`,
         `single_use_refresh_tokens`, `resource`, `device_code_lifetime`, `device_code_interval`,
-        `delta_token_days`.
+        `clock` (a moment to stand still at), `clock_offset` (seconds to be ahead),
+        `delta_token_days`, `delta_links`, `delta_links_beside_annotations`.
 
         Returns:
             What they were before, to be set again.
         """  # noqa: D205  - the list of the switches is the summary
-        before: Row = self._ask("POST", "configure", switches)
+        before: Row = self.ask("POST", "configure", switches)
         return before
 
-    def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  - JSON
+    def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  - JSON
+        """The answer to an order, at a path below /sandbox/."""
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
         with contextlib.closing(connection):
@@ -196,6 +244,27 @@ class Sandbox:
             message = f"{method} /sandbox/{path}: {answer['error']}"
             raise SandboxError(message)
         return answer
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """Changes that are made and not committed.
+
+    Attributes:
+        keys: the key of each row that it inserts, if it is late.
+    """
+
+    sandbox: Sandbox
+    number: int
+    keys: list[Row]
+
+    def commit(self) -> None:
+        """Let everybody see the changes."""
+        self.sandbox.ask("PUT", f"transactions/{self.number}")
+
+    def roll_back(self) -> None:
+        """Let the changes never have been."""
+        self.sandbox.ask("DELETE", f"transactions/{self.number}")
 
 
 @contextlib.contextmanager

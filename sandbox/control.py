@@ -13,9 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.assertions import Federation
+from sandbox.customizing import Customizer
 from sandbox.errors import ServiceError
 from sandbox.faults import Fault
 from sandbox.tokens import CLIENT
+from sandbox.transactions import Order, Transactions
 from sandbox.writing import Writer
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ class Control:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.writer = Writer(service.model, service.store)
+        self.writer = Writer(service.model, service.store, service.clock)
+        self.transactions = Transactions(self.writer)
+        self.customizer = Customizer(service.model, service.store, service.changes)
         self.layer: FaultLayer | None = None
 
     def routes(self) -> list[Route]:
@@ -47,6 +51,14 @@ class Control:
             self._route("/sandbox/rows/{table}", "POST", self._insert),
             self._route("/sandbox/rows/{table}/{key}", "PATCH", self._update),
             self._route("/sandbox/rows/{table}/{key}", "DELETE", self._delete),
+            self._route("/sandbox/transactions/{table}", "POST", self._begin),
+            self._route("/sandbox/transactions/{number:int}", "PUT", self._commit),
+            self._route("/sandbox/transactions/{number:int}", "DELETE", self._roll_back),
+            self._route("/sandbox/columns/{table}/{column}", "POST", self._add_column),
+            self._route("/sandbox/columns/{table}/{column}", "PATCH", self._retype_column),
+            self._route("/sandbox/columns/{table}/{column}", "DELETE", self._drop_column),
+            self._route("/sandbox/tables/{table}", "PATCH", self._track_changes),
+            self._route("/sandbox/tables/{table}", "DELETE", self._drop_table),
             self._route("/sandbox/requests", "GET", self._requests),
             self._route("/sandbox/requests", "DELETE", self._clear_requests),
             self._route("/sandbox/faults", "POST", self._fault),
@@ -112,6 +124,42 @@ class Control:
     async def _delete(self, request: Request) -> object:
         return self.writer.delete(request.path_params["table"], request.path_params["key"])
 
+    async def _begin(self, request: Request) -> object:
+        order = Order(**json.loads(await request.body(), parse_float=Decimal))
+        number, keys = self.transactions.begin(request.path_params["table"], order)
+        return {"transaction": number, "keys": keys}
+
+    async def _commit(self, request: Request) -> object:
+        self.transactions.commit(request.path_params["number"])
+        return {}
+
+    async def _roll_back(self, request: Request) -> object:
+        self.transactions.roll_back(request.path_params["number"])
+        return {}
+
+    async def _add_column(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, str])
+        self.customizer.add_column(**request.path_params, edm_type=order["type"])
+        return {}
+
+    async def _retype_column(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, str])
+        self.customizer.retype_column(**request.path_params, edm_type=order["type"])
+        return {}
+
+    async def _drop_column(self, request: Request) -> object:
+        self.customizer.drop_column(**request.path_params)
+        return {}
+
+    async def _track_changes(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, bool])
+        self.customizer.track_changes(request.path_params["table"], on=order["change_tracking"])
+        return {}
+
+    async def _drop_table(self, request: Request) -> object:
+        self.customizer.drop_table(request.path_params["table"])
+        return {}
+
     async def _requests(self, _request: Request) -> object:
         return self._faults.log
 
@@ -166,13 +214,18 @@ class Control:
     async def _configure(self, request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=dict[str, Any])
         authority, switches = self.service.authority, self.service.switches
+        changes = self.service.changes
         places: dict[str, tuple[object, str]] = {
             "token_lifetime": (authority, "lifetime"),
             "single_use_refresh_tokens": (authority, "single_use"),
             "resource": (authority, "resource"),
             "device_code_lifetime": (authority.sign_ins, "device_code_lifetime"),
             "device_code_interval": (authority.sign_ins, "device_code_interval"),
-            "delta_token_days": (self.service.changes, "days"),
+            "clock": (self.service.clock, "stands_at"),
+            "clock_offset": (self.service.clock, "offset"),
+            "delta_token_days": (changes, "days"),
+            "delta_links": (changes, "delta_links"),
+            "delta_links_beside_annotations": (changes, "delta_links_beside_annotations"),
             **{each.name: (switches, each.name) for each in fields(switches)},
         }
         if unknown := set(order) - set(places):

@@ -61,8 +61,17 @@ class Definitions:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.tables = {table.name: descriptions.entity(table) for table in model.tables}
-        self._attributes: dict[str, list[Json]] = {}
+        self._version = 0
+        self._tables: dict[str, Json] = {}
+        self._attributes: dict[tuple[int, str], list[Json]] = {}
+
+    @property
+    def tables(self) -> dict[str, Json]:
+        """What is said of each table, by logical name."""
+        if self._version != self.model.version:
+            self._version = self.model.version
+            self._tables = {table.name: descriptions.entity(table) for table in self.model.tables}
+        return self._tables
 
     def knows(self, path: str) -> bool:
         """Whether a path is one of metadata."""
@@ -124,8 +133,9 @@ class Definitions:
         return msgspec.json.encode({"@odata.context": f"{context}/$entity", **found})
 
     def _attributes_of(self, table: Table) -> list[Json]:
-        if table.name not in self._attributes:
-            self._attributes[table.name] = [
+        name = (self.model.version, table.name)
+        if name not in self._attributes:
+            self._attributes[name] = [
                 *(
                     descriptions.attribute(table, column) | descriptions.details(column)
                     for column in table.columns
@@ -133,7 +143,7 @@ class Definitions:
                 ),
                 *descriptions.shadows(table),
             ]
-        return self._attributes[table.name]
+        return self._attributes[name]
 
     def _related(self, name: str, table: Table) -> list[Json]:
         """Relationships; there are no alternate keys, and none of N:N beside their tables."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import time
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from sandbox.clock import Clock
 
 CONTROL = "/sandbox/"
 LONGEST_LOG = 200_000
@@ -58,6 +61,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         empty_page: give no rows, and a nextLink that goes on.
         html: answer 200 with a web page.
         echo: answer 400, and repeat headers and body of the request, as some gateways do.
+        commit: let everybody see the changes of this transaction just before, as if they came in
+            the middle of a run.
     """
 
     path: str = ""
@@ -79,6 +84,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     empty_page: bool = False
     html: bool = False
     echo: bool = False
+    commit: int | None = None
 
     def answer(self) -> tuple[int, dict[str, str], bytes] | None:
         """The answer that takes the place of the service's, if there is one."""
@@ -142,12 +148,22 @@ class FaultLayer:
 
     Args:
         app: the service within.
+        clock: the service's, for the header `Date`.
         abort: closes the connection of a client's address.
+        commit: commits a transaction by its number.
     """
 
-    def __init__(self, app: ASGIApp, abort: Callable[[tuple[str, int]], None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        clock: Clock,
+        abort: Callable[[tuple[str, int]], None],
+        commit: Callable[[int], None],
+    ) -> None:
         self.app = app
+        self.clock = clock
         self.abort = abort
+        self.commit = commit
         self.orders: list[_Order] = []
         self.log: list[dict[str, Any]] = []
 
@@ -168,6 +184,8 @@ class FaultLayer:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
+                date = format_datetime(self.clock.now(), usegmt=True).encode()
+                message = {**message, "headers": [*message["headers"], (b"date", date)]}
             else:
                 entry["bytes"] += len(message.get("body", b""))
             await send(message)
@@ -197,6 +215,8 @@ class FaultLayer:
         return entry
 
     async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.commit is not None:
+            self.commit(fault.commit)
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
         if fault.drop:

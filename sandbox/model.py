@@ -199,12 +199,13 @@ class Table:
         return "versionnumber" if "versionnumber" in self.by_property else ""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Model:
     """All that is known of a service's data.
 
     Attributes:
         document: the CSDL document, when the service was made from one.
+        version: rises with every change.
     """
 
     namespace: str
@@ -212,6 +213,7 @@ class Model:
     tables: tuple[Table, ...]
     document: bytes | None = None
     container: str = "System"
+    version: int = 107_932_318
 
     @cached_property
     def by_name(self) -> dict[str, Table]:
@@ -222,3 +224,17 @@ class Model:
     def by_set(self) -> dict[str, Table]:
         """Tables by the name of their entity set."""
         return {table.set_name: table for table in self.tables if table.set_name}
+
+    def replace(self, name: str, *changed: Table) -> None:
+        """Put another table in the place of one, or none.
+
+        Args:
+            name: the table's logical name.
+            *changed: what it is from now on.
+        """
+        self.tables = tuple(
+            each for table in self.tables for each in ((table,) if table.name != name else changed)
+        )
+        self.version += 1
+        self.__dict__.pop("by_name", None)
+        self.__dict__.pop("by_set", None)

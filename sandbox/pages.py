@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LARGEST_COUNT = 5_000
 SMALLEST_COMPRESSED = 1_000
-METADATA_VERSION = "107932318"
 TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
 LIMIT_EXCEEDED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
 GLOBAL_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
@@ -202,7 +201,7 @@ class Pages:
         for name, value in (
             (TOTAL, str(total)),
             (LIMIT_EXCEEDED, str(exceeded).lower()),
-            (GLOBAL_VERSION, f'"{METADATA_VERSION}"'),
+            (GLOBAL_VERSION, f'"{self.model.version}"'),
         ):
             if wanted(name, annotations):
                 head.append(f'"@{name}":{value}')

@@ -99,6 +99,8 @@ def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> 
         log_level="critical",
         access_log=False,
         server_header=False,
+        # The layer of faults adds the one of the service's clock.
+        date_header=False,
         timeout_keep_alive=60,
     )
     asyncio.run(Server(config, ready).serve(sockets=[listening]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import uuid
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 import msgspec
-from starlette.responses import Response
 
 from sandbox import batch, caller, errors, introspection, metadata, tokens
+from sandbox.answers import JSON, Answer, response
 from sandbox.changes import ChangeTracking
+from sandbox.clock import Clock
 from sandbox.definitions import Definitions
 from sandbox.errors import ServiceError
 from sandbox.pages import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from sandbox.model import Model, Table
     from sandbox.store import Store
@@ -42,7 +44,6 @@ LONGEST_URL = 32_768
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
 ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
-JSON = "application/json; odata.metadata=minimal"
 OK = 200
 WORKERS = 4
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class Switches:
         page_delay_ms: how long every answer of an entity set waits.
         page_size_cap: the most rows of a page.
         forbidden_tables: logical names of tables that the caller may not read.
+        forbidden_tracking: the same of tables whose rows the caller may read, but not all of the
+            organisation's, which reading their changes takes.
         compress: whether callers who take gzip get it.
         authority_url: scheme and host of the sign-in host that the challenge names; without
             one, the address that was asked.
@@ -68,22 +71,12 @@ class Switches:
     page_delay_ms: int = 0
     page_size_cap: int = LARGEST_PAGE
     forbidden_tables: list[str] = field(default_factory=list)
+    forbidden_tracking: list[str] = field(default_factory=list)
     compress: bool = True
     authority_url: str = ""
     introspection_url: str = ""
     not_a_member: bool = False
     disabled_user: bool = False
-
-
-@dataclass
-class Answer:
-    """A body with its type, before headers and compression."""
-
-    body: bytes
-    content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
-    gzipped: bool = False
 
 
 def _preferences(header: str) -> Preferences:
@@ -107,7 +100,8 @@ class Service:
         self.user = caller.seat(store)
         self.switches = Switches()
         self.pages = Pages(model, store)
-        self.changes = ChangeTracking(self.pages)
+        self.clock = Clock()
+        self.changes = ChangeTracking(self.pages, self.clock)
         self.definitions = Definitions(model)
         self.cache = PageCache()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
@@ -119,10 +113,14 @@ class Service:
     async def respond(self, request: Request) -> Response:
         """The answer to a request under /api/data/."""
         try:
-            answer = await self._answer(request)
+            try:
+                answer = await self._answer(request)
+            except sqlite3.OperationalError:
+                # A column left while the answer was made: as it is now.
+                answer = await self._answer(request)
         except ServiceError as error:
             answer = self._refusal(request.headers.get("prefer", ""), error)
-        return _response(answer, gzipped=self._gives_gzip(request))
+        return response(answer, gzipped=self._gives_gzip(request))
 
     def _gives_gzip(self, request: Request) -> bool:
         takes = "gzip" in request.headers.get("accept-encoding", "").lower()
@@ -249,6 +247,8 @@ class Service:
             return Answer(await self._in_thread(work), headers=applied)
         cap = self.switches.page_size_cap
         if delta or preferences.track_changes or 'istracking="True"' in token:
+            if table.name in self.switches.forbidden_tracking:
+                raise self._no_privilege(table)
             if preferences.track_changes:
                 both = [applied.get("Preference-Applied"), "odata.track-changes"]
                 applied["Preference-Applied"] = ", ".join(each for each in both if each)
@@ -267,7 +267,10 @@ class Service:
         if not table.readable:
             raise errors.not_readable(table.name)
         if table.name in self.switches.forbidden_tables:
-            raise errors.no_privilege(self.user, table.name, table.schema_name, table.type_code)
+            raise self._no_privilege(table)
+
+    def _no_privilege(self, table: Table) -> ServiceError:
+        return errors.no_privilege(self.user, table.name, table.schema_name, table.type_code)
 
     async def _kept(
         self,
@@ -278,7 +281,8 @@ class Service:
         gzipped: bool,
     ) -> Answer:
         """An answer from the cache, or made now and kept, compressed if the caller takes that."""
-        body = self.cache.get((key, gzipped))
+        name = (key, gzipped, self.model.version)
+        body = self.cache.get(name)
         if body is None:
 
             def make() -> bytes:
@@ -286,7 +290,7 @@ class Service:
                 return compressed(body) if gzipped and len(body) > SMALLEST_COMPRESSED else body
 
             body = await self._in_thread(make)
-            self.cache.put((key, gzipped), body)
+            self.cache.put(name, body)
         return Answer(body, content_type, gzipped=body.startswith(b"\x1f\x8b"))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -344,36 +348,3 @@ class Service:
         failed = bool(results) and results[-1].status != OK and not keep_going
         content_type, body = batch.write(results)
         return Answer(body, content_type, status=400 if failed else OK)
-
-
-def _response(answer: Answer, *, gzipped: bool) -> Response:
-    """The answer with the headers of the service."""
-    body, encoding = answer.body, {}
-    if answer.gzipped:
-        encoding = {"Content-Encoding": "gzip"}
-    elif gzipped and len(body) > SMALLEST_COMPRESSED:
-        body, encoding = compressed(body), {"Content-Encoding": "gzip"}
-    request_id = str(uuid.uuid4())
-    response = Response(
-        body,
-        answer.status,
-        {
-            "Cache-Control": "no-cache",
-            "Expires": "-1",
-            "Vary": "Accept-Encoding,Prefer",
-            "OData-Version": "4.0",
-            "x-ms-service-request-id": f"{request_id},{uuid.uuid4()}",
-            "REQ_ID": request_id,
-            "CRM.ServiceId": "CRMAppPool",
-            "AuthActivityId": str(uuid.uuid4()),
-            "x-ms-dop-hint": "4",
-            "x-ms-ratelimit-time-remaining-xrm-requests": "1,200.00",
-            "x-ms-ratelimit-burst-remaining-xrm-requests": "7999",
-            "Content-Type": answer.content_type,
-            **encoding,
-            **answer.headers,
-        },
-    )
-    response.headers.append("Set-Cookie", f"ARRAffinity={'5a' * 32}; Path=/; HttpOnly")
-    response.headers.append("Set-Cookie", f"ReqClientId={request_id}; Path=/; HttpOnly")
-    return response

@@ -44,7 +44,8 @@ def _compare_numbers(left: str, right: str) -> int:
     return (one > two) - (one < two)
 
 
-def _declaration(column: Column) -> str:
+def declaration(column: Column) -> str:
+    """The type and collation of a column in SQL."""
     if column.edm_type in INTEGERS:
         return "INTEGER"
     if column.edm_type in EXACT_TEXT:
@@ -60,6 +61,10 @@ class Store:
     Args:
         model: the tables.
         prepare: called with every connection, to add functions to it.
+
+    Attributes:
+        version: the last that was given to a change.
+        open: the versions before those of changes that are not committed yet, by transaction.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Store:
         self.model = model
         self._prepare = prepare
         self.version = inventing.FIRST_VERSION
+        self.open: dict[int, int] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="dynamics365-sandbox-")
         self._path = Path(self._folder.name) / "rows.db"
         self._local = threading.local()
@@ -109,7 +115,7 @@ class Store:
         if not table.set_name:
             return
         declared = [
-            f"{quoted(column.property_name)} {_declaration(column)}"
+            f"{quoted(column.property_name)} {declaration(column)}"
             for column in table.columns
             if column.kind is not Kind.STREAM
         ]
@@ -186,6 +192,12 @@ class Store:
         """The next number of the database-wide counter."""
         self.version += 1
         return self.version
+
+    @property
+    def settled_version(self) -> int:
+        """The last version up to which all changes can be seen."""
+        with self.writing:
+            return min([self.version, *self.open.values()])
 
     def change(self, table: Table, statements: Iterable[tuple[str, Sequence[Any]]]) -> list[int]:
         """Write in one transaction; gives for each statement how many rows it touched."""

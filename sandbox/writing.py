@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.errors import no_record, no_such_table, unknown_property
 from sandbox.model import EXACT_TEXT, LOOKUPS, Kind
@@ -15,12 +14,27 @@ from sandbox.sql import stored_moment
 from sandbox.store import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.clock import Clock
     from sandbox.model import Column, Model, Table
     from sandbox.store import Store
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+class Change(NamedTuple):
+    """A change that was made, with its time and its versions, and is still to be committed.
+
+    Attributes:
+        table: what it changes.
+        statements: the SQL, each with its parameters.
+        keys: of the rows that are inserted.
+        missing: the key of a row that must be there, if any must.
+    """
+
+    table: Table
+    statements: list[tuple[str, list[Any]]]
+    keys: Sequence[dict[str, Any]] = ()
+    missing: str = ""
 
 
 def stored(  # noqa: PLR0911  - a rule for each type
@@ -51,9 +65,10 @@ def stored(  # noqa: PLR0911  - a rule for each type
 class Writer:
     """Inserts, updates and deletes rows; each change takes the next version number."""
 
-    def __init__(self, model: Model, store: Store) -> None:
+    def __init__(self, model: Model, store: Store, clock: Clock) -> None:
         self.model = model
         self.store = store
+        self.clock = clock
 
     def table(self, name: str) -> Table:
         """The table of a logical name.
@@ -82,7 +97,16 @@ class Writer:
                 cells.setdefault(type_column(column), column.targets[0] if value else None)
         return cells
 
-    def insert(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def commit(self, change: Change) -> None:
+        """Let everybody see a change.
+
+        Raises:
+            ServiceError: 404, if the row that it changes is not there.
+        """
+        if not self.store.change(change.table, change.statements)[0] and change.missing:
+            raise no_record(change.table.name, change.missing)
+
+    def insert(self, name: str, rows: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
         """Add rows.
 
         Args:
@@ -92,24 +116,29 @@ class Writer:
         Returns:
             For each row its key.
         """
+        with self.store.writing:
+            change = self.insertion(name, rows)
+            self.commit(change)
+        return change.keys
+
+    def insertion(self, name: str, rows: list[dict[str, Any]]) -> Change:
+        """Rows to be added; see `insert`."""
         table = self.table(name)
         statements, keys = [], []
-        with self.store.writing:
-            for row in rows:
-                values = self._defaults(table) | row
-                for twin in {*table.key, table.primary_id} - set(row):
-                    if len(table.key) == 1 and table.primary_id in values:
-                        values[twin] = values[table.primary_id]
-                cells = self._cells(table, values)
-                names = ", ".join(quoted(cell) for cell in cells)
-                marks = ", ".join("?" * len(cells))
-                sql = f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})"  # noqa: S608  - names of the model
-                statements.append((sql, list(cells.values())))
-                keys.append({part: values.get(part) for part in table.row_key})
-                again = "DELETE FROM [@deleted] WHERE name = ? AND id = ?"
-                statements.append((again, [name, str(values[table.primary_id]).lower()]))
-            self.store.change(table, statements)
-        return keys
+        for row in rows:
+            values = self._defaults(table) | row
+            for twin in {*table.key, table.primary_id} - set(row):
+                if len(table.key) == 1 and table.primary_id in values:
+                    values[twin] = values[table.primary_id]
+            cells = self._cells(table, values)
+            names = ", ".join(quoted(cell) for cell in cells)
+            marks = ", ".join("?" * len(cells))
+            sql = f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})"  # noqa: S608  - names of the model
+            statements.append((sql, list(cells.values())))
+            keys.append({part: values.get(part) for part in table.row_key})
+            again = "DELETE FROM [@deleted] WHERE name = ? AND id = ?"
+            statements.append((again, [name, str(values[table.primary_id]).lower()]))
+        return Change(table, statements, keys)
 
     def _defaults(self, table: Table) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -118,7 +147,7 @@ class Writer:
         for column in table.columns:
             name = column.property_name
             if column.values in {"created", "modified"}:
-                values[name] = _now()
+                values[name] = self.clock.stamp()
             elif column.values == "version":
                 values[name] = self.store.next_version()
             elif column.values == "own_name":
@@ -143,33 +172,38 @@ class Writer:
             key: the row's key, the parts of a composite one separated by commas.
             values: the new values.
         """
-        table = self.table(name)
         with self.store.writing:
-            touched: dict[str, Any] = {}
-            for column in table.columns:
-                if column.values == "modified":
-                    touched[column.property_name] = _now()
-                elif column.values == "version":
-                    touched[column.property_name] = self.store.next_version()
-            cells = self._cells(table, touched | values)
-            where, parameters = self._where(table, key)
-            assignments = ", ".join(f"{quoted(cell)} = ?" for cell in cells)
-            sql = f"UPDATE {quoted(name)} SET {assignments} WHERE {where}"  # noqa: S608  - names of the model
-            if not self.store.change(table, [(sql, [*cells.values(), *parameters])])[0]:
-                raise no_record(name, key)
+            self.commit(self.updating(name, key, values))
         return {}
+
+    def updating(self, name: str, key: str, values: dict[str, Any]) -> Change:
+        """A row to be changed; see `update`."""
+        table = self.table(name)
+        touched: dict[str, Any] = {}
+        for column in table.columns:
+            if column.values == "modified":
+                touched[column.property_name] = self.clock.stamp()
+            elif column.values == "version":
+                touched[column.property_name] = self.store.next_version()
+        cells = self._cells(table, touched | values)
+        where, parameters = self._where(table, key)
+        assignments = ", ".join(f"{quoted(cell)} = ?" for cell in cells)
+        sql = f"UPDATE {quoted(name)} SET {assignments} WHERE {where}"  # noqa: S608  - names of the model
+        return Change(table, [(sql, [*cells.values(), *parameters])], missing=key)
 
     def delete(self, name: str, key: str) -> dict[str, Any]:
         """Remove a row, and remember that it was there."""
-        table = self.table(name)
         with self.store.writing:
-            where, parameters = self._where(table, key)
-            gone = f"DELETE FROM {quoted(name)} WHERE {where}"  # noqa: S608  - names of the model
-            memory = "INSERT OR REPLACE INTO [@deleted] VALUES (?, ?, ?)"
-            version = self.store.next_version()
-            counts = self.store.change(
-                table, [(gone, parameters), (memory, [name, key.lower(), version])]
-            )
-            if not counts[0]:
-                raise no_record(name, key)
+            self.commit(self.deletion(name, key))
         return {}
+
+    def deletion(self, name: str, key: str) -> Change:
+        """A row to be removed; see `delete`."""
+        table = self.table(name)
+        where, parameters = self._where(table, key)
+        gone = f"DELETE FROM {quoted(name)} WHERE {where}"  # noqa: S608  - names of the model
+        memory = "INSERT OR REPLACE INTO [@deleted] VALUES (?, ?, ?)"
+        version = self.store.next_version()
+        return Change(
+            table, [(gone, parameters), (memory, [name, key.lower(), version])], missing=key
+        )

@@ -27,6 +27,11 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
         page_delay_ms=0,
         page_size_cap=5000,
         forbidden_tables=[],
+        forbidden_tracking=[],
+        delta_links=True,
+        delta_links_beside_annotations=True,
+        clock="",
+        clock_offset=0,
         token_lifetime=3599,
         single_use_refresh_tokens=False,
     )

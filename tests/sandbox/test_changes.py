@@ -90,6 +90,35 @@ def test_a_deleted_row_that_came_back_is_no_delete(api: Api) -> None:
     assert [entry.get("listname") for entry in entries] == ["Back"]
 
 
+def test_a_row_that_came_and_went_between_two_reads_is_a_delete(api: Api) -> None:
+    sandbox = api.sandbox
+    _, link = _all(api, "leads", prefer=f"{TRACK},")
+    (key,) = sandbox.insert("lead", [{"subject": "short-lived"}])
+    sandbox.delete("lead", key["leadid"])
+    entries, _ = _all(api, link)
+    assert [(entry["id"], entry["reason"]) for entry in entries] == [(key["leadid"], "deleted")]
+
+
+def test_the_delta_link_can_be_withheld(api: Api) -> None:
+    wish = 'odata.include-annotations="*"'
+    link = api.read("leads", Prefer=f"{TRACK},{wish}")["@odata.deltaLink"]
+    api.sandbox.configure(delta_links_beside_annotations=False)
+    for path, prefer in (("leads", f"{TRACK},{wish}"), (link, wish)):
+        assert "@odata.deltaLink" not in api.read(path, Prefer=prefer)
+        assert "@odata.deltaLink" in api.read(path, Prefer=TRACK)
+    api.sandbox.configure(delta_links=False)
+    assert "@odata.deltaLink" not in api.read("leads", Prefer=TRACK)
+    assert "@odata.deltaLink" not in api.read(link)
+
+
+def test_tracked_reads_take_the_privilege_for_all_rows(api: Api) -> None:
+    link = api.read("leads", Prefer=TRACK)["@odata.deltaLink"]
+    api.sandbox.configure(forbidden_tracking=["lead"])
+    for path, prefer in (("leads", TRACK), (link, "")):
+        assert api.refusal(path, Prefer=prefer)[:2] == (403, "0x80040220")
+    assert api.read("leads")["value"]
+
+
 @pytest.mark.parametrize("name", ["filter=name eq 'x'", "orderby=name", "top=3", "expand=x"])
 def test_refused_options(api: Api, name: str) -> None:
     status, _, message = api.refusal(f"accounts?${name}", Prefer=TRACK)
