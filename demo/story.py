@@ -108,7 +108,7 @@ def _load_changes(dynamics: Sandbox, connection: Connection, project: Project) -
     ]
     lines.append((f"{len(others)} more", 0, 0, _sum(records, others), _sum(written, others)))
     print(table(("table", "changed", "added", "sent by the tap", "written in PostgreSQL"), lines))
-    print("\n    Each table's last row is sent again, lest one of the same moment be missed.")
+    print("\n    Each table's last rows are sent again, lest one committed late be missed.")
     sizes = _sizes(dynamics)
     for name in others:
         if 1 < records[name] == sizes[name]:

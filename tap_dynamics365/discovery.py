@@ -8,7 +8,6 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-import requests
 from singer_sdk.singerlib import Catalog
 
 from tap_dynamics365 import metadata, schema
@@ -27,17 +26,21 @@ CHUNK_BYTES = 64 * 1024
 # Dataverse's own description of its tables knows better than CSDL which column is the primary id
 # and which tables are not for everybody. It has no pages.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
-DEFINITIONS = "EntityDefinitions?$select=LogicalName,PrimaryIdAttribute,IsPrivate,DataProviderId"
+DEFINITIONS = (
+    "EntityDefinitions?$select=LogicalName,PrimaryIdAttribute,IsPrivate,DataProviderId,"
+    "ChangeTrackingEnabled"
+)
 # The data provider of virtual tables that have none: they can't be listed.
 NO_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 
 
-def discover(service: Service, patterns: Sequence[str]) -> Catalog:
+def discover(service: Service, patterns: Sequence[str], method: str) -> Catalog:
     """Describe the service's tables as a Singer catalog.
 
     Args:
         service: The service.
         patterns: Names of the tables wanted, or shell-style patterns; all if empty.
+        method: How tables that can are to be replicated: INCREMENTAL or LOG_BASED.
 
     Returns:
         An entry for each table that matches, by its name.
@@ -46,26 +49,36 @@ def discover(service: Service, patterns: Sequence[str]) -> Catalog:
         MetadataError: The description makes no sense, or no table matches.
         ServiceError: The service refused.
     """
-    tables = list(_matching(_tables(service), patterns))
-    if not tables:
+    found = list(_matching(tables(service), patterns))
+    if not found:
         msg = f"No table matches the setting tables ({', '.join(patterns)})."
         raise MetadataError(msg if patterns else "The service has no tables.")
     if service.is_dataverse:
-        tables = _refine(tables, _definitions(service))
-    _report(tables)
-    return Catalog((table.name, schema.catalog_entry(table)) for table in tables)
+        found = _refine(found, _definitions(service))
+    _report(found)
+    return Catalog((table.name, schema.catalog_entry(table, method)) for table in found)
 
 
-def _tables(service: Service) -> list[Table]:
-    """Read `$metadata` while it arrives: it has megabytes."""
+def tables(service: Service) -> list[Table]:
+    """Read `$metadata` while it arrives: it has megabytes.
+
+    Args:
+        service: The service.
+
+    Returns:
+        Its tables.
+
+    Raises:
+        MetadataError: The description makes no sense.
+        ServiceError: The service refused.
+    """
     # Only Dataverse keeps descriptions back until they are asked for.
     path = "$metadata?annotations=true" if service.is_dataverse else "$metadata"
-    response = service.get(path, accept="application/xml")
-    try:
-        return metadata.read(response.iter_content(CHUNK_BYTES))
-    except requests.exceptions.RequestException as error:
-        msg = "The service's $metadata broke off while it arrived. Run again."
-        raise MetadataError(msg) from error
+    return service.read(
+        path,
+        lambda response: metadata.read(response.iter_content(CHUNK_BYTES)),
+        accept="application/xml",
+    )
 
 
 def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterable[Table]:
@@ -87,7 +100,7 @@ def _definitions(service: Service) -> dict[str, dict[str, Any]]:
     try:
         response = service.get(DEFINITIONS)
         return {row["LogicalName"]: row for row in json.loads(response.content)["value"]}
-    except (ServiceError, ValueError, LookupError, TypeError) as error:
+    except (ServiceError, ValueError, LookupError, TypeError, RecursionError) as error:
         logger.warning(
             "The service does not describe its tables (%s): keys are those of $metadata, and "
             "private tables can't be told.",
@@ -97,7 +110,7 @@ def _definitions(service: Service) -> dict[str, dict[str, Any]]:
 
 
 def _refine(tables: list[Table], definitions: dict[str, dict[str, Any]]) -> list[Table]:
-    """Put primary id and privacy right."""
+    """Put primary id, privacy and change tracking right."""
     refined = []
     for table in tables:
         definition = definitions.get(table.name, {})
@@ -111,6 +124,7 @@ def _refine(tables: list[Table], definitions: dict[str, dict[str, Any]]) -> list
                 key=(primary_id,) if better else table.key,
                 private=bool(definition.get("IsPrivate"))
                 or definition.get("DataProviderId") == NO_PROVIDER,
+                tracked=table.tracked or bool(definition.get("ChangeTrackingEnabled")),
             )
         )
     return refined

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.page import Page
 from tap_dynamics365.pool import Pool
 from tap_dynamics365.ranges import Range, Ranges
-from tap_dynamics365.records import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from tap_dynamics365.pages import PagedStream
+    from tap_dynamics365.passes import Pass
     from tap_dynamics365.service import Service
 
 logger = logging.getLogger("tap-dynamics365.engine")
@@ -36,8 +37,34 @@ class Reader:
 
     def __init__(self, stream: PagedStream) -> None:
         self.stream = stream
-        self.ranges = Ranges(stream.scale, stream.service.parallelism.maximum)
         self.over = False
+        self._passes = stream.passes()
+        self._begin(next(self._passes, None))
+
+    def _begin(self, part: Pass | None) -> None:
+        self.part = part
+        parallel = self.stream.service.parallelism.maximum
+        # Where requests go one after the other, ranges would only be more of them.
+        scale = part.scale if part is not None and parallel > 1 else None
+        self.ranges = Ranges(scale, parallel)
+
+    def go_on(self, error: ServiceError | None = None) -> bool:
+        """Begin the next pass over the table.
+
+        Args:
+            error: What ended the one before, if it failed.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            ServiceError: The table failed.
+        """
+        if error is None:
+            self._begin(next(self._passes, None))
+        else:
+            self._begin(self.stream.instead(self._passes, error))
+        return self.part is not None
 
 
 class Engine:
@@ -51,8 +78,8 @@ class Engine:
     def __init__(self, service: Service, read_ahead: int) -> None:
         self._service = service
         self._read_ahead = read_ahead
-        # A job is for a range of a table, or for the greatest value of its key.
-        self._pool: Pool[tuple[Reader, Range | None], Response] = Pool()
+        # A job is for a range of a pass, or for the greatest value of the key.
+        self._pool: Pool[tuple[Reader, Ranges, Range | None], Response] = Pool()
         self._waiting: deque[PagedStream] = deque()
         self._readers: list[Reader] = []
         self._page_size = 0
@@ -93,14 +120,14 @@ class Engine:
             return False
         if self._waiting:
             reader = Reader(self._waiting.popleft())
-            reader.stream.prepare()
             self._readers.append(reader)
             return self._fetch(reader)
         for reader in self._readers:
             if reader.ranges.wants_measure:
                 reader.ranges.measured = True
                 stream = reader.stream
-                self._pool.submit((reader, None), stream.ask_greatest, stream.greatest)
+                job = (reader, reader.ranges, None)
+                self._pool.submit(job, stream.ask_greatest, stream.greatest)
                 return True
         return any(self._fetch(reader) for reader in self._readers)
 
@@ -111,28 +138,28 @@ class Engine:
         )
 
     def _fetch(self, reader: Reader) -> bool:
-        asked = reader.ranges.next()
-        if asked is None:
+        asked, part, stream = reader.ranges.next(), reader.part, reader.stream
+        if asked is None or part is None:
             return False
         asked.busy = True
         low = asked.low.literal if asked.low else None
         high = asked.high.literal if asked.high else None
-        stream = reader.stream
-        fetch = partial(stream.ask, link=asked.link, low=low, high=high)
-        self._pool.submit((reader, asked), fetch, stream.codec.page)
+        fetch = partial(stream.fetch, stream.request(part, asked.link, low, high))
+        self._pool.submit((reader, reader.ranges, asked), fetch, part.decode)
         return True
 
-    def _settle(self, job: tuple[Reader, Range | None], result: object) -> None:
+    def _settle(self, job: tuple[Reader, Ranges, Range | None], result: object) -> None:
         """Take in what a job brought."""
-        reader, asked = job
-        if reader.over:
+        reader, ranges, asked = job
+        # A pass that failed is answered to the end, but read no more.
+        if reader.over or reader.ranges is not ranges or reader.part is None:
             return
         if asked is None:
             self._measured(reader, result)
         elif isinstance(result, Page):
             self._page_size = max(self._page_size, result.size)
             try:
-                reader.ranges.accept(asked, result)
+                reader.ranges.accept(asked, reader.part.take_in(result))
             except ServiceError as error:
                 self._fail(reader, error)
         elif isinstance(result, ServiceError):
@@ -148,17 +175,27 @@ class Engine:
             logger.debug("%r is read link by link: %s", reader.stream.name, result)
 
     def _fail(self, reader: Reader, error: ServiceError) -> None:
-        """Give a table up, behind what is there of it; the others go on."""
+        """Give a pass up, behind what is there of it; the other tables go on."""
         self._write_ready(reader)
         if not reader.over:
-            self._end(reader, error)
+            self._go_on(reader, error)
+
+    def _go_on(self, reader: Reader, error: ServiceError | None = None) -> None:
+        """Begin a table's next pass, or let go of the table."""
+        try:
+            goes_on = reader.go_on(error)
+        except ServiceError as final:
+            self._end(reader, final)
+        else:
+            if not goes_on:
+                self._end(reader)
 
     def _write(self) -> None:
         """Write what is there and next in order."""
         for reader in list(self._readers):
             self._write_ready(reader)
             if reader.ranges.finished and not reader.over:
-                self._end(reader)
+                self._go_on(reader)
 
     def _write_ready(self, reader: Reader) -> None:
         for page in reader.ranges.take():
@@ -174,7 +211,7 @@ class Engine:
         """Let go of a table that is whole, or that failed."""
         reader.over = True
         self._readers.remove(reader)
-        if error is not None and not reader.stream.is_refused(error):
+        if error is not None:
             self._failed.append(reader.stream.name)
             logger.error("Table %r failed. %s", reader.stream.name, error.message)
-        reader.stream.finish(complete=error is None)
+        reader.stream.finish(complete=error is None and not reader.stream.unreadable)

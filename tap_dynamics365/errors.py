@@ -17,8 +17,10 @@ from typing_extensions import override
 if TYPE_CHECKING:
     import requests
 
-# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
+# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits, and RFC 9110,
+# section 15.5.9, of the first.
 TRANSIENT_STATUSES = {
+    HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -48,6 +50,10 @@ class Dynamics365Error(click.ClickException):
 
 class SettingsError(Dynamics365Error):
     """A setting is missing, wrong, or at odds with another."""
+
+
+class InputError(Dynamics365Error):
+    """A file of settings, catalog or state can't be read, or holds something else."""
 
 
 class TransportError(Dynamics365Error):
@@ -90,6 +96,10 @@ class TransientSignInError(SignInError, RetriableAPIError):
 
 class MetadataError(Dynamics365Error):
     """The service's description of itself can't be understood."""
+
+
+class IncompleteMetadataError(MetadataError):
+    """The service's description of itself ends before its end."""
 
 
 class CatalogError(Dynamics365Error):

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from tap_dynamics365.errors import MetadataError
+from tap_dynamics365.errors import IncompleteMetadataError, MetadataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ METADATA_SETS = {
 
 
 # Elements whose annotations are of use: the others annotate what is no column.
-ANNOTATED = {"Annotations", "EntityType", "Property"}
+ANNOTATED = {"Annotations", "EntitySet", "EntityType", "Property"}
 # Types that hold types that hold types …: no service's do so deeper.
 MAX_DEPTH = 8
 
@@ -76,6 +76,7 @@ class Table:
         columns: Those inherited first.
         description: In the service's own words.
         private: Whether the service keeps the table to itself, so that reading it is a choice.
+        tracked: Whether the service keeps account of its changes.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Table:
     columns: tuple[Column, ...]
     description: str | None = None
     private: bool = False
+    tracked: bool = False
 
 
 def read(chunks: Iterable[bytes]) -> list[Table]:
@@ -97,17 +99,22 @@ def read(chunks: Iterable[bytes]) -> list[Table]:
         sets of one type are told apart by the name of the set.
 
     Raises:
+        IncompleteMetadataError: It breaks off.
         MetadataError: It is no CSDL document, or one at odds with itself.
     """
     document = _Document()
     try:
         for chunk in chunks:
             document.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes it by position only
-        document.parser.Parse(b"", True)  # noqa: FBT003 - as above
     except (expat.ExpatError, LookupError, ValueError) as error:
         # The latter two: an encoding that expat has to ask Python for, which has none or no fit.
         msg = f"The service's $metadata is not whole XML: {error}. Is service_url right?"
         raise MetadataError(msg) from error
+    try:
+        document.parser.Parse(b"", True)  # noqa: FBT003 - as above
+    except expat.ExpatError as error:
+        msg = f"The service's $metadata breaks off: {error}. Is service_url right?"
+        raise IncompleteMetadataError(msg) from error
     if not document.described:
         msg = "The service's $metadata describes no data (no Schema in it). Is service_url right?"
         raise MetadataError(msg)
@@ -126,6 +133,7 @@ def read(chunks: Iterable[bytes]) -> list[Table]:
             key=document.key(structure),
             columns=document.columns(structure),
             description=descriptions.get(structure.qualified_name),
+            tracked=entity_set in document.tracked,
         )
     return list(tables.values())
 
@@ -154,6 +162,7 @@ class _Document:
         # What is annotated, by which term, and the text: names as written, for an alias may be
         # declared behind its use.
         self._notes: list[tuple[str, str, str]] = []
+        self._supported: list[tuple[str, str]] = []
         self._aliases: dict[str, str] = {}
         self._structures: dict[str, _Structure] = {}
         self._enumerations: set[str] = set()
@@ -187,6 +196,9 @@ class _Document:
         if name == "Annotation":
             if parent in ANNOTATED:
                 self._annotate(attributes)
+        elif name == "PropertyValue":
+            if self._path[-4] in ANNOTATED and parent == "Record":
+                self._support(attributes)
         elif name == "String":
             if parent == "Annotation" and self._path[-3] in ANNOTATED:
                 self._text = []
@@ -215,6 +227,7 @@ class _Document:
                 self._structures[self._target] = self._open
             case "EntitySet":
                 self.sets[own_name] = attributes.get("EntityType", "")
+                self._target = own_name
             case "EnumType":
                 self._enumerations.add(f"{self._namespace}.{own_name}")
             case "TypeDefinition":
@@ -255,6 +268,11 @@ class _Document:
         if "String" in attributes:
             self._note(attributes["String"])
 
+    def _support(self, attributes: dict[str, str]) -> None:
+        """Keep what an annotation says that the service can do with a set."""
+        if attributes.get("Property") == "Supported" and attributes.get("Bool") == "true":
+            self._supported.append((self._target, self._term))
+
     def _note(self, text: str) -> None:
         if self._term.endswith(".Description"):
             self._notes.append((self._target, self._term, text))
@@ -266,6 +284,15 @@ class _Document:
             self._full(target): text
             for target, term, text in self._notes
             if self._full(term) == "Org.OData.Core.V1.Description"
+        }
+
+    @cached_property
+    def tracked(self) -> set[str]:
+        """Names of the sets whose changes the service keeps account of."""
+        return {
+            target.rpartition("/")[2]
+            for target, term in self._supported
+            if self._full(term) == "Org.OData.Capabilities.V1.ChangeTracking"
         }
 
     def _full(self, name: str) -> str:

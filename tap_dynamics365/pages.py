@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from singer_sdk.exceptions import InvalidStreamSortException
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams.rest import HTTPRequest
+from typing_extensions import override
 
 from tap_dynamics365 import query, records
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.ranges import Moments, Numbers
-from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
+from tap_dynamics365.ranges import Range
 from tap_dynamics365.streams import TableStream
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
     import requests
+    from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import CatalogEntry
     from singer_sdk.tap_base import Tap
 
-    from tap_dynamics365.ranges import Scale
-    from tap_dynamics365.records import Page, Value
+    from tap_dynamics365.page import Page, Value
+    from tap_dynamics365.passes import Pass
     from tap_dynamics365.service import Service
+    from tap_dynamics365.settings import Settings
     from tap_dynamics365.writer import LineWriter
 
 
@@ -35,7 +37,7 @@ class PagedStream(TableStream):
         entry: What the catalog says of the table.
         service: Where the rows are.
         writer: Where they go.
-        fetch_size: Rows to ask for with each request.
+        settings: How many rows to ask for with each request; where to begin.
     """
 
     def __init__(
@@ -44,12 +46,12 @@ class PagedStream(TableStream):
         entry: CatalogEntry,
         service: Service,
         writer: LineWriter,
-        fetch_size: int,
+        settings: Settings,
     ) -> None:
         self.writer = writer
         self._metrics = ExitStack()
         self._has_begun = False
-        super().__init__(tap, entry, service, fetch_size)
+        super().__init__(tap, entry, service, settings)
 
     @property
     def is_passed_through(self) -> bool:
@@ -66,23 +68,52 @@ class PagedStream(TableStream):
             and self.ABORT_AT_RECORD_COUNT is None
         )
 
-    @property
-    def scale(self) -> Scale | None:
-        """How values of the replication key can be divided; None if not, or not needed."""
-        if self.replication_method != INCREMENTAL or self.service.parallelism.maximum == 1:
-            return None
-        schema = self.schema["properties"][self.replication_key]
-        if schema.get("format") == "date-time":
-            return Moments
-        return Numbers if "integer" in schema["type"] else None
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Yield the rows one after the other; a table that may not be read is skipped."""
+        requests_made = self.get_http_request_counter()
+        passes = self.passes()
+        with requests_made:
+            part = next(passes, None)
+            while part is not None:
+                try:
+                    for page in self._pages(part):
+                        requests_made.increment()
+                        yield from records.records(page)
+                    part = next(passes, None)
+                except ServiceError as error:
+                    part = self.instead(passes, error)
 
-    def prepare(self) -> None:
-        """Make ready what the first request needs."""
-        if signpost := self.get_replication_key_signpost(None):
-            self._write_replication_key_signpost(None, signpost)
-        if self.replication_method == FULL_TABLE and self.emit_activate_version_messages:
-            self._stream_version = self._initialized_at // 1000
-        self._write_starting_replication_value(None)
+    def instead(self, passes: Generator[Pass, None, None], error: ServiceError) -> Pass | None:
+        """Find what to do in place of a pass that failed.
+
+        Args:
+            passes: What `passes` gave.
+            error: The failure.
+
+        Returns:
+            The next pass; None if the table is to be skipped.
+
+        Raises:
+            ServiceError: There is no other way.
+        """
+        try:
+            return passes.throw(error)
+        except StopIteration:
+            return None
+        except ServiceError as final:
+            if self.is_refused(final):
+                return None
+            raise
+
+    def _pages(self, part: Pass) -> Iterator[Page]:
+        """Fetch the pages of a pass link by link."""
+        whole = Range()
+        while not whole.done:
+            answer = self.fetch(self.request(part, whole.link))
+            page = part.take_in(part.decode(answer))
+            yield page
+            whole.follow(page.next_link)
 
     def _begin(self) -> None:
         """Send what comes before the records, as the SDK's own `sync` does, once."""
@@ -95,25 +126,6 @@ class PagedStream(TableStream):
         self._records = self._metrics.enter_context(self.get_record_counter())
         self._metrics.enter_context(self.get_sync_timer())
 
-    def ask(
-        self, *, link: str | None, low: str | int | None, high: str | int | None
-    ) -> requests.Response:
-        """Fetch a page, in whichever thread.
-
-        Args:
-            link: Where it is, if the page before it said so.
-            low: Else the smallest value of the replication key; None is where replication
-                goes on.
-            high: The value before which to end; None is the end of the table.
-
-        Returns:
-            The answer, all of it, for `codec` to read.
-
-        Raises:
-            ServiceError: The service refused.
-        """
-        return self._get(self._http_request(link, low, high))
-
     def ask_greatest(self) -> requests.Response:
         """Fetch the greatest value of the replication key, in whichever thread.
 
@@ -123,9 +135,8 @@ class PagedStream(TableStream):
         Raises:
             ServiceError: The service refused.
         """
-        path = quote(self.entry.table or "")
         options = query.greatest(self.replication_key or "")
-        return self._get(HTTPRequest(f"{self.service.url}{path}?{options}"))
+        return self.fetch(HTTPRequest(f"{self.address}?{options}"))
 
     def greatest(self, response: requests.Response) -> Value:
         """Read the greatest value of the replication key.
@@ -141,11 +152,6 @@ class PagedStream(TableStream):
         """
         return records.single(response, self.replication_key or "")
 
-    def _get(self, request: HTTPRequest) -> requests.Response:
-        prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
-        response: requests.Response = self.request_decorator(self._request)(prepared, None)
-        return response
-
     def write(self, page: Page) -> None:
         """Write a page's records, and the state behind them.
 
@@ -160,11 +166,7 @@ class PagedStream(TableStream):
         for piece in page.pieces:
             self.writer.write_lines(piece.lines)
             self.state_manager.is_flushed = False
-            if piece.last is not None and self.replication_key is not None:
-                try:
-                    self._increment_stream_state({self.replication_key: piece.last})
-                except InvalidStreamSortException as error:
-                    raise ServiceError(str(error)) from error
+            self.advance(piece.last)
             self._records.increment(piece.rows)
         self._write_state_message()
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import query
 from tap_dynamics365.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_dynamics365.records import Page
+    from tap_dynamics365.keys import Scale
+    from tap_dynamics365.page import Page
 
 # A range is made for so many pages, read one behind the other: a little less than three, for its
 # last page is seldom full, and a few rows cost as much time as a page of them.
@@ -30,52 +29,6 @@ SMALLEST_RANGE = 0.9
 TOO_WIDE = 1.5
 # No wider than so many times the one before: where rows lie unevenly, the width feels its way.
 GROWTH = 4.0
-
-EPOCH = datetime(1, 1, 1, tzinfo=UTC)
-SECOND = 1_000_000
-
-
-class Moments:
-    """Dates and times as numbers to divide: microseconds since the year 1."""
-
-    @staticmethod
-    def position(value: str | int) -> int:
-        """Turn a value of the key into a number."""
-        moment = datetime.fromisoformat(str(value))
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return (moment - EPOCH) // timedelta(microseconds=1)
-
-    @staticmethod
-    def literal(position: int) -> str:
-        """Write a number as a value of the key."""
-        return query.instant(EPOCH + timedelta(microseconds=position))
-
-    @staticmethod
-    def edge(position: int) -> int:
-        """Round to where a range should end: a whole second."""
-        return position + -position % SECOND
-
-
-class Numbers:
-    """Whole numbers."""
-
-    @staticmethod
-    def position(value: str | int) -> int:
-        """Turn a value of the key into a number."""
-        return int(value)
-
-    @staticmethod
-    def literal(position: int) -> int:
-        """Write a number as a value of the key."""
-        return position
-
-    @staticmethod
-    def edge(position: int) -> int:
-        """Round to where a range should end: anywhere."""
-        return position
-
-
-Scale = type[Moments] | type[Numbers]
 
 
 @dataclass(frozen=True, slots=True)

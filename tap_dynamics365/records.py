@@ -7,35 +7,36 @@ selected is passed over, numbers keep every digit, and encoding copies text.
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 from singer_sdk.contrib.msgspec import enc_hook
 from typing_extensions import override
 
+from tap_dynamics365.announced import SAMPLE, Announced
+from tap_dynamics365.changes import DELETED, Entry
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.page import MOST_OF_A_PAGE, Page, Piece, Value
+from tap_dynamics365.row_types import is_open, only, type_of
+from tap_dynamics365.schema import DELETED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import requests
 
-Value = str | int | None
-
 # A page is taken apart, and leaves, in pieces of so many rows: their values fit into the
 # processor's cache, other threads get their turn between two pieces, and a signal is obeyed there.
 ROWS_A_PIECE = 250
-
-# What is cut off a page is fetched again.
-MOST_OF_A_PAGE = 0.8
 
 MOST_DIGITS = 1000
 
@@ -44,6 +45,9 @@ NULL = Raw(b"null")
 # section 7.1. The schema says number or null.
 NOT_NUMBERS = {b'"NaN"', b'"INF"', b'"-INF"'}
 NEXT_LINK = "@odata.nextLink"
+DELTA_LINK = "@odata.deltaLink"
+METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
+DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)
 
 
 class Digits(Decimal):
@@ -58,72 +62,6 @@ class Digits(Decimal):
         return format(self, "f") if abs(self.adjusted()) < MOST_DIGITS else super().__str__()
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a page.
-
-    Attributes:
-        lines: RECORD messages, each with its line end.
-        rows: How many.
-        last: Value of the replication key in the last of them, if the stream has one.
-    """
-
-    lines: bytes
-    rows: int
-    last: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page ready to be written.
-
-    Attributes:
-        pieces: Its rows.
-        rows: How many the page holds.
-        sent: How many the service had sent, before the page was cut.
-        size: Bytes that it takes.
-        first: Value of the replication key in the first row.
-        last: The same in the last row.
-        next_link: Where the rows after it are, if there are more; None for a page that was cut.
-        before_last: How many pieces hold the rows before those that share the last value.
-        cut: Where the page was cut: it holds the rows before this value of the key.
-    """
-
-    pieces: tuple[Piece, ...]
-    rows: int
-    sent: int
-    size: int
-    first: Value
-    last: Value
-    next_link: str | None
-    before_last: int = 0
-    cut: Value = None
-
-    def cut_off(self) -> Page | None:
-        """Leave out the rows that share the last value of the replication key.
-
-        The rows from there on can then be asked for by that value, side by side, instead of by
-        the link.
-
-        Returns:
-            The page without them; None if it is the last, or not much would be left of it.
-        """
-        pieces = self.pieces[: self.before_last]
-        rows = sum(piece.rows for piece in pieces)
-        if self.next_link is None or rows < max(1, MOST_OF_A_PAGE * self.rows):
-            return None
-        size = sum(len(piece.lines) for piece in pieces)
-        return replace(
-            self,
-            pieces=pieces,
-            rows=rows,
-            size=size,
-            last=pieces[-1].last,
-            next_link=None,
-            cut=self.last,
-        )
-
-
 class Codec:
     """Turns pages of one table into RECORD messages.
 
@@ -132,38 +70,42 @@ class Codec:
         schema: JSON Schema of its rows.
         selected: Tells whether the property at a path of names is selected.
         key: The replication key that rows are sorted by, if they are.
+        primary_id: The column that holds a row's id, if it is one.
         version: Version of the table that the messages carry, if they do.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what messages depend on
         self,
         stream: str,
         schema: Mapping[str, Any],
         selected: Callable[[tuple[str, ...]], bool],
         *,
         key: str | None = None,
+        primary_id: str | None = None,
         version: int | None = None,
     ) -> None:
         self._stream = stream
+        self._primary_id = primary_id
         self._version = UNSET if version is None else version
         columns = {
             name: column for name, column in schema["properties"].items() if selected((name,))
         }
         # Names of columns need not be names in Python.
         fields = {name: f"c{i}" for i, name in enumerate(columns)}
-        self._key = None if key is None else _only(key)
+        self._key = None if key is None else only(key)
         self._numbers = [fields[name] for name in columns if "number" in columns[name]["type"]]
         self._numbers_of: Callable[[Any], tuple[Raw, ...]] = lambda _: ()
         if self._numbers:
             # Each twice: of a single name, attrgetter would give the value itself.
             self._numbers_of = attrgetter(*self._numbers, *self._numbers)
-        self._open = [fields[name] for name in columns if _is_open(columns[name])]
+        self._announced = Announced(stream, columns, fields)
+        self._open = [fields[name] for name in columns if is_open(columns[name])]
         row = msgspec.defstruct(
             "Row",
             [
                 (
                     fields[name],
-                    Raw if _is_open(column) else _type(column, (name,), selected),
+                    Raw if is_open(column) else type_of(column, (name,), selected),
                     msgspec.field(default=NULL, name=name),
                 )
                 for name, column in columns.items()
@@ -211,15 +153,72 @@ class Codec:
                 last=self._key_of(rows),
                 next_link=page.next_link,
                 before_last=len(before),
+                delta_token=_token(page.delta_link),
+                metadata_version=page.metadata_version,
             )
+
+    def changes(self, response: requests.Response) -> Page:
+        """Read a page of changes: rows as they are now, and ids of those that are no more.
+
+        Args:
+            response: The answer to a query with a delta token.
+
+        Returns:
+            The page.
+
+        Raises:
+            ServiceError: The answer is no page of rows.
+        """
+        if DELETED.encode() not in response.content:
+            return self.page(response)
+        with _reading(response):
+            page = _pages.decode(_compact(response.content))
+            pieces: list[Piece] = []
+            for deleted, entries in groupby(map(Entry.of, page.value), Entry.is_deleted):
+                if deleted:
+                    pieces.append(self._deletions(list(entries)))
+                else:
+                    pieces.extend(self._pieces([entry.text for entry in entries]))
+            return Page(
+                pieces=tuple(pieces),
+                rows=len(page.value),
+                sent=len(page.value),
+                size=sum(len(piece.lines) for piece in pieces),
+                first=None,
+                last=None,
+                next_link=page.next_link,
+                delta_token=_token(page.delta_link),
+            )
+
+    def _deletions(self, entries: Sequence[Entry]) -> Piece:
+        """Encode ids of deleted rows as records of the key and the time.
+
+        They have no version: a target that drops what is older than the version which it is told
+        of then drops them too, where it was set to.
+        """
+        now = datetime.now(UTC).isoformat()
+        lines = encoder.encode_lines(
+            [
+                {
+                    "type": "RECORD",
+                    "stream": self._stream,
+                    "record": {self._primary_id: entry.id, DELETED_AT: now},
+                    "time_extracted": now,
+                }
+                for entry in entries
+            ]
+        )
+        return Piece(lines, len(entries), None)
 
     def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece]:
         now = datetime.now(UTC).isoformat()
         message, stream, version = self._message, self._stream, self._version
+        step = 1 + len(texts) // SAMPLE
         for start in range(0, len(texts), ROWS_A_PIECE):
             part = texts[start : start + ROWS_A_PIECE]
             rows = [self._row.decode(text) for text in part]
             self._mend(rows)
+            self._announced.check(rows[::step])
             lines = encoder.encode_lines(
                 [message("RECORD", stream, row, version, now) for row in rows]
             )
@@ -275,6 +274,8 @@ def records(page: Page) -> Iterator[dict[str, Any]]:
 
 class _Link(msgspec.Struct):
     next_link: str | None = msgspec.field(default=None, name=NEXT_LINK)
+    delta_link: str | None = msgspec.field(default=None, name=DELTA_LINK)
+    metadata_version: str | int | None = msgspec.field(default=None, name=f"@{METADATA_VERSION}")
 
 
 class _Page(_Link, kw_only=True):
@@ -292,20 +293,22 @@ _untyped = msgspec.json.Decoder(dict[str, Any], float_hook=Digits)
 _value = msgspec.json.Decoder(Any, float_hook=Digits)
 
 
-def next_link(response: requests.Response) -> str | None:
-    """Read where the page after this one is.
+def links(response: requests.Response) -> Page:
+    """Read what a page leads to, and pass over its rows.
 
     Args:
         response: The answer to a query.
 
     Returns:
-        The link as the service wrote it, or None behind the last page.
+        A page without rows.
 
     Raises:
         ServiceError: The answer is no page of rows.
     """
     with _reading(response):
-        return _link.decode(_compact(response.content)).next_link
+        found = _link.decode(_compact(response.content))
+        token = _token(found.delta_link)
+        return Page((), 0, 0, 0, None, None, found.next_link, delta_token=token)
 
 
 def single(response: requests.Response, column: str) -> Value:
@@ -326,38 +329,10 @@ def single(response: requests.Response, column: str) -> Value:
         return rows[0].get(column) if rows else None
 
 
-def _only(column: str) -> msgspec.json.Decoder[Any]:
-    """Make what reads one column of a row, as its `value`, and passes over the others."""
-    name = msgspec.field(default=None, name=column)
-    return msgspec.json.Decoder(msgspec.defstruct("Only", [("value", Any, name)]))
-
-
-def _type(
-    schema: Mapping[str, Any], path: tuple[str, ...], selected: Callable[[tuple[str, ...]], bool]
-) -> Any:  # noqa: ANN401 - a type made at run time
-    """Make the type of a value: JSON text at the leaves, only selected parts around them."""
-    if "object" in schema["type"]:
-        parts = [
-            (
-                f"c{i}",
-                _type(part, (*path, name), selected) | UnsetType,
-                msgspec.field(default=UNSET, name=name),
-            )
-            for i, (name, part) in enumerate(schema["properties"].items())
-            if selected((*path, name))
-        ]
-        return msgspec.defstruct("Part", parts, gc=False) | None
-    if "array" in schema["type"]:
-        return list[_type(schema["items"], path, selected)] | None  # type: ignore[misc]
-    return Raw
-
-
-def _is_open(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a value holds an object whose parts the schema does not name."""
-    if "object" in schema["type"]:
-        properties = schema.get("properties")
-        return not properties or any(_is_open(part) for part in properties.values())
-    return "array" in schema["type"] and _is_open(schema["items"])
+def _token(link: str | None) -> str | None:
+    """Take the delta token out of a link, decoded."""
+    found = DELTA_TOKEN.search(link or "")
+    return unquote(found[1]) if found else None
 
 
 def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -401,7 +376,7 @@ def _reading(response: requests.Response) -> Iterator[None]:
     """Tell of an answer that can't be read as what it should be."""
     try:
         yield
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kind = response.headers.get("Content-Type", "no content type")
         msg = (
             f"The service's answer is not a page of rows ({kind}: {error}). "

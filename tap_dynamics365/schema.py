@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 INCREMENTAL = "INCREMENTAL"
 FULL_TABLE = "FULL_TABLE"
+LOG_BASED = "LOG_BASED"
+# When a deleted row was found to be so: Singer's name for the column.
+DELETED_AT = "_sdc_deleted_at"
 
 # The first that a table has is its replication key.
 REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
@@ -90,11 +93,14 @@ def _type(kind: EdmType) -> dict[str, Any]:
             return {"type": ["array", "null"], "items": _type(item)}
 
 
-def catalog_entry(table: Table) -> CatalogEntry:
+def catalog_entry(table: Table, method: str = INCREMENTAL) -> CatalogEntry:
     """Make the entry of a table in a Singer catalog.
 
     Args:
         table: The table.
+        method: How it is to be replicated, if it can be: LOG_BASED where its changes are tracked,
+            and a key of one column tells which row was deleted; INCREMENTAL where it has a
+            replication key.
 
     Returns:
         The entry; its table name is the entity set, so that a sync needs no other description of
@@ -104,6 +110,7 @@ def catalog_entry(table: Table) -> CatalogEntry:
     names = {column.name for column in table.columns}
     replication_keys = [name for name in REPLICATION_KEYS if name in names]
     replication_key = replication_keys[0] if replication_keys else None
+    log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
     schema = json_schema(table)
     metadata = MetadataMapping.get_standard_metadata(
         schema=schema,
@@ -118,7 +125,8 @@ def catalog_entry(table: Table) -> CatalogEntry:
         # A key that is not in use is a column like others.
         if name not in table.key:
             metadata["properties", name].inclusion = Metadata.InclusionType.AVAILABLE
-    return CatalogEntry(
+    next_best = INCREMENTAL if replication_key else FULL_TABLE
+    entry = CatalogEntry(
         tap_stream_id=table.name,
         stream=table.name,
         table=table.entity_set,
@@ -126,8 +134,21 @@ def catalog_entry(table: Table) -> CatalogEntry:
         schema=Schema.from_dict(schema),
         metadata=metadata,
         replication_key=replication_key,
-        replication_method=INCREMENTAL if replication_key else FULL_TABLE,
+        replication_method=LOG_BASED if log_based else next_best,
     )
+    return _with_deletes(entry)
+
+
+def _with_deletes(entry: CatalogEntry) -> CatalogEntry:
+    """Add the column that tells of deletes, where they are seen."""
+    if entry.replication_method == LOG_BASED and entry.schema.properties is not None:
+        entry.schema.properties[DELETED_AT] = Schema(
+            type=["string", "null"],
+            format="date-time",
+            description="When the row was found to be deleted; null for a row that is there.",
+        )
+        entry.metadata["properties", DELETED_AT].inclusion = Metadata.InclusionType.AUTOMATIC
+    return entry
 
 
 def read_catalog(document: Mapping[str, Any]) -> Catalog:
@@ -144,10 +165,17 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
     catalog = Catalog.from_dict(dict(document))
     for stream in document.get("streams", ()):
         entry = catalog[stream["tap_stream_id"]]
+        # The SDK maps streams by this name, and the tap has but one for each.
+        entry.stream = entry.tap_stream_id
         for item in stream.get("metadata", ()):
             if not item["breadcrumb"]:
                 chosen = item["metadata"]
                 entry.replication_key = chosen.get("replication-key") or entry.replication_key
                 method = chosen.get("replication-method")
                 entry.replication_method = method or entry.replication_method
+        _with_deletes(entry)
+        # Targets need the key, and bookmarks are read off the rows: neither can be left out.
+        for name in (*(entry.key_properties or ()), entry.replication_key):
+            if name and name in (entry.schema.properties or ()):
+                entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
     return catalog

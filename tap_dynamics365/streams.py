@@ -8,61 +8,43 @@ from urllib.parse import quote
 
 import requests
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.pagination import BaseAPIPaginator
-from singer_sdk.singerlib import Metadata
 from singer_sdk.streams.rest import HTTPRequest, RESTStream
 from typing_extensions import override
 
-from tap_dynamics365 import query, records
+from tap_dynamics365 import deletions, keys
+from tap_dynamics365.bookmark import TOKEN, Bookmark
+from tap_dynamics365.change_tracking import LogBased
+from tap_dynamics365.columns import Columns
 from tap_dynamics365.errors import CatalogError, ServiceError
-from tap_dynamics365.ranges import Range
+from tap_dynamics365.passes import Pass
+from tap_dynamics365.readability import is_unreadable
 from tap_dynamics365.records import Codec
-from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
+from tap_dynamics365.replication import FullTable, Incremental, check
+from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, LOG_BASED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from singer_sdk.helpers.types import Context, Record, RequestFunc
-    from singer_sdk.singerlib import CatalogEntry, MetadataMapping
-    from singer_sdk.streams.rest import PageContext
+    from singer_sdk.singerlib import CatalogEntry, MetadataMapping, RecordMessage
     from singer_sdk.tap_base import Tap
 
     from tap_dynamics365.auth import Authenticator
+    from tap_dynamics365.keys import Scale
+    from tap_dynamics365.page import Value
+    from tap_dynamics365.replication import Method
     from tap_dynamics365.service import Service
-
-# The caller lacks the privilege to read the table, or the row access that goes with it; the table
-# can't be listed at all.
-# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
-UNREADABLE_CODES = {"0x80040220", "0x80048306", "0x80040800"}
-UNREADABLE_WORDS = "'RetrieveMultiple' method does not support"
-
-
-class NextLinkPaginator(BaseAPIPaginator[str | None]):
-    """Follows `@odata.nextLink` until a page has none."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-        self._range = Range()
-
-    @override
-    def continue_if_empty(self, response: requests.Response) -> bool:
-        # Rows are filtered behind the paging: a page may be empty and the next one not.
-        return True
-
-    @override
-    def get_next(self, response: requests.Response) -> str | None:
-        self._range.follow(records.next_link(response))
-        return self._range.link
+    from tap_dynamics365.settings import Settings
 
 
 class TableStream(RESTStream[str | None]):
-    """The rows of one table, sorted by the replication key where it has one.
+    """The rows of one table, as its replication method has them read.
 
     Args:
         tap: The tap that the stream belongs to.
         entry: What the catalog says of the table.
         service: Where the rows are.
-        fetch_size: Rows to ask for with each request.
+        settings: How many rows to ask for with each request; where to begin.
     """
 
     # The service answers JSON in the types of the schema, and only the columns asked for.
@@ -70,12 +52,17 @@ class TableStream(RESTStream[str | None]):
 
     #: Whether the service refused to let the table be read.
     unreadable = False
+    #: Whether definitions of tables, this one's perhaps, have changed since the run before.
+    is_redefined = False
 
-    def __init__(self, tap: Tap, entry: CatalogEntry, service: Service, fetch_size: int) -> None:
+    def __init__(self, tap: Tap, entry: CatalogEntry, service: Service, settings: Settings) -> None:
         # The properties that the SDK asks for while it is set up need these.
         self.entry = entry
         self.service = service
-        self.fetch_size = fetch_size
+        self.settings = settings
+        #: The pass that is under way.
+        self.current: Pass | None = None
+        self._codecs: dict[tuple[str | None, int | None], Codec] = {}
         if not entry.table:
             msg = (
                 f"The catalog entry {entry.tap_stream_id!r} has no table_name: make the catalog "
@@ -88,44 +75,26 @@ class TableStream(RESTStream[str | None]):
         self.primary_keys = entry.key_properties or ()
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
-        self._check_replication()
-        # Targets need the key, and bookmarks are read off the rows: neither can be left out.
-        for name in self._keys():
-            self.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
+        check(entry, self.replication_method)
+        #: The columns that are asked for.
+        self.columns = Columns(
+            self.name,
+            [
+                name
+                for name in self.schema["properties"]
+                if name != DELETED_AT and self.mask["properties", name]
+            ],
+            self._keys(),
+        )
 
     def _keys(self) -> list[str]:
         """Name the key's columns, and the replication key."""
         return [*self.primary_keys, *([self.replication_key] if self.replication_key else [])]
 
-    def _check_replication(self) -> None:
-        """Raise if the table can't be replicated as the catalog wants it."""
-        if self.replication_method not in {INCREMENTAL, FULL_TABLE}:
-            msg = (
-                f"The catalog wants {self.name!r} replicated {self.replication_method}: the tap "
-                f"knows {INCREMENTAL} and {FULL_TABLE}."
-            )
-            raise CatalogError(msg)
-        if self.replication_method == FULL_TABLE:
-            return
-        properties = self.schema["properties"]
-        key = self.replication_key or ""
-        if key not in properties:
-            wanted = f"by {key!r}, which is no column of it" if key else "by no key"
-            msg = (
-                f"The catalog wants {self.name!r} replicated {INCREMENTAL} {wanted}. Columns that "
-                f"can be its replication key: {', '.join(_sortable(properties)) or 'none'}."
-            )
-            raise CatalogError(msg)
-
     @property
     @override
     def metadata(self) -> MetadataMapping:
         return self.entry.metadata
-
-    @property
-    @override
-    def is_sorted(self) -> bool:
-        return self.replication_method == INCREMENTAL
 
     @property
     @override
@@ -162,77 +131,141 @@ class TableStream(RESTStream[str | None]):
         hint = response.headers.get("x-ms-dop-hint")
         self.service.parallelism.answered(response.elapsed.total_seconds(), hint)
 
-    @override
-    def get_new_paginator(self) -> NextLinkPaginator:
-        return NextLinkPaginator()
-
-    @override
-    def get_http_request(self, *, page: PageContext) -> HTTPRequest:
-        return self._http_request(page.next_page_token)
-
-    def _http_request(
+    def request(
         self,
+        part: Pass,
         link: str | None,
         low: str | int | None = None,
         high: str | int | None = None,
     ) -> HTTPRequest:
-        """Make the request for a page: the one behind a link, or the first of a range."""
-        url = self.url(low, high) if link is None else self.service.resolve(link)
-        # The service forgets the size from one page to the next.
-        return HTTPRequest(url, headers={"Prefer": f"odata.maxpagesize={self.fetch_size}"})
-
-    def url(self, low: str | int | None = None, high: str | int | None = None) -> str:
-        """Make the URL of the first page of a range.
+        """Make the request for a page.
 
         Args:
-            low: The smallest value of the replication key; None is where replication goes on.
+            part: The pass that it belongs to.
+            link: Where the page is, if the one before it said so.
+            low: Else the smallest value of the replication key; None is where the pass begins.
             high: The value before which to end; None is the end of the table.
 
         Returns:
-            The URL that asks for the selected columns of these rows.
+            The request.
         """
-        incremental = self.replication_method == INCREMENTAL
-        options = query.build(
-            self.columns,
-            key=self.primary_keys,
-            replication_key=self.replication_key if incremental else None,
-            start=(self.start() if low is None else low) if incremental else None,
-            stop=high,
-        )
-        return f"{self.service.url}{quote(self.entry.table or '')}?{options}"
+        if link is None:
+            url = f"{self.address}?{part.query(self.columns.names, self.primary_keys, low, high)}"
+        else:
+            url = self.service.resolve(link)
+        first = link is None and low is None and self.service.is_dataverse
+        wishes = part.wishes(self.settings.fetch_size, ask_version=first)
+        return HTTPRequest(url, headers={"Prefer": wishes})
 
-    @cached_property
-    def columns(self) -> list[str]:
-        """Names of the selected columns; key and replication key are always among them."""
-        return [name for name in self.schema["properties"] if self.mask["properties", name]]
+    @property
+    def address(self) -> str:
+        """Where the table's rows are."""
+        return f"{self.service.url}{quote(self.entry.table or '')}"
 
-    def start(self) -> str | int | None:
-        """Tell where replication goes on.
+    def fetch(self, request: HTTPRequest) -> requests.Response:
+        """Fetch an answer, in whichever thread.
+
+        Args:
+            request: What to ask for.
 
         Returns:
-            The smallest value of the replication key to ask for, as a literal, or None.
+            The answer, all of it.
+
+        Raises:
+            ServiceError: The service refused.
         """
-        if self.is_timestamp_replication_key:
-            moment = self.get_starting_timestamp(None)
-            return None if moment is None else query.instant(moment)
-        # The SDK would take start_date for the starting value of any key, a number's too.
-        if self.stream_state.get("replication_key") != self.replication_key:
+        prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
+        response: requests.Response = self.request_decorator(self._request)(prepared, None)
+        return response
+
+    def passes(self) -> Generator[Pass, None, None]:
+        """Yield the passes over the table, each of which is to be read to its end.
+
+        An error that ended one may be thrown in, for another way to be tried.
+        """
+        self.columns.fit(self.address)
+        plan = self._method().passes()
+        self.current = next(plan, None)
+        while self.current is not None:
+            try:
+                yield self.current
+            except ServiceError as error:
+                if self.columns.drop(error):
+                    continue
+                try:
+                    self.current = plan.throw(error)
+                except StopIteration:
+                    return
+            else:
+                self._note_version(self.current.metadata_version)
+                self.current = next(plan, None)
+
+    def _note_version(self, version: Value) -> None:
+        """Note that definitions of tables have changed since the run before."""
+        before = self.stream_state.get("metadata_version", version)
+        if version is not None:
+            self.stream_state["metadata_version"] = version
+            self.is_redefined = self.is_redefined or version != before
+
+    def _method(self) -> Method:
+        """Choose how the table is replicated, given what the state says of runs before."""
+        if self.replication_method == LOG_BASED:
+            return LogBased(self, self._bookmark)
+        if self.replication_method == FULL_TABLE or self._bookmark is None:
+            return FullTable(self)
+        # Records have no version.
+        self.stream_state.pop("version", None)
+        if token := self.stream_state.pop(TOKEN, None):
+            self._bookmark.adopt(token)
+        return Incremental(self, self._bookmark)
+
+    @cached_property
+    def _bookmark(self) -> Bookmark | None:
+        if self.replication_key is None or self.scale is None:
             return None
-        bookmark: str | int | None = self.stream_state.get("replication_key_value")
-        return bookmark
+        return Bookmark(
+            self.name,
+            self.stream_state,
+            self.replication_key,
+            self.scale,
+            lookback=self.settings.lookback_seconds,
+            start_date=self.settings.start_date,
+            clock=self.service.clock,
+        )
+
+    @cached_property
+    def scale(self) -> Scale | None:
+        """How values of the replication key are reckoned with."""
+        return keys.scale(self.schema["properties"].get(self.replication_key, {}))
+
+    def sorted_pass(self, start: Value) -> Pass:
+        """Make a pass over the rows in the order of the replication key.
+
+        Args:
+            start: The smallest value of it to ask for; None for all rows.
+        """
+        key = self.replication_key
+        return Pass(self.codec(key).page, sorted_by=key, scale=self.scale, start=start)
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Yield the rows; a table that may not be read is skipped with a warning."""
-        try:
-            yield from super().get_records(context)
-        except ServiceError as error:
-            if not self.is_refused(error):
-                raise
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        if self.current is not None and self.current.sorted_by:
+            self.advance(latest_record[self.current.sorted_by])
 
-    @override
-    def parse_response(self, response: requests.Response) -> Iterator[Record]:
-        return records.records(self.codec.page(response))
+    def advance(self, value: Value) -> None:
+        """Move the bookmark on behind a row that was sent.
+
+        Args:
+            value: Its value of the replication key; None does not move it.
+
+        Raises:
+            ServiceError: Rows are not in the order asked for.
+        """
+        if value is not None and self.current is not None and self._bookmark is not None:
+            self.current.sent(value)
+            self._bookmark.advance(value)
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
@@ -244,39 +277,70 @@ class TableStream(RESTStream[str | None]):
         Args:
             error: What the service said.
         """
-        if error.code not in UNREADABLE_CODES and UNREADABLE_WORDS not in error.message:
+        if not is_unreadable(error):
             return False
         self.unreadable = True
         self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)
         return True
 
-    @cached_property
-    def codec(self) -> Codec:
-        """What turns the service's pages into messages."""
-        key = self.replication_key if self.replication_method == INCREMENTAL else None
-        return Codec(
-            self.name,
-            self.schema,
-            lambda path: self.mask[_breadcrumb(path)],
-            key=key,
-            version=self._stream_version,
-        )
+    def codec(self, key: str | None = None) -> Codec:
+        """Give what turns the service's pages into messages.
+
+        Args:
+            key: The replication key, if rows are sorted by it.
+        """
+        kind = (key, self._stream_version)
+        if kind not in self._codecs:
+            self._codecs[kind] = Codec(
+                self.name,
+                self.schema,
+                lambda path: self.mask[_breadcrumb(path)],
+                key=key,
+                primary_id=next(iter(self.primary_keys), None),
+                version=self._stream_version,
+            )
+        return self._codecs[kind]
+
+    def begin_version(self) -> None:
+        """Count the table's rows as new ones, where the target is told of versions."""
+        if self.emit_activate_version_messages:
+            # Two runs may begin in the same second.
+            last = self.stream_state.get("version", 0)
+            self._stream_version = max(self._initialized_at // 1000, last + 1)
+            self.stream_state["version"] = self._stream_version
+        else:
+            self.stream_state.pop("version", None)
+
+    def keep_version(self) -> bool:
+        """Count the table's rows to those of the run before.
+
+        Returns:
+            Whether that can be: else the target has rows that belong to no version.
+        """
+        if not self.emit_activate_version_messages:
+            self.stream_state.pop("version", None)
+            return True
+        self._stream_version = self.stream_state.get("version")
+        return self._stream_version is not None
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return nothing: the bookmark has a bound of its own, the service's time."""
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
-        """Drop a bookmark that another replication key left, for the two can't be compared."""
-        state = self.stream_state
-        old = state.get("replication_key")
-        if self.replication_method == INCREMENTAL and old not in {None, self.replication_key}:
-            self.logger.warning(
-                "The bookmark of %r is of %s, not of %s: the table is read anew.",
-                self.name,
-                old,
-                self.replication_key,
-            )
-            state.pop("replication_key")
-            state.pop("replication_key_value", None)
-        super()._write_starting_replication_value(context)
+        """Do nothing: where to begin is the replication method's business."""
+
+    @override
+    def _process_record(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the SDK would filter the record for child streams, and there are none."""
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        if record.get(DELETED_AT) is None:
+            yield from super()._generate_record_messages(record)
+        else:
+            yield from deletions.messages(self.stream_maps, self.schema["properties"], record)
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
@@ -291,12 +355,3 @@ class TableStream(RESTStream[str | None]):
 def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:
     """Write a path of names as the catalog's metadata has it."""
     return tuple(step for name in path for step in ("properties", name))
-
-
-def _sortable(properties: Mapping[str, Any]) -> list[str]:
-    """Name the columns whose values can be a bookmark: moments, days and whole numbers."""
-    return [
-        name
-        for name, schema in properties.items()
-        if schema.get("format") in {"date-time", "date"} or "integer" in schema.get("type", ())
-    ]

@@ -12,6 +12,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+from tap_dynamics365 import inputs, new_columns
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine import Engine
 from tap_dynamics365.errors import ServiceError
@@ -24,6 +25,8 @@ from tap_dynamics365.writer import LineWriter, Terminated
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+
+    import click
 
 
 class TapDynamics365(Tap):
@@ -68,6 +71,22 @@ class TapDynamics365(Tap):
             self.logger.info("Without effect in connection_url: %s.", ignored)
         return []
 
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        inputs.check_config(value, cls._env_var_prefix, cls.config_jsonschema)
+        return super().cb_config(ctx, param, value)
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name in {"catalog", "state"}:
+                # The SDK would end with a traceback where the file is not what it should be.
+                option.type = inputs.InputFile()
+        return command
+
     @property
     def writer(self) -> LineWriter:
         """What writes the messages."""
@@ -85,7 +104,8 @@ class TapDynamics365(Tap):
         The SDK compiles a mapping for each entry: those that are not selected cost seconds.
         """
         if self.input_catalog is None:
-            return discover(self.service, self.settings.tables)
+            settings = self.settings
+            return discover(self.service, settings.tables, settings.replication_method)
         return Catalog(
             (name, entry)
             for name, entry in self.input_catalog.items()
@@ -100,7 +120,7 @@ class TapDynamics365(Tap):
     @override
     def discover_streams(self) -> Sequence[PagedStream]:
         return [
-            PagedStream(self, entry, self.service, self.writer, self.settings.fetch_size)
+            PagedStream(self, entry, self.service, self.writer, self.settings)
             for entry in self.catalog.values()
         ]
 
@@ -128,6 +148,16 @@ class TapDynamics365(Tap):
         except Terminated:
             self.state_writer.write_state(self.state)
             raise
+        finally:
+            self.service.report()
+        skipped = [stream.name for stream in selected if stream.unreadable]
+        if skipped:
+            self.logger.warning(
+                "Skipped %d of %d tables: %s.", len(skipped), len(selected), ", ".join(skipped)
+            )
+        redefined = [stream for stream in selected if stream.is_redefined]
+        if redefined and self.input_catalog is not None:
+            new_columns.report(self.service, redefined)
         if failed:
             msg = (
                 f"{len(failed)} of {len(selected)} tables failed, for the reasons given above: "
@@ -135,7 +165,7 @@ class TapDynamics365(Tap):
                 "is safe: run again."
             )
             raise ServiceError(msg)
-        if selected and all(stream.unreadable for stream in selected):
+        if selected and len(skipped) == len(selected):
             msg = "None of the selected tables can be read: the warnings above say why."
             raise ServiceError(msg)
 

@@ -20,15 +20,17 @@ from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
+    from tap_dynamics365.throttling import Throttle
 
 USER_AGENT = f"tap-dynamics365/{__version__}"
 
 
-def session(settings: Settings) -> requests.Session:
+def session(settings: Settings, throttle: Throttle | None = None) -> requests.Session:
     """Make a session for requests to the service or the sign-in host.
 
     Args:
         settings: The proxy, and how many requests may be under way at once.
+        throttle: Holds requests back, up to the last moment before they go out.
 
     Returns:
         A session that goes through the proxy of the settings, or else through that of the
@@ -37,7 +39,8 @@ def session(settings: Settings) -> requests.Session:
     """
     made = _Session()
     adapter: BaseAdapter
-    adapter = _AdapterPerThread(settings) if settings.grant is Grant.NTLM else _Adapter(settings)
+    per_thread = settings.grant is Grant.NTLM
+    adapter = (_AdapterPerThread if per_thread else _Adapter)(settings, throttle)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     if settings.proxy_host:
@@ -122,15 +125,27 @@ def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Adapter(HTTPAdapter):
-    """Tells the proxy who asks: it alone, and in no address that an error could repeat."""
+    """Lets requests go when they may, and tells the proxy, and it alone, who asks.
 
-    def __init__(self, settings: Settings) -> None:
+    All pass here: tokens, redirects and the steps of a handshake too.
+    """
+
+    def __init__(self, settings: Settings, throttle: Throttle | None) -> None:
+        self._throttle = throttle
         self._proxy_authorization = None
         if settings.proxy_user:
             # RFC 7617, section 2.1: UTF-8, where requests itself knows Latin-1 only.
             pair = f"{settings.proxy_user}:{settings.proxy_password or ''}"
             self._proxy_authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
         super().__init__(pool_maxsize=settings.max_parallel_requests)
+
+    @override
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        if self._throttle is not None:
+            self._throttle.wait()
+        return super().send(request, *args, **kwargs)
 
     @override
     def proxy_headers(self, proxy: str) -> dict[str, str]:
@@ -146,9 +161,10 @@ class _AdapterPerThread(BaseAdapter):
     come.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, throttle: Throttle | None) -> None:
         super().__init__()
         self._settings = settings
+        self._throttle = throttle
         self._local = local()
 
     @override
@@ -156,7 +172,7 @@ class _AdapterPerThread(BaseAdapter):
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         if not hasattr(self._local, "adapter"):
-            self._local.adapter = _Adapter(self._settings)
+            self._local.adapter = _Adapter(self._settings, self._throttle)
         adapter: _Adapter = self._local.adapter
         return adapter.send(request, *args, **kwargs)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.singer import Message, Run, Tap, entry, in_one_mode, reads, select
+from tests.singer import Message, Run, Tap, entry, in_one_mode, look_back, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +139,7 @@ def test_rows_of_one_second_are_lost_or_doubled(
     tap.sync(catalog=chosen, state=first.state)
     (query,) = [request["query"] for request in reads(service.requests())]
     last = first.state["bookmarks"]["account"]["replication_key_value"]
-    assert query["$filter"] == f"modifiedon ge {last}"
+    assert query["$filter"] == f"modifiedon ge {look_back(last)}"
     assert query["$orderby"] == "modifiedon asc,accountid asc"
 
 

@@ -47,7 +47,6 @@ NOT_SUPPORTED = [
     "ShowNameColumns",
     "StmtCallLimit",
     "StmtCallLimitBehavior",
-    "WSRetryCount",
 ]
 SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
 

@@ -327,3 +327,32 @@ def test_pieces_may_end_anywhere(size: int) -> None:
     document = f"\ufeff{edmx(schema(body))}".encode()
     pieces = [document[start : start + size] for start in range(0, len(document), size)]
     assert [table.name for table in read(pieces)] == ["größe"]
+
+
+TRACKED = (
+    '<Annotation Term="{}"><Record><PropertyValue Property="Supported" Bool="{}"/></Record>'
+    "</Annotation>"
+)
+
+
+@pytest.mark.parametrize("term", ["Org.OData.Capabilities.V1.ChangeTracking", "Cap.ChangeTracking"])
+def test_tracked_tables_are_told_by_the_annotation_of_their_set(term: str) -> None:
+    sets = "".join(
+        f'<EntitySet Name="{name}" EntityType="N.thing">{annotation}</EntitySet>'
+        for name, annotation in (
+            ("tracked", TRACKED.format(term, "true")),
+            ("untracked", TRACKED.format(term, "false")),
+            ("silent", ""),
+            ("other", TRACKED.format("Org.OData.Capabilities.V1.Other", "true")),
+        )
+    )
+    document = (
+        '<e:Edmx xmlns:e="http://docs.oasis-open.org/odata/ns/edmx" '
+        'xmlns="http://docs.oasis-open.org/odata/ns/edm"><e:Reference>'
+        '<e:Include Namespace="Org.OData.Capabilities.V1" Alias="Cap"/></e:Reference>'
+        '<e:DataServices><Schema Namespace="N"><EntityType Name="thing"><Key><PropertyRef '
+        'Name="id"/></Key><Property Name="id" Type="Edm.Guid"/></EntityType>'
+        f'<EntityContainer Name="C">{sets}</EntityContainer></Schema></e:DataServices></e:Edmx>'
+    )
+    tables = {table.entity_set: table.tracked for table in read([document.encode()])}
+    assert tables == {"tracked": True, "untracked": False, "silent": False, "other": False}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # A table of few columns to which the tests add their rows, and its entity set.
 STREAM, ENTITY_SET = "territory", "territories"
-MOMENT, LATER = "2030-01-01T00:00:00Z", "2030-01-01T00:00:01Z"
+MOMENT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
 TIES = 23
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.ranges import EPOCH, Moments, Numbers, Range, Ranges, Scale
-from tap_dynamics365.records import Page, Piece
+from tap_dynamics365.keys import EPOCH, Moments, Numbers, Scale
+from tap_dynamics365.page import Page, Piece
+from tap_dynamics365.ranges import Range, Ranges
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records import Codec, encoder, next_link, records
+from tap_dynamics365.records import Codec, encoder, links, records
 
 CONTENT_TYPE = "application/json; odata.metadata=minimal"
 
@@ -115,12 +115,12 @@ def test_annotations_are_dropped_at_all_levels() -> None:
 def test_a_page_may_have_no_rows_and_yet_a_next_one() -> None:
     page = answer('{"value":[],"@odata.nextLink":"https://host/x?$skiptoken=%3C%26+é"}')
     assert list(rows(page, ["a"])) == []
-    assert next_link(page) == "https://host/x?$skiptoken=%3C%26+é"
+    assert links(page).next_link == "https://host/x?$skiptoken=%3C%26+é"
 
 
 @pytest.mark.parametrize("body", ['{"value":[]}', '{"value":[],"@odata.nextLink":null}'])
 def test_the_last_page_has_no_link(body: str) -> None:
-    assert next_link(answer(body)) is None
+    assert links(answer(body)).next_link is None
 
 
 NO_PAGES = [
@@ -159,7 +159,7 @@ def test_json_that_is_no_page_is_told(body: str) -> None:
 @pytest.mark.parametrize("body", ["", "<html>", "[]", '{"@odata.nextLink":5,"value":[]}'])
 def test_a_link_is_not_looked_for_in_what_is_no_page(body: str) -> None:
     with pytest.raises(ServiceError, match="not a page of rows"):
-        next_link(answer(body))
+        links(answer(body))
 
 
 def test_no_content_type_is_told_too() -> None:

@@ -227,3 +227,30 @@ def test_a_persons_choice_of_replication_wins() -> None:
     assert chosen(replication_method="FULL_TABLE").replication_method == "FULL_TABLE"
     assert chosen(replication_key="createdon").replication_key == "createdon"
     assert chosen().replication_key == "modifiedon"
+
+
+@pytest.mark.parametrize(
+    ("key", "tracked", "method"),
+    [
+        (("id",), True, "LOG_BASED"),
+        (("id",), False, "INCREMENTAL"),
+        (("id", "part"), True, "INCREMENTAL"),
+        ((), True, "INCREMENTAL"),
+    ],
+)
+def test_tables_with_one_key_whose_changes_are_tracked_can_be_log_based(
+    key: tuple[str, ...], *, tracked: bool, method: str
+) -> None:
+    columns = tuple(
+        Column(name, Primitive(kind))
+        for name, kind in (
+            ("id", "Edm.Guid"),
+            ("part", "Edm.String"),
+            ("modifiedon", "Edm.DateTimeOffset"),
+        )
+    )
+    table = Table("table", "tables", key, columns, tracked=tracked)
+    entry = catalog_entry(table, "LOG_BASED")
+    assert entry.replication_method == method
+    assert ("_sdc_deleted_at" in (entry.schema.properties or {})) == (method == "LOG_BASED")
+    assert catalog_entry(table).replication_method == "INCREMENTAL"

@@ -413,3 +413,14 @@ def test_the_secrets_and_only_they_are_marked() -> None:
 
 def test_no_setting_is_required_alone_for_the_connection_url_may_have_it() -> None:
     assert not JSON_SCHEMA.get("required")
+
+
+@pytest.mark.parametrize("method", ["incremental", "INCREMENTAL", "Log_Based"])
+def test_the_replication_method_is_in_any_case(method: str) -> None:
+    assert settings(**WITH_TOKEN, replication_method=method).replication_method == method.upper()
+
+
+@pytest.mark.parametrize("method", ["FULL_TABLE", "by guessing"])
+def test_another_replication_method_is_refused(method: str) -> None:
+    with pytest.raises(SettingsError, match="replication_method must be INCREMENTAL or LOG_BASED"):
+        settings(**WITH_TOKEN, replication_method=method)

@@ -10,15 +10,17 @@ from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
+    from tap_dynamics365.throttling import Throttle
 
 __all__ = ["Authenticator", "authenticator"]
 
 
-def authenticator(settings: Settings) -> Authenticator:
+def authenticator(settings: Settings, throttle: Throttle | None = None) -> Authenticator:
     """Set up the grant that the settings call for.
 
     Args:
         settings: The checked settings.
+        throttle: Holds all requests back, those for tokens too.
 
     Returns:
         What signs each request. Nothing has been sent to the sign-in host yet.
@@ -35,10 +37,10 @@ def authenticator(settings: Settings) -> Authenticator:
         case Grant.AZURE:
             from tap_dynamics365.auth.azure import AzureAuthenticator  # noqa: PLC0415
 
-            return AzureAuthenticator(settings)
+            return AzureAuthenticator(settings, throttle)
         case Grant.REFRESH_TOKEN:
-            return RefreshTokenAuthenticator(settings)
+            return RefreshTokenAuthenticator(settings, throttle)
         case Grant.CLIENT_CERTIFICATE | Grant.CLIENT_SECRET:
-            return ClientCredentialsAuthenticator(settings)
+            return ClientCredentialsAuthenticator(settings, throttle)
         case _:
             return AccessTokenAuthenticator(settings)

@@ -18,6 +18,7 @@ from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.settings import Settings
+    from tap_dynamics365.throttling import Throttle
 
 
 class TokenEndpointAuthenticator(RenewingAuthenticator):
@@ -25,14 +26,16 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
 
     Args:
         settings: Those of the grant.
+        throttle: Holds all requests back.
 
     Raises:
         SettingsError: The certificate is not usable.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, throttle: Throttle | None = None) -> None:
         super().__init__()
         self._settings = settings
+        self._throttle = throttle
         parts = urlsplit(settings.service_url)
         self._resource = f"{parts.scheme}://{parts.netloc}"
         self._client = Client(settings)
@@ -40,7 +43,7 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
     @cached_property
     def endpoint(self) -> TokenEndpoint:
         """The token endpoint: the one of the settings, or else that of the service's tenant."""
-        session = transport.session(self._settings)
+        session = transport.session(self._settings, self._throttle)
         timeout = min(TIMEOUT, self._settings.ws_timeout or TIMEOUT)
         uri = self._settings.token_uri
         if uri is None:
@@ -84,10 +87,11 @@ class RefreshTokenAuthenticator(TokenEndpointAuthenticator):
 
     Args:
         settings: Those with a refresh token, or with a token store that holds one.
+        throttle: Holds all requests back.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, throttle: Throttle | None = None) -> None:
+        super().__init__(settings, throttle)
         self._refresh_tokens = RefreshTokens(
             settings.refresh_token, settings.token_store, settings.client_id or ""
         )

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
+from tap_dynamics365.errors import TRANSIENT_STATUSES, WEB_PAGE, SignInError, TransientSignInError
 from tap_dynamics365.words import printable, without
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def check(response: requests.Response, secrets: Iterable[str]) -> None:
         )
     error = refusal.error if refusal is not None else ""
     if (
-        status == HTTPStatus.TOO_MANY_REQUESTS
+        status in TRANSIENT_STATUSES
         or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         or (refusal is not None and refusal.passes)
     ):

@@ -116,10 +116,16 @@ class TokenEndpoint:
             refusals.check(response, secrets)
         try:
             answer = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
+            if not refusals.is_web_page(response):
+                msg = (
+                    f"The answer of the sign-in host {self._host} is cut off, or is not JSON; "
+                    "check token_uri."
+                )
+                raise TransientSignInError(msg, response) from None
             answer = None
         if not isinstance(answer, dict):
-            what = WEB_PAGE if refusals.is_web_page(response) else "something else than JSON"
+            what = WEB_PAGE if refusals.is_web_page(response) else "something else than an object"
             msg = f"The sign-in host {self._host} answered with {what}; check token_uri."
             raise SignInError(msg)
         return answer

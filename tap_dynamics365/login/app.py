@@ -43,10 +43,10 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, grant=None, access_token=None)
         self._client = Client(self._settings)
-        self._session = transport.session(self._settings)
+        self.service = Service(self._settings)
+        self._session = transport.session(self._settings, self.service.throttle)
         self._timeout = min(TIMEOUT, settings.ws_timeout or TIMEOUT)
         self.client_id = self._client.client_id
-        self.service = Service(self._settings)
 
     @cached_property
     def tenant(self) -> Tenant:

@@ -10,8 +10,11 @@ from tap_dynamics365.settings.grant import Grant, choose
 from tap_dynamics365.settings.schema import (
     FETCH_SIZE,
     JSON_SCHEMA,
+    LOOKBACK_SECONDS,
     MAX_PARALLEL_REQUESTS,
     READ_AHEAD_MB,
+    WS_RETRY_COUNT,
+    WS_RETRY_WAIT_LIMIT,
     WS_TIMEOUT,
 )
 
@@ -49,9 +52,14 @@ class Settings:
     proxy_port: int
     proxy_user: str | None
     proxy_password: str | None = field(repr=False)
+    start_date: str | None
+    replication_method: str
+    lookback_seconds: int
     tables: tuple[str, ...]
     fetch_size: int
     ws_timeout: int
+    ws_retry_count: int
+    ws_retry_wait_limit: int
     max_parallel_requests: int
     read_ahead_mb: int
     #: Properties in `connection_url` that have no effect.
@@ -109,9 +117,14 @@ class Settings:
             proxy_port=int(given.get("proxy_port", 0)),
             proxy_user=given.get("proxy_user"),
             proxy_password=given.get("proxy_password"),
+            start_date=given.get("start_date"),
+            replication_method=given.get("replication_method", "INCREMENTAL").upper(),
+            lookback_seconds=int(given.get("lookback_seconds", LOOKBACK_SECONDS)),
             tables=tuple(given.get("tables", ())),
             fetch_size=int(given.get("fetch_size", FETCH_SIZE)),
             ws_timeout=int(given.get("ws_timeout", WS_TIMEOUT)),
+            ws_retry_count=int(given.get("ws_retry_count", WS_RETRY_COUNT)),
+            ws_retry_wait_limit=int(given.get("ws_retry_wait_limit", WS_RETRY_WAIT_LIMIT)),
             max_parallel_requests=int(given.get("max_parallel_requests", MAX_PARALLEL_REQUESTS)),
             read_ahead_mb=int(given.get("read_ahead_mb", READ_AHEAD_MB)),
             ignored=tuple(ignored),

@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 _NUMBERS = (
     ("fetch_size", "FetchSize", 1, 10**9 - 1),
     ("ws_timeout", "WSTimeout", 0, 10**9 - 1),
+    ("ws_retry_count", "WSRetryCount", 0, 10**9 - 1),
     ("proxy_port", "ProxyPort", 0, HIGHEST_PORT),
 )
+
+# Hosts of Dataverse in each cloud, and where its Web API is.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/discovery-service
+_DATAVERSE = re.compile(
+    r"\.crm[0-9]*\.(?:dynamics\.com|dynamics\.cn|microsoftdynamics\.us|appsplatform\.us)$"
+)
+_WEB_API = re.compile(r"/api/data/v[0-9]+(?:\.[0-9]+)?/*$", re.IGNORECASE)
 
 _APP = "the ID of the app registration"
 # What each grant needs beside the setting that calls for it, and what that is.
@@ -117,9 +125,22 @@ def check_values(given: Mapping[str, Any]) -> None:
     for name in ("service_url", "token_uri", "auth_uri"):
         if name in given:
             _check_address(name, given[name])
+    parts = urlsplit(given["service_url"])
+    if _DATAVERSE.search(parts.hostname or "") and not _WEB_API.match(parts.path):
+        msg = (
+            "Setting service_url must name the Web API and its version: add /api/data/v9.2/ to "
+            "the address of the organisation."
+        )
+        raise SettingsError(msg)
     method = str(given.get("authentication_method", "")).lower()
     if method not in {"", "oauth2", NTLM}:
         msg = "Setting authentication_method must be OAuth2 or NTLM."
+        raise SettingsError(msg)
+    if str(given.get("replication_method", "")).upper() not in {"", "INCREMENTAL", "LOG_BASED"}:
+        msg = (
+            "Setting replication_method must be INCREMENTAL or LOG_BASED; single tables can be "
+            "FULL_TABLE too, in the catalog."
+        )
         raise SettingsError(msg)
     if not ONE_WORD.fullmatch(given.get("access_token", "x")):
         msg = (

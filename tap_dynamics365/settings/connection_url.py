@@ -27,6 +27,7 @@ SETTINGS = {
     "ServiceURL": "service_url",
     "TokenURI": "token_uri",
     "User": "user",
+    "WSRetryCount": "ws_retry_count",
     "WSTimeout": "ws_timeout",
 }
 
@@ -50,7 +51,6 @@ NOT_SUPPORTED = {
     "ShowNameColumns",
     "StmtCallLimit",
     "StmtCallLimitBehavior",
-    "WSRetryCount",
 }
 
 # As the driver spells them, by lower case.

@@ -9,8 +9,11 @@ from singer_sdk.helpers.capabilities import EMIT_ACTIVATE_VERSION_CONFIG
 
 FETCH_SIZE = 5000
 WS_TIMEOUT = 300
+WS_RETRY_COUNT = 5
+WS_RETRY_WAIT_LIMIT = 1800
 MAX_PARALLEL_REQUESTS = 8
 READ_AHEAD_MB = 256
+LOOKBACK_SECONDS = 300
 
 AZURE_CREDENTIALS = ["default", "managed_identity", "workload_identity", "azure_cli"]
 HIGHEST_PORT = 65535
@@ -209,6 +212,27 @@ _EXTRACTION = (
         ),
     ),
     th.Property(
+        "replication_method",
+        th.StringType,
+        title="Replication Method",
+        description=(
+            "How tables are replicated for which the catalog does not say otherwise: "
+            "`INCREMENTAL`, or `LOG_BASED` where the service tracks a table's changes, deletes "
+            "included; in any case. Those that can do neither are read in full."
+        ),
+        default="INCREMENTAL",
+    ),
+    th.Property(
+        "lookback_seconds",
+        th.IntegerType(minimum=0),
+        title="Look-Back",
+        description=(
+            "Each incremental run reads the rows of so many seconds before its bookmark again, "
+            "for those that were committed late; 0 reads none again."
+        ),
+        default=LOOKBACK_SECONDS,
+    ),
+    th.Property(
         "tables",
         th.ArrayType(th.StringType),
         title="Tables",
@@ -230,6 +254,26 @@ _EXTRACTION = (
         title="Time-out",
         description="Seconds to wait for the service's answer; 0 waits for ever.",
         default=WS_TIMEOUT,
+    ),
+    th.Property(
+        "ws_retry_count",
+        th.IntegerType(minimum=0),
+        title="Repetitions",
+        description=(
+            "How many times a request is repeated that got no answer, a broken one, or one that "
+            "says it is for now; 0 repeats none. Requests that are throttled do not count."
+        ),
+        default=WS_RETRY_COUNT,
+    ),
+    th.Property(
+        "ws_retry_wait_limit",
+        th.IntegerType(minimum=0),
+        title="Longest Wait",
+        description=(
+            "Seconds that one request may wait in sum because the service is throttling or asks "
+            "to come again later."
+        ),
+        default=WS_RETRY_WAIT_LIMIT,
     ),
     th.Property(
         "max_parallel_requests",

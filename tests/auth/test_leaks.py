@@ -258,7 +258,7 @@ def test_no_secret_is_told_when_a_run_is_ended(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     listener = Listener(flows.refresh_token_with_a_store(places))
-    dynamics.fault("teams", status=503, retry_after="3000")
+    dynamics.fault("teams", status=503, retry_after="600")
     listener.run_until("Trying again", catalog=one_table)
     assert not listener.leaks()
 

@@ -1,0 +1,169 @@
+"""What the service answered: what was asked for, a refusal that passes, or one that does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tap_dynamics365.errors import (
+    TRANSIENT_STATUSES,
+    WEB_PAGE,
+    ServiceError,
+    TransientServiceError,
+)
+from tap_dynamics365.words import printable, without
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+JSON = "application/json"
+
+# What to do about a refusal, by the service's code for it.
+# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
+ADVICE = {
+    "0x80072560": (
+        "Who signs in is no user of this environment: for an app (client_id), add an application "
+        "user with a security role in the Power Platform admin center under Environments > the "
+        "environment > Settings > Users + permissions > Application users; for a person, under "
+        "Users."
+    ),
+    "0x80040225": (
+        "Who signs in is a disabled user of this environment: enable the user in the Power "
+        "Platform admin center under Environments > the environment > Settings > Users + "
+        "permissions, or sign in as another one."
+    ),
+}
+
+_NO_METADATA = (
+    "Check service_url: it is the address of the Web API with its version, such as "
+    "https://yourorg.api.crm.dynamics.com/api/data/v9.2/."
+)
+
+# Limits, whatever status tells of them: of requests, execution time and concurrency; of queries.
+# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
+# https://learn.microsoft.com/power-apps/developer/data-platform/query-throttling
+THROTTLING_CODES = {
+    "0x80072321",
+    "0x80072322",
+    "0x80072326",
+    "0x80048544",
+    "0x80048644",
+    "0x80048744",
+    "0x80048745",
+}
+# The query took too long: SQL's own time-out, and those whose cause the service could tell.
+# https://learn.microsoft.com/power-apps/developer/data-platform/query-antipatterns
+SQL_TIMEOUT_CODES = {"0x80044151", "0x80048573", "0x80048574", "0x80048575"}
+# What the service says of a fault of its own: unexpected, and an error of SQL such as a deadlock.
+FAULT_CODES = {"0x80040216", "0x80044150"}
+PASSING_CODES = THROTTLING_CODES | SQL_TIMEOUT_CODES | FAULT_CODES
+
+# Business Central has no codes for what passes, but says so.
+PASSING_WORDS = re.compile(r"\btry again later\b|\bplease retry\b|\bdeadlock", re.IGNORECASE)
+
+# With these the service has made up its mind, whatever it says beside.
+FINAL_STATUSES = {
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.NOT_IMPLEMENTED,
+}
+
+# What follows is one JSON value and nothing else; none of it is kept.
+_whole = msgspec.json.Decoder(msgspec.Raw)
+
+
+def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
+    """Raise if the service did not fulfil a request.
+
+    Args:
+        response: What it answered.
+        unauthorized: Tells what to do about a sign-in that it does not accept.
+
+    Raises:
+        TransientServiceError: It may do so later.
+        ServiceError: It will not.
+    """
+    if response.status_code < HTTPStatus.BAD_REQUEST and not _is_web_page(response):
+        _check_whole(response)
+        return
+    code, words = _error(response)
+    path = urlsplit(response.url).path
+    message = f"The service answered {response.status_code} to {path}: {words}"
+    if code:
+        message += f" ({code})"
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        message = f"{message.rstrip('.')}. It does not accept the sign-in. {unauthorized()}"
+    elif code in ADVICE:
+        message = f"{message.rstrip('.')}. {ADVICE[code]}"
+    elif response.status_code == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
+        message = f"{message.rstrip('.')}. {_NO_METADATA}"
+    if _passes(response.status_code, code, words):
+        raise TransientServiceError(message, response, code=code)
+    raise ServiceError(message, status=response.status_code, code=code)
+
+
+def _passes(status: int, code: str, words: str) -> bool:
+    """Tell whether a refusal may be gone when the request is repeated."""
+    if status in TRANSIENT_STATUSES:
+        return True
+    if status < HTTPStatus.BAD_REQUEST or status in FINAL_STATUSES:
+        return False
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and code in PASSING_CODES:
+        return True
+    return code in THROTTLING_CODES or PASSING_WORDS.search(words) is not None
+
+
+def _check_whole(response: requests.Response) -> None:
+    """Raise if what should be JSON is cut off, or was spoilt on its way.
+
+    HTTP tells of a body that is shorter than announced, but not of one that nobody announced, nor
+    of what a gateway stored or made of it. To look over a page takes a tenth of the time that
+    decoding it takes.
+    """
+    if response.request.headers.get("Accept") != JSON:
+        return
+    body = response.content
+    try:
+        _whole.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, RecursionError) as error:
+        path = urlsplit(response.url).path
+        if body.lstrip()[:1] == b"<":
+            msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."
+            raise ServiceError(msg, status=response.status_code) from error
+        kind = printable(response.headers.get("Content-Type", "no content type"))
+        msg = (
+            f"The service's answer to {path} is cut off, or is not JSON ({kind}, {len(body)} "
+            f"bytes: {printable(str(error))})."
+        )
+        raise TransientServiceError(msg, response) from error
+
+
+def _error(response: requests.Response) -> tuple[str, str]:
+    """Read code and message from the body of an error (OData JSON Format 4.0, section 19)."""
+    try:
+        error = json.loads(response.content)["error"]
+        code = error.get("code")
+        return _words(response, str(code or "")), _words(response, str(error["message"]))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # A server on-premises refuses a sign-in with a page of its own.
+        if _is_web_page(response) and response.status_code != HTTPStatus.UNAUTHORIZED:
+            return "", f"{WEB_PAGE}."
+        return "", printable(response.reason or "no reason given")
+
+
+def _words(response: requests.Response, message: str) -> str:
+    """Make the service's words fit for the log, should it repeat what it was sent."""
+    secret = response.request.headers.get("Authorization", "").partition(" ")[2]
+    return printable(without(message, [secret]))
+
+
+def _is_web_page(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").lower().startswith("text/html")

@@ -1,0 +1,199 @@
+"""Replication by the service's own account of what has changed, deletes included.
+
+Microsoft Learn, "Use change tracking to synchronize data with external systems":
+https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracking-synchronize-data-external-systems
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from tap_dynamics365 import records
+from tap_dynamics365.bookmark import KEY, OVERLAP, TOKEN, VALUE
+from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.passes import Pass
+from tap_dynamics365.replication import FullTable, Incremental
+from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tap_dynamics365.bookmark import Bookmark
+    from tap_dynamics365.replication import Method
+    from tap_dynamics365.streams import TableStream
+
+# The table is not tracked; one that joins two others, of which one is not.
+# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
+NOT_TRACKED = {"0x80072491", "0x80072492"}
+# The delta token is too old, or the table's definition has changed since.
+EXPIRED = "0x80044352"
+# A token that the service no longer takes, whatever it says of it; tracking that it does not allow.
+# To track a table one must be allowed to read all its rows, not only some.
+UNUSABLE = {HTTPStatus.BAD_REQUEST, HTTPStatus.GONE}
+NOT_ALLOWED = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class _ExpiredError(Exception):
+    """A delta token is of no use any more."""
+
+
+class _NotTrackedError(Exception):
+    """The service does not track the table, or not for this caller."""
+
+
+class LogBased:
+    """What has changed since a delta token, deletes included.
+
+    Args:
+        stream: The table's stream.
+        bookmark: How far a first load has come, if the table has a replication key.
+    """
+
+    def __init__(self, stream: TableStream, bookmark: Bookmark | None) -> None:
+        self._stream = stream
+        self._bookmark = bookmark
+        self._state = stream.stream_state
+
+    def passes(self) -> Generator[Pass, None, None]:
+        """Yield the passes of a run; those of the next best method where tracking is refused."""
+        if len(self._stream.primary_keys) != 1:
+            yield from self._instead("It has no key of one column, by which a deletion is told.")
+            return
+        is_cut_off = self._bookmark is None and KEY in self._state
+        if not self._stream.keep_version() or is_cut_off:
+            # Rows that the target has without a version would go with those of earlier versions;
+            # a load by a replication key that the catalog no longer has can't be gone on with.
+            self._forget()
+        try:
+            yield from self._anew_if_expired()
+        except _NotTrackedError as refusal:
+            yield from self._instead(str(refusal))
+
+    def _instead(self, reason: str) -> Generator[Pass, None, None]:
+        """Yield the passes of the next best method, and say so if it is any better."""
+        yield from self._next_best().passes()
+        self._stream.logger.warning(
+            "%r was read %s, without deletes, for its changes are not tracked. %s",
+            self._stream.name,
+            FULL_TABLE if self._bookmark is None else INCREMENTAL,
+            reason,
+        )
+
+    def _next_best(self) -> Method:
+        if self._bookmark is None:
+            return FullTable(self._stream)
+        if token := self._state.get(TOKEN):
+            self._bookmark.adopt(token)
+        return Incremental(self._stream, self._bookmark)
+
+    def _forget(self) -> None:
+        """Have the whole table read anew, as a new version of it."""
+        for name in (TOKEN, KEY, VALUE, OVERLAP):
+            self._state.pop(name, None)
+        self._stream.begin_version()
+
+    def _anew_if_expired(self) -> Generator[Pass, None, None]:
+        try:
+            yield from self._load_and_changes()
+        except _ExpiredError as expired:
+            self._stream.logger.warning(
+                "The changes of %r since its last run can't be had any more: the table is read "
+                "anew%s. %s",
+                self._stream.name,
+                ""
+                if self._stream.emit_activate_version_messages
+                else "; without emit_activate_version_messages the target keeps rows deleted since",
+                expired,
+            )
+            self._forget()
+            try:
+                yield from self._load_and_changes()
+            except _ExpiredError as again:
+                # The load took longer than a token is good.
+                self._forget()
+                raise ServiceError(str(again)) from again
+
+    def _load_and_changes(self) -> Generator[Pass, None, None]:
+        if TOKEN not in self._state and (yield from self._first_look()):
+            return
+        if self._bookmark is not None and KEY in self._state:
+            yield from self._load(self._bookmark)
+        if TOKEN in self._state:
+            yield from self._changes(self._state[TOKEN])
+
+    def _first_look(self) -> Generator[Pass, None, bool]:
+        """Read a small table; of a large one get a delta token that is older than every row read.
+
+        Tracking refuses `$filter` and `$orderby`: a tracked read can neither be gone on with where
+        it broke off nor be divided. So the rows of a large table are read sorted, and tracked are
+        the ids alone, before them: what changes while the rows are read, in whatever order they
+        are met, is among the changes since the token.
+
+        Returns:
+            Whether the whole table was read.
+        """
+        bookmark = self._bookmark
+        if bookmark is None or (KEY not in self._state and bookmark.start() is None):
+            self._stream.begin_version()
+            whole = Pass(self._stream.codec().page, tracked=True, single=bookmark is not None)
+            yield from self._tracked(whole)
+            if whole.is_whole:
+                if whole.delta_token and bookmark is not None:
+                    bookmark.forget()
+                self._keep(whole.delta_token)
+                return True
+        ids = Pass(records.links, tracked=True, ids_only=True)
+        yield from self._tracked(ids)
+        self._keep(ids.delta_token)
+        if bookmark and ids.delta_token and self._stream.emit_activate_version_messages:
+            # Rows that were deleted before the token was given would stay, of the same version.
+            bookmark.forget()
+            self._stream.begin_version()
+        # Also marks the load as under way, for the next run to go on with it.
+        self._state[KEY] = self._stream.replication_key
+        return False
+
+    def _load(self, bookmark: Bookmark) -> Generator[Pass, None, None]:
+        """Read the rows from the bookmark on; behind them, the delta token takes its place."""
+        if TOKEN not in self._state:
+            yield from Incremental(self._stream, bookmark).passes()
+            return
+        yield self._stream.sorted_pass(bookmark.start())
+        bookmark.forget()
+
+    def _changes(self, token: str) -> Generator[Pass, None, None]:
+        changes = Pass(self._stream.codec().changes, since=token)
+        yield from self._tracked(changes)
+        self._keep(changes.delta_token)
+
+    def _keep(self, token: str | None) -> None:
+        """Keep a delta token, once all before it was sent."""
+        if token is not None:
+            self._state[TOKEN] = token
+            self._stream.state_manager.is_flushed = False
+            return
+        self._stream.logger.warning(
+            "The service gave no delta link behind the last page of %r: the next run begins where "
+            "this one began.",
+            self._stream.name,
+        )
+
+    @staticmethod
+    def _tracked(part: Pass) -> Generator[Pass, None, None]:
+        """Yield a pass, and tell refusals of change tracking from other errors."""
+        try:
+            yield part
+        except ServiceError as error:
+            if error.code in NOT_TRACKED:
+                raise _NotTrackedError(error.message) from error
+            if error.code == EXPIRED or (part.since and error.status in UNUSABLE):
+                raise _ExpiredError(error.message) from error
+            if error.status in NOT_ALLOWED:
+                raise _NotTrackedError(error.message) from error
+            raise

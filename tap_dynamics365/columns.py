@@ -1,0 +1,88 @@
+"""Which columns of a table are asked for, and what becomes of those that can't be."""
+
+from __future__ import annotations
+
+import logging
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from tap_dynamics365 import query
+from tap_dynamics365.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+# Codes differ between versions of the service, the words do not.
+UNKNOWN = re.compile(r"Could not find a property named '([^']+)' on type")
+# An address may have 32,768 characters; the service's token for a next page takes some thousands.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
+LONGEST_URL = 32_768 - 4_096
+
+logger = logging.getLogger("tap-dynamics365.columns")
+
+
+class Columns:
+    """The columns that are asked for.
+
+    Args:
+        stream: Name of the stream.
+        names: Those selected.
+        needed: Those without which rows can't be read: the key, and the replication key.
+
+    Attributes:
+        names: Those to ask for; none asks for all of the table's.
+    """
+
+    def __init__(self, stream: str, names: Sequence[str], needed: Collection[str]) -> None:
+        self._stream = stream
+        self._needed = needed
+        self.names = names
+
+    def fit(self, address: str) -> None:
+        """Ask for all columns if the names of those selected are more than an address can hold.
+
+        Args:
+            address: What the query is added to.
+        """
+        if len(address) + len(query.build(self.names)) > LONGEST_URL:
+            logger.info(
+                "The names of the %d selected columns of %r are too long for an address: all its "
+                "columns are asked for, and those selected are sent.",
+                len(self.names),
+                self._stream,
+            )
+            self.names = []
+
+    def drop(self, error: ServiceError) -> bool:
+        """Ask no more for a column that has left the service since the catalog was made.
+
+        Args:
+            error: What the service said.
+
+        Returns:
+            Whether it was one, so that reading can go on without it.
+
+        Raises:
+            ServiceError: It can't go on without it.
+        """
+        found = UNKNOWN.search(error.message)
+        if error.status != HTTPStatus.BAD_REQUEST or found is None:
+            return False
+        column = found[1]
+        if column in self._needed:
+            msg = (
+                f"The column {column!r}, by which the rows of {self._stream!r} are told apart or "
+                "replicated, has left the service: make the catalog anew with --discover."
+            )
+            raise ServiceError(msg, status=error.status, code=error.code) from error
+        if column not in self.names:
+            return False
+        self.names = [name for name in self.names if name != column]
+        logger.warning(
+            "The column %r of %r has left the service: it is null from here on. Make the catalog "
+            "anew with --discover.",
+            column,
+            self._stream,
+        )
+        return True

@@ -1,0 +1,141 @@
+"""What comes in files: settings, catalog and state, looked over before they are used."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+from typing_extensions import override
+
+from tap_dynamics365.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class _Column(msgspec.Struct):
+    type: str | list[str]
+    properties: dict[str, _Column] | None = None
+    items: _Column | None = None
+
+
+class _Schema(msgspec.Struct):
+    properties: dict[str, _Column]
+
+
+class _Metadata(msgspec.Struct):
+    breadcrumb: list[str]
+    metadata: dict[str, Any]
+
+
+class _Entry(msgspec.Struct):
+    tap_stream_id: str
+    schema: _Schema
+    metadata: list[_Metadata]
+    key_properties: list[str] | None = None
+    replication_key: str | None = None
+    replication_method: str | None = None
+    table_name: str | None = None
+    stream: str | None = None
+    stream_alias: str | None = None
+
+
+class _Catalog(msgspec.Struct):
+    """A catalog (https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md)."""
+
+    streams: list[_Entry]
+
+
+class _Bookmark(msgspec.Struct):
+    replication_key: str | None = None
+    replication_key_value: str | int | float | None = None
+    partitions: list[dict[str, Any]] = []
+
+
+class _State(msgspec.Struct):
+    """A state, of which each tap knows the form alone; this is that of the Meltano SDK."""
+
+    bookmarks: dict[str, _Bookmark] = {}
+
+
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+
+_FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog, "state": _State}
+_WHAT = {
+    "config": "an object with a value for each setting",
+    "catalog": "a catalog: make it anew with --discover",
+    "state": "a state: take the value of the last STATE message, or none to read everything anew",
+}
+
+
+class InputFile(click.File):
+    """The path of a file that must hold a catalog or a state."""
+
+    @override
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> io.StringIO:
+        return io.StringIO(read(value, (param.name if param else None) or ""))
+
+
+def check_config(paths: Iterable[str], prefix: str, schema: Mapping[str, Any]) -> None:
+    """Raise if settings can't be taken in.
+
+    Args:
+        paths: The paths of their files; `ENV` is none, but the environment.
+        prefix: What the names of the variables begin with.
+        schema: The JSON Schema of the settings.
+
+    Raises:
+        InputError: With the first file that can't be read, or variable that is no number.
+    """
+    for path in paths:
+        if path != "ENV":
+            read(path, "config")
+            continue
+        for name, setting in schema["properties"].items():
+            value = os.environ.get(f"{prefix}{name.upper()}")
+            if value and "integer" in setting["type"] and not _INTEGER.fullmatch(value):
+                msg = f"The variable {prefix}{name.upper()} must be a whole number."
+                raise InputError(msg)
+
+
+def read(path: str, option: str) -> str:
+    """Read a file.
+
+    Args:
+        path: The path; `-` is standard input, but for settings.
+        option: The name of the option that named it: `config`, `catalog` or `state`.
+
+    Returns:
+        Its text, which is what the option wants.
+
+    Raises:
+        InputError: It can't be read, is not JSON, or is JSON of another form. The message does
+            not repeat what is in it, for it may be a secret.
+    """
+    try:
+        if path == "-" and option != "config":
+            text = sys.stdin.read()
+        else:
+            text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "It is not text in UTF-8"
+        msg = f"The file that --{option} names ({path}) can't be read: {why}."
+        raise InputError(msg) from None
+    try:
+        msgspec.json.decode(text, type=_FORMS[option])
+    except msgspec.ValidationError as error:
+        msg = f"The file that --{option} names ({path}) is not {_WHAT[option]} ({error})."
+        raise InputError(msg) from None
+    except (msgspec.DecodeError, RecursionError):
+        end = "cut off" if text.strip() else "empty"
+        msg = f"The file that --{option} names ({path}) is not JSON: it may be {end}."
+        raise InputError(msg) from None
+    return text

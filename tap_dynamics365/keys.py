@@ -1,0 +1,91 @@
+"""Values of replication keys: their order, the distance between them, and how they are written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_dynamics365 import query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+DAY = 24 * 60 * 60 * SECOND
+LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+
+
+class Moments:
+    """Dates and times as numbers to divide: microseconds since the year 1."""
+
+    @staticmethod
+    def position(value: str | int) -> int:
+        """Turn a value of the key into a number."""
+        moment = datetime.fromisoformat(str(value))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment - EPOCH) // timedelta(microseconds=1)
+
+    @staticmethod
+    def literal(position: int) -> str:
+        """Write a number as a value of the key: the nearest that there is."""
+        return query.instant(EPOCH + timedelta(microseconds=min(max(position, 0), LAST)))
+
+    @staticmethod
+    def edge(position: int) -> int:
+        """Round to where a range should end: a whole second."""
+        return position + -position % SECOND
+
+
+class Days(Moments):
+    """Dates alone."""
+
+    @staticmethod
+    def literal(position: int) -> str:
+        """Write a number as a value of the key: the day on which it lies."""
+        return Moments.literal(position)[: len("2026-01-31")]
+
+    @staticmethod
+    def edge(position: int) -> int:
+        """Round to where a range should end: a whole day."""
+        return position + -position % DAY
+
+
+class Numbers:
+    """Whole numbers."""
+
+    @staticmethod
+    def position(value: str | int) -> int:
+        """Turn a value of the key into a number."""
+        return int(value)
+
+    @staticmethod
+    def literal(position: int) -> int:
+        """Write a number as a value of the key."""
+        return position
+
+    @staticmethod
+    def edge(position: int) -> int:
+        """Round to where a range should end: anywhere."""
+        return position
+
+
+Scale = type[Moments] | type[Numbers]
+
+
+def scale(column: Mapping[str, Any]) -> Scale | None:
+    """Tell how a column's values are reckoned with.
+
+    Args:
+        column: Its JSON Schema.
+
+    Returns:
+        The scale, or None if its values can't be a bookmark.
+    """
+    match column.get("format"):
+        case "date-time":
+            return Moments
+        case "date":
+            return Days
+        case _:
+            return Numbers if "integer" in column.get("type", ()) else None

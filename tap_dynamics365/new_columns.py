@@ -1,0 +1,43 @@
+"""Columns that the service has and the catalog lacks."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_dynamics365 import discovery
+from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.schema import is_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tap_dynamics365.service import Service
+    from tap_dynamics365.streams import TableStream
+
+logger = logging.getLogger("tap-dynamics365.new_columns")
+
+
+def report(service: Service, streams: Iterable[TableStream]) -> None:
+    """Say which tables have columns that the catalog lacks.
+
+    Args:
+        service: Where to ask.
+        streams: The tables.
+    """
+    try:
+        tables = {table.name: table for table in discovery.tables(service)}
+    except Dynamics365Error as error:
+        logger.debug("New columns can't be told: %s", error.message)
+        return
+    for stream in streams:
+        columns = tables[stream.name].columns if stream.name in tables else ()
+        known = stream.schema["properties"]
+        new = [c.name for c in columns if c.name not in known and not is_stream(c)]
+        if new:
+            logger.info(
+                "The service has columns of %r that the catalog lacks: %s. Make the catalog anew "
+                "with --discover to have them too.",
+                stream.name,
+                ", ".join(new),
+            )

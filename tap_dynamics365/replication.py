@@ -1,0 +1,102 @@
+"""Replication methods: which passes over a table keep the target up with it.
+
+A method yields its passes one after the other. When one is at its end, and all its rows were sent,
+the method goes on; the error that ended one early is thrown in, for it to try another way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tap_dynamics365 import keys
+from tap_dynamics365.errors import CatalogError
+from tap_dynamics365.passes import Pass
+from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from singer_sdk.singerlib import CatalogEntry
+
+    from tap_dynamics365.bookmark import Bookmark
+    from tap_dynamics365.streams import TableStream
+
+
+def check(entry: CatalogEntry, method: str) -> None:
+    """Raise if a table can't be replicated as the catalog wants it.
+
+    Args:
+        entry: What the catalog says of it.
+        method: How it is to be replicated.
+
+    Raises:
+        CatalogError: The method is unknown, or the replication key is no column that can be one.
+    """
+    key = entry.replication_key
+    wish = f"The catalog wants {entry.tap_stream_id!r} replicated {method}"
+    if method not in {FULL_TABLE, INCREMENTAL, LOG_BASED}:
+        msg = f"{wish}: the tap knows {INCREMENTAL}, {LOG_BASED} and {FULL_TABLE}."
+        raise CatalogError(msg)
+    if method == FULL_TABLE or (method == LOG_BASED and not key):
+        return
+    columns = entry.schema.to_dict()["properties"]
+    able = [name for name in columns if name != DELETED_AT and keys.scale(columns[name])]
+    if key not in able:
+        flaw = "whose values can't be a bookmark" if key in columns else "which is no column of it"
+        by = f"by {key!r}, {flaw}" if key else "by no key"
+        names = ", ".join(able) or "none"
+        msg = f"{wish} {by}. Columns that can be its replication key: {names}."
+        raise CatalogError(msg)
+
+
+class Method(Protocol):
+    """A replication method."""
+
+    def passes(self) -> Generator[Pass, None, None]:
+        """Yield the passes of a run."""
+
+
+class FullTable:
+    """All rows at every run.
+
+    Args:
+        stream: The table's stream.
+    """
+
+    def __init__(self, stream: TableStream) -> None:
+        self._stream = stream
+
+    def passes(self) -> Generator[Pass, None, None]:
+        """Yield the only pass."""
+        self._stream.begin_version()
+        yield Pass(self._stream.codec().page)
+
+
+class Incremental:
+    """Rows whose replication key has grown.
+
+    Args:
+        stream: The table's stream.
+        bookmark: How far it was read.
+    """
+
+    def __init__(self, stream: TableStream, bookmark: Bookmark) -> None:
+        self._stream = stream
+        self._bookmark = bookmark
+
+    def passes(self) -> Generator[Pass, None, None]:
+        """Yield the pass from the bookmark on; one over all rows if the bookmark was of no use."""
+        bookmark = self._bookmark
+        began_at = bookmark.value
+        yield self._stream.sorted_pass(bookmark.start())
+        # The service's time is known only now.
+        if bookmark.lies_ahead():
+            self._stream.logger.warning(
+                "The bookmark of %r lies in the service's future (%s), so changes may have been "
+                "missed: the table is read anew.",
+                self._stream.name,
+                bookmark.value,
+            )
+            bookmark.forget()
+            yield self._stream.sorted_pass(bookmark.start())
+        bookmark.complete(began_at)

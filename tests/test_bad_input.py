@@ -1,0 +1,193 @@
+"""Settings, catalogs and states that make no sense: one sentence, and no traceback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.singer import SECONDS, Message, Tap, choose, entry, in_one_mode, reads, select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+
+SECRET = "s3cr3t~of/mine"  # noqa: S105 - an invented one
+NOWHERE = {"service_url": "http://127.0.0.1:9/api/data/v9.2/", "access_token": SECRET}
+
+#: What a file holds instead of what it should; None is no file at all.
+FILES: dict[str, bytes | None] = {
+    "missing": None,
+    "empty": b"",
+    "cut off": b'{"access_token": "' + SECRET.encode(),
+    "no JSON": b"access_token: " + SECRET.encode(),
+    "an array": json.dumps([SECRET]).encode(),
+    "a text": json.dumps(SECRET).encode(),
+    "a number": b"5",
+    "null": b"null",
+    "not UTF-8": b"\xff\xfe{}",
+    "too deep": b"[" * 100_000,
+}
+CATALOGS: dict[str, Any] = {
+    "no streams": {},
+    "streams that are none": {"streams": 5},
+    "a stream that is none": {"streams": [5]},
+    "a stream without a name": {"streams": [{"schema": {"properties": {}}, "metadata": []}]},
+    "a stream without a schema": {"streams": [{"tap_stream_id": "x", "metadata": []}]},
+    "a stream without metadata": {
+        "streams": [{"tap_stream_id": "x", "schema": {"properties": {}}}]
+    },
+    "a column without a type": {
+        "streams": [{"tap_stream_id": "x", "schema": {"properties": {"a": {}}}, "metadata": []}]
+    },
+}
+STATES: dict[str, Any] = {
+    "bookmarks that are none": {"bookmarks": 5},
+    "a bookmark that is none": {"bookmarks": {"contact": 5}},
+    "a value that is none": {"bookmarks": {"contact": {"replication_key_value": {}}}},
+    "partitions that are none": {"bookmarks": {"contact": {"partitions": 5}}},
+}
+
+
+def refusal(folder: Path, option: str, content: bytes | None) -> str:
+    """Tell why a run with a file is refused."""
+    path = folder / "given.json"
+    if content is not None:
+        path.write_bytes(content)
+    (folder / "catalog.json").write_text('{"streams": []}')
+    tap = Tap({**NOWHERE})
+    options = [f"--{option}", str(path)]
+    if option == "state":
+        options += ["--catalog", str(folder / "catalog.json")]
+    run = tap.run(*options)
+    sentence = run.refusal()
+    assert run.output == ""
+    assert str(path) in sentence
+    assert SECRET not in run.log
+    return sentence
+
+
+@pytest.mark.parametrize("option", ["config", "catalog", "state"])
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
+def test_a_file_that_is_not_what_it_should_be_is_one_sentence(
+    tmp_path: Path, option: str, content: bytes | None
+) -> None:
+    assert f"--{option}" in refusal(tmp_path, option, content)
+
+
+@pytest.mark.parametrize("catalog", CATALOGS.values(), ids=CATALOGS.keys())
+def test_a_catalog_of_another_form_is_one_sentence(tmp_path: Path, catalog: Message) -> None:
+    assert "--discover" in refusal(tmp_path, "catalog", json.dumps(catalog).encode())
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES.keys())
+def test_a_state_of_another_form_is_one_sentence(tmp_path: Path, state: Message) -> None:
+    assert "STATE" in refusal(tmp_path, "state", json.dumps(state).encode())
+
+
+NUMBERS = [
+    "fetch_size",
+    "max_parallel_requests",
+    "read_ahead_mb",
+    "ws_retry_count",
+    "ws_retry_wait_limit",
+    "ws_timeout",
+]
+
+
+@pytest.mark.parametrize("setting", NUMBERS)
+@pytest.mark.parametrize("value", [-1, "many", 1.5, [], True])
+def test_a_number_that_is_none_or_negative_is_one_sentence(setting: str, value: object) -> None:
+    assert setting in Tap({**NOWHERE, setting: value}).run("--discover").refusal()
+
+
+@pytest.mark.parametrize("setting", NUMBERS)
+@pytest.mark.parametrize("value", ["-1", "many"])
+def test_so_is_one_from_the_environment(tmp_path: Path, setting: str, value: str) -> None:
+    variable = f"TAP_DYNAMICS365_{setting.upper()}"
+    process = Tap(NOWHERE, {variable: value}).start(tmp_path, "--config=ENV", "--discover")
+    _, log = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert b"Traceback" not in log
+    assert setting in log.decode().splitlines()[-1].lower()
+
+
+@in_one_mode
+@pytest.mark.parametrize("slash", ["", "/", "//"], ids=["none", "one", "two"])
+def test_a_slash_at_the_end_of_service_url_makes_no_difference(
+    service: Sandbox, tap: Tap, slash: str
+) -> None:
+    url = service.service_url.rstrip("/") + slash
+    run = tap.but(service_url=url, tables=["team"]).run("--discover")
+    assert run.status == 0, run.log
+    assert '"teamid"' in run.output
+
+
+@in_one_mode
+@pytest.mark.parametrize("path", ["", "/api/data/v1.0/", "/main.aspx"])
+@pytest.mark.parametrize("option", ["--discover", "--catalog"])
+def test_an_address_that_is_not_the_web_apis_is_one_sentence(
+    service: Sandbox, tap: Tap, catalog: Message, path: str, option: str
+) -> None:
+    wrong = tap.but(service_url=service.url + path, tables=["team"])
+    if option == "--discover":
+        run = wrong.run(option)
+        assert "service_url" in run.refusal()
+    else:
+        run = wrong.run(catalog=select(catalog, {"team": None}))
+        assert run.refusal()
+    assert run.output.count("RECORD") == 0
+
+
+ORGANISATION = "https://invented-org.crm4.dynamics.com"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/main.aspx", "/api/data", "/api/data/v9.2/accounts"])
+def test_an_address_of_an_organisation_alone_is_one_sentence(path: str) -> None:
+    run = Tap({"service_url": ORGANISATION + path, "access_token": SECRET}).run("--discover")
+    assert "/api/data/v9.2/" in run.refusal()
+
+
+@in_one_mode
+def test_a_web_page_at_service_url_is_one_sentence(service: Sandbox, tap: Tap) -> None:
+    service.fault(r"\$metadata", html=True, count=None)
+    assert "text/html" in tap.run("--discover").refusal()
+
+
+@in_one_mode
+def test_a_stream_that_the_service_does_not_have_is_named(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    chosen = select(catalog, {"team": None})
+    unknown = json.loads(json.dumps(entry(chosen, "team")))
+    unknown["tap_stream_id"], unknown["table_name"] = "invented", "inventeds"
+    chosen["streams"].append(unknown)
+    run = tap.run(catalog=chosen)
+    assert any("'invented'" in line for line in run.logged("WARNING"))
+    assert "Traceback" not in run.log
+    assert run.counts == {"team": len(service.rows("team"))}
+
+
+@in_one_mode
+def test_a_stream_that_the_catalog_does_not_have_keeps_its_bookmark(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    bookmark = {"replication_key": "modifiedon", "replication_key_value": "2026-01-01T00:00:00Z"}
+    state = {"bookmarks": {"invented": bookmark}}
+    run = tap.sync(catalog=select(catalog, {"team": None}), state=state)
+    assert run.state["bookmarks"]["invented"] == bookmark
+    assert len(reads(service.requests())) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "", "0001", -1, 10**30, True])
+@pytest.mark.parametrize("key", ["modifiedon", "versionnumber"])
+def test_a_bookmark_that_is_no_value_of_its_key_ends_in_no_traceback(
+    tap: Tap, catalog: Message, key: str, value: object
+) -> None:
+    chosen = choose(catalog, "contact", replication_key=key)
+    bookmark = {"replication_key": key, "replication_key_value": value}
+    run = tap.run(catalog=chosen, state={"bookmarks": {"contact": bookmark}})
+    assert "Traceback" not in run.log
+    assert run.status in {0, 1}

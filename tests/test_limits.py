@@ -1,0 +1,73 @@
+"""The service protection limits: what the service says of them, and what the log does."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_dynamics365.limits import Limits, number
+from tests.singer import Message, Tap, in_one_mode, select
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+
+TIME = "x-ms-ratelimit-time-remaining-xrm-requests"
+BURST = "x-ms-ratelimit-burst-remaining-xrm-requests"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1,200.00", 1200),
+        ("7999", 7999),
+        ("0", 0),
+        (" 12.5 ", 12.5),
+        ("1,234,567.8", 1_234_567.8),
+        ("", None),
+        ("-1", None),
+        ("many", None),
+        ("1e3", None),
+        ("nan", None),
+        ("١٢", None),
+    ],
+)
+def test_numbers_have_commas_between_thousands(text: str, value: float | None) -> None:
+    assert number(text) == value
+
+
+def test_the_lowest_of_all_is_kept_and_more_than_documented_is_believed() -> None:
+    limits = Limits()
+    for time, burst in (("1,100.00", "7,999"), ("980.25", "7,990"), ("1,050.00", "7,995")):
+        limits.answered({TIME: time, BURST: burst})
+    assert limits.summary() == "7,990 of 7,999 requests, 980 of 1,200 seconds of work"
+
+
+def test_a_service_without_limits_has_none_to_tell() -> None:
+    limits = Limits()
+    limits.answered({})
+    assert limits.summary() == ""
+
+
+def test_little_left_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    limits = Limits()
+    with caplog.at_level(logging.INFO, "tap-dynamics365.service"):
+        limits.answered({TIME: "120.00", BURST: "600"})
+        assert not caplog.records
+        limits.answered({TIME: "119.00", BURST: "5,000"})
+        limits.answered({TIME: "3.00", BURST: "5"})
+    (warning,) = caplog.records
+    assert warning.levelname == "WARNING"
+    assert "119 of 1,200 seconds of work" in warning.getMessage()
+
+
+@in_one_mode
+def test_a_run_says_at_its_end_how_near_it_came(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.fault("teams", throttle="requests", retry_after="1")
+    run = tap.sync(catalog=select(catalog, {"team": None}))
+    told = run.logged("INFO")
+    assert any("1,200 seconds of work" in line and "7,999" in line for line in told)
+    assert any("held back for 1 s" in line for line in told)

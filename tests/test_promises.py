@@ -1,0 +1,85 @@
+"""What SECURITY.md promises of the code, as far as reading the code can tell."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_dynamics365.settings import JSON_SCHEMA
+from tests.singer import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACKAGE = REPOSITORY / "tap_dynamics365"
+FILES = sorted(PACKAGE.rglob("*.py"))
+# Modules that run programs, or make objects out of what they read; and who may have one of them.
+MODULES = {"dill", "marshal", "multiprocessing", "pickle", "pty", "shelve", "subprocess", "yaml"}
+# It opens the browser.
+MAY_IMPORT = {"login/browser.py": {"subprocess"}}
+CALLS = {
+    "__import__",
+    "compile",
+    "eval",
+    "exec",
+    "mktemp",
+    "os.execv",
+    "os.popen",
+    "os.spawnv",
+    "os.system",
+    "tempfile.mktemp",
+}
+
+
+def name(node: ast.expr) -> str:
+    """Write what is called as the code does, such as `os.system`."""
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Attribute():
+            return f"{name(node.value)}.{node.attr}"
+        case _:
+            return ""
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Name the modules that a file imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_nothing_is_executed_and_tls_is_verified(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed = MAY_IMPORT.get(path.relative_to(PACKAGE).as_posix(), set())
+    assert set(imported(tree)) & MODULES <= allowed
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            assert name(node.func) not in CALLS
+            for keyword in node.keywords:
+                assert keyword.arg not in {"shell", "verify"}
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in {"CERT_NONE", "check_hostname", "_create_unverified_context"}
+        if isinstance(node, ast.Assign) and any(name(t).endswith(".verify") for t in node.targets):
+            # A path of certificates, or True.
+            assert "False" not in ast.unparse(node.value)
+
+
+def test_no_setting_is_about_verification() -> None:
+    told = re.compile(r"verif|insecure|tls|ssl", re.IGNORECASE)
+    assert not [setting for setting in JSON_SCHEMA["properties"] if told.search(setting)]
+
+
+def test_every_file_that_is_named_as_a_proof_is_there() -> None:
+    for document in ("SECURITY.md", "docs/reliability.md"):
+        text = (REPOSITORY / document).read_text(encoding="utf-8")
+        named = set(re.findall(r"`((?:auth/|simulation/)?test_\w+\.py)`", text))
+        assert named
+        assert not [proof for proof in named if not (REPOSITORY / "tests" / proof).exists()]

@@ -1,0 +1,159 @@
+"""Tables and columns that come and go between discovery and sync, and during it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.singer import WAYS, Message, Tap, entry, own_metadata, reads, select
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+
+METHODS = ["INCREMENTAL", "LOG_BASED", "FULL_TABLE"]
+
+
+@pytest.fixture
+def service(changing_sandbox: Sandbox) -> Sandbox:
+    """A Dynamics 365 of the test's own."""
+    return changing_sandbox
+
+
+@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
+def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
+    """The tap set up for a few tables."""
+    way: dict[str, Any] = request.param
+    tables = ["account", "contact", "team"]
+    return Tap({**service.settings, **way, "fetch_size": 100, "tables": tables})
+
+
+def by(catalog: Message, method: str) -> Message:
+    """Have all tables of a catalog replicated by one method."""
+    chosen: Message = json.loads(json.dumps(catalog))
+    for stream in chosen["streams"]:
+        own_metadata(stream)["replication-method"] = method
+    return chosen
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_column_that_has_left_is_named_and_the_rest_is_read(
+    service: Sandbox, tap: Tap, method: str
+) -> None:
+    catalog = by(select(tap.discover(), {"account": ["name", "fax", "sic"], "team": None}), method)
+    first = tap.sync(catalog=catalog)
+    for column in ("fax", "sic"):
+        service.drop_column("account", column)
+    for run in (tap.sync(catalog=catalog), tap.sync(catalog=catalog, state=first.state)):
+        left = [text for text in run.logged("WARNING") if "has left the service" in text]
+        assert len(left) == 2
+        assert "'fax'" in "".join(left)
+        assert "'sic'" in "".join(left)
+        for row in run.records("account"):
+            assert row.get("fax") is row.get("sic") is None
+    anew = tap.sync(catalog=catalog)
+    assert {row["accountid"]: row["name"] for row in anew.records("account")} == {
+        row["accountid"]: row["name"] for row in service.rows("account")
+    }
+    assert anew.counts["team"] == len(service.rows("team"))
+
+
+@pytest.mark.parametrize(("column", "kind"), [("numberofemployees", "String"), ("fax", "Int32")])
+def test_a_type_that_was_changed_fails_its_table_alone(
+    service: Sandbox, tap: Tap, column: str, kind: str
+) -> None:
+    catalog = select(tap.discover(), {"account": ["name", column], "team": None})
+    service.insert("account", [{"name": "New", column: 7 if kind == "String" else "7"}])
+    state = tap.sync(catalog=catalog).state
+    service.retype_column("account", column, f"Edm.{kind}")
+    run = tap.run(catalog=catalog, state=state)
+    assert run.status == 1
+    (error,) = [text for text in run.logged("ERROR") if "'account' failed" in text]
+    assert f"'{column}'" in error
+    assert "--discover" in error
+    assert "account" not in run.counts
+    assert "team" in run.schemas
+
+
+def test_new_columns_are_named_once_they_are_there(service: Sandbox, tap: Tap) -> None:
+    catalog = select(tap.discover(), {"account": None, "contact": None, "team": None})
+    first = tap.sync(catalog=catalog)
+    service.clear_requests()
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert "$metadata" not in str(service.requests())
+    service.add_column("account", "new_rank")
+    third = tap.sync(catalog=catalog, state=second.state)
+    (line,) = [text for text in third.logged("INFO") if "the catalog lacks" in text]
+    assert "'account'" in line
+    assert "new_rank" in line
+    fourth = tap.sync(catalog=catalog, state=third.state)
+    assert "the catalog lacks" not in fourth.log
+
+
+def test_new_columns_that_cannot_be_told_do_no_harm(service: Sandbox, tap: Tap) -> None:
+    catalog = select(tap.discover(), {"account": None})
+    first = tap.sync(catalog=catalog)
+    service.add_column("account", "new_rank")
+    service.fault("metadata", status=403, count=None)
+    tap.sync(catalog=catalog, state=first.state)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_replication_key_that_has_left_fails_its_table_alone(
+    service: Sandbox, tap: Tap, method: str
+) -> None:
+    catalog = by(select(tap.discover(), {"account": ["name"], "team": None}), method)
+    service.drop_column("account", "modifiedon")
+    run = tap.run(catalog=catalog)
+    assert run.status == 1
+    (error,) = [text for text in run.logged("ERROR") if "'account' failed" in text]
+    assert "'modifiedon'" in error
+    assert "--discover" in error
+    assert run.counts == {"team": len(service.rows("team"))}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_that_are_gone_or_forbidden_are_skipped(
+    service: Sandbox, tap: Tap, method: str
+) -> None:
+    catalog = by(select(tap.discover(), {"account": None, "contact": None, "team": None}), method)
+    service.configure(forbidden_tables=["account"])
+    service.drop_table("contact")
+    run = tap.sync(catalog=catalog)
+    assert run.counts == {"team": len(service.rows("team"))}
+    *each, summary = run.logged("WARNING")
+    assert len(each) == 2
+    assert all("Skipped" in text for text in each)
+    assert "2 of 3 tables" in summary
+    assert "account" in summary
+    assert "contact" in summary
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_every_table_is_refused_the_run_fails(
+    service: Sandbox, tap: Tap, method: str
+) -> None:
+    catalog = by(select(tap.discover(), {"account": None, "contact": None}), method)
+    service.configure(forbidden_tables=["account"])
+    service.drop_table("contact")
+    run = tap.run(catalog=catalog)
+    assert "None of the selected tables" in run.refusal()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_columns_than_an_address_can_hold_are_read(
+    service: Sandbox, tap: Tap, method: str
+) -> None:
+    names = [f"new_{'x' * 90}{number:03}" for number in range(340)]
+    for name in names:
+        service.add_column("team", name)
+    catalog = by(select(tap.discover(), {"team": names}), method)
+    service.clear_requests()
+    run = tap.sync(catalog=catalog)
+    assert run.counts == {"team": len(service.rows("team"))}
+    columns = set(names) | {*entry(catalog, "team")["key_properties"], "modifiedon"}
+    assert {name for row in run.records("team") for name in row} - {"_sdc_deleted_at"} >= columns
+    assert "description" not in run.records("team")[0]
+    assert sum("too long for an address" in text for text in run.logged("INFO")) == 1
+    assert all(request["status"] == 200 for request in reads(service.requests()))
