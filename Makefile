@@ -6,6 +6,9 @@ MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
+# Of the simulation: histories for each of its tests.
+HISTORIES ?= 300
+
 # Of the benchmarks: rounds at most, and how large the tables are, full or small.
 ROUNDS ?= 3
 SCALE ?= full
@@ -36,7 +39,7 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # An environment half made is made again.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test bench clean
+.PHONY: help demo sandbox test simulate bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +55,9 @@ test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and r
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest --numprocesses 2 --dist loadgroup
+
+simulate: .venv/test-installed .venv-meltano/installed ## Try many made-up histories of changes and interruptions
+	SIMULATED_HISTORIES=$(HISTORIES) .venv/bin/pytest tests/simulation --numprocesses 2 --dist loadgroup
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
 	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)

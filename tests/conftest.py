@@ -116,5 +116,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "test_meltano.py",
             "test_meltano_yml.py",
             "test_pipeline.py",
+            "test_pipeline_changes.py",
+            "test_simulation_postgres.py",
         }
         item.add_marker(pytest.mark.xdist_group("meltano" if meltano else str(file)))

@@ -18,17 +18,14 @@ from tap_dynamics365.login.config import DEFAULT_STORE, QUESTIONS
 from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
 from tap_dynamics365.settings.schema import AZURE_CREDENTIALS
 from tap_dynamics365.tap import TapDynamics365
-from tests.test_readme import slug
+from tests.documents import Document
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXT = (REPOSITORY / "docs" / "authentication.md").read_text()
-SECTIONS = {
-    section.partition("\n")[0]: section for section in re.split(r"^## ", TEXT, flags=re.MULTILINE)
-}
-CODE = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", TEXT)
-LINKS = re.findall(r"\]\((?!https?:)([^)]+)\)", TEXT)
+PAGE = Document(REPOSITORY / "docs" / "authentication.md")
+TEXT = PAGE.text
+SECTIONS = PAGE.sections
 GRANTS = {
     "The login command": Grant.REFRESH_TOKEN,
     "Refresh token": Grant.REFRESH_TOKEN,
@@ -42,19 +39,14 @@ GRANTS = {
 }
 
 
-def blocks(section: str, kind: str) -> list[str]:
-    """The blocks of code of a section that are of one kind."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", SECTIONS[section], re.MULTILINE | re.DOTALL)
-
-
 def test_there_is_an_example_of_each_grant() -> None:
-    assert {title for title in SECTIONS if blocks(title, "json")} == set(GRANTS)
+    assert {title for title in SECTIONS if PAGE.blocks(title, "json")} == set(GRANTS)
     assert set(GRANTS.values()) == set(Grant)
 
 
 @pytest.mark.parametrize("section", GRANTS)
 def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
-    (as_json,), (as_variables,) = blocks(section, "json"), blocks(section, "dotenv")
+    (as_json,), (as_variables,) = PAGE.blocks(section, "json"), PAGE.blocks(section, "dotenv")
     config: dict[str, Any] = json.loads(as_json)
     assert dotenv_values(stream=StringIO(as_variables)) == {
         f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in config.items()
@@ -70,8 +62,7 @@ def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
 
 def test_settings_that_are_named_exist_and_all_that_matter_are_named() -> None:
     known = JSON_SCHEMA["properties"]
-    named = {name for name in CODE if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)}
-    assert named <= {*known, *AZURE_CREDENTIALS, "user_impersonation"}
+    assert PAGE.settings <= {*known, *AZURE_CREDENTIALS, "user_impersonation"}
     sign_in = [name for name in known if list(known).index(name) < list(known).index("start_date")]
     assert {name for name in sign_in if name not in TEXT} == {"connection_url"}
 
@@ -107,7 +98,7 @@ def test_options_are_those_of_the_commands() -> None:
     }
     named = {
         option
-        for code in (*CODE, *re.findall(r"^ {4}\$ (.*)$", TEXT, re.MULTILINE))
+        for code in (*PAGE.code, *re.findall(r"^ {4}\$ (.*)$", TEXT, re.MULTILINE))
         for option in re.findall(r"(?<!\S)(--[a-z-]+)", code)
     }
     assert named
@@ -121,8 +112,6 @@ def test_questions_are_those_that_are_asked() -> None:
         assert f"{question} ({name})" in TEXT
 
 
-@pytest.mark.parametrize("link", sorted(set(LINKS)))
+@pytest.mark.parametrize("link", PAGE.links)
 def test_every_link_within_the_repository_leads_somewhere(link: str) -> None:
-    path, _, anchor = link.partition("#")
-    text = (REPOSITORY / "docs" / path).read_text() if path else TEXT
-    assert anchor in map(slug, re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    assert PAGE.leads_somewhere(link)

@@ -1,0 +1,41 @@
+"""What the histories share: a service, and what runs the tap."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox import client
+from tests.simulation.history import KEYS
+from tests.simulation.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.client import Sandbox
+    from tests.singer import Message
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Sandbox]:
+    """A Dynamics 365 to do anything to."""
+    with client.running(rows=100) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """What runs the tap."""
+    with Worker() as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def catalog(service: Sandbox, worker: Worker) -> Message:
+    """What the tap discovers."""
+    run = worker.run("--discover", config={**service.settings, "tables": [*KEYS]})
+    assert run.status == 0, run.log
+    found: Message = json.loads(run.output)
+    return found

@@ -1,0 +1,80 @@
+"""A few histories whose every message goes through a real target into a real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from typing_extensions import override
+
+from demo.warehouse import SCHEMA
+from tests.simulation.history import INCREMENTAL, KEYS, LOG_BASED, History, Setting
+from tests.simulation.simulate import simulate
+from tests.simulation.warehouse import DELETED_AT
+from tests.targets import Target, target_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from demo.meltano import Project
+    from demo.postgres import Postgres
+    from sandbox.client import Sandbox
+    from tests.simulation.worker import Worker
+    from tests.singer import Message
+
+HISTORIES = 3
+
+
+class LoadedHistory(History):
+    """A history whose messages are loaded at its end."""
+
+    def __init__(self, setting: Setting, target: Target, database: Postgres) -> None:
+        super().__init__(setting)
+        self.target = target
+        self.database = database
+
+    @override
+    def teardown(self) -> None:
+        super().teardown()
+        self.target.load(self.output)
+        with psycopg.connect(self.database.dsn) as connection:
+            for table, key in KEYS.items():
+                columns = [key, *self.columns[table]]
+                query = sql.SQL("SELECT {} FROM {} WHERE {} IS NULL").format(
+                    sql.SQL(", ").join(
+                        sql.SQL("{}::text").format(sql.Identifier(c)) for c in columns
+                    ),
+                    sql.Identifier(SCHEMA, table),
+                    sql.Identifier(DELETED_AT),
+                )
+                rows = {row[0]: row for row in connection.execute(query)}
+                held = self.warehouse.tables[table].living
+                expected = {
+                    row[key]: tuple(row.get(column) for column in columns) for row in held.values()
+                }
+                assert rows == expected
+
+
+@pytest.mark.parametrize("hard_delete", [False, True], ids=["marks", "deletes"])
+@pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED])
+def test_postgres_equals_the_service(  # noqa: PLR0913, PLR0917 - what it takes
+    service: Sandbox,
+    worker: Worker,
+    catalog: Message,
+    meltano: Callable[[dict[str, str]], Project],
+    postgres_server: Postgres,
+    database_names: Iterator[str],
+    method: str,
+    hard_delete: bool,  # noqa: FBT001 - pytest gives it
+) -> None:
+    setting = Setting(service, worker, catalog, method, parallel=8)
+    project = meltano({})
+
+    def history() -> History:
+        database = postgres_server.create(next(database_names))
+        target = target_postgres(project, database, hard_delete=hard_delete)
+        return LoadedHistory(setting, target, database)
+
+    simulate(history, HISTORIES)

@@ -1,0 +1,189 @@
+"""Deletes on their way into PostgreSQL: marked, or gone where the target is told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from demo.story import plugin_settings
+from demo.warehouse import SCHEMA
+from tests.singer import entry, in_one_mode, own_metadata, reads, select
+from tests.targets import target_postgres
+from tests.test_pipeline import POSTGRES, variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.meltano import Project
+    from demo.postgres import Postgres
+    from sandbox.client import Sandbox
+    from tests.singer import Message, Run, Tap
+    from tests.targets import Target
+
+# A table with many columns, and one whose rows know no date.
+KEYS = {"account": "accountid", "teammembership": "teammembershipid"}
+VERSIONS = {"emit_activate_version_messages": True}
+
+
+def log_based(tap: Tap) -> Message:
+    """The catalog of the tables, to be replicated by their changes."""
+    catalog = select(tap.discover(), dict.fromkeys(KEYS))
+    for table in KEYS:
+        own_metadata(entry(catalog, table))["replication-method"] = "LOG_BASED"
+    return catalog
+
+
+def loaded(database: Postgres, table: str) -> dict[str, Any]:
+    """By the key of each row in PostgreSQL: when it was marked as deleted."""
+    query = sql.SQL("SELECT {}::text, _sdc_deleted_at FROM {}").format(
+        sql.Identifier(KEYS[table]), sql.Identifier(SCHEMA, table)
+    )
+    with psycopg.connect(database.dsn) as connection:
+        return dict(connection.execute(query).fetchall())
+
+
+def ids(sandbox: Sandbox, table: str) -> list[str]:
+    """The keys of the service's rows."""
+    return [row[KEYS[table]] for row in sandbox.rows(table)]
+
+
+def delete_some(sandbox: Sandbox) -> dict[str, set[str]]:
+    """Delete rows: some that were there before, one that came since, one that nobody saw."""
+    gone = {}
+    for table, key in KEYS.items():
+        (fleeting,) = sandbox.insert(table, [{}])
+        gone[table] = {fleeting[key], *ids(sandbox, table)[:2]}
+        for each in gone[table]:
+            sandbox.delete(table, each)
+    return gone
+
+
+class Pipeline:
+    """A tap whose tables are replicated by their changes, and a target."""
+
+    def __init__(self, tap: Tap, target: Target) -> None:
+        self.tap = tap
+        self.target = target
+        self.catalog = log_based(tap)
+        self.state: Message = {}
+
+    def run(self) -> Run:
+        """Run it once."""
+        run = self.tap.sync(catalog=self.catalog, state=self.state or None)
+        self.target.load(run.output)
+        self.state = run.state
+        return run
+
+
+@pytest.fixture
+def pipeline(
+    changing_sandbox: Sandbox,
+    tap_for: Callable[..., Tap],
+    meltano: Callable[[dict[str, str]], Project],
+    postgres: Postgres,
+) -> Callable[..., Pipeline]:
+    """Make a pipeline, with settings of the tap and of the target."""
+    return lambda tap_settings, **settings: Pipeline(
+        tap_for(changing_sandbox, tables=[*KEYS], fetch_size=100, **tap_settings),
+        target_postgres(meltano({}), postgres, **settings),
+    )
+
+
+@pytest.mark.parametrize("versions", [{}, VERSIONS], ids=["plain", "versions"])
+def test_deleted_rows_are_marked(
+    changing_sandbox: Sandbox,
+    postgres: Postgres,
+    pipeline: Callable[..., Pipeline],
+    versions: dict[str, Any],
+) -> None:
+    changes = pipeline(versions)
+    changes.run()
+    gone = delete_some(changing_sandbox)
+    sent = changes.run()
+    for table in KEYS:
+        rows = loaded(postgres, table)
+        assert {key for key, mark in rows.items() if mark is None} == {
+            *ids(changing_sandbox, table)
+        }
+        # The one that came and went between the runs has a row too, of its key alone.
+        assert {key for key, mark in rows.items() if mark is not None} == gone[table]
+    assert sent.counts == {table: len(keys) for table, keys in gone.items()}
+    # Once told, it is not told again.
+    assert changes.run().counts == {}
+
+
+def test_deleted_rows_leave_where_the_target_deletes(
+    changing_sandbox: Sandbox, postgres: Postgres, pipeline: Callable[..., Pipeline]
+) -> None:
+    changes = pipeline(VERSIONS, hard_delete=True)
+    changes.run()
+    delete_some(changing_sandbox)
+    changes.run()
+    for table in KEYS:
+        assert {*loaded(postgres, table)} == {*ids(changing_sandbox, table)}
+
+
+@pytest.mark.parametrize("hard_delete", [False, True], ids=["marks", "deletes"])
+def test_rows_deleted_before_a_full_resync_are_gone_after_it(
+    changing_sandbox: Sandbox,
+    postgres: Postgres,
+    pipeline: Callable[..., Pipeline],
+    hard_delete: bool,  # noqa: FBT001 - pytest gives it
+) -> None:
+    changes = pipeline(VERSIONS, hard_delete=hard_delete)
+    changes.run()
+    delete_some(changing_sandbox)
+    changing_sandbox.expire_delta_tokens()
+    run = changes.run()
+    assert run.counts == {table: len(ids(changing_sandbox, table)) for table in KEYS}
+    assert len(run.logged("WARNING")) == len(KEYS)
+    for table in KEYS:
+        rows = loaded(postgres, table)
+        assert {key for key, mark in rows.items() if mark is None} == {
+            *ids(changing_sandbox, table)
+        }
+        assert not hard_delete or len(rows) == len(ids(changing_sandbox, table))
+
+
+@in_one_mode
+def test_a_row_that_came_back_is_no_longer_marked(
+    changing_sandbox: Sandbox, postgres: Postgres, pipeline: Callable[..., Pipeline]
+) -> None:
+    changes = pipeline({})
+    changes.run()
+    key = ids(changing_sandbox, "account")[0]
+    changing_sandbox.delete("account", key)
+    changes.run()
+    assert loaded(postgres, "account")[key] is not None
+    changing_sandbox.insert("account", [{"accountid": key, "name": "Back"}])
+    changes.run()
+    assert loaded(postgres, "account")[key] is None
+
+
+@in_one_mode
+def test_a_setting_of_the_project_has_every_table_replicated_by_its_changes(
+    changing_sandbox: Sandbox,
+    postgres: Postgres,
+    meltano: Callable[[dict[str, str]], Project],
+    mode: dict[str, Any],
+) -> None:
+    """Where nothing changed, a table costs one request and no row."""
+    settings = variables(
+        {**mode, "replication_method": "log_based", "tables": '["account", "team*"]'}
+    )
+    project = meltano({**plugin_settings(changing_sandbox, postgres), **settings})
+    project.run(*POSTGRES)
+    gone = delete_some(changing_sandbox)
+    assert project.run(*POSTGRES).records["account"] == len(gone["account"])
+    for table in KEYS:
+        marked = {key for key, mark in loaded(postgres, table).items() if mark is not None}
+        assert marked == gone[table]
+    changing_sandbox.clear_requests()
+    assert +project.run(*POSTGRES).records == {}
+    asked = Counter(request["path"] for request in reads(changing_sandbox.requests()))
+    assert len(asked) == 3
+    assert set(asked.values()) == {1}
