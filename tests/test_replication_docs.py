@@ -22,6 +22,7 @@ STATE = {
     "replication_key_value",
     bookmark.OVERLAP,
     change_tracking.TOKEN,
+    "metadata_version",
     "version",
 }
 # What is a target's, or a stream's.
