@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(text)
             sys.stdout.flush()
 
-        server.serve(app.create(service, server.abort), listening, announce)
+        server.serve(app.create(service, server), listening, announce)
         service.close()
     finally:
         store.close()

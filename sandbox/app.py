@@ -18,10 +18,9 @@ from sandbox.token_errors import TokenError, require
 from sandbox.tokens import TokenRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
 
+    from sandbox.faults import Connections
     from sandbox.service import Service
 
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
@@ -39,12 +38,12 @@ async def _token_request(request: Request) -> TokenRequest:
     return TokenRequest(request.path_params["tenant"], form, origin, v1)
 
 
-def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultLayer:
+def create(service: Service, connections: Connections) -> FaultLayer:
     """The whole sandbox as one ASGI application.
 
     Args:
         service: the Web API.
-        abort: closes the connection of a client's address, for the faults.
+        connections: what cuts them, for the faults.
     """
     control = Control(service)
     authority = service.authority
@@ -97,5 +96,6 @@ def create(service: Service, abort: Callable[[tuple[str, int]], None]) -> FaultL
             Route("/api/data/{rest:path}", service.respond, methods=METHODS),
         ]
     )
-    control.layer = FaultLayer(app, service.clock, abort, control.transactions.commit)
+    commit = control.transactions.commit
+    control.layer = FaultLayer(app, service.clock, connections, commit, authority.expire)
     return control.layer

@@ -6,14 +6,18 @@ import asyncio
 import random
 import re
 import time
+from datetime import timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from sandbox import bodies
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 CONTROL = "/sandbox/"
 LONGEST_LOG = 200_000
 LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
-NEXT_LINK = re.compile(rb'("@odata\.nextLink":")([^"]*)(")')
+PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
 HTML = b"<!DOCTYPE html><html><body><h1>Sign in to your account</h1></body></html>"
 THROTTLED = {
     "requests": (
@@ -49,17 +53,26 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         method: the method, or any.
         count: how many requests to hit; none means all.
         skip: how many matching requests to let through first.
+        over_rows: hit only requests whose `Prefer` asks for pages of more rows than this, or names
+            no size.
         probability: the share of the matching requests to hit, drawn with `seed`.
         status: answer with this status, `headers` and `body`.
         throttle: answer 429 for `requests`, `execution_time` or `concurrency`.
-        retry_after: the `Retry-After` header's value.
+        retry_after: the `Retry-After` header's value; nothing leaves the header out.
+        retry_after_is_date: tell the moment that is so many seconds ahead instead.
         delay_ms: wait before anything else.
         drop: close the connection without an answer.
+        reset: reset it.
+        away_ms: close all connections, and refuse new ones for so long.
         truncate: close it in the middle of the body.
+        cut: end the answer in the middle of the body, as if that were its end.
+        garble: put bytes in the middle of the body that can stand nowhere in it.
+        dribble_ms: send the body in some pieces, and wait before each.
         repeat_next_link: give the request's own URL as nextLink.
         relative_next_link: give the nextLink relative to the service root.
         empty_page: give no rows, and a nextLink that goes on.
         html: answer 200 with a web page.
+        expire_tokens: let every access token have expired just before.
         echo: answer 400, and repeat headers and body of the request, as some gateways do.
         commit: let everybody see the changes of this transaction just before, as if they came in
             the middle of a run.
@@ -69,6 +82,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     method: str = ""
     count: int | None = 1
     skip: int = 0
+    over_rows: int = 0
     probability: float = 1.0
     seed: int = 0
     status: int | None = None
@@ -76,24 +90,44 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     body: Any = None
     throttle: str = ""
     retry_after: str | None = None
+    retry_after_is_date: bool = False
     delay_ms: int = 0
     drop: bool = False
+    reset: bool = False
+    away_ms: int = 0
     truncate: bool = False
+    cut: bool = False
+    garble: bool = False
+    dribble_ms: int = 0
     repeat_next_link: bool = False
     relative_next_link: bool = False
     empty_page: bool = False
     html: bool = False
+    expire_tokens: bool = False
     echo: bool = False
     commit: int | None = None
 
-    def answer(self) -> tuple[int, dict[str, str], bytes] | None:
-        """The answer that takes the place of the service's, if there is one."""
+    @property
+    def touches_body(self) -> bool:
+        """Whether the service's answer is changed on its way."""
+        links = self.repeat_next_link or self.relative_next_link
+        return links or self.cut or self.garble or self.dribble_ms > 0
+
+    def answer(self, now: datetime) -> tuple[int, dict[str, str], bytes] | None:
+        """The answer that takes the place of the service's, if there is one.
+
+        Args:
+            now: the service's time.
+        """
         headers = {"Content-Type": "application/json; odata.metadata=minimal", **self.headers}
-        if self.retry_after is not None:
-            headers["Retry-After"] = self.retry_after
+        retry_after = "1" if self.throttle and self.retry_after is None else self.retry_after
+        if retry_after and self.retry_after_is_date:
+            moment = now + timedelta(seconds=float(retry_after))
+            headers["Retry-After"] = format_datetime(moment, usegmt=True)
+        elif retry_after:
+            headers["Retry-After"] = retry_after
         if self.throttle:
             code, message = THROTTLED[self.throttle]
-            headers.setdefault("Retry-After", "1")
             return 429, headers, _error(code, message)
         if self.html:
             return 200, {**headers, "Content-Type": "text/html; charset=utf-8"}, HTML
@@ -120,11 +154,14 @@ class _Order:
         self.random = random.Random(fault.seed)  # noqa: S311  - repeatable by design
         self.pattern = re.compile(fault.path) if _is_pattern(fault.path) else None
 
-    def hits_request(self, method: str, url: str) -> bool:
+    def hits_request(self, method: str, url: str, prefer: str) -> bool:
         fault = self.fault
         if fault.method and fault.method.upper() != method:
             return False
         if fault.path not in url and not (self.pattern and self.pattern.search(url)):
+            return False
+        size = PAGE_SIZE.search(prefer)
+        if size and int(size[1]) <= fault.over_rows:
             return False
         self.seen += 1
         if self.seen <= fault.skip or (fault.count is not None and self.hits >= fault.count):
@@ -143,27 +180,40 @@ def _is_pattern(text: str) -> bool:
     return bool(text)
 
 
+class Connections(Protocol):
+    """What can be done to the connections of clients."""
+
+    def abort(self, client: tuple[str, int], *, reset: bool = False) -> None:
+        """Close the connection of a client's address."""
+
+    async def leave(self, seconds: float) -> None:
+        """Close all connections, and refuse new ones for a while."""
+
+
 class FaultLayer:
     """Logs every request, and does to it what was ordered.
 
     Args:
         app: the service within.
         clock: the service's, for the header `Date`.
-        abort: closes the connection of a client's address.
+        connections: what cuts them.
         commit: commits a transaction by its number.
+        expire_tokens: lets every access token have expired.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         clock: Clock,
-        abort: Callable[[tuple[str, int]], None],
+        connections: Connections,
         commit: Callable[[int], None],
+        expire_tokens: Callable[[], None],
     ) -> None:
         self.app = app
         self.clock = clock
-        self.abort = abort
+        self.connections = connections
         self.commit = commit
+        self.expire_tokens = expire_tokens
         self.orders: list[_Order] = []
         self.log: list[dict[str, Any]] = []
 
@@ -179,11 +229,15 @@ class FaultLayer:
         query = scope["query_string"].decode("latin-1")
         url = f"{scope['path']}?{unquote(query)}" if query else scope["path"]
         entry = self._entry(scope, query)
-        order = next((o for o in self.orders if o.hits_request(scope["method"], url)), None)
+        prefer = entry["headers"].get("prefer", "")
+        hit = (order for order in self.orders if order.hits_request(scope["method"], url, prefer))
+        order = next(hit, None)
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry["status"] = message["status"]
+                entry["answered_at"] = time.monotonic()
+                entry["retry_after"] = dict(message["headers"]).get(b"retry-after", b"").decode()
                 date = format_datetime(self.clock.now(), usegmt=True).encode()
                 message = {**message, "headers": [*message["headers"], (b"date", date)]}
             else:
@@ -194,6 +248,7 @@ class FaultLayer:
             await self.app(scope, receive, counted)
         else:
             entry["fault"] = True
+            entry["order"] = self.orders.index(order)
             await self._spoil(order.fault, scope, receive, counted)
 
     def _entry(self, scope: Scope, query: str) -> dict[str, Any]:
@@ -207,8 +262,11 @@ class FaultLayer:
             "cookie": "cookie" in headers,
             "authorization": "authorization" in headers,
             "status": 0,
+            "answered_at": None,
+            "retry_after": "",
             "bytes": 0,
             "fault": False,
+            "order": None,
         }
         if len(self.log) < LONGEST_LOG:
             self.log.append(entry)
@@ -219,26 +277,31 @@ class FaultLayer:
             self.commit(fault.commit)
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
-        if fault.drop:
-            self.abort(scope["client"])
+        if fault.away_ms:
+            await self.connections.leave(fault.away_ms / 1000)
             return
+        if fault.drop or fault.reset:
+            self.connections.abort(scope["client"], reset=fault.reset)
+            return
+        if fault.expire_tokens:
+            self.expire_tokens()
         if fault.echo:
             body = await _echo(scope, receive)
             await _send(send, 400, [(b"content-type", b"application/json")], body)
             return
-        if (answer := fault.answer()) is not None:
+        if (answer := fault.answer(self.clock.now())) is not None:
             status, headers, body = answer
             await _send(send, status, list(_raw(headers, len(body))), body)
             return
         if fault.empty_page:
             scope["sandbox.empty_page"] = True
-        if not (fault.truncate or fault.repeat_next_link or fault.relative_next_link):
+        if fault.truncate or fault.touches_body:
+            await self._rewrite(fault, scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
-        await self._rewrite(fault, scope, receive, send)
 
     async def _rewrite(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        if not fault.truncate:
+        if fault.repeat_next_link or fault.relative_next_link:
             kept = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
             scope = {**scope, "headers": kept}
         start: Message = {}
@@ -252,47 +315,30 @@ class FaultLayer:
                 body += message.get("body", b"")
 
         await self.app(scope, receive, collect)
-        headers = list(start["headers"])
         if fault.truncate:
-            await send({**start, "headers": headers})
-            await send(
-                {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
-            )
+            await send(start)
+            half = body[: len(body) // 2]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
             return
-        own = _url(scope).encode()
-        if fault.repeat_next_link:
-            body = NEXT_LINK.sub(lambda match: match[1] + own + match[3], body)
-        if fault.relative_next_link:
-            body = NEXT_LINK.sub(_relative, body)
-        headers = [header for header in headers if header[0] != b"content-length"]
+        body = bodies.rewritten(fault, scope, body)
+        headers = [header for header in start["headers"] if header[0] != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
-        await _send(send, start["status"], headers, body)
+        if not fault.dribble_ms:
+            await _send(send, start["status"], headers, body)
+            return
+        await send({**start, "headers": headers})
+        for piece in bodies.pieces(body):
+            await asyncio.sleep(fault.dribble_ms / 1000)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _echo(scope: Scope, receive: Receive) -> bytes:
     """An error that repeats its request: in the words of the service, and of the sign-in host."""
-    said = [f"{name.decode()}: {value.decode('latin-1')}" for name, value in scope["headers"]]
-    more = True
-    while more:
-        message = await receive()
-        content = message.get("body", b"").decode("latin-1")
-        said += [content, unquote(content.replace("+", " "))]
-        more = message.get("more_body", False)
-    words = f"AADSTS9002313: Invalid request: {' '.join(said)}"
+    words = f"AADSTS9002313: Invalid request: {await bodies.repeated(scope, receive)}"
     if scope["path"].startswith("/api/data/"):
         return _error("0x80048d19", words)
     return msgspec.json.encode({"error": "invalid_request", "error_description": words})
-
-
-def _relative(match: re.Match[bytes]) -> bytes:
-    return match[1] + re.sub(rb"^.*?/api/data/v[\d.]+/", b"", match[2]) + match[3]
-
-
-def _url(scope: Scope) -> str:
-    host = dict(scope["headers"]).get(b"host", b"").decode()
-    query = scope["query_string"].decode("latin-1")
-    path = scope["raw_path"].decode("latin-1").partition("?")[0]
-    return f"{scope['scheme']}://{host}{path}" + (f"?{query}" if query else "")
 
 
 def _raw(headers: dict[str, str], length: int) -> list[tuple[bytes, bytes]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
+import struct
 from typing import TYPE_CHECKING, ClassVar
 
 import uvicorn
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
+
+
+BACKLOG = 512
+# A connection that is closed with no time to linger is reset.
+NO_TIME = struct.pack("ii", 1, 0)
 
 
 class Connection(H11Protocol):
@@ -36,11 +43,25 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
 
-def abort(client: tuple[str, int]) -> None:
-    """Close a client's connection at once."""
+def abort(client: tuple[str, int], *, reset: bool = False) -> None:
+    """Close a client's connection at once.
+
+    Args:
+        client: its address.
+        reset: as a machine does that knows nothing of the connection (RFC 9293, section 3.5.2).
+    """
     transport = Connection.open.get(tuple(client))  # type: ignore[arg-type]
     if transport is not None:
+        if reset:
+            socket_of = transport.get_extra_info("socket")
+            socket_of.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_TIME)
         transport.abort()
+
+
+async def leave(seconds: float) -> None:
+    """Cut all connections, and refuse new ones for a while, as a server does that starts anew."""
+    for server in list(Server.running):
+        await server.leave(seconds)
 
 
 class Server(uvicorn.Server):
@@ -51,14 +72,36 @@ class Server(uvicorn.Server):
         ready: called once, when requests are answered.
     """
 
+    running: ClassVar[list[Server]] = []
+
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self.running.append(self)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the sockets, and say so."""
         await super().startup(sockets)
         self._ready()
+
+    async def leave(self, seconds: float) -> None:
+        """Serve nobody for a while."""
+        served, self.servers = self.servers, []
+        # A socket that does not listen keeps its port.
+        sockets = [server.sockets[0].dup() for server in served]
+        for server, listening in zip(served, sockets, strict=True):
+            server.close()
+            listening.shutdown(socket.SHUT_RDWR)
+        for transport in list(Connection.open.values()):
+            transport.abort()
+        await asyncio.sleep(seconds)
+        protocol = functools.partial(
+            Connection, self.config, self.server_state, self.lifespan.state
+        )
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            again = await loop.create_server(protocol, sock=listening, backlog=BACKLOG)
+            self.servers.append(again)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -75,12 +118,19 @@ class Server(uvicorn.Server):
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket to serve on; port 0 takes a free one."""
-    # With the protocol named, asyncio switches the delay of small packets off.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
-    listening.listen(512)
+    with _bound(host, port) as found:
+        # Named, the port stays the socket's when it does not listen.
+        listening = _bound(host, found.getsockname()[1])
+    listening.listen(BACKLOG)
     return listening
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    # With the protocol named, asyncio switches the delay of small packets off.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound
 
 
 def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from sandbox.client import PROJECT, SandboxError, running
-
-if TYPE_CHECKING:
-    from tests.sandbox.api import Api
+from tests.sandbox.api import Api
 
 
 def test_status_with_headers_and_body(api: Api) -> None:
@@ -41,6 +39,19 @@ def test_throttling(api: Api, kind: str, code: str, words: str) -> None:
     assert words in response.json()["error"]["message"]
 
 
+def test_throttling_that_does_not_say_how_long(api: Api) -> None:
+    api.sandbox.fault("accounts", throttle="requests", retry_after="")
+    response = api.get("accounts")
+    assert response.status_code == 429
+    assert "Retry-After" not in response.headers
+
+
+def test_how_long_to_wait_is_told_as_a_date_of_the_services_clock(api: Api) -> None:
+    api.sandbox.configure(clock="2031-05-06T07:08:09+00:00")
+    api.sandbox.fault("accounts", status=503, retry_after="51", retry_after_is_date=True)
+    assert api.get("accounts").headers["Retry-After"] == "Tue, 06 May 2031 07:09:00 GMT"
+
+
 def test_an_answer_that_repeats_the_request(api: Api) -> None:
     api.sandbox.fault("contacts", echo=True)
     response = api.get("contacts")
@@ -62,6 +73,14 @@ def test_which_requests_are_hit(api: Api) -> None:
     api.sandbox.clear_faults()
     api.sandbox.fault("tasks", status=502, count=None, probability=0.5, seed=4)
     assert drawn == [api.get("tasks?$top=1").status_code for _ in range(30)]
+    assert api.sandbox.hits() == [drawn.count(502)]
+
+
+def test_only_requests_for_larger_pages_are_hit(api: Api) -> None:
+    api.sandbox.fault("accounts", status=504, over_rows=10, count=None)
+    sizes = ("odata.maxpagesize=11", "odata.maxpagesize=10,odata.track-changes", "")
+    statuses = [api.get("accounts", prefer=size).status_code for size in sizes]
+    assert statuses == [504, 200, 504]
 
 
 def test_token_endpoint_can_fail_too(api: Api) -> None:
@@ -75,6 +94,70 @@ def test_dropped_connection(api: Api) -> None:
     with pytest.raises(requests.ConnectionError):
         api.get("contacts")
     assert api.get("contacts").status_code == 200
+
+
+def test_reset_connection(api: Api) -> None:
+    api.sandbox.fault("contacts", reset=True)
+    with pytest.raises(requests.ConnectionError, match="reset by peer"):
+        api.get("contacts")
+    assert api.get("contacts").status_code == 200
+
+
+def test_a_server_that_is_away() -> None:
+    # A sandbox of its own: while it is away, nobody is served.
+    with running(rows=10) as sandbox:
+        api = Api(sandbox)
+        sandbox.fault("contacts", away_ms=600_000)
+        with pytest.raises(requests.ConnectionError):
+            api.get("contacts")
+        with pytest.raises(requests.ConnectionError, match="refused"):
+            api.get("contacts")
+
+
+def test_a_server_that_comes_back() -> None:
+    with running(rows=10) as sandbox:
+        api = Api(sandbox)
+        sandbox.fault("contacts", away_ms=50)
+        answers = []
+        while not answers:
+            with contextlib.suppress(requests.ConnectionError):
+                answers.append(api.get("contacts").status_code)
+        assert answers == [200]
+        assert sandbox.hits() == [1]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_body_whose_end_is_missing(api: Api, encoding: str) -> None:
+    whole = len(api.get("contacts", Accept_Encoding="identity").content)
+    api.sandbox.fault("contacts", cut=True)
+    response = api.get("contacts", Accept_Encoding=encoding)
+    assert response.status_code == 200
+    assert 0 < len(response.content) < whole
+
+
+def test_a_body_that_is_spoilt(api: Api) -> None:
+    api.sandbox.fault("contacts", garble=True, count=2)
+    with pytest.raises(requests.exceptions.ContentDecodingError):
+        api.get("contacts", Accept_Encoding="gzip")
+    spoilt = api.get("contacts", Accept_Encoding="identity").content
+    whole = api.get("contacts", Accept_Encoding="identity").content
+    assert len(spoilt) == len(whole)
+    with pytest.raises(ValueError, match="'utf-8' codec"):
+        spoilt.decode()
+
+
+def test_a_body_that_comes_in_drops(api: Api) -> None:
+    whole = api.read("contacts")
+    api.sandbox.fault("contacts", dribble_ms=1)
+    assert api.read("contacts") == whole
+
+
+def test_tokens_that_expire_in_the_middle_of_a_run(api: Api) -> None:
+    assert api.get("contacts?$top=1").status_code == 200
+    api.sandbox.fault("contacts", expire_tokens=True)
+    assert api.get("contacts?$top=1").status_code == 401
+    api.sign_in()
+    assert api.get("contacts?$top=1").status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -141,7 +224,18 @@ def test_log_of_requests(api: Api) -> None:
     assert first["cookie"] is False
     assert first["status"] == 200
     assert first["bytes"] > 0
+    assert first["at"] < first["answered_at"] < second["at"]
+    assert (first["fault"], first["order"], first["retry_after"]) == (False, None, "")
     assert (second["status"], second["cookie"]) == (404, True)
+
+
+def test_the_log_tells_which_fault_hit_a_request(api: Api) -> None:
+    api.sandbox.fault("accounts", status=500)
+    api.sandbox.fault("contacts", throttle="requests", retry_after="3")
+    api.sandbox.clear_requests()
+    api.get("contacts")
+    (request,) = api.sandbox.requests()
+    assert (request["fault"], request["order"], request["retry_after"]) == (True, 1, "3")
 
 
 def test_slow_pages_do_not_hold_each_other_up(api: Api) -> None:
