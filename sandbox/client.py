@@ -122,6 +122,20 @@ class Sandbox:
         """Take a column from a table."""
         self.ask("DELETE", f"columns/{quote(table)}/{quote(column)}")
 
+    def relabel_column(self, table: str, column: str, english: str, german: str) -> None:
+        """Give a column another display name in each language."""
+        order = {"english": english, "german": german}
+        self.ask("PUT", f"labels/{quote(table)}/{quote(column)}", order)
+
+    def add_option(self, table: str, column: str, value: int, english: str, german: str) -> None:
+        """Give a choice one more value."""
+        order = {"value": value, "english": english, "german": german}
+        self.ask("POST", f"options/{quote(table)}/{quote(column)}", order)
+
+    def add_table(self, table: str) -> None:
+        """Add a table with an id, a name and the usual stamps, and no rows."""
+        self.ask("POST", f"tables/{quote(table)}")
+
     def drop_table(self, table: str) -> None:
         """Take a table from the organisation."""
         self.ask("DELETE", f"tables/{quote(table)}")
@@ -153,6 +167,11 @@ class Sandbox:
         """Order a fault; the arguments are the attributes of `sandbox.faults.Fault`."""
         self.ask("POST", "faults", {"path": path, **what})
 
+    def hits(self) -> list[int]:
+        """How many requests each fault has hit, in the order in which they were ordered."""
+        found: list[int] = self.ask("GET", "faults")
+        return found
+
     def clear_faults(self) -> None:
         """Take back all faults."""
         self.ask("DELETE", "faults")
@@ -164,6 +183,10 @@ class Sandbox:
     def expire_delta_tokens(self) -> None:
         """Let every delta token have expired: 0x80044352."""
         self.ask("POST", "deltas/expire")
+
+    def expire_version_stamps(self) -> None:
+        """Let every stamp of `RetrieveMetadataChanges` have expired: 0x80044352."""
+        self.ask("POST", "stamps/expire")
 
     def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
         """Refuse a refresh token, because it is `revoked`, `inactive` or `expired`."""
@@ -222,8 +245,9 @@ class Sandbox:
     def configure(self, **switches: Any) -> Row:
         """Set switches: the attributes of `sandbox.service.Switches`, and `token_lifetime`,
         `single_use_refresh_tokens`, `resource`, `device_code_lifetime`, `device_code_interval`,
-        `clock` (a moment to stand still at), `clock_offset` (seconds to be ahead),
-        `delta_token_days`, `delta_links`, `delta_links_beside_annotations`.
+        `user_language` (1033 or 1031), `clock` (a moment to stand still at), `clock_offset`
+        (seconds to be ahead), `delta_token_days`, `stamp_days`, `delta_links`,
+        `delta_links_beside_annotations`.
 
         Returns:
             What they were before, to be set again.

@@ -57,10 +57,14 @@ class Control:
             self._route("/sandbox/columns/{table}/{column}", "POST", self._add_column),
             self._route("/sandbox/columns/{table}/{column}", "PATCH", self._retype_column),
             self._route("/sandbox/columns/{table}/{column}", "DELETE", self._drop_column),
+            self._route("/sandbox/labels/{table}/{column}", "PUT", self._relabel_column),
+            self._route("/sandbox/options/{table}/{column}", "POST", self._add_option),
+            self._route("/sandbox/tables/{table}", "POST", self._add_table),
             self._route("/sandbox/tables/{table}", "PATCH", self._track_changes),
             self._route("/sandbox/tables/{table}", "DELETE", self._drop_table),
             self._route("/sandbox/requests", "GET", self._requests),
             self._route("/sandbox/requests", "DELETE", self._clear_requests),
+            self._route("/sandbox/faults", "GET", self._hits),
             self._route("/sandbox/faults", "POST", self._fault),
             self._route("/sandbox/faults", "DELETE", self._clear_faults),
             self._route("/sandbox/tokens/expire", "POST", self._expire),
@@ -70,6 +74,7 @@ class Control:
             self._route("/sandbox/federations", "POST", self._trust),
             self._route("/sandbox/devices", "POST", self._decide),
             self._route("/sandbox/deltas/expire", "POST", self._expire_deltas),
+            self._route("/sandbox/stamps/expire", "POST", self._expire_stamps),
             self._route("/sandbox/configure", "POST", self._configure),
         ]
 
@@ -151,6 +156,20 @@ class Control:
         self.customizer.drop_column(**request.path_params)
         return {}
 
+    async def _relabel_column(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, str])
+        self.customizer.relabel_column(**request.path_params, **order)
+        return {}
+
+    async def _add_option(self, request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, Any])
+        self.customizer.add_option(**request.path_params, **order)
+        return {}
+
+    async def _add_table(self, request: Request) -> object:
+        self.customizer.add_table(request.path_params["table"])
+        return {}
+
     async def _track_changes(self, request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=dict[str, bool])
         self.customizer.track_changes(request.path_params["table"], on=order["change_tracking"])
@@ -170,6 +189,9 @@ class Control:
     async def _fault(self, request: Request) -> object:
         self._faults.order(msgspec.json.decode(await request.body(), type=Fault))
         return {}
+
+    async def _hits(self, _request: Request) -> object:
+        return [order.hits for order in self._faults.orders]
 
     async def _clear_faults(self, _request: Request) -> object:
         self._faults.orders.clear()
@@ -211,6 +233,10 @@ class Control:
         self.service.changes.expire()
         return {}
 
+    async def _expire_stamps(self, _request: Request) -> object:
+        self.service.metadata_changes.expire()
+        return {}
+
     async def _configure(self, request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=dict[str, Any])
         authority, switches = self.service.authority, self.service.switches
@@ -221,9 +247,11 @@ class Control:
             "resource": (authority, "resource"),
             "device_code_lifetime": (authority.sign_ins, "device_code_lifetime"),
             "device_code_interval": (authority.sign_ins, "device_code_interval"),
+            "user_language": (self.service.model, "user_language"),
             "clock": (self.service.clock, "stands_at"),
             "clock_offset": (self.service.clock, "offset"),
             "delta_token_days": (changes, "days"),
+            "stamp_days": (self.service.metadata_changes, "days"),
             "delta_links": (changes, "delta_links"),
             "delta_links_beside_annotations": (changes, "delta_links_beside_annotations"),
             **{each.name: (switches, each.name) for each in fields(switches)},

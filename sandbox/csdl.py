@@ -6,6 +6,7 @@ import gzip
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from sandbox.invented_metadata import described
 from sandbox.model import Column, Kind, Model, Table
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ METADATA_SETS = frozenset(
         "RelationshipDefinitions",
     }
 )
+# The namespace of Dataverse's documents: what they do not tell of the tables is invented.
+DATAVERSE = "Microsoft.Dynamics.CRM"
 GZIP = b"\x1f\x8b"
 # For each Edm type the kind of column it makes, and the recipe for its values.
 TYPES = {
@@ -74,6 +77,8 @@ class _Document:
 
     def model(self) -> Model:
         tables = [self._table(each) for each in self.sets if each.get("Name") not in METADATA_SETS]
+        if self.namespace == DATAVERSE:
+            tables = [described(table) for table in tables]
         return Model(self.namespace, self.alias, tuple(tables), self.text, self.container)
 
     def _line(self, element: ET.Element) -> list[ET.Element]:

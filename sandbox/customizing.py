@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.errors import bad_query, no_such_table, unknown_property
-from sandbox.model import EXACT_TEXT, INTEGERS, Column, Kind
+from sandbox.model import EDM_TYPES, EXACT_TEXT, INTEGERS, Column, Kind, Label, Option, Table
 from sandbox.store import declaration, quoted
 
 if TYPE_CHECKING:
     from sandbox.changes import ChangeTracking
-    from sandbox.model import Model, Table
+    from sandbox.model import Model
     from sandbox.store import Store
 
 KINDS = {
@@ -82,6 +82,60 @@ class Customizer:
         self.store.change(found, [(sql, ()) for sql in statements])
         self._replace(found, tuple(new if each is old else each for each in found.columns))
 
+    def relabel_column(self, table: str, column: str, english: str, german: str) -> None:
+        """Give a column another display name."""
+        found = self._table(table)
+        old = self._column(found, column)
+        self._exchange(found, old, replace(old, label=Label(english, german)))
+
+    def add_option(self, table: str, column: str, value: int, english: str, german: str) -> None:
+        """Give a choice one more value."""
+        found = self._table(table)
+        old = self._column(found, column)
+        if old.options is None:
+            message = f"{table}.{column} is no choice."
+            raise bad_query(message)
+        options = (*old.options.options, Option(value, Label(english, german)))
+        self._exchange(found, old, replace(old, options=replace(old.options, options=options)))
+
+    def add_table(self, table: str) -> None:
+        """Add a table, which has no rows."""
+        if self.model.document is not None or table in self.model.by_name:
+            message = f"An entity with the specified name {table} already exists."
+            raise bad_query(message)
+        kinds = {
+            f"{table}id": Kind.UNIQUE_IDENTIFIER,
+            "name": Kind.STRING,
+            "createdon": Kind.DATETIME,
+            "modifiedon": Kind.DATETIME,
+            "versionnumber": Kind.BIGINT,
+        }
+        stamps = {"createdon": "created", "modifiedon": "modified", "versionnumber": "version"}
+        made = Table(
+            name=table,
+            set_name=f"{table}s",
+            columns=tuple(
+                Column(
+                    name,
+                    kind,
+                    name,
+                    EDM_TYPES[kind],
+                    values=stamps.get(name, ""),
+                    computed=name in stamps,
+                )
+                for name, kind in kinds.items()
+            ),
+            key=(f"{table}id",),
+            primary_id=f"{table}id",
+            primary_name="name",
+            schema_name=table,
+            custom=True,
+            label=Label(table, table),
+            plural=Label(f"{table}s", f"{table}s"),
+        )
+        self.store.add(made)
+        self.model.add(made)
+
     def drop_table(self, table: str) -> None:
         """Remove a table."""
         found = self._table(table)
@@ -103,10 +157,19 @@ class Customizer:
             raise bad_query(message)
         return table
 
-    def _plain_column(self, table: Table, name: str) -> Column:
+    def _column(self, table: Table, name: str) -> Column:
         column = table.by_property.get(name)
         if column is None or column.kind is Kind.STREAM:
             raise unknown_property(name, f"{self.model.namespace}.{table.name}")
+        return column
+
+    def _exchange(self, table: Table, old: Column, new: Column) -> None:
+        """Put a column in the place of another, without a change of the rows."""
+        columns = tuple(new if each is old else each for each in table.columns)
+        self.model.replace(table.name, replace(table, columns=columns))
+
+    def _plain_column(self, table: Table, name: str) -> Column:
+        column = self._column(table, name)
         if name in {*table.key, table.primary_id, table.primary_name} or column.is_polymorphic:
             message = f"The sandbox cannot change {table.name}.{name}, which rows are told by."
             raise bad_query(message)

@@ -61,16 +61,19 @@ class Definitions:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._version = 0
+        self._version = (0, 0)
         self._tables: dict[str, Json] = {}
-        self._attributes: dict[tuple[int, str], list[Json]] = {}
+        self._attributes: dict[tuple[int, int, str], list[Json]] = {}
 
     @property
     def tables(self) -> dict[str, Json]:
         """What is said of each table, by logical name."""
-        if self._version != self.model.version:
-            self._version = self.model.version
-            self._tables = {table.name: descriptions.entity(table) for table in self.model.tables}
+        version, user = self.model.version, self.model.user_language
+        if self._version != (version, user):
+            self._version = (version, user)
+            self._tables = {
+                table.name: descriptions.entity(table, user) for table in self.model.tables
+            }
         return self._tables
 
     def knows(self, path: str) -> bool:
@@ -115,11 +118,11 @@ class Definitions:
             raise unknown_segment(rest.strip("/"))
         name, key, cast = match.groups()
         if name in RELATED:
-            rows = self._related(name, table)
+            rows = self.related(name, table)
             return self._collection(rows, "OneToManyRelationshipMetadata", context, given)
         if name != "Attributes":
             raise unknown_segment(name)
-        rows = self._attributes_of(table)
+        rows = self.columns(table)
         if cast:
             rows = [row for row in rows if row["@odata.type"].endswith(f".{cast}")]
         kind = cast or "AttributeMetadata"
@@ -132,20 +135,22 @@ class Definitions:
         found = self._shaped(chosen, kind, given)[0]
         return msgspec.json.encode({"@odata.context": f"{context}/$entity", **found})
 
-    def _attributes_of(self, table: Table) -> list[Json]:
-        name = (self.model.version, table.name)
+    def columns(self, table: Table) -> list[Json]:
+        """What is said of each column of a table."""
+        user = self.model.user_language
+        name = (self.model.version, user, table.name)
         if name not in self._attributes:
             self._attributes[name] = [
                 *(
-                    descriptions.attribute(table, column) | descriptions.details(column)
+                    descriptions.attribute(table, column, user) | descriptions.details(column, user)
                     for column in table.columns
                     if column.kind is not Kind.STREAM
                 ),
-                *descriptions.shadows(table),
+                *descriptions.shadows(table, user),
             ]
         return self._attributes[name]
 
-    def _related(self, name: str, table: Table) -> list[Json]:
+    def related(self, name: str, table: Table) -> list[Json]:
         """Relationships; there are no alternate keys, and none of N:N beside their tables."""
         if name == "ManyToOneRelationships":
             return descriptions.relationships(self.model, table)
@@ -165,7 +170,10 @@ class Definitions:
             for column in table.columns
             if column.options and column.options.is_global
         }
-        rows = [descriptions.option_set(each, Kind.PICKLIST) for each in found.values()]
+        rows = [
+            descriptions.option_set(each, Kind.PICKLIST, self.model.user_language)
+            for each in found.values()
+        ]
         if key is None:
             return self._collection(rows, "OptionSetMetadata", context, given)
         wanted = key.removeprefix("Name=").strip("'")
@@ -212,9 +220,7 @@ class Definitions:
                 continue
             table = self.model.by_name[row["LogicalName"]]
             if name == "Attributes":
-                result[name] = self._shaped(
-                    self._attributes_of(table), "AttributeMetadata", options
-                )
+                result[name] = self._shaped(self.columns(table), "AttributeMetadata", options)
             else:
-                result[name] = self._shaped(self._related(name, table), name, options)
+                result[name] = self._shaped(self.related(name, table), name, options)
         return result

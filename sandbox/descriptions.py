@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sandbox.model import LOOKUPS, Kind, Label
+from sandbox.model import ENGLISH, GERMAN, LOOKUPS, Kind, Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sandbox.model import Column, Model, OptionSet, Table
 
 Json = dict[str, Any]
-ENGLISH, GERMAN = 1033, 1031
 PLACEHOLDER_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 OPTION_SETS = frozenset({"OptionSet", "GlobalOptionSet"})
 VIRTUAL = frozenset(
@@ -36,8 +35,8 @@ def identifier(*names: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(names)))
 
 
-def label(text: Label, *names: str) -> Json:
-    """A label in both languages; the user's is English."""
+def label(text: Label, user: int, *names: str) -> Json:
+    """A label in both languages, and in the user's."""
     if not text.english:
         return {"LocalizedLabels": [], "UserLocalizedLabel": None}
     both = [
@@ -50,7 +49,7 @@ def label(text: Label, *names: str) -> Json:
         }
         for words, language in ((text.english, ENGLISH), (text.german, GERMAN))
     ]
-    return {"LocalizedLabels": both, "UserLocalizedLabel": both[0]}
+    return {"LocalizedLabels": both, "UserLocalizedLabel": both[user == GERMAN]}
 
 
 def managed(value: bool, name: str) -> Json:  # noqa: FBT001  - the value is all there is
@@ -58,7 +57,7 @@ def managed(value: bool, name: str) -> Json:  # noqa: FBT001  - the value is all
     return {"Value": value, "CanBeChanged": False, "ManagedPropertyLogicalName": name}
 
 
-def entity(table: Table) -> Json:
+def entity(table: Table, user: int) -> Json:
     """A row of `EntityDefinitions`."""
     virtual = table.table_type == "Virtual"
     name = table.name
@@ -91,21 +90,21 @@ def entity(table: Table) -> Json:
         "IsCustomizable": managed(table.custom, "iscustomizable"),
         "OwnershipType": table.ownership,
         "TableType": table.table_type,
-        "DisplayName": label(table.label, name, "name"),
-        "DisplayCollectionName": label(table.plural, name, "plural"),
-        "Description": label(Label(table.description, table.description), name, "text"),
+        "DisplayName": label(table.label, user, name, "name"),
+        "DisplayCollectionName": label(table.plural, user, name, "plural"),
+        "Description": label(Label(table.description, table.description), user, name, "text"),
     }
 
 
-def option_set(found: OptionSet, kind: Kind) -> Json:
+def option_set(found: OptionSet, kind: Kind, user: int) -> Json:
     """The options of a choice, or the two of a yes/no column."""
     types = {Kind.STATE: "State", Kind.STATUS: "Status", Kind.BOOLEAN: "Boolean"}
     options = []
     for option in found.options:
         described = {
             "Value": option.value,
-            "Label": label(option.label, found.name, str(option.value)),
-            "Description": label(Label("", "")),
+            "Label": label(option.label, user, found.name, str(option.value)),
+            "Description": label(Label("", ""), user),
             "Color": None,
             "IsManaged": not found.is_global,
             "ExternalValue": "",
@@ -123,7 +122,7 @@ def option_set(found: OptionSet, kind: Kind) -> Json:
         "IsGlobal": found.is_global,
         "IsCustomOptionSet": found.name.startswith("new_"),
         "OptionSetType": types.get(kind, "Picklist"),
-        "DisplayName": label(Label(found.name, found.name), found.name),
+        "DisplayName": label(Label(found.name, found.name), user, found.name),
     }
     if kind is Kind.BOOLEAN:
         return head | {"FalseOption": options[0], "TrueOption": options[1]}
@@ -135,7 +134,7 @@ def cast(column: Column) -> str:
     return CASTS.get(column.kind, column.kind.removesuffix("Type")) + SUFFIX
 
 
-def attribute(table: Table, column: Column) -> Json:
+def attribute(table: Table, column: Column, user: int) -> Json:
     """The properties that all columns have."""
     kind = column.kind
     name = column.name
@@ -167,14 +166,14 @@ def attribute(table: Table, column: Column) -> Json:
             "CanBeChanged": True,
             "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings",
         },
-        "DisplayName": label(column.label, table.name, name, "name"),
+        "DisplayName": label(column.label, user, table.name, name, "name"),
         "Description": label(
-            Label(column.description, column.description), table.name, name, "text"
+            Label(column.description, column.description), user, table.name, name, "text"
         ),
     }
 
 
-def details(column: Column) -> Json:
+def details(column: Column, user: int) -> Json:
     """The properties of a column's own kind; option sets are there only when expanded."""
     kind = column.kind
     if kind in {Kind.STRING, Kind.MEMO}:
@@ -187,7 +186,7 @@ def details(column: Column) -> Json:
     if kind in LOOKUPS:
         return {"Targets": list(column.targets), "Format": "None"}
     if column.options is not None:
-        options = option_set(column.options, kind)
+        options = option_set(column.options, kind, user)
         default = {"DefaultValue": False} if kind is Kind.BOOLEAN else {"DefaultFormValue": -1}
         shared = options if column.options.is_global else None
         return {**default, "OptionSet": options, "GlobalOptionSet": shared}
@@ -217,12 +216,12 @@ def _limits(column: Column) -> Json:
     return {"MaxSizeInKB": 32768} if kind in {Kind.FILE, Kind.IMAGE} else {}
 
 
-def shadows(table: Table) -> Iterator[Json]:
+def shadows(table: Table, user: int) -> Iterator[Json]:
     """The columns that only hold the label or name of another: not in the CSDL document."""
     for column in table.columns:
         if column.options is None and column.kind not in LOOKUPS:
             continue
-        described = attribute(table, column)
+        described = attribute(table, column, user)
         name = f"{column.name}name"
         lookup = column.kind in LOOKUPS
         yield described | {
@@ -238,7 +237,7 @@ def shadows(table: Table) -> Iterator[Json]:
             "IsValidODataAttribute": False,
             "IsPrimaryId": False,
             "IsPrimaryName": False,
-            "DisplayName": label(Label("", "")),
+            "DisplayName": label(Label("", ""), user),
         }
 
 

@@ -43,6 +43,12 @@ def unknown_segment(segment: str) -> ServiceError:
     return ServiceError(404, QUERY_ERROR, f"Resource not found for the segment '{segment}'.")
 
 
+def no_metadata_changes(status: int) -> ServiceError:
+    """A function that the service does not have, refused with one status or another."""
+    message = "Resource not found for the segment 'RetrieveMetadataChanges'."
+    return ServiceError(status, QUERY_ERROR, message)
+
+
 def wrong_method(method: str, path: str) -> ServiceError:
     """A method that the resource does not have."""
     message = f"No HTTP resource was found that matches the request '{method} {path}'."

@@ -6,10 +6,12 @@ The words are those of Dataverse: a table has a logical name (`account`), an ent
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
+
+ENGLISH, GERMAN = 1033, 1031
 
 
 class Label(NamedTuple):
@@ -17,6 +19,10 @@ class Label(NamedTuple):
 
     english: str
     german: str
+
+    def of(self, language: int) -> str:
+        """The text in a language."""
+        return self.german if language == GERMAN else self.english
 
 
 NO_LABEL = Label("", "")
@@ -206,6 +212,9 @@ class Model:
     Attributes:
         document: the CSDL document, when the service was made from one.
         version: rises with every change.
+        history: by each change's version, the table's name and what it was before, None for one
+            that was not there.
+        user_language: of the user who signs in.
     """
 
     namespace: str
@@ -214,6 +223,8 @@ class Model:
     document: bytes | None = None
     container: str = "System"
     version: int = 107_932_318
+    history: list[tuple[int, str, Table | None]] = field(default_factory=list)
+    user_language: int = ENGLISH
 
     @cached_property
     def by_name(self) -> dict[str, Table]:
@@ -232,9 +243,19 @@ class Model:
             name: the table's logical name.
             *changed: what it is from now on.
         """
+        before = self.by_name.get(name)
         self.tables = tuple(
             each for table in self.tables for each in ((table,) if table.name != name else changed)
         )
+        self._changed(name, before)
+
+    def add(self, table: Table) -> None:
+        """Add a table."""
+        self.tables = (*self.tables, table)
+        self._changed(table.name, None)
+
+    def _changed(self, name: str, before: Table | None) -> None:
         self.version += 1
+        self.history.append((self.version, name, before))
         self.__dict__.pop("by_name", None)
         self.__dict__.pop("by_set", None)

@@ -125,14 +125,16 @@ class Renderer:
                 )
         key = json.dumps(column.property_name, ensure_ascii=False)[:-1]
         named = ((text(f',{key}@{annotation}":'), value) for annotation, value in found)
-        return [f"ifnull({name} || json_quote({value}), '')" for name, value in named]
+        return [
+            f"ifnull({name} || nullif(json_quote({value}), 'null'), '')" for name, value in named
+        ]
 
     def _formatted(  # noqa: PLR0911  - a rule for each kind
         self, table: Table, column: Column
     ) -> str:
         name = quoted(column.property_name)
         options = [
-            (option.value, option.label.english)
+            (option.value, option.label.of(self.model.user_language))
             for option in (column.options.options if column.options else ())
         ]
         if options and column.kind in CHOICES | {Kind.BOOLEAN}:

@@ -19,6 +19,7 @@ from sandbox.changes import ChangeTracking
 from sandbox.clock import Clock
 from sandbox.definitions import Definitions
 from sandbox.errors import ServiceError
+from sandbox.metadata_changes import MetadataChanges
 from sandbox.pages import (
     LARGEST_COUNT,
     SMALLEST_COMPRESSED,
@@ -66,6 +67,7 @@ class Switches:
             service's name and password there: such tokens are accepted too.
         not_a_member: whether the caller has no user in the organisation.
         disabled_user: whether the caller's user is disabled.
+        no_metadata_changes: the status with which `RetrieveMetadataChanges` is refused; 0 for none.
     """
 
     page_delay_ms: int = 0
@@ -77,6 +79,7 @@ class Switches:
     introspection_url: str = ""
     not_a_member: bool = False
     disabled_user: bool = False
+    no_metadata_changes: int = 0
 
 
 def _preferences(header: str) -> Preferences:
@@ -103,6 +106,7 @@ class Service:
         self.clock = Clock()
         self.changes = ChangeTracking(self.pages, self.clock)
         self.definitions = Definitions(model)
+        self.metadata_changes = MetadataChanges(self.definitions, self.clock)
         self.cache = PageCache()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
 
@@ -179,7 +183,7 @@ class Service:
         if self.switches.disabled_user:
             raise errors.disabled_user(self.user)
 
-    async def get(  # noqa: PLR0913  - the parts of a request
+    async def get(  # noqa: PLR0911, PLR0913  - a rule for each path; the parts of a request
         self, path: str, root: str, raw: str, prefer: str, *, gzipped: bool, empty: bool = False
     ) -> Answer:
         """The answer to a GET.
@@ -212,7 +216,17 @@ class Service:
             return await self._kept(
                 ("definitions", root, path, raw), describe, JSON, gzipped=gzipped
             )
+        if self.metadata_changes.knows(path):
+            return await self._metadata_changes(path, root, raw, gzipped=gzipped)
         return await self._rows(path, root, raw, preferences, gzipped=gzipped, empty=empty)
+
+    async def _metadata_changes(self, path: str, root: str, raw: str, *, gzipped: bool) -> Answer:
+        if status := self.switches.no_metadata_changes:
+            raise errors.no_metadata_changes(status)
+        arguments = self.metadata_changes.arguments(path, options(raw))
+        key = ("metadata changes", root, *arguments.items(), self.clock.now().date())
+        work = partial(self.metadata_changes.get, arguments, root)
+        return await self._kept(key, work, JSON, gzipped=gzipped)
 
     async def _rows(  # noqa: PLR0913  - the parts of a request
         self,
@@ -255,7 +269,9 @@ class Service:
             read = self.changes.changes if delta else self.changes.everything
             body = await self._in_thread(partial(read, table, root, raw, preferences, cap))
             return Answer(body, headers=applied)
-        changes = self.store.changes(table)
+        # Annotations show names from other tables.
+        shown = bool(preferences.annotations)
+        changes = self.store.all_changes if shown else self.store.changes(table)
         work = partial(self.pages.page, table, root, raw, preferences, cap, empty=empty)
         answer = await self._kept(
             (root, path, raw, preferences, cap, changes, empty), work, JSON, gzipped=gzipped
@@ -281,7 +297,7 @@ class Service:
         gzipped: bool,
     ) -> Answer:
         """An answer from the cache, or made now and kept, compressed if the caller takes that."""
-        name = (key, gzipped, self.model.version)
+        name = (key, gzipped, self.model.version, self.model.user_language)
         body = self.cache.get(name)
         if body is None:
 

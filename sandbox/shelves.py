@@ -170,7 +170,8 @@ class Shelves:
     ) -> list[bytes]:
         # Annotations show names from other tables.
         changes = self.store.all_changes if annotations else self.store.changes(table)
-        name = (table.name, tuple(c.property_name for c in columns or table.columns), annotations)
+        names = tuple(column.property_name for column in columns or table.columns)
+        name = (table.name, names, annotations, self.renderer.model.user_language)
         shelf = self._shelves.get(name)
         if shelf is None or shelf.changes != changes:
             shelf = self._shelves[name] = Shelf(changes)

@@ -137,6 +137,12 @@ class Store:
                     f"({', '.join(quoted(part) for part in (stamp, *table.row_key))})"
                 )
 
+    def add(self, table: Table) -> None:
+        """Make place for the rows of a new table."""
+        with self.writing, self._writer:
+            self._create(table)
+            self._index(table)
+
     def stored_columns(self, table: Table) -> list[str]:
         """The names of the columns that the database has for a table."""
         names = [column.property_name for column in table.columns if column.kind is not Kind.STREAM]

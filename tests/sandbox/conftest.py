@@ -30,6 +30,7 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
         forbidden_tracking=[],
         delta_links=True,
         delta_links_beside_annotations=True,
+        user_language=1033,
         clock="",
         clock_offset=0,
         token_lifetime=3599,

@@ -133,6 +133,40 @@ def test_only_the_annotations_asked_for(api: Api) -> None:
     assert FORMATTED not in text
 
 
+def test_labels_are_in_the_users_language(api: Api) -> None:
+    prefer = f'odata.include-annotations="{FORMATTED}"'
+
+    def labels() -> set[str]:
+        rows = api.read("accounts?$select=statecode", Prefer=prefer)["value"]
+        return {row[f"statecode@{FORMATTED}"] for row in rows}
+
+    assert labels() == {"Active", "Inactive"}
+    api.sandbox.configure(user_language=1031)
+    assert labels() == {"Aktiv", "Inaktiv"}
+
+
+def test_the_name_of_another_row_is_that_of_today(api: Api) -> None:
+    prefer = f'odata.include-annotations="{FORMATTED}"'
+    path = "teams?$select=_businessunitid_value&$orderby=modifiedon,teamid"
+    place = f"_businessunitid_value@{FORMATTED}"
+    before = api.read(path, Prefer=prefer)["value"][0]
+    key = before["_businessunitid_value"]
+    api.sandbox.update("businessunit", key, {"name": "Renamed"})
+    assert api.read(path, Prefer=prefer)["value"][0][place] == "Renamed"
+    api.sandbox.update("businessunit", key, {"name": before[place]})
+
+
+def test_a_value_without_an_option_has_no_label(api: Api) -> None:
+    row = {"statecode": 0, "statuscode": 4_242}
+    key = api.sandbox.insert("account", [row])[0]["accountid"]
+    prefer = f'odata.include-annotations="{FORMATTED}"'
+    found = api.read(f"accounts({key})?$select=statecode,statuscode", Prefer=prefer)
+    api.sandbox.delete("account", key)
+    assert found["statuscode"] == 4_242
+    assert f"statuscode@{FORMATTED}" not in found
+    assert found[f"statecode@{FORMATTED}"] == "Active"
+
+
 def test_labels_of_several_choices(api: Api) -> None:
     key = api.sandbox.insert("new_project", [{"new_topics": "2,3,8"}])[0]["new_projectid"]
     prefer = 'odata.include-annotations="*"'
