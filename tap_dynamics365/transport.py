@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from typing_extensions import override
+from urllib3.exceptions import ReadTimeoutError
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import TransportError
@@ -21,16 +22,20 @@ from tap_dynamics365.settings.grant import Grant
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.throttling import Throttle
+    from tap_dynamics365.traffic import Traffic
 
 USER_AGENT = f"tap-dynamics365/{__version__}"
 
 
-def session(settings: Settings, throttle: Throttle | None = None) -> requests.Session:
+def session(
+    settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
+) -> requests.Session:
     """Make a session for requests to the service or the sign-in host.
 
     Args:
         settings: The proxy, and how many requests may be under way at once.
         throttle: Holds requests back, up to the last moment before they go out.
+        traffic: Counts them, and what comes back.
 
     Returns:
         A session that goes through the proxy of the settings, or else through that of the
@@ -40,7 +45,7 @@ def session(settings: Settings, throttle: Throttle | None = None) -> requests.Se
     made = _Session()
     adapter: BaseAdapter
     per_thread = settings.grant is Grant.NTLM
-    adapter = (_AdapterPerThread if per_thread else _Adapter)(settings, throttle)
+    adapter = (_AdapterPerThread if per_thread else _Adapter)(settings, throttle, traffic)
     made.mount("https://", adapter)
     made.mount("http://", adapter)
     if settings.proxy_host:
@@ -48,6 +53,17 @@ def session(settings: Settings, throttle: Throttle | None = None) -> requests.Se
         proxy = f"http://{host}:{settings.proxy_port}"
         made.proxies = {"http": proxy, "https": proxy}
     return made
+
+
+def is_late(error: requests.RequestException) -> bool:
+    """Tell whether an answer, or the rest of one, did not come in time.
+
+    Args:
+        error: What was raised.
+    """
+    # Of the rest of one, requests says that the connection was lost.
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError)
 
 
 def reason(error: requests.RequestException) -> str:
@@ -60,7 +76,7 @@ def reason(error: requests.RequestException) -> str:
     Returns:
         One sentence.
     """
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout) or is_late(error):
         return "No answer in time."
     if isinstance(error, requests.exceptions.ProxyError):
         return (
@@ -125,19 +141,23 @@ def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Adapter(HTTPAdapter):
-    """Lets requests go when they may, and tells the proxy, and it alone, who asks.
+    """Lets requests go when they may, counts them, and tells the proxy, and it alone, who asks.
 
     All pass here: tokens, redirects and the steps of a handshake too.
     """
 
-    def __init__(self, settings: Settings, throttle: Throttle | None) -> None:
+    def __init__(
+        self, settings: Settings, throttle: Throttle | None, traffic: Traffic | None
+    ) -> None:
         self._throttle = throttle
+        self._traffic = traffic
         self._proxy_authorization = None
         if settings.proxy_user:
             # RFC 7617, section 2.1: UTF-8, where requests itself knows Latin-1 only.
             pair = f"{settings.proxy_user}:{settings.proxy_password or ''}"
             self._proxy_authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        super().__init__(pool_maxsize=settings.max_parallel_requests)
+        # Those for rows, and one beside them that asks how many there are.
+        super().__init__(pool_maxsize=settings.max_parallel_requests + 1)
 
     @override
     def send(
@@ -145,7 +165,12 @@ class _Adapter(HTTPAdapter):
     ) -> requests.Response:
         if self._throttle is not None:
             self._throttle.wait()
-        return super().send(request, *args, **kwargs)
+        if self._traffic is None:
+            return super().send(request, *args, **kwargs)
+        self._traffic.sent()
+        response = super().send(request, *args, **kwargs)
+        self._traffic.watch(response.raw)
+        return response
 
     @override
     def proxy_headers(self, proxy: str) -> dict[str, str]:
@@ -161,10 +186,13 @@ class _AdapterPerThread(BaseAdapter):
     come.
     """
 
-    def __init__(self, settings: Settings, throttle: Throttle | None) -> None:
+    def __init__(
+        self, settings: Settings, throttle: Throttle | None, traffic: Traffic | None
+    ) -> None:
         super().__init__()
         self._settings = settings
         self._throttle = throttle
+        self._traffic = traffic
         self._local = local()
 
     @override
@@ -172,7 +200,7 @@ class _AdapterPerThread(BaseAdapter):
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         if not hasattr(self._local, "adapter"):
-            self._local.adapter = _Adapter(self._settings, self._throttle)
+            self._local.adapter = _Adapter(self._settings, self._throttle, self._traffic)
         adapter: _Adapter = self._local.adapter
         return adapter.send(request, *args, **kwargs)
 

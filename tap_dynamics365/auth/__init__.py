@@ -11,16 +11,20 @@ from tap_dynamics365.settings.grant import Grant
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.throttling import Throttle
+    from tap_dynamics365.traffic import Traffic
 
 __all__ = ["Authenticator", "authenticator"]
 
 
-def authenticator(settings: Settings, throttle: Throttle | None = None) -> Authenticator:
+def authenticator(
+    settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
+) -> Authenticator:
     """Set up the grant that the settings call for.
 
     Args:
         settings: The checked settings.
         throttle: Holds all requests back, those for tokens too.
+        traffic: Counts them.
 
     Returns:
         What signs each request. Nothing has been sent to the sign-in host yet.
@@ -37,10 +41,10 @@ def authenticator(settings: Settings, throttle: Throttle | None = None) -> Authe
         case Grant.AZURE:
             from tap_dynamics365.auth.azure import AzureAuthenticator  # noqa: PLC0415
 
-            return AzureAuthenticator(settings, throttle)
+            return AzureAuthenticator(settings, throttle, traffic)
         case Grant.REFRESH_TOKEN:
-            return RefreshTokenAuthenticator(settings, throttle)
+            return RefreshTokenAuthenticator(settings, throttle, traffic)
         case Grant.CLIENT_CERTIFICATE | Grant.CLIENT_SECRET:
-            return ClientCredentialsAuthenticator(settings, throttle)
+            return ClientCredentialsAuthenticator(settings, throttle, traffic)
         case _:
             return AccessTokenAuthenticator(settings)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.throttling import Throttle
+    from tap_dynamics365.traffic import Traffic
 
 # Where virtual machines get tokens, and the variables that name the place elsewhere. It is on
 # this machine or next to it, and behind no proxy.
@@ -76,12 +77,16 @@ class AzureAuthenticator(RenewingAuthenticator):
         settings: Those with an Azure credential. `client_id` is that of a user-assigned
             identity.
         throttle: Holds all requests back.
+        traffic: Counts them.
     """
 
-    def __init__(self, settings: Settings, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self, settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
+    ) -> None:
         super().__init__()
         self._settings = settings
         self._throttle = throttle
+        self._traffic = traffic
         parts = urlsplit(settings.service_url)
         self._scope = settings.scope or f"{parts.scheme}://{parts.netloc}/.default"
 
@@ -110,7 +115,7 @@ class AzureAuthenticator(RenewingAuthenticator):
 
     def _through_proxy(self) -> requests.Session:
         """Make a session that goes through the proxy, but for the addresses of managed identity."""
-        session = transport.session(self._settings, self._throttle)
+        session = transport.session(self._settings, self._throttle, self._traffic)
         if session.proxies:
             places = [urlsplit(os.environ.get(name, "")).hostname for name in ENDPOINTS]
             for host in filter(None, [METADATA_HOST, *places]):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.throttling import Throttle
+    from tap_dynamics365.traffic import Traffic
 
 
 class TokenEndpointAuthenticator(RenewingAuthenticator):
@@ -27,15 +28,19 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
     Args:
         settings: Those of the grant.
         throttle: Holds all requests back.
+        traffic: Counts them.
 
     Raises:
         SettingsError: The certificate is not usable.
     """
 
-    def __init__(self, settings: Settings, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self, settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
+    ) -> None:
         super().__init__()
         self._settings = settings
         self._throttle = throttle
+        self._traffic = traffic
         parts = urlsplit(settings.service_url)
         self._resource = f"{parts.scheme}://{parts.netloc}"
         self._client = Client(settings)
@@ -43,7 +48,7 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
     @cached_property
     def endpoint(self) -> TokenEndpoint:
         """The token endpoint: the one of the settings, or else that of the service's tenant."""
-        session = transport.session(self._settings, self._throttle)
+        session = transport.session(self._settings, self._throttle, self._traffic)
         timeout = min(TIMEOUT, self._settings.ws_timeout or TIMEOUT)
         uri = self._settings.token_uri
         if uri is None:
@@ -88,10 +93,13 @@ class RefreshTokenAuthenticator(TokenEndpointAuthenticator):
     Args:
         settings: Those with a refresh token, or with a token store that holds one.
         throttle: Holds all requests back.
+        traffic: Counts them.
     """
 
-    def __init__(self, settings: Settings, throttle: Throttle | None = None) -> None:
-        super().__init__(settings, throttle)
+    def __init__(
+        self, settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
+    ) -> None:
+        super().__init__(settings, throttle, traffic)
         self._refresh_tokens = RefreshTokens(
             settings.refresh_token, settings.token_store, settings.client_id or ""
         )

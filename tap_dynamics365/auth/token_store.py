@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hashlib
 import json
 import os
-import tempfile
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tap_dynamics365 import whole_file
 from tap_dynamics365.errors import SignInError, TokenStoreError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class TokenStore:
 
         lock = FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
         try:
+            self._check()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
@@ -75,7 +77,7 @@ class TokenStore:
             )
             raise SignInError(msg) from None
         except (OSError, NotImplementedError) as error:
-            msg = f"token_store {self.path} can't be locked ({_words(error)})."
+            msg = f"token_store {self.path} can't be locked ({whole_file.words(error)})."
             raise TokenStoreError(msg) from error
         try:
             yield
@@ -92,11 +94,12 @@ class TokenStore:
             TokenStoreError: The file can't be read, or holds something else.
         """
         try:
+            self._check()
             content = self.path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            msg = f"token_store {self.path} can't be read ({_words(error)})."
+            msg = f"token_store {self.path} can't be read ({whole_file.words(error)})."
             raise TokenStoreError(msg) from error
         if not content.strip():
             return None
@@ -123,27 +126,21 @@ class TokenStore:
             TokenStoreError: The file can't be written. The old one is as it was.
         """
         try:
-            self._replace(json.dumps(asdict(token), indent=2) + "\n")
+            self._check()
+            content = json.dumps(asdict(token), indent=2) + "\n"
+            whole_file.write(self.path, content.encode(), mode=0o600)
         except OSError as error:
-            msg = f"token_store {self.path} can't be written ({_words(error)})."
+            msg = f"token_store {self.path} can't be written ({whole_file.words(error)})."
             raise TokenStoreError(msg) from error
 
-    def _replace(self, content: str) -> None:
-        folder = self.path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        # Made with mode 0600, in the same folder: a file can't be moved to another disk at once.
-        number, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.path)  # noqa: PTH105 - next to its namesakes of os
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)  # noqa: PTH108 - as above
-            raise
-        _sync_folder(folder)
+    def _check(self) -> None:
+        """Raise if something else than a file is there.
+
+        A device may be read for ever, and must not be put out of its place.
+        """
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise OSError(errno.ENOTSUP, "It is no file")
 
 
 def fingerprint(refresh_token: str) -> str:
@@ -179,18 +176,3 @@ def _is_whole(stored: StoredToken) -> bool:
         and bool(stored.refresh_token)
         and (stored.descends_from is None or isinstance(stored.descends_from, str))
     )
-
-
-def _words(error: OSError | NotImplementedError) -> str:
-    """Tell a failure of the system in its own words, without the path."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name of a file on the disk too, where the system can."""
-    with contextlib.suppress(OSError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

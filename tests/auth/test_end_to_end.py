@@ -77,7 +77,7 @@ def test_every_request_goes_through_the_proxy(places: Places, dynamics: Sandbox)
     seen = places.proxy.seen()[before:]
     assert seen == [f"{r['method']} {dynamics.url}{r['path']}" for r in dynamics.requests()]
     places_asked = " ".join(seen)
-    for part in ("/token", "$metadata", "EntityDefinitions", "/teams"):
+    for part in ("/token", "$metadata", "RetrieveMetadataChanges", "/teams"):
         assert part in places_asked
 
 

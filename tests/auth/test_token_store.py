@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -269,6 +270,46 @@ def test_a_store_that_can_not_be_written_is_said_once_and_the_run_goes_on(
     assert len([w for w in warnings if "written" in w]) == 1
     assert str(path) in caplog.text
     assert not [file for file in path.parent.iterdir() if file.name.startswith(".token")]
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_what_is_no_file_is_said_and_left_alone(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """A device gives bytes for ever, a pipe none until somebody writes."""
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(path)
+    before = path.stat()
+    endpoint.rotates("second")
+    run(endpoint, path)
+    after = path.stat()
+    assert (before.st_mode, before.st_ino) == (after.st_mode, after.st_ino)
+    assert "can't be written (It is no file)" in caplog.text
+    assert os.path.realpath(path) in caplog.text
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on(
+    endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(path, endpoint, "old", descends_from=fingerprint(CONFIGURED))
+    endpoint.rotates("second", "third")
+    auth = signing(endpoint, token_store=str(path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # From here on, no file takes a byte.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        sent(auth)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"token_store {path} can't be written" in caplog.text
+    assert newest(path) == "old"
+    # There is room again.
+    auth.renew(float("inf"))
+    sent(auth)
+    assert endpoint.refresh_tokens == ["old", "second"]
+    assert newest(path) == "third"
 
 
 def test_a_folder_that_is_none_is_said_and_the_run_goes_on(
