@@ -56,6 +56,10 @@ class InputError(Dynamics365Error):
     """A file of settings, catalog or state can't be read, or holds something else."""
 
 
+class OutputError(Dynamics365Error):
+    """Messages can't be written to standard output any more."""
+
+
 class TransportError(Dynamics365Error):
     """Requests can't get through to a host, and trying again would not help."""
 
@@ -119,6 +123,10 @@ class ServiceError(Dynamics365Error, FatalAPIError):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class CallLimitError(ServiceError):
+    """The calls of the service that one table may take are used up."""
 
 
 class TransientServiceError(ServiceError, RetriableAPIError):

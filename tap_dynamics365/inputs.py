@@ -64,6 +64,8 @@ class _State(msgspec.Struct):
     bookmarks: dict[str, _Bookmark] = {}
 
 
+# What the SDK takes for true, and what can be meant by the rest of what it takes for false.
+_BOOLEAN = re.compile(r"true|1|yes|on|false|0|no|off", re.IGNORECASE)
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 
 _FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog, "state": _State}
@@ -93,17 +95,43 @@ def check_config(paths: Iterable[str], prefix: str, schema: Mapping[str, Any]) -
         schema: The JSON Schema of the settings.
 
     Raises:
-        InputError: With the first file that can't be read, or variable that is no number.
+        InputError: With the first file that can't be read, or variable that can't.
     """
     for path in paths:
         if path != "ENV":
             read(path, "config")
             continue
         for name, setting in schema["properties"].items():
-            value = os.environ.get(f"{prefix}{name.upper()}")
-            if value and "integer" in setting["type"] and not _INTEGER.fullmatch(value):
-                msg = f"The variable {prefix}{name.upper()} must be a whole number."
+            variable = f"{prefix}{name.upper()}"
+            wanted = _wanted(setting, os.environ.get(variable))
+            if wanted is not None:
+                msg = f"The variable {variable} must be {wanted}."
                 raise InputError(msg)
+
+
+def _wanted(setting: Mapping[str, Any], value: str | None) -> str | None:
+    """Tell what a variable should be, if its value is something else."""
+    if value is None:
+        return None
+    kinds = setting["type"]
+    if "integer" in kinds and not _INTEGER.fullmatch(value):
+        return "a whole number"
+    if "boolean" in kinds and value and not _BOOLEAN.fullmatch(value):
+        return "true or false"
+    if "object" in kinds and not _is_json(value, dict[str, Any]):
+        return "an object in JSON"
+    # Without a bracket, the SDK takes it for names with commas between them.
+    if "array" in kinds and value.lstrip().startswith("[") and not _is_json(value, list[Any]):
+        return "an array in JSON"
+    return None
+
+
+def _is_json(text: str, form: Any) -> bool:  # noqa: ANN401 - a type, or one with arguments
+    try:
+        msgspec.json.decode(text, type=form)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def read(path: str, option: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import SECONDS, Message, Tap, choose, entry, in_one_mode, reads, select
+from tests.singer import SECONDS, Message, Run, Tap, choose, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +91,7 @@ NUMBERS = [
     "fetch_size",
     "max_parallel_requests",
     "read_ahead_mb",
+    "stmt_call_limit",
     "ws_retry_count",
     "ws_retry_wait_limit",
     "ws_timeout",
@@ -112,6 +113,75 @@ def test_so_is_one_from_the_environment(tmp_path: Path, setting: str, value: str
     assert process.returncode == 1
     assert b"Traceback" not in log
     assert setting in log.decode().splitlines()[-1].lower()
+
+
+VARIABLES = {
+    "FLATTENING_ENABLED": "maybe",
+    "FLATTENING_MAX_DEPTH": "x",
+    "FLATTENING_MAX_KEY_LENGTH": "",
+    "EMIT_ACTIVATE_VERSION_MESSAGES": "2",
+    "STREAM_MAPS": SECRET,
+    "STREAM_MAP_CONFIG": "[]",
+    "FAKER_CONFIG": "{",
+    "TABLES": '["account"',
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_that_is_not_what_its_setting_is_is_one_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    variable = f"TAP_DYNAMICS365_{name}"
+    process = Tap(NOWHERE, {variable: VARIABLES[name]}).start(tmp_path, "--config=ENV")
+    output, log = process.communicate(timeout=SECONDS)
+    run = Run(process.returncode, output.decode(), log.decode())
+    assert f"The variable {variable} must be" in run.refusal()
+    assert SECRET not in run.log
+
+
+@in_one_mode
+@pytest.mark.parametrize("value", ["true", "YES", "0", "off", ""])
+def test_a_boolean_in_the_environment_may_be_written_in_several_ways(
+    service: Sandbox, tap: Tap, tmp_path: Path, value: str
+) -> None:
+    given = {f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in tap.settings.items()}
+    flattening = {"FLATTENING_ENABLED": value, "FLATTENING_MAX_DEPTH": "1", "TABLES": "team"}
+    given |= {f"TAP_DYNAMICS365_{name}": value for name, value in flattening.items()}
+    process = Tap({}, given).start(tmp_path, "--config=ENV")
+    output, log = process.communicate(timeout=SECONDS)
+    run = Run(process.returncode, output.decode(), log.decode())
+    assert run.counts == {"team": len(service.rows("team"))}, run.log
+
+
+@in_one_mode
+@pytest.mark.parametrize("setting", ["flattening_max_depth", "flattening_max_key_length"])
+@pytest.mark.parametrize("value", [-1, 0])
+def test_settings_of_the_sdk_that_make_no_sense_end_in_no_traceback(
+    tap: Tap, catalog: Message, setting: str, value: int
+) -> None:
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 1, setting: value}
+    run = tap.but(**flattening).run(catalog=select(catalog, {"team": None}))
+    assert "Traceback" not in run.log
+    assert run.status in {0, 1}
+
+
+@in_one_mode
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"x": "1 +"},
+        {"x": "nothing_like_it(name)"},
+        {"__filter__": "1 +"},
+        {"__key_properties__": ["nothing_like_it"]},
+    ],
+    ids=["no expression", "an unknown function", "no filter", "an unknown key"],
+)
+def test_stream_maps_that_make_no_sense_are_one_sentence(
+    service: Sandbox, tap: Tap, catalog: Message, maps: Message
+) -> None:
+    assert service.rows("team")
+    run = tap.but(stream_maps={"team": maps}).run(catalog=select(catalog, {"team": None}))
+    assert "stream_maps" in run.refusal()
 
 
 @in_one_mode

@@ -1,0 +1,224 @@
+"""How a run ends when it can't write any more, or is told to end."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.auth.endpoint import SECRETS, TokenEndpoint, serving
+from tests.singer import SECONDS, WAYS, Message, Run, Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sandbox.client import Sandbox
+
+FULL = Path("/dev/full")
+CLOSING = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+SIGNALS = pytest.mark.parametrize(
+    "sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"]
+)
+in_each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+
+
+@pytest.fixture(scope="module")
+def everything(sandbox: Sandbox) -> Message:
+    """The catalog of a sandbox with more rows than a pipe holds."""
+    return Tap(dict(sandbox.settings)).discover()
+
+
+@contextmanager
+def running(
+    tap: Tap, folder: Path, stdout: int, *options: str, **files: Message
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the tap with its standard output led somewhere, and no longer than its test."""
+    with tap.start(folder, *options, stdout=stdout, **files) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    """Make a pipe of which both ends stay open."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def until_full(end: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until nothing more goes into a pipe, not one short line."""
+    while select.select([], [end], [], 0)[1]:
+        assert process.poll() is None, "The tap ended before."
+    # Opened anew, so that the tap's own writing is not made to fail instead of waiting.
+    rest = os.open(f"/proc/self/fd/{end}", os.O_WRONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(rest, b"\n")
+    os.close(rest)
+
+
+def log_of(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the end of a run, and give what it logged."""
+    return process.communicate(timeout=SECONDS)[1].decode()
+
+
+def assert_one_sentence(log: str, words: str, way: Message | None = None) -> None:
+    """What went wrong is said once, behind what the SDK says of the stream at work."""
+    for word in ("Traceback", "Exception ignored", "BrokenPipeError"):
+        assert word not in log
+    errors = Run(1, "", log).logged("ERROR")
+    assert words in errors[-1]
+    assert len(errors) == (2 if way == WAYS["as-values"] else 1), log
+
+
+@in_each_way
+@pytest.mark.parametrize("read", [0, 1, 100_000], ids=["nothing", "the first", "some"])
+@pytest.mark.parametrize(
+    "environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
+)
+def test_a_target_that_ends_is_one_sentence(  # noqa: PLR0913, PLR0917 - what it varies
+    sandbox: Sandbox,
+    everything: Message,
+    tmp_path: Path,
+    way: Message,
+    read: int,
+    environment: dict[str, str],
+) -> None:
+    tap = Tap({**sandbox.settings, **way}, environment)
+    there, here = os.pipe()
+    with running(tap, tmp_path, here, catalog=everything) as process:
+        os.close(here)
+        with open(there, "rb") as output:  # noqa: PTH123 - by its number
+            output.read(read)
+        log = log_of(process)
+    assert process.returncode == 1
+    assert "The target has ended" in log
+    for word in ("Traceback", "Exception ignored", "BrokenPipeError"):
+        assert word not in log
+
+
+@pytest.mark.parametrize("options", [["--discover"], ["--test"]], ids=["discover", "test"])
+def test_nobody_reads_what_other_commands_write(
+    sandbox: Sandbox, tmp_path: Path, options: Sequence[str]
+) -> None:
+    there, here = os.pipe()
+    with running(Tap(dict(sandbox.settings)), tmp_path, here, *options) as process:
+        os.close(here)
+        os.close(there)
+        log = log_of(process)
+    assert process.returncode == 1
+    assert "The target has ended" in log
+    assert "Traceback" not in log
+    assert "Exception ignored" not in log
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no disk that is always full")
+@pytest.mark.parametrize("options", [[], ["--discover"]], ids=["sync", "discover"])
+@pytest.mark.parametrize(
+    "environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
+)
+def test_a_full_disk_is_one_sentence(
+    sandbox: Sandbox,
+    everything: Message,
+    tmp_path: Path,
+    options: Sequence[str],
+    environment: dict[str, str],
+) -> None:
+    files = {} if options else {"catalog": everything}
+    tap = Tap(dict(sandbox.settings), environment)
+    with FULL.open("wb") as disk, running(tap, tmp_path, disk.fileno(), *options, **files) as tap_:
+        log = log_of(tap_)
+    assert tap_.returncode == 1
+    assert_one_sentence(log, "No space left on device")
+
+
+def test_a_closed_standard_output_is_one_sentence(sandbox: Sandbox, everything: Message) -> None:
+    command = (sys.executable, "-c", CLOSING, "-m", "tap_dynamics365")
+    run = Tap(dict(sandbox.settings), command=command).run(catalog=everything)
+    assert "Standard output is closed" in run.refusal()
+
+
+@in_each_way
+@SIGNALS
+def test_a_run_ends_on_a_signal_when_nobody_reads_it(
+    sandbox: Sandbox, everything: Message, tmp_path: Path, way: Message, sent: signal.Signals
+) -> None:
+    """The main thread waits for room in the pipe, for ever."""
+    tap = Tap({**sandbox.settings, **way})
+    with pipe() as (_, here), running(tap, tmp_path, here, catalog=everything) as process:
+        until_full(here, process)
+        process.send_signal(sent)
+        log = log_of(process)
+    assert process.returncode == 128 + sent
+    assert len(Run(0, "", log).logged("WARNING")) == 1
+    assert "the last line is cut off" in log
+    assert "Traceback" not in log
+
+
+def test_a_run_ends_on_a_signal_when_its_target_has_ended(
+    sandbox: Sandbox, everything: Message, tmp_path: Path
+) -> None:
+    """Ctrl-C ends both: it is no failure of the target's."""
+    there, here = os.pipe()
+    with running(Tap(dict(sandbox.settings)), tmp_path, here, catalog=everything) as process:
+        until_full(here, process)
+        os.close(here)
+        process.send_signal(signal.SIGINT)
+        os.close(there)
+        log = log_of(process)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in log
+    assert not Run(0, "", log).logged("ERROR")
+
+
+@pytest.fixture
+def endpoint() -> Iterator[TokenEndpoint]:
+    """A token endpoint that keeps those who ask waiting."""
+    made = TokenEndpoint()
+    with serving(made):
+        made.gives("one")
+        made.open.clear()
+        yield made
+
+
+@SIGNALS
+def test_a_second_signal_ends_it_at_once(
+    endpoint: TokenEndpoint, tmp_path: Path, sent: signal.Signals
+) -> None:
+    """The sign-in host never answers, and the tap would wait for the token that it may give."""
+    settings: dict[str, Any] = {
+        "service_url": "http://127.0.0.1:9/api/data/v9.2/",
+        "token_uri": endpoint.url,
+        "client_id": "the-client",
+        "refresh_token": SECRETS["refresh_token"],
+        "token_store": str(tmp_path / "token.json"),
+    }
+    process = Tap(settings).start(tmp_path, "--discover")
+    assert endpoint.asked.wait(SECONDS)
+    process.send_signal(sent)
+    for line in process.stderr or ():
+        if b"Ending on signal" in line:
+            break
+    # One that comes at the same moment is taken for the same.
+    while process.poll() is None:
+        process.send_signal(sent)
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+    _, log = process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + sent
+    assert b"Ending at once" in log

@@ -1,0 +1,53 @@
+"""Memory does not grow with rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import organisation
+from benchmarks.measuring import Command, run
+from sandbox import client
+from tests.singer import REPOSITORY, SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+
+SOME, MANY = 20_000, 120_000
+# Megabytes that a run may take, and how much more it may be for many rows: held in memory, those
+# would be some 130.
+MOST, MORE = 200, 40
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A Dynamics 365 with tables of forty columns."""
+    tables = {"bench_typical": SOME, "bench_large": MANY}
+    csdl = tmp_path_factory.mktemp("wide") / "csdl.xml"
+    organisation.write(csdl, dict.fromkeys(tables, organisation.TYPICAL))
+    with client.running(rows=0, csdl=csdl, sizes=tables) as running:
+        yield running
+
+
+def memory(service: Sandbox, folder: Path, table: str, rows: int) -> float:
+    """Read a table, and tell how many megabytes that took at most."""
+    config = folder / "config.json"
+    settings = {**service.settings, "tables": [table], "max_parallel_requests": 1}
+    config.write_text(json.dumps(settings))
+    tap = (sys.executable, "-m", "tap_dynamics365", "--config", config)
+    found = run(Command(tap, {"PYTHONPATH": str(REPOSITORY)}), SECONDS)
+    assert found.rows == rows
+    return found.memory
+
+
+def test_memory_does_not_grow_with_rows(wide: Sandbox, tmp_path: Path) -> None:
+    some = memory(wide, tmp_path, "bench_typical", SOME)
+    many = memory(wide, tmp_path, "bench_large", MANY)
+    assert many < MOST
+    assert many < some + MORE
