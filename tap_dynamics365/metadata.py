@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
+import msgspec
+
 from tap_dynamics365.errors import IncompleteMetadataError, MetadataError
 
 if TYPE_CHECKING:
@@ -32,22 +34,19 @@ ANNOTATED = {"Annotations", "EntitySet", "EntityType", "Property"}
 MAX_DEPTH = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Primitive:
+class Primitive(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
     """A type with a single value: `Edm.Guid`. Members of an enumeration are `Edm.String`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Complex:
+class Complex(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
     """A type of named parts; none where the type holds itself, or lies too deep."""
 
     columns: tuple[Column, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
     """Many values of one type."""
 
     item: EdmType
@@ -56,8 +55,7 @@ class Collection:
 EdmType = Primitive | Complex | Collection
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A property of an entity type or of a complex type."""
 
     name: str
@@ -65,8 +63,7 @@ class Column:
     description: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An entity set and the type of its rows.
 
     Attributes:
@@ -99,7 +96,7 @@ def read(chunks: Iterable[bytes]) -> list[Table]:
         sets of one type are told apart by the name of the set.
 
     Raises:
-        IncompleteMetadataError: It breaks off.
+        IncompleteMetadataError: It breaks off, or was spoilt on its way.
         MetadataError: It is no CSDL document, or one at odds with itself.
     """
     document = _Document()
@@ -109,7 +106,8 @@ def read(chunks: Iterable[bytes]) -> list[Table]:
     except (expat.ExpatError, LookupError, ValueError) as error:
         # The latter two: an encoding that expat has to ask Python for, which has none or no fit.
         msg = f"The service's $metadata is not whole XML: {error}. Is service_url right?"
-        raise MetadataError(msg) from error
+        # What begins as it should was spoilt on its way.
+        raise (IncompleteMetadataError if document.described else MetadataError)(msg) from error
     try:
         document.parser.Parse(b"", True)  # noqa: FBT003 - as above
     except expat.ExpatError as error:

@@ -1,0 +1,133 @@
+"""What Dataverse says of its tables: read in as few requests as the service allows."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tap_dynamics365 import metadata_casts, metadata_changes
+from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365.metadata_answers import SENSELESS
+from tap_dynamics365.table_definition import (
+    ColumnDefinition,
+    Option,
+    OptionSet,
+    TableDefinition,
+    Texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tap_dynamics365.service import Service
+
+__all__ = [
+    "ColumnDefinition",
+    "Definitions",
+    "Option",
+    "OptionSet",
+    "TableDefinition",
+    "Texts",
+    "read",
+    "read_if_told",
+]
+
+logger = logging.getLogger("tap-dynamics365.definitions")
+
+# With these a service says that it has no such function, or that it is not for the caller.
+REFUSALS = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_IMPLEMENTED,
+}
+
+# What it means for a catalog, and why.
+NOT_TOLD = (
+    "The service does not describe its tables (%s): keys are those of $metadata, private tables "
+    "can't be told, and columns have no titles."
+)
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """What the service says of its tables.
+
+    Attributes:
+        tables: By logical name.
+        stamp: Of which moment (`ServerVersionStamp`); empty where the service does not tell.
+    """
+
+    tables: dict[str, TableDefinition] = {}
+    stamp: str = ""
+
+
+def read(
+    service: Service, names: Collection[str] | None = None, *, whole: bool = True
+) -> Definitions:
+    """Read what the service says of its tables.
+
+    Args:
+        service: A Dataverse.
+        names: Logical names of the tables wanted; all if None.
+        whole: Whether choices, descriptions and labels in all languages are wanted, or only what
+            the schema of a table tells.
+
+    Returns:
+        The definitions.
+
+    Raises:
+        MetadataError: What the service says makes no sense.
+        ServiceError: The service does not describe itself, or does not answer.
+    """
+    try:
+        changes = metadata_changes.read(service, names, whole=whole)
+    except ServiceError as error:
+        if error.status not in REFUSALS:
+            raise
+        logger.info("Its tables are described by EntityDefinitions: %s", error.message)
+    except SENSELESS as error:
+        logger.info("Its tables are described by EntityDefinitions: %s.", _senseless(error))
+    else:
+        return Definitions({table.name: table for table in changes.tables}, changes.stamp)
+    try:
+        tables = metadata_casts.read(service, names, whole=whole)
+    except SENSELESS as error:
+        msg = f"{_senseless(error)}."
+        raise MetadataError(msg) from error
+    return Definitions({table.name: table for table in tables})
+
+
+def read_if_told(
+    service: Service, names: Collection[str] | None = None, *, whole: bool = True
+) -> Definitions:
+    """Read what the service says of its tables, if it says anything: a catalog can do without.
+
+    Args:
+        service: A Dataverse.
+        names: As of `read`.
+        whole: As of `read`.
+
+    Returns:
+        The definitions; none if it does not describe itself to the caller.
+
+    Raises:
+        ServiceError: The service does not answer. What it would say is not known, and catalogs
+            are not to differ from day to day.
+    """
+    try:
+        return read(service, names, whole=whole)
+    except MetadataError as error:
+        logger.warning(NOT_TOLD, error)
+    except ServiceError as error:
+        if error.status not in REFUSALS:
+            raise
+        logger.warning(NOT_TOLD, error)
+    return Definitions()
+
+
+def _senseless(error: Exception) -> str:
+    return f"The service's description of its tables makes no sense ({error})"

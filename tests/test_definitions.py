@@ -1,0 +1,295 @@
+"""What Dataverse says of its tables, read by the function and by the casts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox import client
+from tap_dynamics365 import definitions
+from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365.metadata_answers import AttributeMetadata, EntityMetadata, MetadataChanges
+from tap_dynamics365.metadata_casts import CASTS
+from tap_dynamics365.service import Service
+from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.singer import REPOSITORY
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+    from tap_dynamics365.definitions import ColumnDefinition, Definitions
+
+ENGLISH, GERMAN = 1033, 1031
+LARGEST = REPOSITORY.parent / "shared" / "csdl" / "dataverse-v9.xml.gz"
+
+
+def connected(sandbox: Sandbox, **more: Any) -> Service:
+    """The tap's way to a sandbox, signed in."""
+    service = Service(Settings.from_config({**sandbox.settings, **more}, JSON_SCHEMA))
+    service.sign_in()
+    sandbox.clear_requests()
+    return service
+
+
+@pytest.fixture
+def connection(service: Sandbox) -> Service:
+    """The tap's way to the session's Dynamics 365."""
+    return connected(service)
+
+
+def paths(sandbox: Sandbox) -> list[str]:
+    """What was asked for."""
+    return [request["path"].rpartition("/")[2].partition("(")[0] for request in sandbox.requests()]
+
+
+def column(found: Definitions, table: str, name: str) -> ColumnDefinition:
+    """A column of a table."""
+    (chosen,) = (each for each in found.tables[table].columns if each.name == name)
+    return chosen
+
+
+def test_all_is_told_in_one_request(service: Sandbox, connection: Service) -> None:
+    found = definitions.read(connection)
+    assert paths(service) == ["RetrieveMetadataChanges"]
+    assert found.stamp
+    assert set(found.tables) >= {table["name"] for table in service.tables()}
+
+    account = found.tables["account"]
+    assert (account.schema_name, account.entity_set) == ("Account", "accounts")
+    assert (account.primary_id, account.primary_name) == ("accountid", "name")
+    assert account.display_name.by_language == {ENGLISH: "Account", GERMAN: "Firma"}
+    assert account.display_name.text == "Account"
+    assert account.display_collection_name.text == "Accounts"
+    assert (account.ownership, account.table_type) == ("UserOwned", "Standard")
+    assert account.tracked
+    assert not account.custom
+    assert found.tables["new_project"].custom
+    assert found.tables["principalobjectaccess"].private
+    assert found.tables["new_externalorder"].provider
+
+    name = column(found, "account", "name")
+    assert (name.kind, name.max_length, name.format) == ("StringType", 160, "Text")
+    assert name.display_name.by_language[GERMAN] == "Firmenname"
+    assert column(found, "account", "revenue").precision == 4
+    assert column(found, "contact", "birthdate").behavior == "DateOnly"
+    assert column(found, "account", "accountid").required == "SystemRequired"
+    contact = column(found, "account", "primarycontactid")
+    assert contact.property_name == "_primarycontactid_value"
+    assert contact.targets == ("contact",)
+    assert column(found, "account", "primarycontactidname").attribute_of == "primarycontactid"
+
+    status = column(found, "opportunity", "statuscode").options
+    assert status is not None
+    (won,) = (option for option in status.options if option.label.text == "Won")
+    assert (won.value, won.state) == (3, 1)
+    assert won.label.by_language[GERMAN] == "Gewonnen"
+    hold = column(found, "account", "creditonhold").options
+    assert hold is not None
+    assert {option.value for option in hold.options} == {0, 1}
+
+
+def test_texts_are_the_users_own(changing_sandbox: Sandbox) -> None:
+    changing_sandbox.configure(user_language=GERMAN)
+    found = definitions.read(connected(changing_sandbox), ["account"])
+    assert found.tables["account"].display_name.text == "Firma"
+    assert column(found, "account", "name").display_name.text == "Firmenname"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+@pytest.mark.parametrize("names", [None, ["account", "lead", "new_größe"]], ids=["all", "some"])
+def test_where_the_function_is_refused_the_casts_tell_the_same(
+    service: Sandbox, connection: Service, status: int, names: list[str] | None
+) -> None:
+    usual = definitions.read(connection, names)
+    service.configure(no_metadata_changes=status)
+    service.clear_requests()
+    found = definitions.read(connection, names)
+    assert found.tables == usual.tables
+    assert not found.stamp
+    assert paths(service) == ["RetrieveMetadataChanges", "EntityDefinitions", "$batch"]
+
+
+def test_what_a_schema_does_not_tell_is_not_asked_for(
+    service: Sandbox, connection: Service
+) -> None:
+    whole = definitions.read(connection)
+    light = definitions.read(connection, whole=False)
+    assert column(light, "account", "statuscode").options is None
+    assert column(light, "account", "name") != column(whole, "account", "name")
+    assert column(light, "account", "name").max_length == 160
+    service.configure(no_metadata_changes=501)
+    service.clear_requests()
+    definitions.read(connection, whole=False)
+    assert paths(service) == ["RetrieveMetadataChanges", "EntityDefinitions"]
+
+
+@pytest.mark.parametrize("refused", [0, 501])
+def test_names_that_no_address_can_hold_are_asked_for_in_parts(
+    service: Sandbox, connection: Service, refused: int
+) -> None:
+    service.configure(no_metadata_changes=refused)
+    names = ["account", *(f"new_{'x' * 90}{number}" for number in range(400)), "team"]
+    found = definitions.read(connection, names, whole=False)
+    assert set(found.tables) == {"account", "team"}
+    # The sandbox refuses what is longer, as the service does.
+    assert 2 < len([r for r in service.requests() if "x" * 90 in str(r["query"])]) < 8
+
+
+def test_a_large_organisation_takes_a_handful_of_requests() -> None:
+    if not LARGEST.exists():
+        pytest.skip(f"{LARGEST} is not there")
+    with client.running(rows=0, csdl=LARGEST) as service:
+        connection = connected(service)
+        whole = definitions.read(connection)
+        assert len(whole.tables) == 327
+        service.configure(no_metadata_changes=404)
+        service.clear_requests()
+        assert definitions.read(connection).tables == whole.tables
+        assert len(service.requests()) < 6
+
+
+def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: Service) -> None:
+    service.fault("RetrieveMetadataChanges", status=200, body={"EntityMetadata": [{"Name": 1}]})
+    found = definitions.read(connection, ["team"])
+    assert column(found, "team", "name").max_length == 160
+    service.fault("RetrieveMetadataChanges", status=404)
+    service.fault("EntityDefinitions", status=200, body={"value": 7})
+    with pytest.raises(MetadataError, match="makes no sense"):
+        definitions.read(connection, ["team"])
+
+
+def test_a_refusal_is_told_and_no_end(service: Sandbox, connection: Service) -> None:
+    service.fault("RetrieveMetadataChanges", status=404)
+    service.fault("EntityDefinitions", status=403)
+    assert definitions.read_if_told(connection, ["team"]) == definitions.Definitions()
+
+
+@pytest.mark.parametrize("fault", [{"status": 502, "retry_after": "0"}, {"drop": True}])
+def test_no_answer_is_no_refusal(service: Sandbox, fault: dict[str, Any]) -> None:
+    connection = connected(service, ws_retry_count=0)
+    service.fault("RetrieveMetadataChanges", count=None, **fault)
+    with pytest.raises(ServiceError):
+        definitions.read_if_told(connection, ["team"])
+
+
+@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/mixed", ""),
+        ("application/json", "{}"),
+        ("multipart/mixed; boundary=b", "--b--"),
+        ("multipart/mixed; boundary=b", "--b\r\nx\r\n\r\nHTTP/1.1 200 OK\r\n\r\n[]\r\n--b--"),
+    ],
+)
+def test_an_answer_to_a_batch_that_is_spoilt_is_asked_for_again(
+    service: Sandbox, kind: str, body: str, *, once: bool
+) -> None:
+    connection = connected(service, ws_retry_count=1)
+    service.configure(no_metadata_changes=404)
+    head = {"Content-Type": kind, "Retry-After": "0"}
+    count = 1 if once else None
+    service.fault(r"\$batch", status=200, headers=head, body=body, count=count)
+    if once:
+        assert column(definitions.read(connection, ["team"]), "team", "name").max_length == 160
+    else:
+        with pytest.raises(ServiceError, match="batch"):
+            definitions.read(connection, ["team"])
+
+
+def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
+    service: Sandbox, connection: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    usual = definitions.read(connection, ["team"])
+    kinds = {each.kind for each in usual.tables["team"].columns}
+    casts = {cast for kind, cast in CASTS.items() if kind in kinds}
+    told = b'HTTP/1.1 200 OK\r\n\r\n{"value":[{"LogicalName":"name","MaxLength":9}]}'
+    answers = [told, *[b"HTTP/1.1 400 Bad Request\r\n\r\n{}"] * (len(casts) - 1)]
+    parts = [b"--b\r\nContent-Type: application/http\r\n\r\n%s\r\n" % each for each in answers]
+    service.configure(no_metadata_changes=404)
+    head = {"Content-Type": "multipart/mixed; boundary=b"}
+    body = b"".join([*parts, b"--b--\r\n"]).decode()
+    service.fault(r"\$batch", status=200, headers=head, body=body)
+    found = definitions.read(connection, ["team"])
+    assert column(found, "team", "name").max_length == 9
+    assert column(found, "team", "description").max_length is None
+    assert f"refused {len(casts) - 1} of {len(casts)} requests" in caplog.text
+
+
+LABELS = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "LocalizedLabels": st.none()
+        | st.lists(
+            st.fixed_dictionaries(
+                {}, optional={"Label": st.none() | st.text(), "LanguageCode": st.integers(0, 9999)}
+            )
+        ),
+        "UserLocalizedLabel": st.none()
+        | st.fixed_dictionaries({"Label": st.text(), "LanguageCode": st.integers(0, 9999)}),
+        "HasChanged": st.none() | st.booleans(),
+    },
+)
+NAMES = st.none() | st.fixed_dictionaries({"Value": st.none() | st.text()})
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    "str | None": st.none() | st.text(),
+    "bool | None": st.none() | st.booleans(),
+    "int | None": st.none() | st.integers(-(2**31), 2**31),
+    "list[str] | None": st.none() | st.lists(st.text()),
+    "Name | None": NAMES,
+    "Label | None": LABELS,
+    "OptionSetMetadata | None": st.none()
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "Name": st.none() | st.text(),
+            "Options": st.none()
+            | st.lists(
+                st.fixed_dictionaries(
+                    {"Value": st.none() | st.integers(0, 2**31 - 1), "Label": LABELS}
+                )
+            ),
+            "TrueOption": st.none() | st.fixed_dictionaries({"Value": st.just(1)}),
+        },
+    ),
+}
+
+
+def members(
+    struct: type[msgspec.Struct], **more: st.SearchStrategy[Any]
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Made-up JSON of what a struct takes in: anything may be missing or null."""
+    kinds = struct.__annotations__
+    optional = {
+        encoded: more[name] if name in more else VALUES[kinds[name]]
+        for name, encoded in zip(
+            struct.__struct_fields__, struct.__struct_encode_fields__, strict=True
+        )
+        if name != "logical_name"
+    }
+    return st.fixed_dictionaries(
+        {"LogicalName": st.text(), "@odata.type": st.text()}, optional=optional
+    )
+
+
+TABLES = members(
+    EntityMetadata, attributes=st.none() | st.lists(members(AttributeMetadata), max_size=3)
+)
+
+
+@given(st.lists(TABLES, max_size=3))
+def test_whatever_is_missing_or_null_is_taken_in(tables: list[dict[str, Any]]) -> None:
+    answer = json.dumps({"EntityMetadata": tables, "DeletedMetadata": None})
+    decoded = msgspec.json.decode(answer, type=MetadataChanges).entity_metadata or []
+    found = [table.taken_in() for table in decoded]
+    assert [table.name for table in found] == [table["LogicalName"] for table in tables]
+    for table, given_table in zip(found, tables, strict=True):
+        assert len(table.columns) == len(given_table.get("Attributes") or ())
+        label = (given_table.get("DisplayName") or {}).get("UserLocalizedLabel") or {}
+        assert table.display_name.text == (label.get("Label") or None)
+        # What is kept in a file comes out of it as it went in.
+        assert msgspec.json.decode(msgspec.json.encode(table), type=type(table)) == table
