@@ -1,0 +1,399 @@
+"""The service's description, kept in a file: what it costs, and when it is made anew."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from tap_dynamics365 import definitions, map_changes
+from tap_dynamics365.definitions import ColumnDefinition, Definitions, TableDefinition
+from tap_dynamics365.metadata import Column, Primitive, Table
+from tap_dynamics365.metadata_changes import Changes
+from tap_dynamics365.schema_map import SchemaMap
+from tests.singer import Message, Run, Tap
+from tests.test_definitions import connected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+
+FUNCTION = "RetrieveMetadataChanges"
+MADE = ["token", "systemusers", FUNCTION, "$metadata"]
+UNCHANGED = ["token", FUNCTION]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the description is kept, in a folder that is not there yet."""
+    return tmp_path / "kept" / "map.json"
+
+
+@pytest.fixture
+def kept(service: Sandbox, path: Path) -> Tap:
+    """The tap with a file for the description of the session's Dynamics 365."""
+    return Tap({**service.settings, "schema_map": str(path)})
+
+
+def discover(service: Sandbox, tap: Tap) -> tuple[list[str], Run]:
+    """Discover, and tell what was asked for."""
+    service.clear_requests()
+    run = tap.run("--discover")
+    names = [r["path"].rpartition("/")[2].partition("(")[0] for r in service.requests()]
+    return names, run
+
+
+def catalog(run: Run) -> Message:
+    """The catalog that was discovered."""
+    assert run.status == 0, run.log
+    found: Message = json.loads(run.output)
+    return found
+
+
+def test_an_unchanged_service_costs_one_small_request(
+    service: Sandbox, kept: Tap, path: Path
+) -> None:
+    asked, first = discover(service, kept)
+    assert asked == MADE
+    assert catalog(first) == kept.but(schema_map=None).discover()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [*path.parent.iterdir()] == [path]
+    written = path.stat().st_mtime_ns
+    asked, second = discover(service, kept)
+    assert asked == UNCHANGED
+    assert second.output == first.output
+    assert path.stat().st_mtime_ns == written
+    assert not second.logged("WARNING")
+
+
+def test_a_sync_without_a_catalog_uses_it_too(service: Sandbox, kept: Tap) -> None:
+    some = kept.but(tables=["team"])
+    some.discover()
+    service.clear_requests()
+    run = some.sync()
+    assert run.records("team")
+    asked = [request["path"].rpartition("/")[2] for request in service.requests()]
+    assert "$metadata" not in asked
+
+
+def test_other_tables_need_no_other_file(service: Sandbox, kept: Tap) -> None:
+    kept.but(tables=["team"]).discover()
+    asked, run = discover(service, kept.but(tables=["ACCOUNT", "new_gr*"]))
+    assert asked == UNCHANGED
+    names = {stream["tap_stream_id"] for stream in catalog(run)["streams"]}
+    assert names == {"account", "new_größe"}
+
+
+def by_name(found: Definitions) -> dict[str, object]:
+    """Definitions of tables and of columns by their names, for the order of columns is free."""
+    return {
+        name: [replace(table, columns=()), {column.name: column for column in table.columns}]
+        for name, table in found.tables.items()
+    }
+
+
+def in_file(path: Path) -> dict[str, object]:
+    """The definitions that are kept."""
+    return by_name(msgspec.json.decode(path.read_bytes(), type=SchemaMap).definitions)
+
+
+def test_only_changes_are_read_and_give_what_all_of_it_would(
+    changing_sandbox: Sandbox, path: Path
+) -> None:
+    service = changing_sandbox
+    log_based = {"schema_map": str(path), "replication_method": "LOG_BASED"}
+    tap = Tap({**service.settings, **log_based})
+    tap.discover()
+    service.add_column("account", "new_size", "Edm.Int32")
+    service.add_column("account", "new_since", "Edm.DateTimeOffset")
+    service.retype_column("contact", "telephone1", "Edm.Decimal")
+    service.drop_column("account", "telephone2")
+    service.relabel_column("contact", "firstname", "Given Name", "Rufname")
+    service.drop_table("new_project")
+    service.add_table("new_thing")
+    service.track_changes("lead", on=False)
+    asked, run = discover(service, tap)
+    assert asked == UNCHANGED
+    found = catalog(run)
+    assert found == tap.but(schema_map=None).discover()
+    assert in_file(path) == by_name(definitions.read(connected(service)))
+    text = json.dumps(found)
+    assert "Given Name" in text
+    assert "new_thing" in text
+    assert '"new_project"' not in text
+
+    # What was put in is kept, and changes go on from there.
+    assert discover(service, tap)[1].output == run.output
+    service.drop_column("account", "new_since")
+    service.retype_column("account", "new_size", "Edm.Boolean")
+    service.drop_table("new_thing")
+    asked, run = discover(service, tap)
+    assert asked == UNCHANGED
+    assert catalog(run) == tap.but(schema_map=None).discover()
+
+
+def test_a_table_that_comes_again_under_its_name_is_the_new_one(
+    changing_sandbox: Sandbox, path: Path
+) -> None:
+    tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
+    changing_sandbox.add_table("new_thing")
+    tap.discover()
+    changing_sandbox.add_column("new_thing", "new_old")
+    changing_sandbox.drop_column("new_thing", "new_old")
+    changing_sandbox.add_column("new_thing", "new_new", "Edm.Int64")
+    assert tap.discover() == tap.but(schema_map=None).discover()
+
+
+@pytest.mark.parametrize("word", ["NotExist", "notexist", "No", "NO"])
+def test_nothing_is_asked_where_the_file_is_to_do(
+    changing_sandbox: Sandbox, path: Path, word: str
+) -> None:
+    tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
+    before = tap.discover()
+    changing_sandbox.add_column("account", "new_size", "Edm.Int32")
+    asked, run = discover(changing_sandbox, tap.but(create_map=word))
+    assert asked == []
+    assert catalog(run) == before
+
+
+def test_not_exist_makes_a_file_where_there_is_none(service: Sandbox, kept: Tap) -> None:
+    assert discover(service, kept.but(create_map="NotExist"))[0] == MADE
+    assert discover(service, kept.but(create_map="NotExist"))[0] == []
+
+
+def test_no_fails_in_a_sentence_without_a_file(service: Sandbox, kept: Tap, path: Path) -> None:
+    asked, run = discover(service, kept.but(create_map="No"))
+    assert asked == []
+    sentence = run.refusal()
+    assert "create_map is No" in sentence
+    assert str(path) in sentence
+    assert not path.exists()
+
+
+def test_force_new_reads_everything(service: Sandbox, kept: Tap) -> None:
+    before = kept.discover()
+    asked, run = discover(service, kept.but(create_map="forcenew"))
+    assert asked == MADE
+    assert catalog(run) == before
+    assert discover(service, kept)[0] == UNCHANGED
+
+
+@pytest.mark.parametrize("word", ["Session", "session"])
+def test_a_session_keeps_nothing(service: Sandbox, kept: Tap, path: Path, word: str) -> None:
+    asked, _ = discover(service, kept.but(create_map=word))
+    assert asked == ["token", "$metadata", FUNCTION]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("word", ["OnChange", "NotExist", "ForceNew", "Session"])
+def test_without_a_file_nothing_is_kept(service: Sandbox, tap: Tap, word: str) -> None:
+    asked, run = discover(service, tap.but(create_map=word, tables=["team"]))
+    assert asked == ["token", "$metadata", FUNCTION]
+    assert catalog(run)
+
+
+@pytest.mark.parametrize(("word", "named"), [("No", "schema_map"), ("Sometimes", "create_map")])
+def test_what_contradicts_itself_is_one_sentence(tap: Tap, word: str, named: str) -> None:
+    assert f"Setting {named}" in tap.but(create_map=word).run("--discover").refusal()
+
+
+def damaged(text: str) -> str:
+    """A file that broke off."""
+    return text[: len(text) // 2]
+
+
+def foreign(text: str) -> str:
+    """The file of another service."""
+    return text.replace("127.0.0.1", "localhost", 1)
+
+
+def younger(text: str) -> str:
+    """A file that a later version of the tap wrote."""
+    return text.replace('"format":1', '"format":2', 1)
+
+
+SPOILT: dict[str, tuple[Any, str, str]] = {
+    "damaged": (damaged, "WARNING", "damaged"),
+    "no text": (lambda text: text.replace("Account", "\xff\xfe"), "WARNING", "damaged"),
+    "empty": (lambda _: "", "WARNING", "damaged"),
+    "not its own": (lambda _: '{"format":1,"service_url":7}', "WARNING", "damaged"),
+    "foreign": (foreign, "WARNING", "another service (http://localhost"),
+    "younger": (younger, "INFO", "another version"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_file_that_is_no_use_is_told_and_made_anew(
+    service: Sandbox, kept: Tap, path: Path, name: str
+) -> None:
+    spoil, level, words = SPOILT[name]
+    before = kept.discover()
+    path.write_bytes(spoil(path.read_text()).encode("latin-1", "ignore"))
+    asked, run = discover(service, kept)
+    assert asked == MADE
+    assert catalog(run) == before
+    assert [line for line in run.logged(level) if words in line and str(path) in line]
+    assert discover(service, kept)[0] == UNCHANGED
+
+
+def test_a_file_that_has_expired_is_told_and_made_anew(
+    changing_sandbox: Sandbox, path: Path
+) -> None:
+    tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
+    before = tap.discover()
+    changing_sandbox.expire_version_stamps()
+    asked, run = discover(changing_sandbox, tap)
+    assert asked == ["token", FUNCTION, *MADE[1:]]
+    assert catalog(run) == before
+    assert "can't be told any more" in run.log
+    assert discover(changing_sandbox, tap)[0] == UNCHANGED
+
+
+def test_a_folder_in_its_place_is_a_warning(service: Sandbox, kept: Tap, path: Path) -> None:
+    path.mkdir(parents=True)
+    asked, run = discover(service, kept)
+    assert asked == MADE
+    assert catalog(run)
+    read, written = run.logged("WARNING")
+    assert "can't be read" in read
+    assert "can't be written" in written
+
+
+def test_a_file_that_cannot_be_written_is_a_warning(
+    service: Sandbox, kept: Tap, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    asked, run = discover(service, kept.but(schema_map=str(tmp_path / "file" / "map.json")))
+    assert asked == MADE
+    assert catalog(run)
+    assert all("schema_map" in line for line in run.logged("WARNING"))
+    assert "can't be written" in run.logged("WARNING")[-1]
+
+
+def test_a_link_stays_one(service: Sandbox, kept: Tap, tmp_path: Path) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "elsewhere.json")
+    discover(service, kept.but(schema_map=str(link)))
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "elsewhere.json").read_text())["format"] == 1
+
+
+def test_where_the_function_is_refused_the_version_of_the_model_tells(
+    changing_sandbox: Sandbox, path: Path
+) -> None:
+    service = changing_sandbox
+    service.configure(no_metadata_changes=501)
+    tap = Tap({**service.settings, "schema_map": str(path)})
+    made = ["systemusers", FUNCTION, "EntityDefinitions", "$batch", "$metadata"]
+    assert discover(service, tap)[0] == ["token", *made]
+    assert discover(service, tap)[0] == ["token", "systemusers"]
+    service.add_column("account", "new_size", "Edm.Int32")
+    asked, run = discover(service, tap)
+    assert asked == ["token", "systemusers", *made]
+    assert '"new_size"' in run.output
+    assert discover(service, tap)[0] == ["token", "systemusers"]
+    # The function is there now: all is read once more when something changes.
+    service.configure(no_metadata_changes=0)
+    service.add_column("account", "new_more", "Edm.Int32")
+    assert discover(service, tap)[0] == ["token", "systemusers", *MADE[1:]]
+    assert discover(service, tap)[0] == UNCHANGED
+
+
+def test_where_changes_are_refused_all_is_read_anew(changing_sandbox: Sandbox, path: Path) -> None:
+    tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
+    before = tap.discover()
+    changing_sandbox.fault(FUNCTION, status=400)
+    asked, run = discover(changing_sandbox, tap)
+    assert asked == ["token", FUNCTION, *MADE[1:]]
+    assert catalog(run) == before
+
+
+def test_the_driver_connection_url_names_both(service: Sandbox, path: Path) -> None:
+    url = (
+        f"jdbc:datadirect:dynamics365:ServiceURL={service.service_url};SchemaMap={path};"
+        "CreateMap=notExist;"
+    )
+    rest = {name: value for name, value in service.settings.items() if name != "service_url"}
+    tap = Tap({**rest, "connection_url": url})
+    assert discover(service, tap)[0] == MADE
+    assert discover(service, tap)[0] == []
+
+
+def table(*columns: ColumnDefinition, **more: Any) -> TableDefinition:
+    """The definition of accounts."""
+    id_ = ColumnDefinition(name="accountid", id="1", kind="UniqueidentifierType")
+    return TableDefinition(
+        name="account",
+        entity_set="accounts",
+        primary_id="accountid",
+        id="0",
+        columns=(id_, *columns),
+        **more,
+    )
+
+
+ACCOUNTS = Table(
+    "account", "accounts", ("accountid",), (Column("accountid", Primitive("Edm.Guid")),)
+)
+
+
+def applied(
+    *columns: ColumnDefinition, known: TableDefinition | None = None, deleted: str = ""
+) -> dict[str, object] | None:
+    """The columns by their types after a change of some; None if `$metadata` has to tell."""
+    before = Definitions({"account": known or table()}, "1")
+    changed = TableDefinition(
+        name="account", entity_set="accounts", primary_id="accountid", id="0", columns=columns
+    )
+    _, tables = map_changes.apply(Changes([changed], frozenset({deleted}), "2"), before, [ACCOUNTS])
+    return None if tables is None else {c.name: c.type for c in tables[0].columns}
+
+
+@pytest.mark.parametrize(
+    ("kind", "behavior", "edm_type"),
+    [
+        *((kind, None, edm_type) for kind, edm_type in map_changes.EDM_TYPES.items()),
+        ("DateTimeType", "DateOnly", "Edm.Date"),
+    ],
+)
+def test_types_follow_from_kinds(kind: str, behavior: str | None, edm_type: str) -> None:
+    new = ColumnDefinition(name="new_x", id="2", kind=kind, behavior=behavior)
+    assert applied(new) == {
+        "accountid": Primitive("Edm.Guid"),
+        new.property_name: Primitive(edm_type),
+    }
+
+
+@pytest.mark.parametrize("kind", ["FileType", "ImageType", "VirtualType", "PartyListType", ""])
+def test_what_does_not_follow_from_the_kind_is_read(kind: str) -> None:
+    assert applied(ColumnDefinition(name="new_x", id="2", kind=kind)) is None
+
+
+def test_columns_that_rows_do_not_have_are_no_columns() -> None:
+    name = ColumnDefinition(name="xname", id="2", kind="VirtualType", attribute_of="x")
+    secret = ColumnDefinition(name="secret", id="3", kind="StringType", readable=False)
+    assert set(applied(name, secret) or ()) == {"accountid"}
+
+
+def test_a_column_without_rows_that_gets_another_name_is_none_still() -> None:
+    party = ColumnDefinition(name="to", id="2", kind="PartyListType", schema_name="to")
+    known = table(party)
+    assert set(applied(party, known=known) or ()) == {"accountid"}
+
+
+def test_what_has_the_name_of_something_deleted_is_another_thing() -> None:
+    old = ColumnDefinition(name="x", id="2", kind="IntegerType")
+    again = ColumnDefinition(name="x", id="3", kind="IntegerType")
+    known = table(old)
+    assert applied(again, known=known, deleted="2") == {
+        "accountid": Primitive("Edm.Guid"),
+        "x": Primitive("Edm.Int32"),
+    }
+    # The whole table came again, and all its columns with it.
+    columns = (*table().columns, again)
+    assert applied(*columns, known=known, deleted="0") == applied(again, deleted="2")
