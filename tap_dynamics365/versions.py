@@ -1,0 +1,49 @@
+"""Versions of a table in the target: what is older than the newest is gone from the service."""
+
+from __future__ import annotations
+
+from singer_sdk.streams import Stream
+from typing_extensions import override
+
+
+class VersionedStream(Stream):
+    """A stream whose records carry a version, where the target is told of versions.
+
+    https://sdk.meltano.com/en/latest/capabilities/target/activate-version.html
+    """
+
+    #: Whether the service refused to let the table be read.
+    unreadable = False
+    #: Whether the run ends before the end of the table, as the settings have it.
+    is_cut_short = False
+
+    def begin_version(self) -> None:
+        """Count the table's rows as new ones, where the target is told of versions."""
+        if self.emit_activate_version_messages:
+            # Two runs may begin in the same second.
+            last = self.stream_state.get("version", 0)
+            self._stream_version = max(self._initialized_at // 1000, last + 1)
+            self.stream_state["version"] = self._stream_version
+        else:
+            self.stream_state.pop("version", None)
+
+    def keep_version(self) -> bool:
+        """Count the table's rows to those of the run before.
+
+        Returns:
+            Whether that can be: else the target has rows that belong to no version.
+        """
+        if not self.emit_activate_version_messages:
+            self.stream_state.pop("version", None)
+            return True
+        self._stream_version = self.stream_state.get("version")
+        return self._stream_version is not None
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Do nothing: the SDK would have the target drop the old rows before the new are there."""
+
+    def activate_version(self) -> None:
+        """Have the target drop the rows of earlier versions, now that this one is whole."""
+        if self._stream_version is not None and not (self.unreadable or self.is_cut_short):
+            super()._write_activate_version_message(self._stream_version)

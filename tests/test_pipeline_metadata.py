@@ -1,0 +1,121 @@
+"""What the service says of its tables, in PostgreSQL, where its labels join its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from demo import warehouse
+from demo.story import plugin_settings
+from sandbox.organisation import MODEL
+from tests.documents import Document
+from tests.singer import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.meltano import Project
+    from demo.postgres import Postgres
+    from sandbox.client import Sandbox
+    from sandbox.model import Label
+
+PAGE = Document(REPOSITORY / "docs" / "labels-and-metadata.md")
+LABELS, TOPICS, NAMES = PAGE.blocks("Metadata as tables", "sql")
+
+Row = dict[str, Any]
+
+
+def label(table: str, column: str, value: int) -> Label:
+    """What people read in place of a value."""
+    (found,) = [c for c in MODEL.by_name[table].columns if c.name == column]
+    assert found.options
+    return next(option.label for option in found.options.options if option.value == value)
+
+
+def in_words(row: Row) -> tuple[str | None, ...]:
+    """An opportunity as the page's first query has it."""
+    columns = ("opportunityratingcode", "statecode", "statuscode")
+    return (
+        row["name"],
+        *(
+            None if row[column] is None else label("opportunity", column, row[column]).english
+            for column in columns
+        ),
+    )
+
+
+def topics(row: Row) -> tuple[str | None, str]:
+    """A project as the page's second query has it."""
+    values = sorted(int(value) for value in row["new_topics"].split(","))
+    words = (label("new_project", "new_topics", value).german for value in values)
+    return row["new_name"], "; ".join(words)
+
+
+@pytest.fixture
+def loaded(
+    sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
+) -> Postgres:
+    """A database that two runs of a pipeline have filled."""
+    project = meltano(
+        {
+            **plugin_settings(sandbox, postgres),
+            "TAP_DYNAMICS365_METADATA_STREAMS": "true",
+            "TAP_DYNAMICS365_EMIT_ACTIVATE_VERSION_MESSAGES": "true",
+            "TAP_DYNAMICS365_TABLES": '["opportunity", "new_project"]',
+            "TARGET_POSTGRES_HARD_DELETE": "true",
+        }
+    )
+    for _ in range(2):
+        project.run("run", "tap-dynamics365", "target-postgres")
+    return postgres
+
+
+def test_the_queries_of_the_page_find_what_people_read(sandbox: Sandbox, loaded: Postgres) -> None:
+    with psycopg.connect(loaded.dsn) as connection:
+        opportunities = connection.execute(LABELS.encode()).fetchall()
+        projects = connection.execute(TOPICS.encode()).fetchall()
+        columns = connection.execute(NAMES.encode()).fetchall()
+        types = warehouse.columns(connection)["TableMetadata"]
+    rows = sorted(sandbox.rows("opportunity"), key=lambda row: row["opportunityid"])
+    assert opportunities == [in_words(row) for row in rows]
+    rows = sorted(sandbox.rows("new_project"), key=lambda row: row["new_projectid"])
+    assert projects == [topics(row) for row in rows if row["new_topics"]]
+    assert projects
+    table = MODEL.by_name["opportunity"]
+    assert sorted(columns) == sorted(
+        (
+            column.property_name,
+            column.label.english or None,
+            ", ".join(sorted(column.targets)) or None,
+        )
+        for column in table.columns
+    )
+    assert types["DisplayName"] == "jsonb"
+
+
+def test_meltano_selects_them_as_it_does_tables(
+    sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
+) -> None:
+    project = meltano(
+        {
+            **plugin_settings(sandbox, postgres),
+            "TAP_DYNAMICS365_METADATA_STREAMS": "true",
+            "TAP_DYNAMICS365_TABLES": '["opportunity"]',
+            "TAP_DYNAMICS365__SELECT": '["OptionsetMetadata.*", "StateMetadata.LocalizedLabel"]',
+        }
+    )
+    project.run("run", "tap-dynamics365", "target-postgres")
+    with psycopg.connect(postgres.dsn) as connection:
+        loaded = warehouse.columns(connection)
+        states = warehouse.rows(connection, "StateMetadata")
+    assert set(loaded) == {"OptionsetMetadata", "StateMetadata"}
+    assert set(loaded["StateMetadata"]) == {
+        "EntityName",
+        "State",
+        "LocalizedLabelLanguageCode",
+        "LocalizedLabel",
+    }
+    words = {(state["State"], state["LocalizedLabelLanguageCode"]) for state in states}
+    assert words == {(state, language) for state in (0, 1, 2) for language in (1033, 1031)}
