@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from singer_sdk.singerlib import Catalog
 
-from tap_dynamics365 import metadata, schema
-from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365 import definitions, metadata_document, name_columns, schema, schema_map
+from tap_dynamics365.errors import MetadataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tap_dynamics365.metadata import Table
     from tap_dynamics365.service import Service
+    from tap_dynamics365.settings import Settings
+    from tap_dynamics365.table_definition import TableDefinition
 
 logger = logging.getLogger("tap-dynamics365.discovery")
 
-CHUNK_BYTES = 64 * 1024
-
-# Dataverse's own description of its tables knows better than CSDL which column is the primary id
-# and which tables are not for everybody. It has no pages.
-# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
-DEFINITIONS = (
-    "EntityDefinitions?$select=LogicalName,PrimaryIdAttribute,IsPrivate,DataProviderId,"
-    "ChangeTrackingEnabled"
-)
 # The data provider of virtual tables that have none: they can't be listed.
 NO_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 
 
-def discover(service: Service, patterns: Sequence[str], method: str) -> Catalog:
+def discover(service: Service, settings: Settings) -> Catalog:
     """Describe the service's tables as a Singer catalog.
 
     Args:
         service: The service.
-        patterns: Names of the tables wanted, or shell-style patterns; all if empty.
-        method: How tables that can are to be replicated: INCREMENTAL or LOG_BASED.
+        settings: Which tables are wanted, how those that can are to be replicated, and whether
+            labels and names have columns of their own.
 
     Returns:
         An entry for each table that matches, by its name.
@@ -48,37 +40,31 @@ def discover(service: Service, patterns: Sequence[str], method: str) -> Catalog:
     Raises:
         MetadataError: The description makes no sense, or no table matches.
         ServiceError: The service refused.
+        SettingsError: The description is to come from a file, and is not there.
     """
-    found = list(_matching(tables(service), patterns))
+    patterns = settings.tables
+    kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
+    tables = metadata_document.read(service) if kept is None else kept.tables
+    found = list(_matching(tables, patterns))
     if not found:
         msg = f"No table matches the setting tables ({', '.join(patterns)})."
         raise MetadataError(msg if patterns else "The service has no tables.")
-    if service.is_dataverse:
-        found = _refine(found, _definitions(service))
+    if kept is not None:
+        described = kept.definitions.tables
+    else:
+        described = _definitions(service, found if patterns else None)
+    found = [_refine(table, described.get(table.name)) for table in found]
     _report(found)
-    return Catalog((table.name, schema.catalog_entry(table, method)) for table in found)
-
-
-def tables(service: Service) -> list[Table]:
-    """Read `$metadata` while it arrives: it has megabytes.
-
-    Args:
-        service: The service.
-
-    Returns:
-        Its tables.
-
-    Raises:
-        MetadataError: The description makes no sense.
-        ServiceError: The service refused.
-    """
-    # Only Dataverse keeps descriptions back until they are asked for.
-    path = "$metadata?annotations=true" if service.is_dataverse else "$metadata"
-    return service.read(
-        path,
-        lambda response: metadata.read(response.iter_content(CHUNK_BYTES)),
-        accept="application/xml",
+    catalog = Catalog(
+        (
+            table.name,
+            schema.catalog_entry(table, settings.replication_method, described.get(table.name)),
+        )
+        for table in found
     )
+    if settings.show_name_columns:
+        name_columns.add(catalog, described)
+    return catalog
 
 
 def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterable[Table]:
@@ -95,39 +81,32 @@ def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterable[Tabl
             logger.warning("No table matches %r of the setting tables.", pattern)
 
 
-def _definitions(service: Service) -> dict[str, dict[str, Any]]:
-    """Fetch what Dataverse says of each table, by logical name; nothing if it won't."""
-    try:
-        response = service.get(DEFINITIONS)
-        return {row["LogicalName"]: row for row in json.loads(response.content)["value"]}
-    except (ServiceError, ValueError, LookupError, TypeError, RecursionError) as error:
-        logger.warning(
-            "The service does not describe its tables (%s): keys are those of $metadata, and "
-            "private tables can't be told.",
-            error,
-        )
+def _definitions(service: Service, tables: list[Table] | None) -> dict[str, TableDefinition]:
+    """Read what Dataverse says of tables, or of all, by name; nothing if it won't."""
+    if not service.is_dataverse:
         return {}
+    names = None if tables is None else [table.name for table in tables]
+    return definitions.read_if_told(service, names, whole=False).tables
 
 
-def _refine(tables: list[Table], definitions: dict[str, dict[str, Any]]) -> list[Table]:
-    """Put primary id, privacy and change tracking right."""
-    refined = []
-    for table in tables:
-        definition = definitions.get(table.name, {})
-        primary_id = str(definition.get("PrimaryIdAttribute"))
-        names = {column.name for column in table.columns}
-        # Where CSDL has a key of several parts, one of them does not tell rows apart.
-        better = primary_id in names and len(table.key) < 2  # noqa: PLR2004
-        refined.append(
-            replace(
-                table,
-                key=(primary_id,) if better else table.key,
-                private=bool(definition.get("IsPrivate"))
-                or definition.get("DataProviderId") == NO_PROVIDER,
-                tracked=table.tracked or bool(definition.get("ChangeTrackingEnabled")),
-            )
-        )
-    return refined
+def _refine(table: Table, definition: TableDefinition | None) -> Table:
+    """Put primary id, privacy and change tracking right.
+
+    Dataverse's own description of its tables knows better than CSDL which column is the primary
+    id, and which tables are not for everybody.
+    """
+    if definition is None:
+        return table
+    # Where CSDL has a key of several parts, one of them does not tell rows apart.
+    better = len(table.key) < 2 and any(  # noqa: PLR2004
+        column.name == definition.primary_id for column in table.columns
+    )
+    return replace(
+        table,
+        key=(definition.primary_id,) if better else table.key,
+        private=definition.private or definition.provider == NO_PROVIDER,
+        tracked=table.tracked or definition.tracked,
+    )
 
 
 def _report(tables: list[Table]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import discovery
+from tap_dynamics365 import metadata_document
 from tap_dynamics365.errors import Dynamics365Error
 from tap_dynamics365.schema import is_stream
 
@@ -26,13 +26,14 @@ def report(service: Service, streams: Iterable[TableStream]) -> None:
         streams: The tables.
     """
     try:
-        tables = {table.name: table for table in discovery.tables(service)}
+        tables = {table.name: table for table in metadata_document.read(service)}
     except Dynamics365Error as error:
         logger.debug("New columns can't be told: %s", error.message)
         return
     for stream in streams:
         columns = tables[stream.name].columns if stream.name in tables else ()
-        known = stream.schema["properties"]
+        # A column may have come that is called as one of the tap's own, which is an annotation.
+        known = stream.schema["properties"].keys() - stream.annotated
         new = [c.name for c in columns if c.name not in known and not is_stream(c)]
         if new:
             logger.info(

@@ -8,13 +8,57 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+NULL = Raw(b"null")
 
 
 def only(column: str) -> msgspec.json.Decoder[Any]:
     """Make what reads one column of a row, as its `value`, and passes over the others."""
     name = msgspec.field(default=None, name=column)
     return msgspec.json.Decoder(msgspec.defstruct("Only", [("value", Any, name)]))
+
+
+def row(
+    columns: Mapping[str, Mapping[str, Any]],
+    fields: Mapping[str, str],
+    selected: Callable[[tuple[str, ...]], bool],
+    names: Mapping[str, str],
+) -> Any:  # noqa: ANN401 - a type made at run time
+    """Make the type of a row.
+
+    Args:
+        columns: JSON Schema of each column.
+        fields: Name of the field that holds a column, by the column's.
+        selected: Tells whether the property at a path of names is selected.
+        names: What JSON calls those columns that it calls otherwise.
+    """
+    return msgspec.defstruct(
+        "Row",
+        [
+            (
+                fields[name],
+                Raw if is_open(columns[name]) else type_of(columns[name], (name,), selected),
+                msgspec.field(default=NULL, name=names.get(name, name)),
+            )
+            for name in _as_sent(columns, names)
+        ],
+        gc=False,
+    )
+
+
+def _as_sent(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
+    """Sort columns as the service sends them, annotations ahead of their own.
+
+    A field is looked for from where the one before was found: so each is found at once.
+    """
+    places = {name: place for place, name in enumerate(columns)}
+
+    def rank(name: str) -> tuple[int, bool]:
+        own = names.get(name, name).partition("@")[0]
+        return places.get(own, places[name]), name not in names
+
+    return sorted(columns, key=rank)
 
 
 def type_of(

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
+from tap_dynamics365 import name_columns
 from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_dynamics365.table_definition import ColumnDefinition, TableDefinition
 
 INCREMENTAL = "INCREMENTAL"
 FULL_TABLE = "FULL_TABLE"
@@ -39,29 +42,78 @@ PRIMITIVES: dict[str, dict[str, str]] = {
 }
 TEXT = {"type": "string"}
 
+# Kinds of columns in Dataverse whose length, or precision, it declares.
+TEXTS = {"StringType", "MemoType"}
+FRACTIONS = {"DecimalType", "DoubleType", "MoneyType"}
+# How dates behave in Dataverse that are no moments.
+BEHAVIORS = {
+    "DateOnly": "A date without a time.",
+    "TimeZoneIndependent": "The same in all time zones: the Z at its end does not make it UTC.",
+}
+
 
 def is_stream(column: Column) -> bool:
     """Tell whether a column's value is not in the row but at an address of its own."""
     return column.type == Primitive("Edm.Stream")
 
 
-def json_schema(table: Table) -> dict[str, Any]:
+def json_schema(table: Table, definition: TableDefinition | None = None) -> dict[str, Any]:
     """Describe the rows of a table.
 
     Args:
         table: The table.
+        definition: What Dataverse says of it beside.
 
     Returns:
         A JSON Schema with a property for each column that rows carry. All may be null but the
-        key: the service declares neither what is required nor how long a text may be.
+        key. Titles are the names that people read. How long a text may be is told in words alone,
+        for there are longer ones.
     """
     schema = _object(table.columns)
     for name in table.key:
         column = schema["properties"][name]
         column["type"] = [kind for kind in column["type"] if kind != "null"]
-    if table.description:
-        schema["description"] = table.description
+    schema |= _words(table.description, definition)
+    if definition is not None:
+        columns = definition.by_property
+        for column in table.columns:
+            found = columns.get(column.name)
+            if found is not None and column.name in schema["properties"]:
+                schema["properties"][column.name] |= _words(
+                    column.description, found, *_facts(found)
+                )
     return {**schema, "type": "object"}
+
+
+def _words(
+    description: str | None, definition: TableDefinition | ColumnDefinition | None, *facts: str
+) -> dict[str, str]:
+    """Tell what people call a table or a column, and what it is for."""
+    words = {}
+    if definition is not None:
+        description = description or definition.description.text
+        if title := definition.display_name.text:
+            words["title"] = title
+    if facts and description and description[-1] not in ".!?":
+        description += "."
+    if text := " ".join([description, *facts] if description else facts):
+        words["description"] = text
+    return words
+
+
+def _facts(column: ColumnDefinition) -> list[str]:
+    """Tell what Dataverse declares of a column and JSON Schema has no word for.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/behavior-format-date-time-attribute
+    """
+    facts = []
+    if column.max_length is not None and column.kind in TEXTS:
+        facts.append(f"At most {column.max_length} characters, says the service.")
+    if column.precision is not None and column.kind in FRACTIONS:
+        facts.append(f"At most {column.precision} decimal places, says the service.")
+    if column.kind == "DateTimeType" and column.behavior in BEHAVIORS:
+        facts.append(BEHAVIORS[column.behavior])
+    return facts
 
 
 def _object(columns: tuple[Column, ...]) -> dict[str, Any]:
@@ -93,7 +145,9 @@ def _type(kind: EdmType) -> dict[str, Any]:
             return {"type": ["array", "null"], "items": _type(item)}
 
 
-def catalog_entry(table: Table, method: str = INCREMENTAL) -> CatalogEntry:
+def catalog_entry(
+    table: Table, method: str = INCREMENTAL, definition: TableDefinition | None = None
+) -> CatalogEntry:
     """Make the entry of a table in a Singer catalog.
 
     Args:
@@ -101,6 +155,7 @@ def catalog_entry(table: Table, method: str = INCREMENTAL) -> CatalogEntry:
         method: How it is to be replicated, if it can be: LOG_BASED where its changes are tracked,
             and a key of one column tells which row was deleted; INCREMENTAL where it has a
             replication key.
+        definition: What Dataverse says of the table beside.
 
     Returns:
         The entry; its table name is the entity set, so that a sync needs no other description of
@@ -111,7 +166,7 @@ def catalog_entry(table: Table, method: str = INCREMENTAL) -> CatalogEntry:
     replication_keys = [name for name in REPLICATION_KEYS if name in names]
     replication_key = replication_keys[0] if replication_keys else None
     log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
-    schema = json_schema(table)
+    schema = json_schema(table, definition)
     metadata = MetadataMapping.get_standard_metadata(
         schema=schema,
         key_properties=table.key,
@@ -173,6 +228,7 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
                 entry.replication_key = chosen.get("replication-key") or entry.replication_key
                 method = chosen.get("replication-method")
                 entry.replication_method = method or entry.replication_method
+        name_columns.read(entry, stream.get("metadata", ()))
         _with_deletes(entry)
         # Targets need the key, and bookmarks are read off the rows: neither can be left out.
         for name in (*(entry.key_properties or ()), entry.replication_key):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -42,12 +43,13 @@ def column(schema: Message, metadata: Message) -> str:
     words = [*schema.pop("type")]
     items = schema.pop("items", None)
     description = schema.pop("description", "")
+    title = schema.pop("title", "")
     words += [f"{name}={value}" for name, value in schema.items()]
     if items:
         words.append(f"of {json.dumps(items)}")
     if metadata["inclusion"] != "available":
         words.append(metadata["inclusion"])
-    return " ".join(words) + (f": {description}" if description else "")
+    return " ".join(words) + f" '{title}'" + (f": {description}" if description else "")
 
 
 def readable(catalog: Message) -> Message:
@@ -59,6 +61,7 @@ def readable(catalog: Message) -> Message:
         del stream["metadata"]
         table = {
             **stream,
+            "title": schema.get("title"),
             "description": schema.get("description"),
             "metadata": metadata[()],
             "columns": {
@@ -68,6 +71,19 @@ def readable(catalog: Message) -> Message:
         }
         tables[stream["tap_stream_id"]] = table
     return tables
+
+
+# What a description tells that is special to a kind of column.
+FACTS = re.compile(r" ?(At most \d+ .*, says the service\.|A date without|The same in all) ?.*$")
+
+
+def without_facts(catalog: Message) -> Message:
+    """A catalog without what descriptions tell of kinds of columns."""
+    found = readable(catalog)
+    for table in found.values():
+        for name, words in table["columns"].items():
+            table["columns"][name] = FACTS.sub("", words).removesuffix(":")
+    return found
 
 
 def assert_golden(name: str, found: Message) -> None:
@@ -94,7 +110,7 @@ def test_the_catalog_is_the_same_each_time(tap: Tap, catalog: Message) -> None:
 def test_discovery_takes_three_requests(service: Sandbox, tap: Tap) -> None:
     tap.discover()
     paths = [request["path"].rpartition("/")[2] for request in service.requests()]
-    assert paths == ["token", "$metadata", "EntityDefinitions"]
+    assert paths == ["token", "$metadata", "RetrieveMetadataChanges(Query=@p1)"]
     assert not reads(service.requests())
     compressed = [request["headers"]["accept-encoding"] for request in service.requests()[1:]]
     assert all("gzip" in each for each in compressed)
@@ -135,10 +151,22 @@ def test_users_and_teams_have_the_key_people_know(catalog: Message) -> None:
     assert entry(catalog, "team")["key_properties"] == ["teamid"]
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+def test_without_the_function_tables_are_described_all_the_same(
+    service: Sandbox, tap: Tap, catalog: Message, status: int
+) -> None:
+    service.configure(no_metadata_changes=status)
+    run = tap.run("--discover")
+    assert not run.logged("WARNING")
+    found = json.loads(run.output)
+    assert without_facts(found) == without_facts(catalog)
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_where_tables_are_not_described_discovery_goes_on_with_a_warning(
     service: Sandbox, tap: Tap, catalog: Message, status: int
 ) -> None:
+    service.configure(no_metadata_changes=501)
     service.fault("EntityDefinitions", status=status, count=None)
     run = tap.run("--discover")
     assert run.status == 0

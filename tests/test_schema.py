@@ -11,6 +11,7 @@ from singer_sdk.singerlib import Catalog, CatalogEntry
 
 from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table
 from tap_dynamics365.schema import catalog_entry, json_schema, read_catalog
+from tap_dynamics365.table_definition import ColumnDefinition, TableDefinition, Texts
 
 ID = Column("accountid", Primitive("Edm.Guid"))
 AUTOMATIC, AVAILABLE = "automatic", "available"
@@ -127,6 +128,70 @@ def test_descriptions_are_the_services_own() -> None:
     assert schema["description"] == "Eine Firma."
     assert schema["properties"]["name"]["description"] == "Name der Firma."
     assert "description" not in schema["properties"]["accountid"]
+
+
+def told(kind: str, description: str | None = None, **more: Any) -> dict[str, Any]:
+    """Tell how a column is described of which Dataverse says more."""
+    definition = ColumnDefinition(name="c", kind=kind, **more)
+    made = table(Column(definition.property_name, Primitive("Edm.String"), description))
+    schema = json_schema(made, TableDefinition(name="account", columns=(definition,)))
+    found: dict[str, Any] = schema["properties"][definition.property_name]
+    return found
+
+
+FACTS: list[tuple[str, dict[str, Any], str]] = [
+    ("StringType", {"max_length": 160}, "At most 160 characters, says the service."),
+    ("MemoType", {"max_length": 2000}, "At most 2000 characters, says the service."),
+    ("MoneyType", {"precision": 4}, "At most 4 decimal places, says the service."),
+    ("DecimalType", {"precision": 0}, "At most 0 decimal places, says the service."),
+    ("DateTimeType", {"behavior": "DateOnly"}, "A date without a time."),
+    (
+        "DateTimeType",
+        {"behavior": "TimeZoneIndependent"},
+        "The same in all time zones: the Z at its end does not make it UTC.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "more", "words"), FACTS)
+def test_what_json_schema_has_no_word_for_is_told_in_words(
+    kind: str, more: dict[str, Any], words: str
+) -> None:
+    assert told(kind, **more) == {"type": ["string", "null"], "description": words}
+    assert told(kind, "Its name", **more)["description"] == f"Its name. {words}"
+    assert told(kind, "Its name.", **more)["description"] == f"Its name. {words}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("DateTimeType", {"behavior": "UserLocal"}),
+        ("StringType", {}),
+        ("LookupType", {"max_length": 100, "precision": 2}),
+    ],
+)
+def test_where_there_is_nothing_to_tell_nothing_is_told(kind: str, more: dict[str, Any]) -> None:
+    assert told(kind, **more) == {"type": ["string", "null"]}
+
+
+def test_titles_are_the_names_that_people_read() -> None:
+    english_user = Texts({1033: "Account", 1031: "Firma"}, 1033)
+    assert told("LookupType", display_name=english_user)["title"] == "Account"
+    # In another language than the user's, it is not theirs.
+    assert "title" not in told("LookupType", display_name=Texts({1031: "Firma"}))
+    definition = TableDefinition(
+        name="account", display_name=english_user, description=Texts({1033: "A company."}, 1033)
+    )
+    schema = json_schema(table(), definition)
+    assert (schema["title"], schema["description"]) == ("Account", "A company.")
+    assert json_schema(table(description="Mine."), definition)["description"] == "Mine."
+
+
+def test_what_rows_do_not_have_is_not_told() -> None:
+    shadow = ColumnDefinition(name="c", kind="StringType", attribute_of="x", max_length=100)
+    gone = ColumnDefinition(name="gone", kind="StringType", max_length=100)
+    definition = TableDefinition(name="account", columns=(shadow, gone))
+    assert json_schema(table("c"), definition) == json_schema(table("c"))
 
 
 def test_a_description_belongs_to_one_column_alone() -> None:

@@ -1,0 +1,72 @@
+"""What name columns should hold: found in the sandbox's model and rows, not in its annotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.model import CHOICES, LOOKUPS, Kind
+from sandbox.organisation import MODEL
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+    from sandbox.model import Column
+    from tests.singer import Message
+
+ENGLISH, GERMAN = 1033, 1031
+LABELLED = CHOICES | {Kind.MULTI_SELECT, Kind.BOOLEAN}
+
+
+class Expected:
+    """What each row should be as a record.
+
+    Args:
+        source: Where the rows are; they are read now.
+        language: The user's.
+    """
+
+    def __init__(self, source: Sandbox, language: int = ENGLISH) -> None:
+        self.source = source
+        self.language = language
+        self.names = {
+            (table.name, row[table.primary_id]): row[table.primary_name]
+            for table in MODEL.tables
+            if table.set_name and table.primary_name and not table.union_of
+            for row in source.rows(table.name)
+        }
+
+    def label(self, column: Column, value: Any) -> str | None:  # noqa: ANN401 - of any column
+        """The label of a value, or of several."""
+        if value is None or column.options is None:
+            return None
+        labels = {
+            str(option.value): (
+                option.label.german if self.language == GERMAN else option.label.english
+            )
+            for option in column.options.options
+        }
+        values = str(int(value) if isinstance(value, bool) else value).split(",")
+        return "; ".join(labels[value] for value in values)
+
+    def columns(self, column: Column, value: Any) -> Message:  # noqa: ANN401 - as above
+        """A value and the name columns beside it."""
+        found = {column.property_name: value}
+        if column.kind in LABELLED:
+            found[f"{column.name}name"] = self.label(column, value)
+        elif column.kind in LOOKUPS:
+            table = next((name for name in column.targets if (name, value) in self.names), None)
+            found[f"{column.name}name"] = self.names[table, value] if table else None
+            found[f"{column.name}type"] = table
+        return found
+
+    def records(self, table: str) -> dict[str, Message]:
+        """The records of a table by their key."""
+        described = MODEL.by_name[table]
+        columns = [column for column in described.columns if column.kind is not Kind.STREAM]
+        return {
+            row[described.primary_id]: {
+                name: value
+                for column in columns
+                for name, value in self.columns(column, row[column.property_name]).items()
+            }
+            for row in self.source.rows(table)
+        }

@@ -1,0 +1,58 @@
+"""Labels, and names and tables of what lookups lead to, in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from demo import warehouse
+from demo.story import plugin_settings
+from tests.documents import Document
+from tests.labels import Expected
+from tests.singer import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from demo.meltano import Project
+    from demo.postgres import Postgres
+    from sandbox.client import Sandbox
+
+PAGE = Document(REPOSITORY / "docs" / "labels-and-metadata.md")
+(WON,) = PAGE.blocks("Name columns", "sql")
+
+
+def test_they_come_through_meltano_as_they_are_selected(
+    sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
+) -> None:
+    project = meltano(
+        {
+            **plugin_settings(sandbox, postgres),
+            "TAP_DYNAMICS365_SHOW_NAME_COLUMNS": "true",
+            "TAP_DYNAMICS365_TABLES": '["opportunity"]',
+            "TAP_DYNAMICS365__SELECT": (
+                '["opportunity.*", "!opportunity._customerid_value", "!opportunity.owneridtype"]'
+            ),
+        }
+    )
+    project.run("run", "tap-dynamics365", "target-postgres")
+    expected = Expected(sandbox).records("opportunity")
+    left_out = {"_customerid_value", "owneridtype"}
+    with psycopg.connect(postgres.dsn) as connection:
+        types = warehouse.columns(connection)["opportunity"]
+        loaded = warehouse.rows(connection, "opportunity")
+        won = connection.execute(WON.encode()).fetchall()
+    assert set(types) == {*next(iter(expected.values()))} - left_out
+    names = ("opportunityratingcodename", "statuscodename", "customeridname", "customeridtype")
+    assert {types[name] for name in names} == {"text"}
+    assert {str(row["opportunityid"]): [row[name] for name in names] for row in loaded} == {
+        key: [record[name] for name in names] for key, record in expected.items()
+    }
+    wanted = [
+        (record["customeridname"], record["name"])
+        for record in expected.values()
+        if record["statuscodename"] == "Won" and record["customeridtype"] == "account"
+    ]
+    assert wanted
+    assert sorted(won) == sorted(wanted)
