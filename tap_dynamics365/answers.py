@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -61,9 +62,9 @@ THROTTLING_CODES = {
 # The query took too long: SQL's own time-out, and those whose cause the service could tell.
 # https://learn.microsoft.com/power-apps/developer/data-platform/query-antipatterns
 SQL_TIMEOUT_CODES = {"0x80044151", "0x80048573", "0x80048574", "0x80048575"}
-# What the service says of a fault of its own: unexpected, and an error of SQL such as a deadlock.
-FAULT_CODES = {"0x80040216", "0x80044150"}
-PASSING_CODES = THROTTLING_CODES | SQL_TIMEOUT_CODES | FAULT_CODES
+# What the service says of a fault of its own: unexpected, an answer of more than 100 MB among them;
+# and an error of SQL such as a deadlock.
+UNEXPECTED, SQL_ERROR = "0x80040216", "0x80044150"
 
 # Business Central has no codes for what passes, but says so.
 PASSING_WORDS = re.compile(r"\btry again later\b|\bplease retry\b|\bdeadlock", re.IGNORECASE)
@@ -84,7 +85,7 @@ def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
     """Raise if the service did not fulfil a request.
 
     Args:
-        response: What it answered.
+        response: What it answered. Whether all of it came is not looked at.
         unauthorized: Tells what to do about a sign-in that it does not accept.
 
     Raises:
@@ -92,7 +93,6 @@ def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
         ServiceError: It will not.
     """
     if response.status_code < HTTPStatus.BAD_REQUEST and not _is_web_page(response):
-        _check_whole(response)
         return
     code, words = _error(response)
     path = urlsplit(response.url).path
@@ -112,28 +112,36 @@ def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
 
 def _passes(status: int, code: str, words: str) -> bool:
     """Tell whether a refusal may be gone when the request is repeated."""
-    if status in TRANSIENT_STATUSES:
+    # A page of rows that is too large is asked for again with fewer of them.
+    if status in TRANSIENT_STATUSES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return True
     if status < HTTPStatus.BAD_REQUEST or status in FINAL_STATUSES:
         return False
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR and code in PASSING_CODES:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and code in {UNEXPECTED, SQL_ERROR}:
         return True
-    return code in THROTTLING_CODES or PASSING_WORDS.search(words) is not None
+    if code in THROTTLING_CODES | SQL_TIMEOUT_CODES:
+        return True
+    return PASSING_WORDS.search(words) is not None
 
 
-def _check_whole(response: requests.Response) -> None:
+def check_whole(response: requests.Response) -> None:
     """Raise if what should be JSON is cut off, or was spoilt on its way.
 
     HTTP tells of a body that is shorter than announced, but not of one that nobody announced, nor
-    of what a gateway stored or made of it. To look over a page takes a tenth of the time that
-    decoding it takes.
+    of what a gateway stored or made of it.
+
+    Args:
+        response: What the service answered.
+
+    Raises:
+        TransientServiceError: It is not all there.
+        ServiceError: It is a web page.
     """
-    if response.request.headers.get("Accept") != JSON:
-        return
     body = response.content
     try:
-        _whole.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, RecursionError) as error:
+        _whole.decode(body.removeprefix(BOM_UTF8))
+        body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         path = urlsplit(response.url).path
         if body.lstrip()[:1] == b"<":
             msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."

@@ -19,10 +19,9 @@ from tap_dynamics365.ranges import Range, Ranges
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from requests import Response
-
     from tap_dynamics365.pages import PagedStream
     from tap_dynamics365.passes import Pass
+    from tap_dynamics365.raw_page import RawPage
     from tap_dynamics365.service import Service
 
 logger = logging.getLogger("tap-dynamics365.engine")
@@ -44,8 +43,10 @@ class Reader:
     def _begin(self, part: Pass | None) -> None:
         self.part = part
         parallel = self.stream.service.parallelism.maximum
-        # Where requests go one after the other, ranges would only be more of them.
-        scale = part.scale if part is not None and parallel > 1 else None
+        # Where requests go one after the other, ranges would only be more of them; where there is
+        # a limit to them, what was fetched behind a gap could not be written.
+        is_divided = parallel > 1 and not self.stream.settings.stmt_call_limit
+        scale = part.scale if part is not None and is_divided else None
         self.ranges = Ranges(scale, parallel)
 
     def go_on(self, error: ServiceError | None = None) -> bool:
@@ -79,7 +80,7 @@ class Engine:
         self._service = service
         self._read_ahead = read_ahead
         # A job is for a range of a pass, or for the greatest value of the key.
-        self._pool: Pool[tuple[Reader, Ranges, Range | None], Response] = Pool()
+        self._pool: Pool[tuple[Reader, Ranges, Range | None], RawPage] = Pool()
         self._waiting: deque[PagedStream] = deque()
         self._readers: list[Reader] = []
         self._page_size = 0
@@ -142,9 +143,7 @@ class Engine:
         if asked is None or part is None:
             return False
         asked.busy = True
-        low = asked.low.literal if asked.low else None
-        high = asked.high.literal if asked.high else None
-        fetch = partial(stream.fetch, stream.request(part, asked.link, low, high))
+        fetch = partial(stream.read, part, asked)
         self._pool.submit((reader, reader.ranges, asked), fetch, part.decode)
         return True
 

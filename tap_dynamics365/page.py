@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Value = str | int | None
 
@@ -43,6 +47,9 @@ class Page:
             table.
         metadata_version: Changes with every change to any table's definition, where it was asked
             for.
+        asked: How many rows were asked for.
+        end: The columns that rows are sorted by, each with its literal in the last row, where the
+            rows behind it can be asked for so.
     """
 
     pieces: tuple[Piece, ...]
@@ -56,6 +63,8 @@ class Page:
     cut: Value = None
     delta_token: str | None = None
     metadata_version: str | int | None = None
+    asked: int = 0
+    end: Mapping[str, str | None] | None = None
 
     def cut_off(self) -> Page | None:
         """Leave out the rows that share the last value of the replication key.

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import requests
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
-from tap_dynamics365 import query, records
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365 import query, raw_page, records
+from tap_dynamics365.errors import CallLimitError, ServiceError, TransientServiceError
+from tap_dynamics365.page_size import PageSize
 from tap_dynamics365.ranges import Range
 from tap_dynamics365.streams import TableStream
+from tap_dynamics365.tally import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
-    import requests
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import CatalogEntry
     from singer_sdk.tap_base import Tap
 
     from tap_dynamics365.page import Page, Value
     from tap_dynamics365.passes import Pass
+    from tap_dynamics365.raw_page import RawPage
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.writer import LineWriter
+
+
+# What the service may say to a filter that it does not understand.
+NOT_UNDERSTOOD = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED}
 
 
 class PagedStream(TableStream):
@@ -52,6 +60,10 @@ class PagedStream(TableStream):
         self._metrics = ExitStack()
         self._has_begun = False
         super().__init__(tap, entry, service, settings)
+        #: How many rows its pages are to have.
+        self.page_size = PageSize(self.name, settings.fetch_size)
+        # Whether the service does not understand what is asked for the rows behind a page.
+        self._only_links = False
 
     @property
     def is_passed_through(self) -> bool:
@@ -68,6 +80,13 @@ class PagedStream(TableStream):
             and self.ABORT_AT_RECORD_COUNT is None
         )
 
+    @property
+    def outcome(self) -> Outcome:
+        """What came of the table, as nothing has failed."""
+        if self.unreadable:
+            return Outcome.SKIPPED
+        return Outcome.IN_PART if self.is_cut_short else Outcome.DONE
+
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Yield the rows one after the other; a table that may not be read is skipped."""
@@ -79,7 +98,9 @@ class PagedStream(TableStream):
                 try:
                     for page in self._pages(part):
                         requests_made.increment()
-                        yield from records.records(page)
+                        for record in records.records(page):
+                            yield record
+                            self.tally.rows += 1
                     part = next(passes, None)
                 except ServiceError as error:
                     part = self.instead(passes, error)
@@ -102,18 +123,76 @@ class PagedStream(TableStream):
         except StopIteration:
             return None
         except ServiceError as final:
-            if self.is_refused(final):
+            if self.is_refused(final) or self._is_enough(final):
                 return None
             raise
 
+    def _is_enough(self, error: ServiceError) -> bool:
+        """Tell whether what was read is all that the settings allow, and warn if so."""
+        if not (isinstance(error, CallLimitError) and self.settings.returns_results):
+            return False
+        self.is_cut_short = True
+        self.logger.warning("%r was read in part. %s", self.name, error.message)
+        return True
+
     def _pages(self, part: Pass) -> Iterator[Page]:
-        """Fetch the pages of a pass link by link."""
+        """Fetch the pages of a pass one after the other."""
         whole = Range()
         while not whole.done:
-            answer = self.fetch(self.request(part, whole.link))
-            page = part.take_in(part.decode(answer))
+            page = part.take_in(part.decode(self.read(part, whole)))
             yield page
-            whole.follow(page.next_link)
+            whole.follow(page)
+
+    def read(self, part: Pass, place: Range) -> RawPage:
+        """Fetch the next page of a range, in whichever thread.
+
+        Each try asks for as many rows as pages of the table are to have by then.
+
+        Args:
+            part: The pass that the range belongs to.
+            place: The range, and how far it was read.
+
+        Returns:
+            The page, all of it.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        return self.service.retrying(self._try)(part, place)
+
+    def _try(self, part: Pass, place: Range) -> RawPage:
+        """Ask for a page once, or by its link too where what was asked is not understood."""
+        rows = self.page_size.rows
+        behind = None
+        if place.link is not None and rows != place.asked:
+            # The link belongs to pages of the size before.
+            behind = None if self._only_links else place.end
+            rows = rows if behind else place.fitting(rows)
+        try:
+            page = self.send(self._request_for(part, place, rows, behind), rows)
+        except (ServiceError, requests.RequestException) as error:
+            if behind and _is_not_understood(error):
+                self._only_links = True
+                return self._try(part, place)
+            self.page_size.failed(rows, error)
+            raise
+        self.page_size.went_well(rows)
+        return page
+
+    def _request_for(
+        self, part: Pass, place: Range, rows: int, behind: Mapping[str, str | None] | None
+    ) -> HTTPRequest:
+        """Make the request for a page: behind a row, by the link, or where the range begins."""
+        if place.link is None or behind:
+            low = place.low.literal if place.low else None
+            high = place.high.literal if place.high else None
+            query = part.query(self.columns.names, self.primary_keys, low, high, behind)
+            url = f"{self.address}?{query}"
+        else:
+            url = self.service.resolve(place.link)
+        first = place.link is None and place.low is None and self.service.is_dataverse
+        wishes = part.wishes(rows, ask_version=first, annotations=self.annotations)
+        return HTTPRequest(url, headers={"Prefer": wishes})
 
     def _begin(self) -> None:
         """Send what comes before the records, as the SDK's own `sync` does, once."""
@@ -126,11 +205,11 @@ class PagedStream(TableStream):
         self._records = self._metrics.enter_context(self.get_record_counter())
         self._metrics.enter_context(self.get_sync_timer())
 
-    def ask_greatest(self) -> requests.Response:
+    def ask_greatest(self) -> RawPage:
         """Fetch the greatest value of the replication key, in whichever thread.
 
         Returns:
-            The answer, for `greatest` to read.
+            The page, for `greatest` to read.
 
         Raises:
             ServiceError: The service refused.
@@ -138,11 +217,11 @@ class PagedStream(TableStream):
         options = query.greatest(self.replication_key or "")
         return self.fetch(HTTPRequest(f"{self.address}?{options}"))
 
-    def greatest(self, response: requests.Response) -> Value:
+    def greatest(self, page: RawPage) -> Value:
         """Read the greatest value of the replication key.
 
         Args:
-            response: The answer to `ask_greatest`.
+            page: What `ask_greatest` fetched.
 
         Returns:
             The value, or None if there is none.
@@ -150,7 +229,7 @@ class PagedStream(TableStream):
         Raises:
             ServiceError: The answer is no page of rows.
         """
-        return records.single(response, self.replication_key or "")
+        return raw_page.single(page, self.replication_key or "")
 
     def write(self, page: Page) -> None:
         """Write a page's records, and the state behind them.
@@ -168,14 +247,16 @@ class PagedStream(TableStream):
             self.state_manager.is_flushed = False
             self.advance(piece.last)
             self._records.increment(piece.rows)
+            self.tally.rows += piece.rows
         self._write_state_message()
 
     def finish(self, *, complete: bool) -> None:
         """Send what comes behind the records.
 
         Args:
-            complete: Whether they are all there.
+            complete: Whether they are all there, or all that the settings allow.
         """
+        self.tally.outcome = self.outcome if complete or self.unreadable else Outcome.FAILED
         if complete:
             self._begin()
         self._metrics.close()
@@ -183,3 +264,10 @@ class PagedStream(TableStream):
             self.activate_version()
             self._finalize_state(self.stream_state)
         self._write_state_message()
+
+
+def _is_not_understood(error: Exception) -> bool:
+    """Tell whether a request failed for what it asks, and would fail again."""
+    if isinstance(error, TransientServiceError) or not isinstance(error, ServiceError):
+        return False
+    return error.status in NOT_UNDERSTOOD

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_dynamics365 import query
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records import METADATA_VERSION
+from tap_dynamics365.raw_page import METADATA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import requests
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_dynamics365.keys import Scale
     from tap_dynamics365.page import Page, Value
+    from tap_dynamics365.raw_page import RawPage
 
 
 @dataclass(eq=False)
@@ -37,9 +36,10 @@ class Pass:
         is_whole: Whether all rows were read.
         delta_token: What the service gave behind the last page.
         metadata_version: Changes with every change to any table's definition.
+        reads_all: Whether it reads all rows of the table, from the first on.
     """
 
-    decode: Callable[[requests.Response], Page]
+    decode: Callable[[RawPage], Page]
     sorted_by: str | None = None
     scale: Scale | None = None
     start: Value = None
@@ -50,9 +50,21 @@ class Pass:
     is_whole: bool = True
     delta_token: str | None = None
     metadata_version: Value = None
+    reads_all: bool = field(init=False)
     _position: int | None = None
 
-    def query(self, columns: Sequence[str], key: Sequence[str], low: Value, high: Value) -> str:
+    def __post_init__(self) -> None:
+        """See where it begins: a pass that is begun again begins elsewhere."""
+        self.reads_all = self.start is None and self.since is None and not self.ids_only
+
+    def query(
+        self,
+        columns: Sequence[str],
+        key: Sequence[str],
+        low: Value,
+        high: Value,
+        behind: Mapping[str, str | None] | None = None,
+    ) -> str:
         """Write the query for its rows, or for some of them.
 
         Args:
@@ -60,6 +72,7 @@ class Pass:
             key: Columns that tell rows apart.
             low: The smallest value of the replication key; None is where the pass begins.
             high: The value before which to end; None is the end of the table.
+            behind: Where a page ended, if the rows behind it are asked for.
         """
         return query.build(
             key if self.ids_only else columns,
@@ -67,22 +80,27 @@ class Pass:
             replication_key=self.sorted_by,
             start=self.start if low is None else low,
             stop=high,
+            behind=behind,
             delta_token=self.since,
         )
 
-    def wishes(self, page_size: int, *, ask_version: bool) -> str:
+    def wishes(self, page_size: int, *, ask_version: bool, annotations: Sequence[str] = ()) -> str:
         """Write the header `Prefer`, which the service forgets from one page to the next.
 
         Args:
             page_size: Rows to ask for.
             ask_version: Whether to ask for the version of the metadata too.
+            annotations: Kinds of annotations that columns are made of.
         """
         wishes = [f"odata.maxpagesize={page_size}"]
+        included = [] if self.ids_only else [*annotations]
         if self.tracked:
             wishes.insert(0, "odata.track-changes")
         elif ask_version and self.since is None:
             # Not of a tracked read: v8.2 is said to forget the delta link then.
-            wishes.append(f'odata.include-annotations="{METADATA_VERSION}"')
+            included.append(METADATA_VERSION)
+        if included:
+            wishes.append(f'odata.include-annotations="{",".join(included)}"')
         return ",".join(wishes)
 
     def take_in(self, page: Page) -> Page:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # May stand in a query as they are; everything else is percent-encoded, the blank as %20, for some
 # services take a plus sign at its word.
@@ -37,6 +37,7 @@ def build(  # noqa: PLR0913 - what a query consists of
     replication_key: str | None = None,
     start: str | int | None = None,
     stop: str | int | None = None,
+    behind: Mapping[str, str | None] | None = None,
     delta_token: str | None = None,
 ) -> str:
     """Write the query for rows of one table.
@@ -48,6 +49,8 @@ def build(  # noqa: PLR0913 - what a query consists of
         replication_key: The column to sort by, if the order matters.
         start: The smallest value of the replication key to ask for, as a literal.
         stop: The value before which to end, as a literal.
+        behind: The columns that rows are sorted by, each with its literal in the last row that was
+            read, if those behind it are asked for: a value of the replication key may be None.
         delta_token: Asks for the changes since it was given, instead of all rows.
 
     Returns:
@@ -57,8 +60,13 @@ def build(  # noqa: PLR0913 - what a query consists of
     if columns:
         options.append(("$select", ",".join(columns)))
     if replication_key is not None:
+        if behind is not None and behind[replication_key] is not None:
+            # Follows from what is added below, but an index serves it.
+            start = behind[replication_key]
         bounds = (("ge", start), ("lt", stop))
         terms = [f"{replication_key} {op} {value}" for op, value in bounds if value is not None]
+        if behind is not None:
+            terms.append(f"({_greater([*behind.items()])})")
         if terms:
             options.append(("$filter", " and ".join(terms)))
         order = dict.fromkeys((replication_key, *key))
@@ -68,6 +76,21 @@ def build(  # noqa: PLR0913 - what a query consists of
         # As the service writes it in its links: with nothing but letters and digits as they are.
         texts.append(f"$deltatoken={quote(delta_token, safe='')}")
     return "&".join(texts)
+
+
+def _greater(row: Sequence[tuple[str, str | None]]) -> str:
+    """Write the condition for rows behind one, from the replication key on.
+
+    Rows without a value of it come first ("OData Version 4.0 Part 1: Protocol", section
+    11.2.5.2).
+    """
+    (key, value), *ids = row
+    terms = [f"{key} ne null" if value is None else f"{key} gt {value}"]
+    # What comes before is at least equal here; further ids count where the first ones are equal.
+    for position, (name, value) in enumerate(ids):
+        equal = [f"{other} eq {same}" for other, same in ids[:position]]
+        terms.append(" and ".join([*equal, f"{name} gt {value}"]))
+    return " or ".join(f"({term})" if " and " in term else term for term in terms)
 
 
 def greatest(replication_key: str) -> str:

@@ -8,14 +8,16 @@ range of its own, next in order; so the widths need not be right, only useful.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from tap_dynamics365.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tap_dynamics365.keys import Scale
     from tap_dynamics365.page import Page
@@ -29,6 +31,9 @@ SMALLEST_RANGE = 0.9
 TOO_WIDE = 1.5
 # No wider than so many times the one before: where rows lie unevenly, the width feels its way.
 GROWTH = 4.0
+# In a link of Dataverse: the last row of the page before.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
+COOKIE = re.compile(r'pagingcookie="[^"]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Range:
         low: Where it begins; None is where the table's replication begins.
         high: Where it ends; None is the table's end.
         link: Where its next page is, once it has one.
+        asked: How many rows were asked for with the page that told so.
+        end: Where the rows that were fetched end, if the rest can be asked for by that.
         busy: Whether a request for it is on its way.
         done: Whether all of it was fetched.
         rows: How many were fetched.
@@ -62,6 +69,8 @@ class Range:
     low: Bound | None = None
     high: Bound | None = None
     link: str | None = None
+    asked: int = 0
+    end: Mapping[str, str | None] | None = None
     busy: bool = False
     done: bool = False
     rows: int = 0
@@ -69,15 +78,16 @@ class Range:
     pages: deque[Page] = field(default_factory=deque)
     _links: set[str] = field(default_factory=set)
 
-    def follow(self, link: str | None) -> None:
+    def follow(self, page: Page) -> None:
         """Go on behind a page.
 
         Args:
-            link: Where the next page is; None behind the last.
+            page: The page.
 
         Raises:
             ServiceError: The service has sent the same link before, and would do so for ever.
         """
+        link = page.next_link
         if link in self._links:
             msg = (
                 "The service sent the same link to a next page twice; following it would never "
@@ -85,9 +95,25 @@ class Range:
             )
             raise ServiceError(msg)
         self.link = link
+        self.asked = page.asked
+        if page.sent:
+            self.end = page.end
         self.done = link is None
         if link is not None:
             self._links.add(link)
+
+    def fitting(self, rows: int) -> int:
+        """Tell how many rows may be asked for with the link.
+
+        Args:
+            rows: How many are to be.
+
+        Returns:
+            No more than with the page before, unless the link says behind which row it goes on:
+            where the service counts pages instead, larger ones would pass over rows, and smaller
+            ones only send some again.
+        """
+        return rows if COOKIE.search(unquote(self.link or "")) else min(rows, self.asked)
 
 
 class Ranges:
@@ -175,7 +201,7 @@ class Ranges:
         asked.busy = False
         if self._pages(asked) > TOO_WIDE * PAGES_A_RANGE:
             page = page.cut_off() or page
-        asked.follow(page.next_link)
+        asked.follow(page)
         asked.rows += page.rows
         if page.rows:
             asked.pages.append(page)

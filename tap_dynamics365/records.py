@@ -7,32 +7,31 @@ selected is passed over, numbers keep every digit, and encoding copies text.
 
 from __future__ import annotations
 
-import re
-from codecs import BOM_UTF8
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain, groupby
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 from singer_sdk.contrib.msgspec import enc_hook
 from typing_extensions import override
 
+from tap_dynamics365 import row_types
 from tap_dynamics365.announced import SAMPLE, Announced
 from tap_dynamics365.changes import DELETED, Entry
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.keyset import Keyset
 from tap_dynamics365.page import MOST_OF_A_PAGE, Page, Piece, Value
-from tap_dynamics365.row_types import is_open, only, type_of
+from tap_dynamics365.raw_page import reading
+from tap_dynamics365.row_types import NULL, is_open, only
 from tap_dynamics365.schema import DELETED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import requests
+    from tap_dynamics365.raw_page import RawPage
 
 # A page is taken apart, and leaves, in pieces of so many rows: their values fit into the
 # processor's cache, other threads get their turn between two pieces, and a signal is obeyed there.
@@ -40,14 +39,9 @@ ROWS_A_PIECE = 250
 
 MOST_DIGITS = 1000
 
-NULL = Raw(b"null")
 # How JSON writes the numbers that it has no numbers for: "OData JSON Format Version 4.0",
 # section 7.1. The schema says number or null.
 NOT_NUMBERS = {b'"NaN"', b'"INF"', b'"-INF"'}
-NEXT_LINK = "@odata.nextLink"
-DELTA_LINK = "@odata.deltaLink"
-METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
-DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)
 
 
 class Digits(Decimal):
@@ -69,8 +63,9 @@ class Codec:
         stream: Name of the stream.
         schema: JSON Schema of its rows.
         selected: Tells whether the property at a path of names is selected.
+        annotated: What rows call columns that are annotations of others, by their names.
         key: The replication key that rows are sorted by, if they are.
-        primary_id: The column that holds a row's id, if it is one.
+        ids: Columns that tell rows apart.
         version: Version of the table that the messages carry, if they do.
     """
 
@@ -80,12 +75,13 @@ class Codec:
         schema: Mapping[str, Any],
         selected: Callable[[tuple[str, ...]], bool],
         *,
+        annotated: Mapping[str, str] = MappingProxyType({}),
         key: str | None = None,
-        primary_id: str | None = None,
+        ids: Sequence[str] = (),
         version: int | None = None,
     ) -> None:
         self._stream = stream
-        self._primary_id = primary_id
+        self._primary_id = next(iter(ids), None)
         self._version = UNSET if version is None else version
         columns = {
             name: column for name, column in schema["properties"].items() if selected((name,))
@@ -93,26 +89,18 @@ class Codec:
         # Names of columns need not be names in Python.
         fields = {name: f"c{i}" for i, name in enumerate(columns)}
         self._key = None if key is None else only(key)
+        self._keyset = None if key is None else Keyset(key, ids, schema["properties"])
         self._numbers = [fields[name] for name in columns if "number" in columns[name]["type"]]
-        self._numbers_of: Callable[[Any], tuple[Raw, ...]] = lambda _: ()
-        if self._numbers:
-            # Each twice: of a single name, attrgetter would give the value itself.
-            self._numbers_of = attrgetter(*self._numbers, *self._numbers)
+        self._numbers_of: Callable[[Any], tuple[Raw, ...]] = _all_of(self._numbers)
         self._announced = Announced(stream, columns, fields)
         self._open = [fields[name] for name in columns if is_open(columns[name])]
-        row = msgspec.defstruct(
-            "Row",
-            [
-                (
-                    fields[name],
-                    Raw if is_open(column) else type_of(column, (name,), selected),
-                    msgspec.field(default=NULL, name=name),
-                )
-                for name, column in columns.items()
-            ],
-            gc=False,
-        )
-        self._row = msgspec.json.Decoder(row)
+        row = row_types.row(columns, fields, selected, {})
+        # For msgspec a field has one name. Where the service has another than the message, rows
+        # are read as a type of their own, and their values copied.
+        self._written = None if annotated.keys().isdisjoint(columns) else row
+        read = row_types.row(columns, fields, selected, annotated) if self._written else row
+        self._values_of: Callable[[Any], tuple[Any, ...]] = _all_of(row.__struct_fields__)
+        self._row = msgspec.json.Decoder(read)
         self._message: Any = msgspec.defstruct(
             "Message",
             [
@@ -125,11 +113,11 @@ class Codec:
             gc=False,
         )
 
-    def page(self, response: requests.Response) -> Page:
+    def page(self, raw: RawPage) -> Page:
         """Read a page.
 
         Args:
-            response: The answer to a query.
+            raw: The page as it was sent.
 
         Returns:
             The page, its rows encoded. Columns that a row lacks are null; annotations, which
@@ -138,9 +126,8 @@ class Codec:
         Raises:
             ServiceError: The answer is no page of rows.
         """
-        with _reading(response):
-            page = _pages.decode(_compact(response.content))
-            rows = page.value
+        with reading():
+            rows = raw.rows
             edge = self._before_last_value(rows)
             before = tuple(self._pieces(rows[:edge]))
             pieces = (*before, *self._pieces(rows[edge:]))
@@ -151,17 +138,19 @@ class Codec:
                 size=sum(len(piece.lines) for piece in pieces),
                 first=self._key_of(rows[:1]),
                 last=self._key_of(rows),
-                next_link=page.next_link,
+                next_link=raw.next_link,
                 before_last=len(before),
-                delta_token=_token(page.delta_link),
-                metadata_version=page.metadata_version,
+                delta_token=raw.delta_token,
+                metadata_version=raw.metadata_version,
+                asked=raw.asked,
+                end=self._keyset.end(rows) if self._keyset else None,
             )
 
-    def changes(self, response: requests.Response) -> Page:
+    def changes(self, raw: RawPage) -> Page:
         """Read a page of changes: rows as they are now, and ids of those that are no more.
 
         Args:
-            response: The answer to a query with a delta token.
+            raw: The page as it was sent.
 
         Returns:
             The page.
@@ -169,25 +158,25 @@ class Codec:
         Raises:
             ServiceError: The answer is no page of rows.
         """
-        if DELETED.encode() not in response.content:
-            return self.page(response)
-        with _reading(response):
-            page = _pages.decode(_compact(response.content))
+        if DELETED.encode() not in raw.body:
+            return self.page(raw)
+        with reading():
             pieces: list[Piece] = []
-            for deleted, entries in groupby(map(Entry.of, page.value), Entry.is_deleted):
+            for deleted, entries in groupby(map(Entry.of, raw.rows), Entry.is_deleted):
                 if deleted:
                     pieces.append(self._deletions(list(entries)))
                 else:
                     pieces.extend(self._pieces([entry.text for entry in entries]))
             return Page(
                 pieces=tuple(pieces),
-                rows=len(page.value),
-                sent=len(page.value),
+                rows=len(raw.rows),
+                sent=len(raw.rows),
                 size=sum(len(piece.lines) for piece in pieces),
                 first=None,
                 last=None,
-                next_link=page.next_link,
-                delta_token=_token(page.delta_link),
+                next_link=raw.next_link,
+                delta_token=raw.delta_token,
+                asked=raw.asked,
             )
 
     def _deletions(self, entries: Sequence[Entry]) -> Piece:
@@ -217,6 +206,8 @@ class Codec:
         for start in range(0, len(texts), ROWS_A_PIECE):
             part = texts[start : start + ROWS_A_PIECE]
             rows = [self._row.decode(text) for text in part]
+            if self._written is not None:
+                rows = [self._written(*self._values_of(row)) for row in rows]
             self._mend(rows)
             self._announced.check(rows[::step])
             lines = encoder.encode_lines(
@@ -257,6 +248,14 @@ class Codec:
         return value
 
 
+def _all_of(fields: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Make what takes the values of some fields out of a row."""
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    # Of one name, attrgetter would give the value itself.
+    return lambda row: tuple(getattr(row, name) for name in fields)
+
+
 def records(page: Page) -> Iterator[dict[str, Any]]:
     """Take the rows of a page apart, for what needs them as Python values.
 
@@ -272,67 +271,8 @@ def records(page: Page) -> Iterator[dict[str, Any]]:
             yield record
 
 
-class _Link(msgspec.Struct):
-    next_link: str | None = msgspec.field(default=None, name=NEXT_LINK)
-    delta_link: str | None = msgspec.field(default=None, name=DELTA_LINK)
-    metadata_version: str | int | None = msgspec.field(default=None, name=f"@{METADATA_VERSION}")
-
-
-class _Page(_Link, kw_only=True):
-    value: list[Raw]
-
-
-class _Rows(msgspec.Struct):
-    value: list[dict[str, Any]]
-
-
-_rows = msgspec.json.Decoder(_Rows)
-_pages = msgspec.json.Decoder(_Page)
-_link = msgspec.json.Decoder(_Link)
 _untyped = msgspec.json.Decoder(dict[str, Any], float_hook=Digits)
 _value = msgspec.json.Decoder(Any, float_hook=Digits)
-
-
-def links(response: requests.Response) -> Page:
-    """Read what a page leads to, and pass over its rows.
-
-    Args:
-        response: The answer to a query.
-
-    Returns:
-        A page without rows.
-
-    Raises:
-        ServiceError: The answer is no page of rows.
-    """
-    with _reading(response):
-        found = _link.decode(_compact(response.content))
-        token = _token(found.delta_link)
-        return Page((), 0, 0, 0, None, None, found.next_link, delta_token=token)
-
-
-def single(response: requests.Response, column: str) -> Value:
-    """Read one value of the only row of a page.
-
-    Args:
-        response: The answer to a query for it.
-        column: Its name.
-
-    Returns:
-        The value; None if there is no row.
-
-    Raises:
-        ServiceError: The answer is no page of rows.
-    """
-    with _reading(response):
-        rows = _rows.decode(_compact(response.content)).value
-        return rows[0].get(column) if rows else None
-
-
-def _token(link: str | None) -> str | None:
-    """Take the delta token out of a link, decoded."""
-    found = DELTA_TOKEN.search(link or "")
-    return unquote(found[1]) if found else None
 
 
 def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -350,36 +290,9 @@ def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds
     return strip(_value.decode(text))
 
 
-def _compact(body: bytes) -> bytes:
-    """Take out what JSON may have and a message may not: a byte-order mark, line breaks.
-
-    Raises:
-        UnicodeDecodeError: It is not UTF-8, which is not seen where text is only passed on.
-        msgspec.DecodeError: It is not JSON.
-    """
-    body = body.removeprefix(BOM_UTF8)
-    if not body.isascii():
-        body.decode()
-    return msgspec.json.format(body, indent=-1) if b"\n" in body else body
-
-
 def _encode_other(value: object) -> object:
     """Encode what JSON has no type for, as the SDK does it, but digits as they are."""
     return Raw(str(value).encode()) if isinstance(value, Digits) else enc_hook(value)
 
 
 encoder = msgspec.json.Encoder(enc_hook=_encode_other, decimal_format="number")
-
-
-@contextmanager
-def _reading(response: requests.Response) -> Iterator[None]:
-    """Tell of an answer that can't be read as what it should be."""
-    try:
-        yield
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        kind = response.headers.get("Content-Type", "no content type")
-        msg = (
-            f"The service's answer is not a page of rows ({kind}: {error}). "
-            "Is service_url the address of the Web API, and no sign-in page or proxy before it?"
-        )
-        raise ServiceError(msg, status=response.status_code) from error

@@ -116,6 +116,8 @@ class Retrying:
 
     def _signed(self, send: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a request, and again with a new token if the service refused the old one."""
+        # A token that is fetched on the way would seem newer than the refusal of it.
+        self._authenticator.sign_in()
         sent_at = time.monotonic()
         try:
             return send(*args, **kwargs)

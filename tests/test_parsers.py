@@ -12,11 +12,12 @@ import requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tap_dynamics365 import metadata, records
+from tap_dynamics365 import metadata
 from tap_dynamics365.auth.tenant import from_challenge
 from tap_dynamics365.auth.token_endpoint import TokenEndpoint, Tokens
 from tap_dynamics365.errors import Dynamics365Error, MetadataError
 from tap_dynamics365.limits import Limits, number
+from tap_dynamics365.raw_page import links, single, split
 from tap_dynamics365.records import Codec
 from tests.servers.scripted import answer, serving
 from tests.test_records import answer as page
@@ -68,16 +69,16 @@ def mangled(document: bytes) -> st.SearchStrategy[bytes]:
 @example(b'{"value":[{"id":"a","n":1e999999999}]}')
 def test_whatever_a_page_is_its_lines_are_messages_or_it_is_refused(body: bytes) -> None:
     with suppress(Dynamics365Error):
-        for piece in codec.page(page(body)).pieces:
+        for piece in codec.page(split(page(body))).pieces:
             lines = piece.lines.splitlines()
             assert len(lines) == piece.rows
             for line in lines:
                 message = json.loads(line)
                 assert message["type"] == "RECORD"
                 assert set(message["record"]) == set(COLUMNS)
-    for read in (codec.changes, records.links, lambda given: records.single(given, "id")):
+    for read in (codec.changes, links, lambda given: single(given, "id")):
         with suppress(Dynamics365Error):
-            read(page(body))
+            read(split(page(body)))
 
 
 class _Says:

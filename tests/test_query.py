@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.filters import Both, Comparison, Literal, Path, parse
+from tap_dynamics365.keyset import Keyset, literal
 from tap_dynamics365.query import build, instant
+
+if TYPE_CHECKING:
+    from sandbox.filters import Expression
 
 
 def test_nothing_wanted_is_no_query() -> None:
@@ -96,8 +104,113 @@ def test_the_service_reads_what_was_meant(
     assert parse_qs(query) == expected
 
 
+Row = dict[str, int | str | None]
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "changed": st.none() | st.integers(0, 4),
+            "company": st.text("ab'", max_size=2),
+            "number": st.integers(-2, 2),
+        }
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda row: (row["company"], row["number"]),
+)
+
+
+def found(tree: Expression, row: Row) -> bool:
+    """Tell whether a filter lets a row through."""
+    match tree:
+        case Both("and", left, right):
+            return found(left, row) and found(right, row)
+        case Both("or", left, right):
+            return found(left, row) or found(right, row)
+        case Comparison("ne", Path(name), Literal("null", _)):
+            return row[name] is not None
+        case Comparison(compare, Path(name), Literal(kind, text)):
+            value, other = row[name], text if kind == "string" else int(text)
+            if value is None:
+                return False
+            return bool(getattr(operator, compare)(value, other))
+    raise AssertionError(tree)
+
+
+@given(ROWS, st.data(), st.none() | st.integers(0, 5))
+def test_the_rows_behind_one_are_those_that_come_after_it(
+    rows: list[Row], data: st.DataObject, stop: int | None
+) -> None:
+    columns: dict[str, Any] = {
+        "changed": {"type": ["integer", "null"]},
+        "company": {"type": ["string"]},
+        "number": {"type": ["integer"]},
+    }
+    rows.sort(
+        key=lambda row: (
+            row["changed"] is not None,
+            row["changed"] or 0,
+            row["company"],
+            row["number"],
+        )
+    )
+    read = data.draw(st.integers(1, len(rows)))
+    texts = [msgspec.Raw(msgspec.json.encode(row)) for row in rows[:read]]
+    end = Keyset("changed", ["company", "number"], columns).end(texts)
+    assert end is not None
+    query = build(
+        [], key=["company", "number"], replication_key="changed", start=0, stop=stop, behind=end
+    )
+    (text,) = parse_qs(query)["$filter"]
+    # Of rows without a value none are asked for where there is a value to begin or to end with.
+    wanted = [
+        row
+        for row in rows[read:]
+        if row["changed"] is not None and (stop is None or int(row["changed"]) < stop)
+    ]
+    assert [row for row in rows if found(parse(text), row)] == wanted
+    if rows[read - 1]["changed"] is None:
+        everything = build([], key=["company", "number"], replication_key="changed", behind=end)
+        (text,) = parse_qs(everything)["$filter"]
+        assert [row for row in rows if found(parse(text), row)] == rows[read:]
+
+
 @pytest.mark.parametrize(
-    ("moment", "literal"),
+    ("column", "text", "expected"),
+    [
+        ({"type": ["string"], "format": "uuid"}, '"0389906d-de2d"', "0389906d-de2d"),
+        ({"type": ["string"], "format": "date-time"}, '"2026-01-31T08:00:00.5Z"', None),
+        ({"type": ["string"], "format": "date"}, '"2026-01-31"', "2026-01-31"),
+        ({"type": ["string"]}, '"O\'Neil \\u00df"', "'O''Neil ß'"),
+        ({"type": ["integer"]}, "9223372036854775807", "9223372036854775807"),
+        ({"type": ["number"]}, "12345678901.1234000000", "12345678901.1234000000"),
+        ({"type": ["boolean"]}, "true", "true"),
+    ],
+)
+def test_a_value_is_written_as_its_type_wants_it(
+    column: dict[str, Any], text: str, expected: str | None
+) -> None:
+    assert literal(text.encode(), column) == (expected or text.strip('"'))
+
+
+@pytest.mark.parametrize(
+    ("ids", "row"),
+    [
+        ([], '{"changed":1}'),
+        (["id"], '{"changed":1,"id":null}'),
+        (["id"], '{"changed":1}'),
+        (["id"], '{"changed":1,"id":{"a":1}}'),
+        (["_accountid_value"], '{"changed":1,"_accountid_value":"0389906d-de2d"}'),
+    ],
+    ids=["no key", "null", "missing", "an object", "a lookup, which is sorted by a name"],
+)
+def test_where_the_order_is_not_that_of_values_there_is_no_row_to_go_on_behind(
+    ids: list[str], row: str
+) -> None:
+    assert Keyset("changed", ids, {}).end([msgspec.Raw(row.encode())]) is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "written"),
     [
         (datetime(2026, 1, 31, 8, tzinfo=UTC), "2026-01-31T08:00:00Z"),
         (datetime(2026, 1, 31, 8, 0, 0, 120_000, tzinfo=UTC), "2026-01-31T08:00:00.120000Z"),
@@ -106,8 +219,8 @@ def test_the_service_reads_what_was_meant(
         (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), "9999-12-31T23:59:59Z"),
     ],
 )
-def test_a_moment_is_written_in_utc(moment: datetime, literal: str) -> None:
-    assert instant(moment) == literal
+def test_a_moment_is_written_in_utc(moment: datetime, written: str) -> None:
+    assert instant(moment) == written
 
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -123,7 +236,7 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
     )
 )
 def test_a_moment_stays_the_same_moment(moment: datetime) -> None:
-    literal = instant(moment)
-    assert datetime.fromisoformat(literal) == moment
-    assert literal.endswith("Z")
-    assert ("." in literal) == bool(moment.microsecond)
+    written = instant(moment)
+    assert datetime.fromisoformat(written) == moment
+    assert written.endswith("Z")
+    assert ("." in written) == bool(moment.microsecond)

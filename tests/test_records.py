@@ -11,8 +11,9 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records import Codec, encoder, links, records
+from tap_dynamics365.errors import ServiceError, TransientServiceError
+from tap_dynamics365.raw_page import links, split
+from tap_dynamics365.records import Codec, encoder, records
 
 CONTENT_TYPE = "application/json; odata.metadata=minimal"
 
@@ -22,6 +23,7 @@ def answer(body: str | bytes, content_type: str = CONTENT_TYPE) -> requests.Resp
     response = requests.Response()
     response.status_code = 200
     response.headers["Content-Type"] = content_type
+    response.url = "http://host.invalid/accounts"
     response._content = body.encode() if isinstance(body, str) else body  # noqa: SLF001
     return response
 
@@ -29,7 +31,7 @@ def answer(body: str | bytes, content_type: str = CONTENT_TYPE) -> requests.Resp
 def rows(response: requests.Response, columns: list[str]) -> list[dict[str, Any]]:
     """Read a page whose columns hold whatever JSON there is."""
     schema = {"properties": {name: {"type": ["object", "null"]} for name in columns}}
-    return list(records(Codec("table", schema, lambda _: True).page(response)))
+    return list(records(Codec("table", schema, lambda _: True).page(split(response))))
 
 
 def written(literal: str) -> str:
@@ -115,18 +117,17 @@ def test_annotations_are_dropped_at_all_levels() -> None:
 def test_a_page_may_have_no_rows_and_yet_a_next_one() -> None:
     page = answer('{"value":[],"@odata.nextLink":"https://host/x?$skiptoken=%3C%26+é"}')
     assert list(rows(page, ["a"])) == []
-    assert links(page).next_link == "https://host/x?$skiptoken=%3C%26+é"
+    assert links(split(page)).next_link == "https://host/x?$skiptoken=%3C%26+é"
 
 
 @pytest.mark.parametrize("body", ['{"value":[]}', '{"value":[],"@odata.nextLink":null}'])
 def test_the_last_page_has_no_link(body: str) -> None:
-    assert links(answer(body)).next_link is None
+    assert links(split(answer(body))).next_link is None
 
 
 NO_PAGES = [
     ("", "application/json"),
     ("   ", "application/json"),
-    ("<html><body>Sign in</body></html>", "text/html; charset=utf-8"),
     ("Please try again later.", "text/plain"),
     ('{"value":[{"a":1},{"a":', "application/json"),
     ('{"value":[]} and more', "application/json"),
@@ -139,12 +140,17 @@ NO_PAGES = [
 def test_what_is_no_json_is_told_with_its_content_type(
     body: str | bytes, content_type: str
 ) -> None:
-    with pytest.raises(ServiceError) as caught:
-        list(rows(answer(body, content_type), ["a"]))
-    assert "not a page of rows" in caught.value.message
+    with pytest.raises(TransientServiceError) as caught:
+        rows(answer(body, content_type), ["a"])
+    assert "/accounts is cut off, or is not JSON" in caught.value.message
     assert content_type in caught.value.message
-    assert "service_url" in caught.value.message
     assert caught.value.status == 200
+
+
+def test_a_web_page_is_told_apart_for_it_does_not_go_away() -> None:
+    with pytest.raises(ServiceError, match="web page") as caught:
+        rows(answer("<html><body>Sign in</body></html>"), ["a"])
+    assert not isinstance(caught.value, TransientServiceError)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +158,15 @@ def test_what_is_no_json_is_told_with_its_content_type(
     ["null", "[]", "1", '"value"', "{}", '{"value":null}', '{"value":{"a":1}}', '{"value":[1]}'],
 )
 def test_json_that_is_no_page_is_told(body: str) -> None:
-    with pytest.raises(ServiceError, match="not a page of rows"):
-        list(rows(answer(body), ["a"]))
+    with pytest.raises(ServiceError, match=r"not a page of rows.* service_url") as caught:
+        rows(answer(body), ["a"])
+    assert not isinstance(caught.value, TransientServiceError)
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", '{"@odata.nextLink":5,"value":[]}'])
 def test_a_link_is_not_looked_for_in_what_is_no_page(body: str) -> None:
-    with pytest.raises(ServiceError, match="not a page of rows"):
-        links(answer(body))
+    with pytest.raises(ServiceError):
+        links(split(answer(body)))
 
 
 def test_no_content_type_is_told_too() -> None:

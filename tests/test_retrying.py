@@ -69,6 +69,7 @@ BROKEN = {
     "without a body": answer(b"", 204, **NOW),
     "twice in one": answer(PAGE + PAGE, **NOW),
     "spoilt in the middle": answer(PAGE.replace(b":", b"", 1), **NOW),
+    "no UTF-8": answer(PAGE.replace(b"ware", b"\xff\xfe"), **NOW),
     "text": answer(b"Service is starting up", Content_Type="text/plain", **NOW),
 }
 
@@ -141,6 +142,23 @@ def test_a_service_that_is_not_there_is_told_after_all_tries() -> None:
         away = service(server, ws_retry_count=1)
     with pytest.raises(ServiceError, match="after 2 tries: ConnectionError at 127"):
         away.get("accounts")
+
+
+def test_a_host_that_has_no_address_is_asked_for_again_and_told_in_one_sentence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No name ends with `.invalid` (RFC 6761, section 6.4)."""
+    config = {"service_url": "https://organisation.invalid/api/data/v9.2/", "access_token": "x"}
+    made = Service(Settings.from_config({**config, "ws_retry_count": 1}, JSON_SCHEMA))
+    # Whatever proxy this machine may have.
+    made.session.trust_env = False
+    with pytest.raises(ServiceError) as caught:
+        made.get("accounts")
+    assert caught.value.message == (
+        "The service could not be reached after 2 tries: ConnectionError at organisation.invalid."
+    )
+    (warning,) = caplog.messages
+    assert "(repetition 1 of 1)" in warning
 
 
 def test_a_handshake_that_breaks_off_is_repeated() -> None:
@@ -244,6 +262,15 @@ def test_a_sign_in_that_is_refused_in_the_middle_is_its_own_error() -> None:
         with pytest.raises(SignInError):
             service(server, token_uri=f"{server.url}/token", **signing_in).get("accounts")
     assert server.asked == ["POST /token"]
+
+
+def test_a_token_that_is_refused_as_soon_as_it_was_given_is_renewed() -> None:
+    token = answer(json.dumps({"access_token": "x", "expires_in": 3_600}).encode())
+    with serving(token, failing(401), token, WHOLE) as server:
+        signing_in = {"client_id": "invented", "client_secret": "invented-client-secret"}
+        made = service(server, token_uri=f"{server.url}/token", **signing_in)
+        assert made.get("accounts").content == PAGE
+    assert [line.split()[0] for line in server.asked] == ["POST", "GET", "POST", "GET"]
 
 
 def headers(**given: str) -> requests.Response:

@@ -1,0 +1,89 @@
+"""Where a page ends, so that the rows behind it can be asked for by their values.
+
+A next link belongs to pages of one size. With the values by which rows are sorted one goes on with
+pages of another: the rows behind are those that are greater.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Raw
+
+from tap_dynamics365.row_types import NULL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Written in a filter as they are; all other text is between quotation marks ("OData Version 4.0
+# Part 2: URL Conventions", section 5.1.1.6.1).
+BARE = {"uuid", "date-time", "date", "time"}
+# By a lookup the service sorts in the order of the names that it leads to, not of its values:
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/order-rows
+LOOKUP = re.compile(r"_\w+_value")
+
+
+class Keyset:
+    """Reads off a row the values by which rows are sorted.
+
+    Args:
+        key: The replication key.
+        ids: Columns that tell apart rows which share its value.
+        columns: JSON Schema of each column.
+    """
+
+    def __init__(self, key: str, ids: Sequence[str], columns: Mapping[str, Any]) -> None:
+        self._key = key
+        self._columns = {name: columns.get(name, {}) for name in dict.fromkeys((key, *ids))}
+        self._is_ordered = bool(ids) and not any(map(LOOKUP.fullmatch, ids))
+        self._row = msgspec.json.Decoder(
+            msgspec.defstruct(
+                "Ends",
+                [
+                    (f"c{i}", Raw, msgspec.field(default=NULL, name=name))
+                    for i, name in enumerate(self._columns)
+                ],
+            )
+        )
+
+    def end(self, rows: Sequence[Raw]) -> dict[str, str | None] | None:
+        """Tell where a page ends.
+
+        Args:
+            rows: Its rows.
+
+        Returns:
+            Each of the columns with its literal in the last row, the replication key first, whose
+            value may be None; None if the rows behind can't be asked for so.
+        """
+        if not rows or not self._is_ordered:
+            return None
+        values = msgspec.structs.astuple(self._row.decode(rows[-1]))
+        end = {
+            name: literal(bytes(value), column)
+            for (name, column), value in zip(self._columns.items(), values, strict=True)
+        }
+        known = all(value is not None for name, value in end.items() if name != self._key)
+        return end if known else None
+
+
+def literal(text: bytes, column: Mapping[str, Any]) -> str | None:
+    """Write a value as a filter has it.
+
+    Args:
+        text: The value in JSON.
+        column: JSON Schema of its column.
+
+    Returns:
+        The literal; None for null, and for what can't be compared.
+    """
+    if text == b"null" or text[:1] in {b"[", b"{"}:
+        return None
+    if text[:1] != b'"':
+        return text.decode()
+    value = msgspec.json.decode(text, type=str)
+    if column.get("format") in BARE:
+        return value
+    return "'" + value.replace("'", "''") + "'"
