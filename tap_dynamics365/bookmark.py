@@ -18,6 +18,8 @@ KEY, VALUE = "replication_key", "replication_key_value"
 # The bookmark with which the last whole run began. Of a key of numbers nobody can tell how far
 # back in time one of them lies; what was committed since then lies behind this one.
 OVERLAP = "replication_key_overlap"
+# The bookmark with which a run began that was stopped; the next run goes on where it ended.
+BEGAN = "replication_key_began"
 # What change tracking goes on from. Beside a replication key it means that a first load is under
 # way, which began behind it.
 TOKEN = "delta_token"  # noqa: S105 - the name of a value, and nothing secret
@@ -63,6 +65,7 @@ class Bookmark:
         self._clock = clock
         is_date = scale is not Numbers
         self._start_date = scale.position(start_date) if is_date and start_date else None
+        self._began: Value = None
         self._drop_unusable()
 
     def _drop_unusable(self) -> None:
@@ -86,7 +89,7 @@ class Bookmark:
 
     def forget(self) -> None:
         """Have the table read from its beginning."""
-        for name in (KEY, VALUE, OVERLAP):
+        for name in (KEY, VALUE, OVERLAP, BEGAN):
             self._state.pop(name, None)
 
     @property
@@ -105,7 +108,11 @@ class Bookmark:
         Returns:
             The smallest value to ask for, a little before the bookmark: a row's key is given out
             before its transaction is committed, so it may turn up behind a bookmark already taken.
+            What lies before that of a run that was stopped was committed long ago.
         """
+        self._began = self.value
+        if BEGAN in self._state:
+            return self.value
         if self._scale is Numbers:
             overlap: Value = self._state.get(OVERLAP, self.value) if self._lookback else self.value
             return overlap
@@ -127,6 +134,8 @@ class Bookmark:
         before = self._position
         if before is None or position > before:
             self._state.update({KEY: self._key, VALUE: value})
+            if BEGAN in self._state and self._is_recent(position):
+                del self._state[BEGAN]
 
     def _now(self) -> int:
         return Moments.position(self._clock().isoformat())
@@ -156,12 +165,26 @@ class Bookmark:
         if KEY not in self._state and self._key in known:
             self._state.update({KEY: self._key, VALUE: known[self._key]})
 
+    def stop(self) -> None:
+        """Note that a run ends before it has read all there is.
+
+        The next one goes on at the bookmark itself: were it to begin before it each time, it might
+        never get any further.
+        """
+        if self._position is not None and not self._is_recent(self._position):
+            self._state.setdefault(BEGAN, self._began)
+
+    def _is_recent(self, position: int) -> bool:
+        """Tell whether rows before a date may not have been committed yet."""
+        return self._scale is not Numbers and position > self._now() - self._lookback * SECOND
+
     def complete(self, began_at: Value) -> None:
         """Note that a run has read all there is.
 
         Args:
             began_at: The bookmark with which it began.
         """
+        began_at = self._state.pop(BEGAN, began_at)
         if self._scale is not Numbers or not self._lookback:
             self._state.pop(OVERLAP, None)
         elif self.value is not None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import records
-from tap_dynamics365.bookmark import KEY, OVERLAP, TOKEN, VALUE
+from tap_dynamics365 import raw_page
+from tap_dynamics365.bookmark import BEGAN, KEY, OVERLAP, TOKEN, VALUE
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.passes import Pass
 from tap_dynamics365.replication import FullTable, Incremental
@@ -94,7 +94,7 @@ class LogBased:
 
     def _forget(self) -> None:
         """Have the whole table read anew, as a new version of it."""
-        for name in (TOKEN, KEY, VALUE, OVERLAP):
+        for name in (TOKEN, KEY, VALUE, OVERLAP, BEGAN):
             self._state.pop(name, None)
         self._stream.begin_version()
 
@@ -141,23 +141,62 @@ class LogBased:
         bookmark = self._bookmark
         if bookmark is None or (KEY not in self._state and bookmark.start() is None):
             self._stream.begin_version()
-            whole = Pass(self._stream.codec().page, tracked=True, single=bookmark is not None)
-            yield from self._tracked(whole)
-            if whole.is_whole:
-                if whole.delta_token and bookmark is not None:
-                    bookmark.forget()
-                self._keep(whole.delta_token)
+            if (yield from self._whole()):
                 return True
-        ids = Pass(records.links, tracked=True, ids_only=True)
-        yield from self._tracked(ids)
-        self._keep(ids.delta_token)
-        if bookmark and ids.delta_token and self._stream.emit_activate_version_messages:
+        token = yield from self._token()
+        if bookmark is None:
+            self._stream.begin_version()
+            yield Pass(self._stream.codec().page)
+            self._keep(token)
+            return True
+        self._keep(token)
+        if token and self._stream.emit_activate_version_messages:
             # Rows that were deleted before the token was given would stay, of the same version.
             bookmark.forget()
             self._stream.begin_version()
         # Also marks the load as under way, for the next run to go on with it.
         self._state[KEY] = self._stream.replication_key
         return False
+
+    def _whole(self) -> Generator[Pass, None, bool]:
+        """Read a table and its delta token in one; return whether both are there.
+
+        A table that can be read sorted is read so if it has more than one page.
+        """
+        if self._asks_apart():
+            return False
+        whole = Pass(self._stream.codec().page, tracked=True, single=self._bookmark is not None)
+        yield from self._tracked(whole)
+        if not whole.is_whole or self._lacks_link(whole):
+            return False
+        if whole.delta_token and self._bookmark is not None:
+            self._bookmark.forget()
+        self._keep(whole.delta_token)
+        return True
+
+    def _token(self, since: str | None = None) -> Generator[Pass, None, str | None]:
+        """Get a delta token with the ids alone, to which there are no annotations."""
+        ids = Pass(raw_page.links, tracked=since is None, since=since, ids_only=True)
+        yield from self._tracked(ids)
+        return ids.delta_token
+
+    def _asks_apart(self) -> bool:
+        """Tell whether the service gives no delta link beside the annotations asked for."""
+        return bool(self._stream.annotations) and not self._stream.service.links_beside_annotations
+
+    def _lacks_link(self, part: Pass) -> bool:
+        """Tell whether annotations can be why there was no delta link, and say so once."""
+        if part.delta_token is not None or not self._stream.annotations:
+            return False
+        service = self._stream.service
+        if service.links_beside_annotations:
+            service.links_beside_annotations = False
+            self._stream.logger.warning(
+                "The service gave no delta link where labels and names were asked for too, as is "
+                "reported of v8.2: from here on the tap asks for the link apart from the rows, "
+                "which takes more requests."
+            )
+        return True
 
     def _load(self, bookmark: Bookmark) -> Generator[Pass, None, None]:
         """Read the rows from the bookmark on; behind them, the delta token takes its place."""
@@ -168,9 +207,16 @@ class LogBased:
         bookmark.forget()
 
     def _changes(self, token: str) -> Generator[Pass, None, None]:
-        changes = Pass(self._stream.codec().changes, since=token)
-        yield from self._tracked(changes)
-        self._keep(changes.delta_token)
+        if not self._asks_apart():
+            changes = Pass(self._stream.codec().changes, since=token)
+            yield from self._tracked(changes)
+            if not self._lacks_link(changes):
+                self._keep(changes.delta_token)
+                return
+        # Ahead of the rows: what changes in between comes again at the next run.
+        following = yield from self._token(since=token)
+        yield from self._tracked(Pass(self._stream.codec().changes, since=token))
+        self._keep(following)
 
     def _keep(self, token: str | None) -> None:
         """Keep a delta token, once all before it was sent."""

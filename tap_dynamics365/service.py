@@ -16,6 +16,7 @@ from tap_dynamics365.limits import Limits
 from tap_dynamics365.parallelism import Parallelism
 from tap_dynamics365.retrying import Retrying
 from tap_dynamics365.throttling import Throttle
+from tap_dynamics365.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,17 +52,22 @@ class Service:
         parallelism: How many requests may be in flight now.
         clock: Tells the service's time.
         throttle: What holds all requests back, those of the sign-in too.
+        traffic: What counts them.
+        links_beside_annotations: Whether a tracked read may ask for annotations too and still has
+            its delta link, as far as has been seen.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.url = settings.service_url
         self.throttle = Throttle(settings.ws_retry_wait_limit)
-        self.authenticator = authenticator(settings, self.throttle)
+        self.traffic = Traffic()
+        self.authenticator = authenticator(settings, self.throttle, self.traffic)
         self.timeout = settings.ws_timeout or None
         self.parallelism = Parallelism(settings.max_parallel_requests)
-        self.session = transport.session(settings, self.throttle)
+        self.session = transport.session(settings, self.throttle, self.traffic)
         self.session.headers.update(HEADERS)
         self.clock = Clock()
+        self.links_beside_annotations = True
         self._limits = Limits()
         self._retrying = Retrying(
             settings.ws_retry_count, self.throttle, self.authenticator, self.parallelism
@@ -95,7 +101,13 @@ class Service:
         return self.read(path, lambda response: response)
 
     def read(
-        self, path: str, take: Callable[[requests.Response], T], *, accept: str = answers.JSON
+        self,
+        path: str,
+        take: Callable[[requests.Response], T],
+        *,
+        accept: str = answers.JSON,
+        prefer: str = "",
+        batch: tuple[str, bytes] | None = None,
     ) -> T:
         """Read one answer while it arrives, repeating the request where that helps.
 
@@ -103,6 +115,9 @@ class Service:
             path: What follows the service's address, with its query.
             take: Reads the body, and raises if it breaks off.
             accept: The media type wanted.
+            prefer: What else is wished for (RFC 7240).
+            batch: What is sent along, and before it the media type: the requests of a `$batch`,
+                all of which only read, so that it too may be repeated.
 
         Returns:
             What was read.
@@ -112,9 +127,16 @@ class Service:
         """
 
         def send() -> T:
-            with self.session.get(
+            headers, body = {"Accept": accept}, None
+            if prefer:
+                headers["Prefer"] = prefer
+            if batch is not None:
+                headers["Content-Type"], body = batch
+            with self.session.request(
+                "GET" if body is None else "POST",
                 self.url + path,
-                headers={"Accept": accept},
+                headers=headers,
+                data=body,
                 auth=self.authenticator,
                 timeout=self.timeout,
                 stream=True,
@@ -147,11 +169,12 @@ class Service:
             raise ServiceError(msg)
         return url
 
-    def check(self, response: requests.Response) -> None:
+    def check(self, response: requests.Response, *, is_whole: bool = False) -> None:
         """Raise if the service did not fulfil a request.
 
         Args:
             response: What it answered.
+            is_whole: Whether something else looks if all of it came.
 
         Raises:
             TransientServiceError: It may do so later.
@@ -160,6 +183,8 @@ class Service:
         self.clock.answered(response.headers)
         self._limits.answered(response.headers)
         answers.check(response, lambda: self.authenticator.advice(self.url))
+        if not is_whole and response.request.headers.get("Accept") == answers.JSON:
+            answers.check_whole(response)
 
     def retrying(self, send: Callable[P, T]) -> Callable[P, T]:
         """Wrap a request so that it is repeated where that helps.
@@ -173,8 +198,6 @@ class Service:
         return self._retrying(send)
 
     def report(self) -> None:
-        """Say how near the requests came to the service's limits, and how long they waited."""
-        if waited := self.throttle.waited:
-            logger.info("Requests were held back for %.0f s, as the service asked.", waited)
+        """Say how near the requests came to the service's limits."""
         if summary := self._limits.summary():
             logger.info("Least that was left of the service's limits of five minutes: %s.", summary)

@@ -11,33 +11,38 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams.rest import HTTPRequest, RESTStream
 from typing_extensions import override
 
-from tap_dynamics365 import deletions, keys
+from tap_dynamics365 import deletions, keys, name_columns
 from tap_dynamics365.bookmark import TOKEN, Bookmark
+from tap_dynamics365.call_limit import CallLimit
 from tap_dynamics365.change_tracking import LogBased
 from tap_dynamics365.columns import Columns
-from tap_dynamics365.errors import CatalogError, ServiceError
+from tap_dynamics365.errors import CallLimitError, CatalogError, ServiceError
 from tap_dynamics365.passes import Pass
+from tap_dynamics365.raw_page import split
 from tap_dynamics365.readability import is_unreadable
 from tap_dynamics365.records import Codec
 from tap_dynamics365.replication import FullTable, Incremental, check
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, LOG_BASED
+from tap_dynamics365.tally import Tally
+from tap_dynamics365.versions import VersionedStream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from singer_sdk.helpers.types import Context, Record, RequestFunc
+    from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import CatalogEntry, MetadataMapping, RecordMessage
     from singer_sdk.tap_base import Tap
 
     from tap_dynamics365.auth import Authenticator
     from tap_dynamics365.keys import Scale
     from tap_dynamics365.page import Value
+    from tap_dynamics365.raw_page import RawPage
     from tap_dynamics365.replication import Method
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
 
 
-class TableStream(RESTStream[str | None]):
+class TableStream(VersionedStream, RESTStream[str | None]):
     """The rows of one table, as its replication method has them read.
 
     Args:
@@ -50,8 +55,6 @@ class TableStream(RESTStream[str | None]):
     # The service answers JSON in the types of the schema, and only the columns asked for.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: Whether the service refused to let the table be read.
-    unreadable = False
     #: Whether definitions of tables, this one's perhaps, have changed since the run before.
     is_redefined = False
 
@@ -60,6 +63,8 @@ class TableStream(RESTStream[str | None]):
         self.entry = entry
         self.service = service
         self.settings = settings
+        #: How far the reading is.
+        self.tally = Tally(entry.tap_stream_id)
         #: The pass that is under way.
         self.current: Pass | None = None
         self._codecs: dict[tuple[str | None, int | None], Codec] = {}
@@ -76,16 +81,18 @@ class TableStream(RESTStream[str | None]):
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
         check(entry, self.replication_method)
+        self._calls = CallLimit(settings.stmt_call_limit)
+        #: What rows call the columns that are annotations of others.
+        self.annotated = name_columns.annotated(entry)
+        wanted = [
+            self.annotated.get(name, name)
+            for name in self.schema["properties"]
+            if name != DELETED_AT and self.mask["properties", name]
+        ]
+        #: The kinds of annotations that are asked for.
+        self.annotations = name_columns.kinds(wanted)
         #: The columns that are asked for.
-        self.columns = Columns(
-            self.name,
-            [
-                name
-                for name in self.schema["properties"]
-                if name != DELETED_AT and self.mask["properties", name]
-            ],
-            self._keys(),
-        )
+        self.columns = Columns(self.name, name_columns.columns(wanted), self._keys())
 
     def _keys(self) -> list[str]:
         """Name the key's columns, and the replication key."""
@@ -122,61 +129,47 @@ class TableStream(RESTStream[str | None]):
         return self.requests_session.prepare_request(requests.Request(*args, **kwargs))
 
     @override
-    def request_decorator(self, func: RequestFunc) -> RequestFunc:
-        return self.service.retrying(func)
-
-    @override
     def validate_response(self, response: requests.Response) -> None:
-        self.service.check(response)
+        # Whether a page is whole shows when it is taken apart.
+        self.service.check(response, is_whole=True)
         hint = response.headers.get("x-ms-dop-hint")
         self.service.parallelism.answered(response.elapsed.total_seconds(), hint)
-
-    def request(
-        self,
-        part: Pass,
-        link: str | None,
-        low: str | int | None = None,
-        high: str | int | None = None,
-    ) -> HTTPRequest:
-        """Make the request for a page.
-
-        Args:
-            part: The pass that it belongs to.
-            link: Where the page is, if the one before it said so.
-            low: Else the smallest value of the replication key; None is where the pass begins.
-            high: The value before which to end; None is the end of the table.
-
-        Returns:
-            The request.
-        """
-        if link is None:
-            url = f"{self.address}?{part.query(self.columns.names, self.primary_keys, low, high)}"
-        else:
-            url = self.service.resolve(link)
-        first = link is None and low is None and self.service.is_dataverse
-        wishes = part.wishes(self.settings.fetch_size, ask_version=first)
-        return HTTPRequest(url, headers={"Prefer": wishes})
 
     @property
     def address(self) -> str:
         """Where the table's rows are."""
         return f"{self.service.url}{quote(self.entry.table or '')}"
 
-    def fetch(self, request: HTTPRequest) -> requests.Response:
-        """Fetch an answer, in whichever thread.
+    def fetch(self, request: HTTPRequest) -> RawPage:
+        """Fetch a page, in whichever thread.
 
         Args:
             request: What to ask for.
 
         Returns:
-            The answer, all of it.
+            The page, all of it.
 
         Raises:
             ServiceError: The service refused.
         """
+        return self.service.retrying(self.send)(request)
+
+    def send(self, request: HTTPRequest, asked: int = 0) -> RawPage:
+        """Fetch a page at the first try, or not at all.
+
+        Args:
+            request: What to ask for.
+            asked: How many rows are asked for.
+
+        Returns:
+            The page, all of it.
+
+        Raises:
+            ServiceError: The service refused, for now or for good.
+        """
+        self._calls.spend()
         prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
-        response: requests.Response = self.request_decorator(self._request)(prepared, None)
-        return response
+        return split(self._request(prepared, None), asked)
 
     def passes(self) -> Generator[Pass, None, None]:
         """Yield the passes over the table, each of which is to be read to its end.
@@ -187,11 +180,15 @@ class TableStream(RESTStream[str | None]):
         plan = self._method().passes()
         self.current = next(plan, None)
         while self.current is not None:
+            self.tally.begin(reads_all=self.current.reads_all)
             try:
                 yield self.current
             except ServiceError as error:
                 if self.columns.drop(error):
                     continue
+                if isinstance(error, CallLimitError) and self._bookmark is not None:
+                    self._bookmark.stop()
+                    self.state_manager.is_flushed = False
                 try:
                     self.current = plan.throw(error)
                 except StopIteration:
@@ -295,33 +292,12 @@ class TableStream(RESTStream[str | None]):
                 self.name,
                 self.schema,
                 lambda path: self.mask[_breadcrumb(path)],
+                annotated=self.annotated,
                 key=key,
-                primary_id=next(iter(self.primary_keys), None),
+                ids=self.primary_keys,
                 version=self._stream_version,
             )
         return self._codecs[kind]
-
-    def begin_version(self) -> None:
-        """Count the table's rows as new ones, where the target is told of versions."""
-        if self.emit_activate_version_messages:
-            # Two runs may begin in the same second.
-            last = self.stream_state.get("version", 0)
-            self._stream_version = max(self._initialized_at // 1000, last + 1)
-            self.stream_state["version"] = self._stream_version
-        else:
-            self.stream_state.pop("version", None)
-
-    def keep_version(self) -> bool:
-        """Count the table's rows to those of the run before.
-
-        Returns:
-            Whether that can be: else the target has rows that belong to no version.
-        """
-        if not self.emit_activate_version_messages:
-            self.stream_state.pop("version", None)
-            return True
-        self._stream_version = self.stream_state.get("version")
-        return self._stream_version is not None
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -341,15 +317,6 @@ class TableStream(RESTStream[str | None]):
             yield from super()._generate_record_messages(record)
         else:
             yield from deletions.messages(self.stream_maps, self.schema["properties"], record)
-
-    @override
-    def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Do nothing: the SDK would have the target drop the old rows before the new are there."""
-
-    def activate_version(self) -> None:
-        """Have the target drop the rows of earlier versions, now that this one is whole."""
-        if self._stream_version is not None and not self.unreadable:
-            super()._write_activate_version_message(self._stream_version)
 
 
 def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import msgspec
 from singer_sdk import Tap
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_dynamics365 import inputs, new_columns
+from tap_dynamics365 import inputs, metadata_streams, new_columns
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine import Engine
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
+from tap_dynamics365.metadata_streams import MetadataStream
 from tap_dynamics365.pages import PagedStream
+from tap_dynamics365.progress import LINES_EVERY, shown
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.tally import Outcome, Progress
 from tap_dynamics365.writer import LineWriter, Terminated
 
 if TYPE_CHECKING:
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from tap_dynamics365.metadata_tables import Description
+
 
 class TapDynamics365(Tap):
     """Extracts the tables of Microsoft Dynamics 365."""
@@ -35,6 +43,8 @@ class TapDynamics365(Tap):
     name = "tap-dynamics365"
     config_jsonschema = JSON_SCHEMA
     message_writer_class = LineWriter
+    #: Seconds from one line that tells the progress to the next.
+    progress_every: ClassVar[float] = LINES_EVERY
     # Settings are checked for --discover too, which needs the service.
     dynamic_catalog = True
     capabilities = [  # noqa: RUF012 - the SDK's declaration says it is the class's
@@ -74,6 +84,8 @@ class TapDynamics365(Tap):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        # The SDK's own settings come from the environment too.
+        cls.append_builtin_config(cls.config_jsonschema)
         inputs.check_config(value, cls._env_var_prefix, cls.config_jsonschema)
         return super().cb_config(ctx, param, value)
 
@@ -86,6 +98,15 @@ class TapDynamics365(Tap):
                 # The SDK would end with a traceback where the file is not what it should be.
                 option.type = inputs.InputFile()
         return command
+
+    @override
+    def setup_mapper(self) -> None:
+        # Read before: what is wrong with it has nothing to do with the settings named below.
+        _ = self.catalog
+        try:
+            super().setup_mapper()
+        except (MappingError, ValueError) as error:
+            raise _not_mapped(error) from None
 
     @property
     def writer(self) -> LineWriter:
@@ -105,7 +126,12 @@ class TapDynamics365(Tap):
         """
         if self.input_catalog is None:
             settings = self.settings
-            return discover(self.service, settings.tables, settings.replication_method)
+            # What start-up made is no garbage: to look it over again and again takes its time.
+            gc.freeze()
+            catalog = discover(self.service, settings)
+            if settings.metadata_streams and metadata_streams.are_there(self.service):
+                catalog.update(metadata_streams.entries())
+            return catalog
         return Catalog(
             (name, entry)
             for name, entry in self.input_catalog.items()
@@ -117,12 +143,34 @@ class TapDynamics365(Tap):
     def catalog_dict(self) -> dict[str, Any]:
         return self.catalog.to_dict()
 
+    @property
     @override
-    def discover_streams(self) -> Sequence[PagedStream]:
+    def catalog_json_text(self) -> str:
+        # As the SDK writes it, in a fifth of the time: a large one has megabytes.
+        return msgspec.json.format(msgspec.json.encode(self.catalog_dict), indent=2).decode()
+
+    @override
+    def run_discovery(self) -> str:
+        text = self.catalog_json_text
+        # What nobody reads to its end, or does not fit on a disk, is told as for messages.
+        self.writer.write_lines(f"{text}\n".encode())
+        return text
+
+    @override
+    def discover_streams(self) -> Sequence[PagedStream | MetadataStream]:
         return [
-            PagedStream(self, entry, self.service, self.writer, self.settings)
+            MetadataStream(self, entry, lambda: self.metadata)
+            if metadata_streams.is_one(entry)
+            else PagedStream(self, entry, self.service, self.writer, self.settings)
             for entry in self.catalog.values()
         ]
+
+    @cached_property
+    def metadata(self) -> Description:
+        """What the service says of the tables in the catalog, selected or not."""
+        entries = self.catalog if self.input_catalog is None else self.input_catalog
+        names = [name for name, entry in entries.items() if not metadata_streams.is_one(entry)]
+        return metadata_streams.describe(self.service, self.settings, names)
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def sync_all(self) -> None:
@@ -132,9 +180,27 @@ class TapDynamics365(Tap):
             SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or none could be read.
         """
-        streams = [stream for stream in self.streams.values() if isinstance(stream, PagedStream)]
-        selected = [stream for stream in streams if stream.selected]
-        if selected:
+        streams = [stream for stream in self.streams.values() if stream.selected]
+        tallies = [s.tally for s in streams if isinstance(s, (PagedStream, MetadataStream))]
+        progress = Progress(tallies, self.service.throttle, self.service.traffic)
+        try:
+            self._sync_streams(
+                [stream for stream in streams if isinstance(stream, PagedStream)],
+                [stream for stream in streams if isinstance(stream, MetadataStream)],
+                progress,
+            )
+        finally:
+            self.service.report()
+            self.logger.info(progress.summary(time.monotonic()))
+
+    def _sync_streams(
+        self,
+        selected: list[PagedStream],
+        describing: list[MetadataStream],
+        progress: Progress,
+    ) -> None:
+        """Sync streams, and tell at the end what became of them."""
+        if selected or describing:
             # Before anything is written: a refusal leaves nothing for the target to take in.
             self.service.sign_in()
         self._reset_state_progress_markers()
@@ -144,12 +210,11 @@ class TapDynamics365(Tap):
         # take a tenth of the run's processor time.
         gc.freeze()
         try:
-            failed = self._sync(selected)
+            with shown(progress, self.service, self.progress_every):
+                failed = self._sync(selected) + self._sync_metadata(describing)
         except Terminated:
             self.state_writer.write_state(self.state)
             raise
-        finally:
-            self.service.report()
         skipped = [stream.name for stream in selected if stream.unreadable]
         if skipped:
             self.logger.warning(
@@ -160,9 +225,9 @@ class TapDynamics365(Tap):
             new_columns.report(self.service, redefined)
         if failed:
             msg = (
-                f"{len(failed)} of {len(selected)} tables failed, for the reasons given above: "
-                f"{', '.join(failed)}. The state of the others, and of what was read of these, "
-                "is safe: run again."
+                f"{len(failed)} of {len(selected) + len(describing)} tables failed, for the "
+                f"reasons given above: {', '.join(failed)}. The state of the others, and of what "
+                "was read of these, is safe: run again."
             )
             raise ServiceError(msg)
         if selected and len(skipped) == len(selected):
@@ -182,13 +247,45 @@ class TapDynamics365(Tap):
             except ServiceError as error:
                 self.logger.error("Table %r failed. %s", stream.name, error.message)  # noqa: TRY400
                 failed.append(stream.name)
+                stream.tally.outcome = Outcome.FAILED
+            except MappingError as error:
+                raise _not_mapped(error) from None
             else:
+                stream.tally.outcome = stream.outcome
                 stream.activate_version()
                 stream.finalize_state_progress_markers()
         return failed
 
+    def _sync_metadata(self, streams: list[MetadataStream]) -> list[str]:
+        """Sync what describes the tables, and return the names of streams that failed."""
+        if not streams:
+            return []
+        if not metadata_streams.are_there(self.service):
+            for stream in streams:
+                stream.tally.outcome = Outcome.SKIPPED
+            return []
+        try:
+            # Read here once for all of them.
+            self.logger.info("Describing %d tables.", len(self.metadata.tables))
+        except (MetadataError, ServiceError) as error:
+            self.logger.error("The metadata streams failed. %s", error.message)  # noqa: TRY400
+            for stream in streams:
+                stream.tally.outcome = Outcome.FAILED
+            return [stream.name for stream in streams]
+        for stream in streams:
+            stream.sync()
+            stream.tally.outcome = Outcome.DONE
+            stream.activate_version()
+            stream.finalize_state_progress_markers()
+        return []
+
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End the line under way first, and send a state for what was written."""
-        self.logger.info("Ending on signal %d.", signum)
         self.writer.terminate(signum)
+
+
+def _not_mapped(error: Exception) -> SettingsError:
+    """Tell what the SDK says of settings of its own."""
+    words = str(error).rstrip(".")
+    return SettingsError(f"Setting stream_maps, or one of flattening, can't be followed: {words}.")

@@ -18,6 +18,7 @@ SETTINGS = {
     "AuthenticationMethod": "authentication_method",
     "ClientID": "client_id",
     "ClientSecret": "client_secret",
+    "CreateMap": "create_map",
     "FetchSize": "fetch_size",
     "NTLMDomain": "ntlm_domain",
     "Password": "password",
@@ -26,8 +27,12 @@ SETTINGS = {
     "ProxyPort": "proxy_port",
     "ProxyUser": "proxy_user",
     "RefreshToken": "refresh_token",
+    "SchemaMap": "schema_map",
     "Scope": "scope",
     "ServiceURL": "service_url",
+    "ShowNameColumns": "show_name_columns",
+    "StmtCallLimit": "stmt_call_limit",
+    "StmtCallLimitBehavior": "stmt_call_limit_behavior",
     "TokenURI": "token_uri",
     "User": "user",
     "WSTimeout": "ws_timeout",
@@ -41,12 +46,7 @@ WITHOUT_EFFECT = [
     "SpyAttributes",
 ]
 NOT_SUPPORTED = [
-    "CreateMap",
     "CrossCompany",
-    "SchemaMap",
-    "ShowNameColumns",
-    "StmtCallLimit",
-    "StmtCallLimitBehavior",
 ]
 SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
 

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 from tap_dynamics365.settings import checks, connection_url
 from tap_dynamics365.settings.grant import Grant, choose
 from tap_dynamics365.settings.schema import (
+    CREATE_MAP,
+    ERROR_ALWAYS,
     FETCH_SIZE,
     JSON_SCHEMA,
     LOOKBACK_SECONDS,
     MAX_PARALLEL_REQUESTS,
+    ON_CHANGE,
     READ_AHEAD_MB,
+    RETURN_RESULTS,
+    STMT_CALL_LIMIT,
     WS_RETRY_COUNT,
     WS_RETRY_WAIT_LIMIT,
     WS_TIMEOUT,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["JSON_SCHEMA", "Grant", "Settings"]
 
@@ -56,14 +61,25 @@ class Settings:
     replication_method: str
     lookback_seconds: int
     tables: tuple[str, ...]
+    schema_map: str | None
+    create_map: str
+    metadata_streams: bool
+    show_name_columns: bool
     fetch_size: int
     ws_timeout: int
     ws_retry_count: int
     ws_retry_wait_limit: int
+    stmt_call_limit: int
+    stmt_call_limit_behavior: str
     max_parallel_requests: int
     read_ahead_mb: int
     #: Properties in `connection_url` that have no effect.
     ignored: tuple[str, ...] = ()
+
+    @property
+    def returns_results(self) -> bool:
+        """Whether a table that was read in part, up to `stmt_call_limit`, is no failure."""
+        return self.stmt_call_limit_behavior.lower() == RETURN_RESULTS.lower()
 
     @classmethod
     def from_config(
@@ -89,7 +105,7 @@ class Settings:
         ignored: list[str] = []
         if url := given.get("connection_url"):
             from_url, ignored = connection_url.parse(url)
-            given = {**checks.with_numbers(from_url), **given}
+            given = {**checks.with_types(from_url), **given}
         if "token_uri" in given:
             given["token_uri"] = _without_method(given["token_uri"])
         checks.check_values(given)
@@ -121,14 +137,25 @@ class Settings:
             replication_method=given.get("replication_method", "INCREMENTAL").upper(),
             lookback_seconds=int(given.get("lookback_seconds", LOOKBACK_SECONDS)),
             tables=tuple(given.get("tables", ())),
+            schema_map=given.get("schema_map"),
+            create_map=_spelt(given.get("create_map", ON_CHANGE), CREATE_MAP),
+            metadata_streams=bool(given.get("metadata_streams", False)),
+            show_name_columns=bool(given.get("show_name_columns", False)),
             fetch_size=int(given.get("fetch_size", FETCH_SIZE)),
             ws_timeout=int(given.get("ws_timeout", WS_TIMEOUT)),
             ws_retry_count=int(given.get("ws_retry_count", WS_RETRY_COUNT)),
             ws_retry_wait_limit=int(given.get("ws_retry_wait_limit", WS_RETRY_WAIT_LIMIT)),
+            stmt_call_limit=int(given.get("stmt_call_limit", STMT_CALL_LIMIT)),
+            stmt_call_limit_behavior=given.get("stmt_call_limit_behavior", ERROR_ALWAYS),
             max_parallel_requests=int(given.get("max_parallel_requests", MAX_PARALLEL_REQUESTS)),
             read_ahead_mb=int(given.get("read_ahead_mb", READ_AHEAD_MB)),
             ignored=tuple(ignored),
         )
+
+
+def _spelt(word: str, words: Collection[str]) -> str:
+    """Spell a word, which is in any case, as it is spelt among others."""
+    return next((each for each in words if each.lower() == word.lower()), word)
 
 
 def _without_method(token_uri: str) -> str:

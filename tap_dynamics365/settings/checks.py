@@ -12,7 +12,14 @@ from jsonschema import Draft202012Validator
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.grant import NTLM, Grant
-from tap_dynamics365.settings.schema import HIGHEST_PORT
+from tap_dynamics365.settings.schema import (
+    CREATE_MAP,
+    ERROR_ALWAYS,
+    HIGHEST_PORT,
+    NO_MAP,
+    ON_CHANGE,
+    RETURN_RESULTS,
+)
 from tap_dynamics365.words import ONE_WORD
 
 if TYPE_CHECKING:
@@ -23,8 +30,12 @@ _NUMBERS = (
     ("fetch_size", "FetchSize", 1, 10**9 - 1),
     ("ws_timeout", "WSTimeout", 0, 10**9 - 1),
     ("ws_retry_count", "WSRetryCount", 0, 10**9 - 1),
+    ("stmt_call_limit", "StmtCallLimit", 0, 10**9 - 1),
     ("proxy_port", "ProxyPort", 0, HIGHEST_PORT),
 )
+
+# The same for what is true or false.
+_SWITCHES = (("show_name_columns", "ShowNameColumns"),)
 
 # Hosts of Dataverse in each cloud, and where its Web API is.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/discovery-service
@@ -82,17 +93,17 @@ def check_types(given: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
         raise SettingsError(" ".join(dict.fromkeys(problems)))
 
 
-def with_numbers(from_url: Mapping[str, str]) -> dict[str, Any]:
-    """Turn the texts of a connection URL that stand for numbers into numbers.
+def with_types(from_url: Mapping[str, str]) -> dict[str, Any]:
+    """Turn the texts of a connection URL that stand for numbers, true or false into these.
 
     Args:
         from_url: Values by setting name.
 
     Returns:
-        The same with numbers.
+        The same in the types of the settings.
 
     Raises:
-        SettingsError: A text is no such number.
+        SettingsError: A text is no such value.
     """
     values: dict[str, Any] = dict(from_url)
     for name, property_name, least, greatest in _NUMBERS:
@@ -104,6 +115,14 @@ def with_numbers(from_url: Mapping[str, str]) -> dict[str, Any]:
             msg = f"{property_name} in connection_url must be a whole number from {least}{upper}."
             raise SettingsError(msg)
         values[name] = int(text)
+    for name, property_name in _SWITCHES:
+        if name not in values:
+            continue
+        text = values[name].lower()
+        if text not in {"true", "false"}:
+            msg = f"{property_name} in connection_url must be true or false."
+            raise SettingsError(msg)
+        values[name] = text == "true"
     return values
 
 
@@ -142,6 +161,8 @@ def check_values(given: Mapping[str, Any]) -> None:
             "FULL_TABLE too, in the catalog."
         )
         raise SettingsError(msg)
+    _check_map(given)
+    _check_call_limit_behavior(given.get("stmt_call_limit_behavior", ERROR_ALWAYS))
     if not ONE_WORD.fullmatch(given.get("access_token", "x")):
         msg = (
             "Setting access_token must be as it was issued: letters, digits and signs, without a "
@@ -155,6 +176,19 @@ def check_values(given: Mapping[str, Any]) -> None:
         except ValueError:
             msg = "Setting start_date must be a date such as 2026-01-31 or 2026-01-31T08:00:00Z."
             raise SettingsError(msg) from None
+
+
+def _check_map(given: Mapping[str, Any]) -> None:
+    create = str(given.get("create_map", ON_CHANGE)).lower()
+    if create not in {word.lower() for word in CREATE_MAP}:
+        msg = f"Setting create_map must be {', '.join(CREATE_MAP[:-1])} or {CREATE_MAP[-1]}."
+        raise SettingsError(msg)
+    if create == NO_MAP.lower() and "schema_map" not in given:
+        msg = (
+            "Setting schema_map is missing: create_map is No, so that it has to name the file with "
+            "the description of the service."
+        )
+        raise SettingsError(msg)
 
 
 def check_grant(grant: Grant | None, given: Mapping[str, Any]) -> None:
@@ -234,6 +268,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_call_limit_behavior(text: str) -> None:
+    """Raise if what is to become of a table at its limit is none of the two that there are."""
+    if text.lower() not in {ERROR_ALWAYS.lower(), RETURN_RESULTS.lower()}:
+        msg = f"Setting stmt_call_limit_behavior must be {ERROR_ALWAYS} or {RETURN_RESULTS}."
+        raise SettingsError(msg)
 
 
 def _check_proxy(given: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ SETTINGS = {
     "AuthenticationMethod": "authentication_method",
     "ClientID": "client_id",
     "ClientSecret": "client_secret",
+    "CreateMap": "create_map",
     "FetchSize": "fetch_size",
     "NTLMDomain": "ntlm_domain",
     "Password": "password",
@@ -23,8 +24,12 @@ SETTINGS = {
     "ProxyPort": "proxy_port",
     "ProxyUser": "proxy_user",
     "RefreshToken": "refresh_token",
+    "SchemaMap": "schema_map",
     "Scope": "scope",
     "ServiceURL": "service_url",
+    "ShowNameColumns": "show_name_columns",
+    "StmtCallLimit": "stmt_call_limit",
+    "StmtCallLimitBehavior": "stmt_call_limit_behavior",
     "TokenURI": "token_uri",
     "User": "user",
     "WSRetryCount": "ws_retry_count",
@@ -45,12 +50,7 @@ WITHOUT_EFFECT = {
 # Properties of the driver that the tap can't honour; leaving them out silently would extract
 # something other than what was asked for.
 NOT_SUPPORTED = {
-    "CreateMap",
     "CrossCompany",
-    "SchemaMap",
-    "ShowNameColumns",
-    "StmtCallLimit",
-    "StmtCallLimitBehavior",
 }
 
 # As the driver spells them, by lower case.

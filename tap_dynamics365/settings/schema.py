@@ -13,6 +13,16 @@ WS_RETRY_COUNT = 5
 WS_RETRY_WAIT_LIMIT = 1800
 MAX_PARALLEL_REQUESTS = 8
 READ_AHEAD_MB = 256
+ON_CHANGE, NOT_EXIST, FORCE_NEW, NO_MAP, SESSION = (
+    "OnChange",
+    "NotExist",
+    "ForceNew",
+    "No",
+    "Session",
+)
+CREATE_MAP = (ON_CHANGE, NOT_EXIST, FORCE_NEW, NO_MAP, SESSION)
+STMT_CALL_LIMIT = 0
+ERROR_ALWAYS, RETURN_RESULTS = "ErrorAlways", "ReturnResults"
 LOOKBACK_SECONDS = 300
 
 AZURE_CREDENTIALS = ["default", "managed_identity", "workload_identity", "azure_cli"]
@@ -242,6 +252,46 @@ _EXTRACTION = (
         ),
     ),
     th.Property(
+        "schema_map",
+        th.StringType,
+        title="Schema Map",
+        description=(
+            "Path of a file in which the service's description of its tables is kept for the next "
+            "run."
+        ),
+    ),
+    th.Property(
+        "create_map",
+        th.StringType,
+        title="Create Map",
+        description=(
+            "When `schema_map` is made anew: `OnChange` if the service says that it has changed, "
+            "`NotExist` if there is none, `ForceNew` always, `No` never, which fails without one; "
+            "`Session` keeps none. In any case."
+        ),
+        default=ON_CHANGE,
+    ),
+    th.Property(
+        "metadata_streams",
+        th.BooleanType,
+        title="Metadata Streams",
+        description=(
+            "Adds streams that describe the tables: labels of choices, states and status in all "
+            "languages, targets of lookups, tables and columns. Dataverse alone has them."
+        ),
+        default=False,
+    ),
+    th.Property(
+        "show_name_columns",
+        th.BooleanType,
+        title="Name Columns",
+        description=(
+            "Discovers a text column beside each choice, yes/no and lookup column: its label, or "
+            "the name and the table of the row it leads to. Dataverse alone has them."
+        ),
+        default=False,
+    ),
+    th.Property(
         "fetch_size",
         th.IntegerType(minimum=1),
         title="Fetch Size",
@@ -274,6 +324,27 @@ _EXTRACTION = (
             "to come again later."
         ),
         default=WS_RETRY_WAIT_LIMIT,
+    ),
+    th.Property(
+        "stmt_call_limit",
+        th.IntegerType(minimum=0),
+        title="Call Limit",
+        description=(
+            "At most so many calls of the service are made for one table in one run, those that "
+            "are repeated included; 0 is no limit."
+        ),
+        default=STMT_CALL_LIMIT,
+    ),
+    th.Property(
+        "stmt_call_limit_behavior",
+        th.StringType,
+        title="Call Limit Behavior",
+        description=(
+            "What becomes of a table that takes more calls than `stmt_call_limit`: `ErrorAlways` "
+            "fails it, `ReturnResults` keeps what was read and goes on from there at the next "
+            "run; in any case."
+        ),
+        default=ERROR_ALWAYS,
     ),
     th.Property(
         "max_parallel_requests",
