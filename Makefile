@@ -6,8 +6,12 @@ MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
-# Of the simulation: histories for each of its tests.
+# Of the simulation: histories for each of its tests. Of the storms: schedules of faults for each.
 HISTORIES ?= 300
+SCHEDULES ?= 2000
+
+# Of the soak: rows to read.
+SOAK_ROWS ?= 20000000
 
 # Of the benchmarks: rounds at most, and how large the tables are, full or small.
 ROUNDS ?= 3
@@ -39,7 +43,7 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # An environment half made is made again.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test simulate bench clean
+.PHONY: help demo sandbox test simulate storms soak audit bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +62,20 @@ test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and r
 
 simulate: .venv/test-installed .venv-meltano/installed ## Try many made-up histories of changes and interruptions
 	SIMULATED_HISTORIES=$(HISTORIES) .venv/bin/pytest tests/simulation --numprocesses 2 --dist loadgroup
+
+storms: .venv/test-installed ## Try many made-up schedules of faults
+	STORM_SCHEDULES=$(SCHEDULES) .venv/bin/pytest tests/storms --numprocesses 2 --dist load
+
+soak: .venv/test-installed ## Read millions of rows under faults, in bounded memory
+	@.venv/bin/python -m soak --rows $(SOAK_ROWS)
+
+# All dependencies, in the versions that are newest today. Where advisories can't be had, pip-audit
+# takes every package for one that it doesn't know, and fails.
+audit: .venv-audit/installed ## Look for known vulnerabilities in what the tap is installed with
+	@.venv/bin/uv pip compile --quiet --all-extras --generate-hashes pyproject.toml \
+		--output-file $(<D)/audited.txt > /dev/null
+	@.venv-audit/bin/pip-audit --strict --disable-pip --requirement $(<D)/audited.txt || { \
+		echo "There are vulnerabilities, or no advisories to be had: pip-audit says which." ; false; }
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
 	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)

@@ -40,7 +40,9 @@ def service(sandbox: Sandbox) -> Iterator[Sandbox]:
         yield sandbox
     finally:
         sandbox.clear_faults()
-        sandbox.configure(page_size_cap=5_000, forbidden_tables=[], token_lifetime=3_599)
+        sandbox.configure(
+            page_size_cap=5_000, forbidden_tables=[], token_lifetime=3_599, no_metadata_changes=0
+        )
 
 
 @pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])
@@ -117,6 +119,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             "test_meltano_yml.py",
             "test_pipeline.py",
             "test_pipeline_changes.py",
+            "test_pipeline_metadata.py",
+            "test_pipeline_names.py",
             "test_simulation_postgres.py",
         }
         item.add_marker(pytest.mark.xdist_group("meltano" if meltano else str(file)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import uuid
 from decimal import Decimal
@@ -33,6 +34,7 @@ from tests.singer import Tap, entry, look_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ROWS = 25
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -164,6 +166,22 @@ def test_discovers_what_the_server_describes(other: Tap) -> None:
     assert properties["labels"]["items"]["type"] == ["string", "null"]
 
 
+def test_its_description_can_be_kept(other: Tap, tmp_path: Path) -> None:
+    kept = other.but(schema_map=str(tmp_path / "map.json"))
+    assert kept.discover() == other.discover()
+    # How it has changed can't be told, so that nothing is asked.
+    gone = kept.but(create_map="OnChange", proxy_host="127.0.0.1", proxy_port=9)
+    assert gone.discover() == other.discover()
+    assert gone.but(create_map="ForceNew", ws_retry_count=0).run("--discover").refusal()
+
+
+def test_name_columns_are_said_not_to_apply(other: Tap) -> None:
+    run = other.but(show_name_columns=True).run("--discover")
+    assert json.loads(run.output) == other.discover()
+    (warning,) = run.logged("WARNING")
+    assert warning.startswith("show_name_columns does not apply")
+
+
 def test_reads_every_row_and_then_only_what_is_new(other: Tap) -> None:
     first = other.sync(catalog=other.discover())
     rows = first.records("order")
@@ -192,3 +210,26 @@ def test_reads_every_row_and_then_only_what_is_new(other: Tap) -> None:
     new = [row["number"] for row in rows if row["modifiedon"] >= since]
     assert 0 < len(new) < ROWS
     assert [row["number"] for row in second.records("order")] == new
+
+
+def test_metadata_streams_are_said_not_to_apply(other: Tap) -> None:
+    run = other.but(metadata_streams=True).run("--discover")
+    assert run.status == 0
+    assert [stream["tap_stream_id"] for stream in json.loads(run.output)["streams"]] == ["order"]
+    (warning,) = run.logged("WARNING")
+    assert warning.startswith("metadata_streams does not apply")
+
+
+def test_metadata_streams_of_another_services_catalog_are_passed_over(other: Tap) -> None:
+    catalog = other.discover()
+    catalog["streams"].append(
+        {
+            "tap_stream_id": "StateMetadata",
+            "key_properties": ["EntityName"],
+            "schema": {"type": "object", "properties": {"EntityName": {"type": ["string"]}}},
+            "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
+        }
+    )
+    run = other.sync(catalog=catalog)
+    assert run.counts == {"order": ROWS}
+    assert run.logged("WARNING")[-1].startswith("metadata_streams does not apply")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,9 +78,18 @@ def test_no_setting_is_about_verification() -> None:
     assert not [setting for setting in JSON_SCHEMA["properties"] if told.search(setting)]
 
 
+def test_dependencies_have_a_lower_and_an_upper_bound() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    for dependency in [*project["dependencies"], *(each for extra in extras for each in extra)]:
+        # Of cryptography the newest is the one to have.
+        bounded = re.fullmatch(r"[\w-]+(>=[\d.]+,<\d+|~=[\d.]+)", dependency)
+        assert bounded or dependency.startswith("cryptography>=")
+
+
 def test_every_file_that_is_named_as_a_proof_is_there() -> None:
     for document in ("SECURITY.md", "docs/reliability.md"):
         text = (REPOSITORY / document).read_text(encoding="utf-8")
-        named = set(re.findall(r"`((?:auth/|simulation/)?test_\w+\.py)`", text))
+        named = set(re.findall(r"`((?:auth/|simulation/|storms/)?test_\w+\.py)`", text))
         assert named
         assert not [proof for proof in named if not (REPOSITORY / "tests" / proof).exists()]

@@ -21,6 +21,7 @@ STATE = {
     "replication_key",
     "replication_key_value",
     bookmark.OVERLAP,
+    bookmark.BEGAN,
     change_tracking.TOKEN,
     "metadata_version",
     "version",

@@ -23,17 +23,28 @@ def simulate(history: Callable[[], History], count: int) -> None:
         history: Begins one.
         count: How many; `make simulate` says otherwise.
     """
-    # Otherwise the same each time. To find the shortest history that fails takes minutes.
-    thorough = os.environ.get("SIMULATED_HISTORIES")
     run_state_machine_as_test(
         history,  # type: ignore[arg-type]  # anything that makes one
         settings=settings(
-            max_examples=int(thorough or count),
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            derandomize=not thorough,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink] if thorough else [Phase.generate],
+            trials(count, os.environ.get("SIMULATED_HISTORIES")), stateful_step_count=STEPS
         ),
+    )
+
+
+def trials(count: int, thorough: str | None) -> settings:
+    """Set hypothesis up.
+
+    Args:
+        count: How many examples it tries, the same each time.
+        thorough: How many in place of that, others each time.
+    """
+    return settings(
+        max_examples=int(thorough or count),
+        deadline=None,
+        database=None,
+        derandomize=not thorough,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        # To find the shortest example that fails takes minutes.
+        phases=[Phase.generate, Phase.shrink] if thorough else [Phase.generate],
     )

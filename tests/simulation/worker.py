@@ -47,7 +47,12 @@ class Worker:
         self._process.communicate()
 
     def run(
-        self, *arguments: str, lines: int | None = None, ahead: int = 0, **files: Message | None
+        self,
+        *arguments: str,
+        lines: int | None = None,
+        ahead: int = 0,
+        speed: float = 1,
+        **files: Message | None,
     ) -> Run:
         """Run the tap.
 
@@ -55,9 +60,11 @@ class Worker:
             *arguments: Options of its command line.
             lines: After how many lines of output to kill it; None lets it come to its end.
             ahead: By how many seconds its clock is ahead.
+            speed: How many of its seconds pass in one.
             **files: What is in the files that options name: `config`, `catalog`, `state`.
         """
-        job = {"arguments": arguments, "lines": lines, "ahead": ahead, "files": files}
+        clock = {"ahead": ahead, "speed": speed}
+        job = {"arguments": arguments, "lines": lines, "clock": clock, "files": files}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -92,7 +99,8 @@ def _run(program: Any, job: Message, folder: Path) -> Message:  # noqa: ANN401 -
     child = os.fork()
     if not child:
         os.close(reading)
-        _become_the_tap(program, command, job["ahead"], writing, log)
+        _set_clock(**job["clock"])
+        _become_the_tap(program, command, writing, log)
     os.close(writing)
     output, left = [], job["lines"]
     with os.fdopen(reading, "rb") as lines:
@@ -106,14 +114,23 @@ def _run(program: Any, job: Message, folder: Path) -> Message:  # noqa: ANN401 -
     return {"status": code, "output": "".join(output), "log": log.read_text()}
 
 
-def _become_the_tap(program: Any, command: list[str], ahead: int, output: int, log: Path) -> None:  # noqa: ANN401 - a click command
+def _set_clock(ahead: float, speed: float) -> None:
+    """Let time be another in this process.
+
+    Runs follow each other within the second by which versions of a table differ, and waits that
+    the tap chooses itself would make hundreds of runs last for hours.
+    """
+    real, monotonic, sleep, begin = time.time, time.monotonic, time.sleep, time.monotonic()
+    time.time = lambda: real() + ahead
+    time.monotonic = lambda: begin + (monotonic() - begin) * speed
+    time.sleep = lambda seconds: sleep(seconds / speed)
+
+
+def _become_the_tap(program: Any, command: list[str], output: int, log: Path) -> None:  # noqa: ANN401 - a click command
     status = 1
     try:
         os.dup2(output, 1)
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
-        # Runs follow each other within the second by which versions of a table differ.
-        real = time.time
-        time.time = lambda: real() + ahead
         program(command)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0

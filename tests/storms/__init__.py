@@ -1,0 +1,1 @@
+"""Faults by schedules that hypothesis makes up, on whole runs of the tap."""

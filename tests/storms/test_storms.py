@@ -1,0 +1,190 @@
+"""Whatever the network does: what arrives is what the service has, or the run says so and goes on.
+
+`make storms` tries many more schedules than `make test`, and others each time.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+
+from sandbox.mishaps import KINDS
+from tests.simulation.simulate import trials
+from tests.simulation.warehouse import Warehouse
+from tests.singer import entry, own_metadata, select
+from tests.storms.findings import Requests, check_states, is_for_token
+from tests.storms.schedule import (
+    FETCH_SIZE,
+    FULL_TABLE,
+    INCREMENTAL,
+    LOG_BASED,
+    RETRIES,
+    SETS,
+    Schedule,
+    schedules,
+)
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+    from tests.simulation.worker import Worker
+    from tests.singer import Message, Run
+
+# For each of the tests.
+SCHEDULES = 84
+# Of the tap's seconds in one: waits that it chooses itself are whole seconds.
+SPEED = 200.0
+COLUMNS = {
+    "lead": ["leadid", "subject", "companyname", "modifiedon"],
+    "teammembership": ["teammembershipid", "teamid", "versionnumber"],
+    "bulkdeletefailure": ["bulkdeletefailureid", "errordescription"],
+}
+
+
+@dataclass
+class Storms:
+    """What the runs of one test share.
+
+    Attributes:
+        service: The service.
+        worker: What runs the tap.
+        catalog: What the tap discovers.
+        rows: The rows of the service.
+        settings: Of the tap.
+        seen: Which sorts of faults hit a request, and with which exit codes runs ended.
+    """
+
+    service: Sandbox
+    worker: Worker
+    catalog: Message
+    rows: dict[str, list[Message]]
+    settings: dict[str, Any]
+    seen: set[str | int] = field(default_factory=set)
+    _needed: dict[bool, int] = field(default_factory=dict)
+
+    def run(
+        self, state: Message | None = None, *, discover: bool = False, speed: float = SPEED
+    ) -> Run:
+        """Run the tap."""
+        return self.worker.run(
+            speed=speed,
+            config={
+                **self.service.settings,
+                **self.settings,
+                "tables": [*SETS],
+                "fetch_size": FETCH_SIZE,
+                "ws_retry_count": RETRIES,
+                "emit_activate_version_messages": True,
+            },
+            catalog=None if discover else self.catalog,
+            state=state,
+        )
+
+    def needed(self, *, discover: bool) -> int:
+        """Count the requests of a run in fine weather, tokens apart."""
+        if discover not in self._needed:
+            self.service.clear_requests()
+            run = self.run(discover=discover)
+            assert run.status == 0, run.log
+            log = self.service.requests()
+            self._needed[discover] = sum(not is_for_token(request) for request in log)
+        return self._needed[discover]
+
+    def check(self, schedule: Schedule) -> None:
+        """Run the tap while all that goes wrong, and look at what comes of it."""
+        needed = self.needed(discover=schedule.discover)
+        self.service.clear_requests()
+        for fault in schedule.faults:
+            self.service.fault(**fault.order)
+        try:
+            run = self.run(discover=schedule.discover)
+            log = self.service.requests()
+        finally:
+            self.service.clear_faults()
+        requests = Requests(log, schedule, SPEED, self.settings["max_parallel_requests"])
+        requests.check_waits()
+        self.seen |= {run.status, *(fault.sort for fault in requests.that_hit())}
+        requests.check_repetitions(needed, complete=run.status == 0)
+        requests.check_announcements(run)
+        check_states(run)
+        assert "Traceback" not in run.log
+        if run.status:
+            assert not requests.must_succeed(), run.log
+            assert run.status == 1
+            assert " | ERROR " in run.log.splitlines()[-1]
+            self.resume(run, len(run.messages))
+        else:
+            assert not requests.must_fail(), run.log
+            self.assert_complete(run.messages, run.log)
+        if schedule.cut is not None:
+            self.resume(run, round(schedule.cut * len(run.messages)))
+
+    def resume(self, run: Run, cut: int) -> None:
+        """Go on where a run was cut off after so many messages, in fine weather."""
+        taken = Warehouse()
+        taken.take(run.messages[:cut])
+        again = self.run(taken.state or None)
+        assert again.status == 0, again.log
+        self.assert_complete([*run.messages[:cut], *again.messages], again.log)
+
+    def assert_complete(self, messages: list[Message], log: str) -> None:
+        """The messages make a target hold what the service holds."""
+        held = Warehouse()
+        held.take(messages)
+        for table, columns in COLUMNS.items():
+            key = columns[0]
+            expected = {row[key]: [row[column] for column in columns] for row in self.rows[table]}
+            found = {
+                row[key]: [row[column] for column in columns]
+                for row in held.tables[table].living.values()
+            }
+            assert found == expected, log
+
+
+@pytest.mark.parametrize("parallel", [1, 8])
+@pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED, FULL_TABLE])
+def test_what_arrives_is_what_the_service_has(  # noqa: PLR0913, PLR0917 - what it takes
+    service: Sandbox,
+    worker: Worker,
+    catalog: Message,
+    rows: dict[str, list[Message]],
+    method: str,
+    parallel: int,
+) -> None:
+    chosen = select(catalog, dict(COLUMNS))
+    for table in ("lead", "teammembership"):
+        own_metadata(entry(chosen, table))["replication-method"] = method
+    options: dict[str, Any] = {"max_parallel_requests": parallel}
+    if method != FULL_TABLE:
+        options["replication_method"] = method
+    storms = Storms(service, worker, chosen, rows, options)
+
+    @trials(SCHEDULES, os.environ.get("STORM_SCHEDULES"))
+    @given(schedule=schedules())
+    def check(schedule: Schedule) -> None:
+        storms.check(schedule)
+
+    check()
+    assert storms.seen == {0, 1, *KINDS}
+
+
+@pytest.mark.parametrize("parallel", [1, 8])
+def test_a_service_that_is_away_for_a_while_is_waited_for(
+    service: Sandbox,
+    worker: Worker,
+    catalog: Message,
+    rows: dict[str, list[Message]],
+    parallel: int,
+) -> None:
+    options = {"max_parallel_requests": parallel}
+    storms = Storms(service, worker, select(catalog, dict(COLUMNS)), rows, options)
+    service.fault("/leads?", away_ms=200)
+    run = storms.run(speed=1)
+    assert run.status == 0, run.log
+    storms.assert_complete(run.messages, run.log)
+    assert service.hits() == [1]
+    service.clear_faults()
+    assert any("127.0.0.1" in line and "Trying again" in line for line in run.logged("WARNING"))
