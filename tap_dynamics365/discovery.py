@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from singer_sdk.singerlib import Catalog
 
-from tap_dynamics365 import definitions, metadata_document, name_columns, schema, schema_map
+from tap_dynamics365 import name_columns, schema
 from tap_dynamics365.errors import MetadataError
+from tap_dynamics365.metadata import definitions, document, schema_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tap_dynamics365.metadata import Table
+    from tap_dynamics365.metadata.csdl import Table
+    from tap_dynamics365.metadata.table_definition import TableDefinition
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.table_definition import TableDefinition
 
 logger = logging.getLogger("tap-dynamics365.discovery")
 
@@ -44,7 +45,7 @@ def discover(service: Service, settings: Settings) -> Catalog:
     """
     patterns = settings.tables
     kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
-    tables = metadata_document.read(service) if kept is None else kept.tables
+    tables = document.read(service) if kept is None else kept.tables
     found = list(_matching(tables, patterns))
     if not found:
         msg = f"No table matches the setting tables ({', '.join(patterns)})."

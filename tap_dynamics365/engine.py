@@ -12,16 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.page import Page
 from tap_dynamics365.pool import Pool
 from tap_dynamics365.ranges import Range, Ranges
+from tap_dynamics365.records.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_dynamics365.pages import PagedStream
-    from tap_dynamics365.passes import Pass
-    from tap_dynamics365.raw_page import RawPage
+    from tap_dynamics365.records.raw_page import RawPage
+    from tap_dynamics365.replication.passes import Pass
     from tap_dynamics365.service import Service
 
 logger = logging.getLogger("tap-dynamics365.engine")

@@ -10,12 +10,12 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from typing_extensions import override
 
-from tap_dynamics365 import schema_map
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.metadata import schema_map
 from tap_dynamics365.metadata_tables import METADATA_TABLES, Description
+from tap_dynamics365.progress.tally import Tally
+from tap_dynamics365.replication.versions import VersionedStream
 from tap_dynamics365.schema import FULL_TABLE
-from tap_dynamics365.tally import Tally
-from tap_dynamics365.versions import VersionedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tap_dynamics365.table_definition import (
+    from tap_dynamics365.metadata.table_definition import (
         ColumnDefinition,
         Option,
         OptionSet,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk.singerlib import Metadata, Schema
 
-from tap_dynamics365.table_definition import LOOKUPS
+from tap_dynamics365.metadata.table_definition import LOOKUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
-    from tap_dynamics365.table_definition import ColumnDefinition, TableDefinition
+    from tap_dynamics365.metadata.table_definition import ColumnDefinition, TableDefinition
 
 FORMATTED_VALUE = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"

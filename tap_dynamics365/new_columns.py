@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import metadata_document
 from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.metadata import document
 from tap_dynamics365.schema import is_stream
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def report(service: Service, streams: Iterable[TableStream]) -> None:
         streams: The tables.
     """
     try:
-        tables = {table.name: table for table in metadata_document.read(service)}
+        tables = {table.name: table for table in document.read(service)}
     except Dynamics365Error as error:
         logger.debug("New columns can't be told: %s", error.message)
         return

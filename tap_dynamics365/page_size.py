@@ -7,9 +7,9 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import transport
-from tap_dynamics365.answers import SQL_TIMEOUT_CODES, UNEXPECTED
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.http import transport
+from tap_dynamics365.http.answers import SQL_TIMEOUT_CODES, UNEXPECTED
 
 if TYPE_CHECKING:
     import requests

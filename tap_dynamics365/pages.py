@@ -11,12 +11,13 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
-from tap_dynamics365 import query, raw_page, records
+from tap_dynamics365 import query
 from tap_dynamics365.errors import CallLimitError, ServiceError, TransientServiceError
 from tap_dynamics365.page_size import PageSize
+from tap_dynamics365.progress.tally import Outcome
 from tap_dynamics365.ranges import Range
+from tap_dynamics365.records import codec, raw_page
 from tap_dynamics365.streams import TableStream
-from tap_dynamics365.tally import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import CatalogEntry
     from singer_sdk.tap_base import Tap
 
-    from tap_dynamics365.page import Page, Value
-    from tap_dynamics365.passes import Pass
-    from tap_dynamics365.raw_page import RawPage
+    from tap_dynamics365.records.page import Page, Value
+    from tap_dynamics365.records.raw_page import RawPage
+    from tap_dynamics365.replication.passes import Pass
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.writer import LineWriter
@@ -98,7 +99,7 @@ class PagedStream(TableStream):
                 try:
                     for page in self._pages(part):
                         requests_made.increment()
-                        for record in records.records(page):
+                        for record in codec.records(page):
                             yield record
                             self.tally.rows += 1
                     part = next(passes, None)

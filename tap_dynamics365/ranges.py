@@ -19,8 +19,8 @@ from tap_dynamics365.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_dynamics365.keys import Scale
-    from tap_dynamics365.page import Page
+    from tap_dynamics365.records.page import Page
+    from tap_dynamics365.replication.keys import Scale
 
 # A range is made for so many pages, read one behind the other: a little less than three, for its
 # last page is seldom full, and a few rows cost as much time as a page of them.

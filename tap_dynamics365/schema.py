@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
 from tap_dynamics365 import name_columns
-from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table
+from tap_dynamics365.metadata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_dynamics365.table_definition import ColumnDefinition, TableDefinition
+    from tap_dynamics365.metadata.table_definition import ColumnDefinition, TableDefinition
 
 INCREMENTAL = "INCREMENTAL"
 FULL_TABLE = "FULL_TABLE"

@@ -8,15 +8,15 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tap_dynamics365 import answers, transport
 from tap_dynamics365.auth import authenticator
-from tap_dynamics365.clock import Clock
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.limits import Limits
-from tap_dynamics365.parallelism import Parallelism
-from tap_dynamics365.retrying import Retrying
-from tap_dynamics365.throttling import Throttle
-from tap_dynamics365.traffic import Traffic
+from tap_dynamics365.http import answers, transport
+from tap_dynamics365.http.clock import Clock
+from tap_dynamics365.http.limits import Limits
+from tap_dynamics365.http.parallelism import Parallelism
+from tap_dynamics365.http.retrying import Retrying
+from tap_dynamics365.http.throttling import Throttle
+from tap_dynamics365.http.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

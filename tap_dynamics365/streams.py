@@ -11,20 +11,22 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams.rest import HTTPRequest, RESTStream
 from typing_extensions import override
 
-from tap_dynamics365 import deletions, keys, name_columns
-from tap_dynamics365.bookmark import TOKEN, Bookmark
+from tap_dynamics365 import name_columns
 from tap_dynamics365.call_limit import CallLimit
-from tap_dynamics365.change_tracking import LogBased
 from tap_dynamics365.columns import Columns
 from tap_dynamics365.errors import CallLimitError, CatalogError, ServiceError
-from tap_dynamics365.passes import Pass
-from tap_dynamics365.raw_page import split
+from tap_dynamics365.progress.tally import Tally
 from tap_dynamics365.readability import is_unreadable
-from tap_dynamics365.records import Codec
-from tap_dynamics365.replication import FullTable, Incremental, check
+from tap_dynamics365.records import deletions
+from tap_dynamics365.records.codec import Codec
+from tap_dynamics365.records.raw_page import split
+from tap_dynamics365.replication import keys
+from tap_dynamics365.replication.bookmark import TOKEN, Bookmark
+from tap_dynamics365.replication.change_tracking import LogBased
+from tap_dynamics365.replication.methods import FullTable, Incremental, check
+from tap_dynamics365.replication.passes import Pass
+from tap_dynamics365.replication.versions import VersionedStream
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, LOG_BASED
-from tap_dynamics365.tally import Tally
-from tap_dynamics365.versions import VersionedStream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -34,10 +36,10 @@ if TYPE_CHECKING:
     from singer_sdk.tap_base import Tap
 
     from tap_dynamics365.auth import Authenticator
-    from tap_dynamics365.keys import Scale
-    from tap_dynamics365.page import Value
-    from tap_dynamics365.raw_page import RawPage
-    from tap_dynamics365.replication import Method
+    from tap_dynamics365.records.page import Value
+    from tap_dynamics365.records.raw_page import RawPage
+    from tap_dynamics365.replication.keys import Scale
+    from tap_dynamics365.replication.methods import Method
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
 

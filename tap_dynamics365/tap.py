@@ -21,11 +21,11 @@ from tap_dynamics365.engine import Engine
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.metadata_streams import MetadataStream
 from tap_dynamics365.pages import PagedStream
-from tap_dynamics365.progress import LINES_EVERY, shown
+from tap_dynamics365.progress.display import LINES_EVERY, shown
+from tap_dynamics365.progress.tally import Outcome, Progress
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
-from tap_dynamics365.tally import Outcome, Progress
 from tap_dynamics365.writer import LineWriter, Terminated
 
 if TYPE_CHECKING:

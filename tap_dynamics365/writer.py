@@ -16,7 +16,7 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from typing_extensions import override
 
 from tap_dynamics365.errors import OutputError
-from tap_dynamics365.records import encoder
+from tap_dynamics365.records.codec import encoder
 
 if TYPE_CHECKING:
     from singer_sdk.singerlib.encoding.simple import Message

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import client
-from tap_dynamics365 import definitions
 from tap_dynamics365.errors import MetadataError, ServiceError
-from tap_dynamics365.metadata_answers import AttributeMetadata, EntityMetadata, MetadataChanges
-from tap_dynamics365.metadata_casts import CASTS
+from tap_dynamics365.metadata import definitions
+from tap_dynamics365.metadata.answers import AttributeMetadata, EntityMetadata, MetadataChanges
+from tap_dynamics365.metadata.casts import CASTS
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.singer import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tap_dynamics365.definitions import ColumnDefinition, Definitions
+    from tap_dynamics365.metadata.definitions import ColumnDefinition, Definitions
 
 ENGLISH, GERMAN = 1033, 1031
 LARGEST = REPOSITORY.parent / "shared" / "csdl" / "dataverse-v9.xml.gz"

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table, read
+from tap_dynamics365.metadata.csdl import (
+    Collection,
+    Column,
+    Complex,
+    EdmType,
+    Primitive,
+    Table,
+    read,
+)
 
 TEXT, GUID = Primitive("Edm.String"), Primitive("Edm.Guid")
 KEY = '<Key><PropertyRef Name="id"/></Key><Property Name="id" Type="Edm.Guid"/>'

@@ -15,7 +15,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.metadata import Collection, Column, Complex, EdmType, Primitive, Table, read
+from tap_dynamics365.metadata.csdl import (
+    Collection,
+    Column,
+    Complex,
+    EdmType,
+    Primitive,
+    Table,
+    read,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

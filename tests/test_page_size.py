@@ -18,9 +18,9 @@ from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
 
 from sandbox import client
-from tap_dynamics365.page import Page
 from tap_dynamics365.page_size import CAUTION, GOOD_PAGES, LESS, MORE, MOST, PageSize
 from tap_dynamics365.ranges import Range
+from tap_dynamics365.records.page import Page
 from tests.singer import WAYS, Message, Run, Tap, choose, reads
 from tests.test_other_odata import Model, Quiet, Server, order
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_dynamics365.parallelism import Parallelism
+from tap_dynamics365.http.parallelism import Parallelism
 
 FAST, SLOW = 0.2, 2.0
 

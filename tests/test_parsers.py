@@ -12,13 +12,13 @@ import requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tap_dynamics365 import metadata
 from tap_dynamics365.auth.tenant import from_challenge
 from tap_dynamics365.auth.token_endpoint import TokenEndpoint, Tokens
 from tap_dynamics365.errors import Dynamics365Error, MetadataError
-from tap_dynamics365.limits import Limits, number
-from tap_dynamics365.raw_page import links, single, split
-from tap_dynamics365.records import Codec
+from tap_dynamics365.http.limits import Limits, number
+from tap_dynamics365.metadata import csdl
+from tap_dynamics365.records.codec import Codec
+from tap_dynamics365.records.raw_page import links, single, split
 from tests.servers.scripted import answer, serving
 from tests.test_records import answer as page
 
@@ -160,7 +160,7 @@ def test_entities_are_refused_and_nothing_is_fetched(document: str) -> None:
     with serving(answer(b"<!ENTITY a 'fetched'>")) as server:
         text = document.replace("{url}", f"{server.url}/entity")
         with pytest.raises(MetadataError) as caught:
-            metadata.read([text.encode()])
+            csdl.read([text.encode()])
     assert server.asked == []
     assert "fetched" not in caught.value.message
     assert len(caught.value.message) < 1_000

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_dynamics365.tally import Outcome, Progress, Tally, span
-from tap_dynamics365.throttling import Throttle
-from tap_dynamics365.traffic import Traffic
+from tap_dynamics365.http.throttling import Throttle
+from tap_dynamics365.http.traffic import Traffic
+from tap_dynamics365.progress.tally import Outcome, Progress, Tally, span
 from tests.singer import SECONDS, WAYS, Message, Run, Tap, choose, in_one_mode, select
 
 if TYPE_CHECKING:

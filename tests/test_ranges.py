@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.keys import EPOCH, Moments, Numbers, Scale
-from tap_dynamics365.page import Page, Piece
 from tap_dynamics365.ranges import Range, Ranges
+from tap_dynamics365.records.page import Page, Piece
+from tap_dynamics365.replication.keys import EPOCH, Moments, Numbers, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import ServiceError, TransientServiceError
-from tap_dynamics365.raw_page import links, split
-from tap_dynamics365.records import Codec, encoder, records
+from tap_dynamics365.records.codec import Codec, encoder, records
+from tap_dynamics365.records.raw_page import links, split
 
 CONTENT_TYPE = "application/json; odata.metadata=minimal"
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from demo.meltano import REPOSITORY
-from tap_dynamics365 import bookmark, change_tracking
+from tap_dynamics365.replication import bookmark, change_tracking
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.settings import JSON_SCHEMA
 from tests.documents import Document

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tap_dynamics365 import definitions, map_changes
-from tap_dynamics365.definitions import ColumnDefinition, Definitions, TableDefinition
-from tap_dynamics365.metadata import Column, Primitive, Table
-from tap_dynamics365.metadata_changes import Changes
-from tap_dynamics365.schema_map import SchemaMap
+from tap_dynamics365.metadata import definitions, map_changes
+from tap_dynamics365.metadata.changes import Changes
+from tap_dynamics365.metadata.csdl import Column, Primitive, Table
+from tap_dynamics365.metadata.definitions import ColumnDefinition, Definitions, TableDefinition
+from tap_dynamics365.metadata.schema_map import SchemaMap
 from tests.singer import Message, Run, Tap
 from tests.test_definitions import connected
 

@@ -13,8 +13,8 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_dynamics365 import transport
 from tap_dynamics365.errors import TransportError
+from tap_dynamics365.http import transport
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:

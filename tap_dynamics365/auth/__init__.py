@@ -9,9 +9,9 @@ from tap_dynamics365.auth.grants import ClientCredentialsAuthenticator, RefreshT
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
+    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.throttling import Throttle
-    from tap_dynamics365.traffic import Traffic
 
 __all__ = ["Authenticator", "authenticator"]
 

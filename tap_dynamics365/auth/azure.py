@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from tap_dynamics365 import transport
 from tap_dynamics365.auth import refusals
 from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 from tap_dynamics365.auth.token_endpoint import Tokens
 from tap_dynamics365.errors import SettingsError, SignInError, TransientSignInError
+from tap_dynamics365.http import transport
 from tap_dynamics365.words import without
 
 try:
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     import requests
     from azure.core.credentials import AccessToken, TokenCredential
 
+    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.throttling import Throttle
-    from tap_dynamics365.traffic import Traffic
 
 # Where virtual machines get tokens, and the variables that name the place elsewhere. It is on
 # this machine or next to it, and behind no proxy.

@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from tap_dynamics365 import transport
 from tap_dynamics365.auth import tenant
 from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 from tap_dynamics365.auth.client import Client
 from tap_dynamics365.auth.refresh_tokens import RefreshTokens
 from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
+from tap_dynamics365.http import transport
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
+    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.throttling import Throttle
-    from tap_dynamics365.traffic import Traffic
 
 
 class TokenEndpointAuthenticator(RenewingAuthenticator):

@@ -8,9 +8,9 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tap_dynamics365 import transport
 from tap_dynamics365.auth.token_endpoint import TIMEOUT
 from tap_dynamics365.errors import TRANSIENT_STATUSES, SignInError, TransientSignInError
+from tap_dynamics365.http import transport
 
 # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud, and the
 # older names that services still give.

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tap_dynamics365 import transport
 from tap_dynamics365.auth import refusals
 from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
+from tap_dynamics365.http import transport
 from tap_dynamics365.words import ONE_WORD
 
 if TYPE_CHECKING:

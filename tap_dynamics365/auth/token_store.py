@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_dynamics365 import whole_file
 from tap_dynamics365.errors import SignInError, TokenStoreError
+from tap_dynamics365.metadata import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_dynamics365 import transport
 from tap_dynamics365.auth import tenant
 from tap_dynamics365.auth.client import Client
 from tap_dynamics365.auth.tenant import Tenant
 from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
+from tap_dynamics365.http import transport
 from tap_dynamics365.service import Service
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from tap_dynamics365 import transport
 from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS, Tenant, from_challenge, learn
 from tap_dynamics365.errors import SignInError, TransientSignInError
+from tap_dynamics365.http import transport
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tap_dynamics365.table_definition import (
+from tap_dynamics365.metadata.table_definition import (
     NO_TEXTS,
     ColumnDefinition,
     Option,

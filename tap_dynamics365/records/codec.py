@@ -19,19 +19,19 @@ from msgspec import UNSET, Raw, UnsetType
 from singer_sdk.contrib.msgspec import enc_hook
 from typing_extensions import override
 
-from tap_dynamics365 import row_types
-from tap_dynamics365.announced import SAMPLE, Announced
-from tap_dynamics365.changes import DELETED, Entry
-from tap_dynamics365.keyset import Keyset
-from tap_dynamics365.page import MOST_OF_A_PAGE, Page, Piece, Value
-from tap_dynamics365.raw_page import reading
-from tap_dynamics365.row_types import NULL, is_open, only
+from tap_dynamics365.records import row_types
+from tap_dynamics365.records.announced import SAMPLE, Announced
+from tap_dynamics365.records.changes import DELETED, Entry
+from tap_dynamics365.records.keyset import Keyset
+from tap_dynamics365.records.page import MOST_OF_A_PAGE, Page, Piece, Value
+from tap_dynamics365.records.raw_page import reading
+from tap_dynamics365.records.row_types import NULL, is_open, only
 from tap_dynamics365.schema import DELETED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tap_dynamics365.raw_page import RawPage
+    from tap_dynamics365.records.raw_page import RawPage
 
 # A page is taken apart, and leaves, in pieces of so many rows: their values fit into the
 # processor's cache, other threads get their turn between two pieces, and a signal is obeyed there.

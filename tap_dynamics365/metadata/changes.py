@@ -14,13 +14,13 @@ from urllib.parse import quote
 import msgspec
 
 from tap_dynamics365.columns import LONGEST_URL
-from tap_dynamics365.metadata_answers import MetadataChanges
+from tap_dynamics365.metadata.answers import MetadataChanges
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from tap_dynamics365.metadata.table_definition import TableDefinition
     from tap_dynamics365.service import Service
-    from tap_dynamics365.table_definition import TableDefinition
 
 # What a schema tells of a table. Descriptions of columns are in `$metadata` too, in one language
 # alone and therefore in fewer bytes.

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tap_dynamics365.definitions import Definitions
-from tap_dynamics365.metadata import Column, Primitive, Table
+from tap_dynamics365.metadata.csdl import Column, Primitive, Table
+from tap_dynamics365.metadata.definitions import Definitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_dynamics365.metadata_changes import Changes
-    from tap_dynamics365.table_definition import ColumnDefinition, TableDefinition
+    from tap_dynamics365.metadata.changes import Changes
+    from tap_dynamics365.metadata.table_definition import ColumnDefinition, TableDefinition
 
 # The types that `$metadata` gives to columns of each kind.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/web-api-properties

@@ -9,18 +9,18 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import raw_page
-from tap_dynamics365.bookmark import BEGAN, KEY, OVERLAP, TOKEN, VALUE
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.passes import Pass
-from tap_dynamics365.replication import FullTable, Incremental
+from tap_dynamics365.records import raw_page
+from tap_dynamics365.replication.bookmark import BEGAN, KEY, OVERLAP, TOKEN, VALUE
+from tap_dynamics365.replication.methods import FullTable, Incremental
+from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tap_dynamics365.bookmark import Bookmark
-    from tap_dynamics365.replication import Method
+    from tap_dynamics365.replication.bookmark import Bookmark
+    from tap_dynamics365.replication.methods import Method
     from tap_dynamics365.streams import TableStream
 
 # The table is not tracked; one that joins two others, of which one is not.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_dynamics365 import metadata_casts, metadata_changes
 from tap_dynamics365.errors import MetadataError, ServiceError
-from tap_dynamics365.metadata_answers import SENSELESS
-from tap_dynamics365.table_definition import (
+from tap_dynamics365.metadata import casts, changes
+from tap_dynamics365.metadata.answers import SENSELESS
+from tap_dynamics365.metadata.table_definition import (
     ColumnDefinition,
     Option,
     OptionSet,
@@ -84,7 +84,7 @@ def read(
         ServiceError: The service does not describe itself, or does not answer.
     """
     try:
-        changes = metadata_changes.read(service, names, whole=whole)
+        told = changes.read(service, names, whole=whole)
     except ServiceError as error:
         if error.status not in REFUSALS:
             raise
@@ -92,9 +92,9 @@ def read(
     except SENSELESS as error:
         logger.info("Its tables are described by EntityDefinitions: %s.", _senseless(error))
     else:
-        return Definitions({table.name: table for table in changes.tables}, changes.stamp)
+        return Definitions({table.name: table for table in told.tables}, told.stamp)
     try:
-        tables = metadata_casts.read(service, names, whole=whole)
+        tables = casts.read(service, names, whole=whole)
     except SENSELESS as error:
         msg = f"{_senseless(error)}."
         raise MetadataError(msg) from error

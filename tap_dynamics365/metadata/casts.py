@@ -14,17 +14,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from tap_dynamics365 import batch
 from tap_dynamics365.columns import LONGEST_URL
-from tap_dynamics365.metadata_answers import Attributes, EntityDefinitions
-from tap_dynamics365.metadata_changes import WHOLE_TABLE
+from tap_dynamics365.http import batch
+from tap_dynamics365.metadata.answers import Attributes, EntityDefinitions
+from tap_dynamics365.metadata.changes import WHOLE_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from tap_dynamics365.metadata_answers import EntityMetadata
+    from tap_dynamics365.metadata.answers import EntityMetadata
+    from tap_dynamics365.metadata.table_definition import TableDefinition
     from tap_dynamics365.service import Service
-    from tap_dynamics365.table_definition import TableDefinition
 
 logger = logging.getLogger("tap-dynamics365.definitions")
 

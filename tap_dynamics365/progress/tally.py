@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_dynamics365.throttling import Throttle
-    from tap_dynamics365.traffic import Traffic
+    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.traffic import Traffic
 
 #: Seconds over which rows a second are reckoned: pages come in bursts.
 WINDOW = 30.0

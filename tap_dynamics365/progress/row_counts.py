@@ -19,8 +19,8 @@ from tap_dynamics365.errors import Dynamics365Error, ServiceError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tap_dynamics365.progress.tally import Tally
     from tap_dynamics365.service import Service
-    from tap_dynamics365.tally import Tally
 
 # Names fit into an address that every proxy lets through.
 MOST_TABLES = 20

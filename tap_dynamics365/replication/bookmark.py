@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365 import query
-from tap_dynamics365.keys import SECOND, Moments, Numbers, Scale
+from tap_dynamics365.replication.keys import SECOND, Moments, Numbers, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_dynamics365.page import Value
+    from tap_dynamics365.records.page import Value
 
 KEY, VALUE = "replication_key", "replication_key_value"
 # The bookmark with which the last whole run began. Of a key of numbers nobody can tell how far

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tap_dynamics365.errors import TransientServiceError
-from tap_dynamics365.metadata_answers import SENSELESS
+from tap_dynamics365.metadata.answers import SENSELESS
 from tap_dynamics365.words import printable
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tap_dynamics365 import keys
 from tap_dynamics365.errors import CatalogError
-from tap_dynamics365.passes import Pass
+from tap_dynamics365.replication import keys
+from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib import CatalogEntry
 
-    from tap_dynamics365.bookmark import Bookmark
+    from tap_dynamics365.replication.bookmark import Bookmark
     from tap_dynamics365.streams import TableStream
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365 import query
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.raw_page import METADATA_VERSION
+from tap_dynamics365.records.raw_page import METADATA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tap_dynamics365.keys import Scale
-    from tap_dynamics365.page import Page, Value
-    from tap_dynamics365.raw_page import RawPage
+    from tap_dynamics365.records.page import Page, Value
+    from tap_dynamics365.records.raw_page import RawPage
+    from tap_dynamics365.replication.keys import Scale
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from tap_dynamics365.row_types import NULL
+from tap_dynamics365.records.row_types import NULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

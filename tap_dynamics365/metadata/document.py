@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_dynamics365 import metadata
+from tap_dynamics365.metadata import csdl
 
 if TYPE_CHECKING:
-    from tap_dynamics365.metadata import Table
+    from tap_dynamics365.metadata.csdl import Table
     from tap_dynamics365.service import Service
 
 CHUNK_BYTES = 64 * 1024
@@ -30,6 +30,6 @@ def read(service: Service) -> list[Table]:
     path = "$metadata?annotations=true" if service.is_dataverse else "$metadata"
     return service.read(
         path,
-        lambda response: metadata.read(response.iter_content(CHUNK_BYTES)),
+        lambda response: csdl.read(response.iter_content(CHUNK_BYTES)),
         accept="application/xml",
     )

@@ -15,16 +15,16 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw
 
-from tap_dynamics365 import answers
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.page import Page
+from tap_dynamics365.http import answers
+from tap_dynamics365.records.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import requests
 
-    from tap_dynamics365.page import Value
+    from tap_dynamics365.records.page import Value
 
 METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)

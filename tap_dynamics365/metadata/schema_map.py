@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_dynamics365 import definitions, metadata_changes, metadata_document, whole_file
-from tap_dynamics365.definitions import Definitions
 from tap_dynamics365.errors import ServiceError, SettingsError
-from tap_dynamics365.map_changes import apply
-from tap_dynamics365.metadata import Table  # noqa: TC001 - msgspec looks it up
-from tap_dynamics365.metadata_answers import SENSELESS
-from tap_dynamics365.raw_page import METADATA_VERSION
+from tap_dynamics365.metadata import changes, definitions, document, whole_file
+from tap_dynamics365.metadata.answers import SENSELESS
+from tap_dynamics365.metadata.csdl import Table  # noqa: TC001 - msgspec looks it up
+from tap_dynamics365.metadata.definitions import Definitions
+from tap_dynamics365.metadata.map_changes import apply
+from tap_dynamics365.records.raw_page import METADATA_VERSION
 from tap_dynamics365.settings.schema import FORCE_NEW, NO_MAP, NOT_EXIST, SESSION
 
 if TYPE_CHECKING:
@@ -192,13 +192,13 @@ def _made(service: Service) -> SchemaMap:
     """Read the whole description of the service."""
     logger.info("Reading the description of the service.")
     if not service.is_dataverse:
-        return SchemaMap(service_url=service.url, tables=tuple(metadata_document.read(service)))
+        return SchemaMap(service_url=service.url, tables=tuple(document.read(service)))
     # First what tells the moment: a change after it is found by the next run.
     version = _version(service)
     told = definitions.read_if_told(service)
     return SchemaMap(
         service_url=service.url,
-        tables=tuple(metadata_document.read(service)),
+        tables=tuple(document.read(service)),
         definitions=told,
         version=version,
     )
@@ -211,7 +211,7 @@ def _updated(service: Service, kept: SchemaMap) -> SchemaMap | None:
         version = _version(service)
         return kept if version and version == kept.version else None
     try:
-        changes = metadata_changes.read(service, None, whole=True, since=kept.definitions.stamp)
+        changed = changes.read(service, None, whole=True, since=kept.definitions.stamp)
     except ServiceError as error:
         if error.code == EXPIRED:
             logger.info("What has changed since schema_map was written can't be told any more.")
@@ -223,12 +223,12 @@ def _updated(service: Service, kept: SchemaMap) -> SchemaMap | None:
     except SENSELESS as error:
         logger.info("What has changed since schema_map was written makes no sense: %s.", error)
         return None
-    if not changes.tables and not changes.deleted:
+    if not changed.tables and not changed.deleted:
         return kept
-    logger.info("Of %d tables the description has changed.", len(changes.tables))
-    told, tables = apply(changes, kept.definitions, kept.tables)
+    logger.info("Of %d tables the description has changed.", len(changed.tables))
+    told, tables = apply(changed, kept.definitions, kept.tables)
     if tables is None:
-        tables = tuple(metadata_document.read(service))
+        tables = tuple(document.read(service))
     return msgspec.structs.replace(kept, definitions=told, tables=tables)
 
 

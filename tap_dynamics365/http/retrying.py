@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import requests
 from singer_sdk.exceptions import RetriableAPIError
 
-from tap_dynamics365 import transport
 from tap_dynamics365.errors import (
     IncompleteMetadataError,
     ServiceError,
     TransientSignInError,
 )
+from tap_dynamics365.http import transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_dynamics365.auth import Authenticator
-    from tap_dynamics365.parallelism import Parallelism
-    from tap_dynamics365.throttling import Throttle
+    from tap_dynamics365.http.parallelism import Parallelism
+    from tap_dynamics365.http.throttling import Throttle
 
 P = ParamSpec("P")
 T = TypeVar("T")

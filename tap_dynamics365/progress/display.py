@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TextIO
 
-from tap_dynamics365 import progress_bar
-from tap_dynamics365.row_counts import RowCounts
+from tap_dynamics365.progress import bar
+from tap_dynamics365.progress.row_counts import RowCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tap_dynamics365.progress.tally import Progress
     from tap_dynamics365.service import Service
-    from tap_dynamics365.tally import Progress
 
 #: Seconds from one line to the next, and from one look of the bar to the next.
 LINES_EVERY, BAR_EVERY = 30.0, 1.0
@@ -36,11 +36,11 @@ def shown(progress: Progress, service: Service, lines_every: float) -> Iterator[
     counts = RowCounts(service)
     # Messages on the same terminal would be garbled.
     if _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
-        with progress_bar.at(sys.stderr) as bar:
+        with bar.at(sys.stderr) as drawn:
 
             def draw() -> None:
                 counts.ask(progress.under_way)
-                bar.draw(progress.bar(time.monotonic(), bar.width))
+                drawn.draw(progress.bar(time.monotonic(), drawn.width))
 
             with _repeated(draw, BAR_EVERY):
                 yield

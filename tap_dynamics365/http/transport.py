@@ -20,9 +20,9 @@ from tap_dynamics365.errors import TransportError
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
+    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.throttling import Throttle
-    from tap_dynamics365.traffic import Traffic
 
 USER_AGENT = f"tap-dynamics365/{__version__}"
 

@@ -1,0 +1,1 @@
+"""The service's description of its data: fetched, read, kept."""

@@ -1,0 +1,1 @@
+"""Rows: pages of the service in, Singer lines out."""

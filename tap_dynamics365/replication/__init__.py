@@ -1,0 +1,1 @@
+"""What to read of a table, so that the target keeps up with it."""
