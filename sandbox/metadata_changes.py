@@ -7,14 +7,15 @@ types the CSDL documents of version 9.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sandbox import descriptions
-from sandbox.errors import bad_query, expired_version_stamp, unknown_property
+from sandbox.errors import bad_query, expired_version_stamp
+from sandbox.metadata_query import Query, fits
 from sandbox.model import ENGLISH
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from sandbox.clock import Clock
     from sandbox.definitions import Definitions
-    from sandbox.model import Column, Table
+    from sandbox.metadata_query import Labels, Part, Properties
+    from sandbox.model import Column, OptionSet, Table
 
 Json = dict[str, Any]
 PATH = re.compile(r"RetrieveMetadataChanges(?:\((.*)\))?$")
@@ -31,60 +33,12 @@ STAMP = re.compile(r"(\d+)!(\d\d/\d\d/\d{4} \d\d:\d\d:\d\d)")
 MOMENT = "%m/%d/%Y %H:%M:%S"
 ALL = 31
 FILTERS = {"Default": 1, "Attribute": 2, "Relationship": 4, "Label": 8, "OptionSet": 16, "All": ALL}
-OPERATORS = ("Equals", "NotEquals", "In", "NotIn", "GreaterThan", "LessThan")
 # Members that are no metadata of their own, and are there whatever is asked for.
 ALWAYS = frozenset({"@odata.type", "MetadataId", "HasChanged"})
+# What an item still has of which only something below has changed. That the rest is null is
+# documented of options; of tables and columns it is assumed, for nothing says otherwise.
+BARE = ALWAYS | {"LogicalName"}
 RELATIONSHIPS = ("ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships")
-
-
-class _Logic(IntEnum):
-    And = 0
-    Or = 1
-
-
-class _Form(msgspec.Struct, rename="pascal", forbid_unknown_fields=True):
-    """A complex type of the query."""
-
-
-class _Value(_Form):
-    type: str
-    value: str
-
-
-class _Condition(_Form):
-    property_name: str
-    condition_operator: str | int
-    value: _Value | None = None
-
-
-class _Criteria(_Form):
-    filter_operator: str | int | None = None
-    conditions: list[_Condition] | None = None
-    filters: list[_Criteria] | None = None
-
-
-class _Properties(_Form):
-    all_properties: bool | None = None
-    property_names: list[str] | None = None
-
-
-class _Part(_Form):
-    properties: _Properties | None = None
-    criteria: _Criteria | None = None
-
-
-class _Labels(_Form):
-    filter_languages: list[int] | None = None
-    missing_label_behavior: int | None = None
-
-
-class _Query(_Form):
-    properties: _Properties | None = None
-    criteria: _Criteria | None = None
-    attribute_query: _Part | None = None
-    relationship_query: _Part | None = None
-    key_query: _Part | None = None
-    label_query: _Labels | None = None
 
 
 class MetadataChanges:
@@ -145,7 +99,7 @@ class MetadataChanges:
             root: the URL of the service root.
         """
         try:
-            query = msgspec.json.decode(arguments.get("Query", "{}"), type=_Query)
+            query = msgspec.json.decode(arguments.get("Query", "{}"), type=Query)
         except msgspec.DecodeError as error:
             message = f"Error identified in Payload provided by the user: {error}."
             raise bad_query(message) from None
@@ -212,17 +166,20 @@ class MetadataChanges:
             "Values": [{"Items": ids} for ids in kept.values()],
         }
 
-    def _tables(self, query: _Query, before: dict[str, Table | None] | None) -> Iterator[Json]:
+    def _tables(self, query: Query, before: dict[str, Table | None] | None) -> Iterator[Json]:
         for table in self.model.tables:
             row = self.definitions.tables[table.name]
             if before is not None and table.name not in before:
                 continue
-            if not _fits(query.criteria, row, "EntityMetadata"):
+            if not fits(query.criteria, row, "EntityMetadata"):
                 continue
             old = before.get(table.name) if before is not None else None
             names = _names(query.properties)
             found = _kept(row, names)
-            if before is not None:
+            if old is not None:
+                same = descriptions.entity(old, self.model.user_language) == row
+                found = _bare(found) if same else found | {"HasChanged": True}
+            elif before is not None:
                 found["HasChanged"] = True
             if names is None or "Attributes" in names:
                 known = None if old is None else {each.name: each for each in old.columns}
@@ -233,7 +190,7 @@ class MetadataChanges:
             yield _in_languages(found, query.label_query)
 
     def _columns(
-        self, table: Table, part: _Part | None, known: dict[str, Column] | None
+        self, table: Table, part: Part | None, known: dict[str, Column] | None
     ) -> Iterator[Json]:
         """The columns of a table, or only those that are not as they were."""
         criteria = part.criteria if part else None
@@ -241,9 +198,13 @@ class MetadataChanges:
         now = {column.name: column for column in table.columns}
         for row in self.definitions.columns(table):
             name = row["AttributeOf"] or row["LogicalName"]
-            if known is not None and known.get(name) == now.get(name):
+            old, new = (known or {}).get(name), now[name]
+            if old == new:
                 continue
-            if not _fits(criteria, row, "AttributeMetadata"):
+            only_options = old is not None and replace(old, options=new.options) == new
+            if only_options and row["AttributeOf"]:
+                continue
+            if not fits(criteria, row, "AttributeMetadata"):
                 continue
             found = _kept(row, names)
             found.pop("GlobalOptionSet", None)
@@ -252,15 +213,20 @@ class MetadataChanges:
                 found = {"@odata.type": f"#Microsoft.Dynamics.CRM.Complex{kind}", **found}
             if known is not None:
                 found["HasChanged"] = True
+            if old is not None and old.options is not None and only_options:
+                choice = found.get("OptionSet")
+                found = _bare(found)
+                if choice is not None:
+                    found["OptionSet"] = _with_new_labels(choice, old.options)
             yield found
 
-    def _related(self, table: Table, name: str, part: _Part | None) -> list[Json]:
+    def _related(self, table: Table, name: str, part: Part | None) -> list[Json]:
         criteria = part.criteria if part else None
         names = _names(part.properties if part else None)
         return [
             _kept(row, names)
             for row in self.definitions.related(name, table)
-            if _fits(criteria, row, "OneToManyRelationshipMetadata")
+            if fits(criteria, row, "OneToManyRelationshipMetadata")
         ]
 
 
@@ -270,7 +236,7 @@ def _ids(table: Table) -> set[str]:
     return own | {shadow["MetadataId"] for shadow in descriptions.shadows(table, ENGLISH)}
 
 
-def _names(properties: _Properties | None) -> set[str] | None:
+def _names(properties: Properties | None) -> set[str] | None:
     """The names of the properties wanted; None for all."""
     if properties is None:
         return set()
@@ -282,7 +248,36 @@ def _kept(row: Json, names: set[str] | None) -> Json:
     return {name: value for name, value in row.items() if names is None or name in names | ALWAYS}
 
 
-def _in_languages(row: Json, query: _Labels | None) -> Json:
+def _bare(row: Json) -> Json:
+    """An item that has not changed itself."""
+    return {name: value if name in BARE else None for name, value in row.items()} | {
+        "HasChanged": False
+    }
+
+
+def _with_new_labels(choice: Json, old: OptionSet) -> Json:
+    """A choice with all its values, and the labels of those alone that are new or have changed.
+
+    See "Tracking Options" in "Cache schema data".
+    """
+    labels = {option.value: option.label for option in old.options}
+
+    def told(option: Json) -> Json:
+        before = labels.get(option["Value"])
+        texts = [each["Label"] for each in option["Label"]["LocalizedLabels"]]
+        if before is None or texts != [before.english, before.german]:
+            return option
+        return option | {"Label": None}
+
+    found = choice | {"HasChanged": True}
+    for name in found.keys() & {"TrueOption", "FalseOption"}:
+        found[name] = told(found[name])
+    if "Options" in found:
+        found["Options"] = [told(option) for option in found["Options"]]
+    return found
+
+
+def _in_languages(row: Json, query: Labels | None) -> Json:
     """A table whose labels are in the languages asked for."""
     if query is None or not query.filter_languages:
         return row
@@ -305,72 +300,3 @@ def _in_languages(row: Json, query: _Labels | None) -> Json:
 
     found: Json = filtered(row)
     return found
-
-
-def _fits(criteria: _Criteria | None, row: Json, kind: str) -> bool:
-    """Whether criteria hold for a row of metadata."""
-    if criteria is None:
-        return True
-    operator = criteria.filter_operator or 0
-    try:
-        logic = _Logic[operator] if isinstance(operator, str) else _Logic(operator)
-    except (KeyError, ValueError):
-        message = f"Unknown FilterOperator: {operator}."
-        raise bad_query(message) from None
-    found = [_holds(each, row, kind) for each in criteria.conditions or ()]
-    found += [_fits(each, row, kind) for each in criteria.filters or ()]
-    if not found:
-        return True
-    return any(found) if logic is _Logic.Or else all(found)
-
-
-def _holds(condition: _Condition, row: Json, kind: str) -> bool:
-    if condition.property_name not in row:
-        raise unknown_property(condition.property_name, f"Microsoft.Dynamics.CRM.{kind}")
-    left = row[condition.property_name]
-    if isinstance(left, dict):
-        # A managed property, or the name of a kind.
-        left = left.get("Value")
-    operator = condition.condition_operator
-    if isinstance(operator, int):
-        operator = OPERATORS[operator] if operator < len(OPERATORS) else str(operator)
-    right = None if condition.value is None else _typed(condition.value)
-    match operator:
-        case "Equals":
-            return bool(left == right)
-        case "NotEquals":
-            return bool(left != right)
-        case "In" | "NotIn" if isinstance(right, list):
-            return (left in right) is (operator == "In")
-        case "GreaterThan" if left is not None and right is not None:
-            return bool(left > right)
-        case "LessThan" if left is not None and right is not None:
-            return bool(left < right)
-    message = f"The condition on {condition.property_name} is invalid."
-    raise bad_query(message)
-
-
-def _typed(given: _Value) -> Any:  # noqa: ANN401  - JSON
-    """The value of a condition, by the .NET type that it is said to be of."""
-    text = given.value
-    match given.type.removeprefix("Microsoft.Xrm.Sdk.Metadata."):
-        case "System.String[]":
-            return re.findall(r"'([^']*)'", text)
-        case "System.Boolean" if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        case "System.Int32" if re.fullmatch(r"-?\d+", text):
-            return int(text)
-        case "System.Guid":
-            return text.lower()
-        case (
-            "System.String"
-            | "System.DateTime"
-            | "AttributeTypeDisplayName"
-            | "AttributeTypeCode"
-            | "OwnershipTypes"
-            | "AttributeRequiredLevel"
-            | "RelationshipType"
-        ):
-            return text
-    message = f"The value {text} is not of type {given.type}."
-    raise bad_query(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -19,6 +20,7 @@ from tap_dynamics365 import inputs, metadata_streams, new_columns
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine import Engine
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
+from tap_dynamics365.metadata import schema_map
 from tap_dynamics365.metadata_streams import MetadataStream
 from tap_dynamics365.pages import PagedStream
 from tap_dynamics365.progress.display import LINES_EVERY, shown
@@ -26,6 +28,7 @@ from tap_dynamics365.progress.tally import Outcome, Progress
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.settings.schema import FORCE_NEW, NOT_EXIST, ON_CHANGE
 from tap_dynamics365.writer import LineWriter, Terminated
 
 if TYPE_CHECKING:
@@ -170,13 +173,18 @@ class TapDynamics365(Tap):
         """What the service says of the tables in the catalog, selected or not."""
         entries = self.catalog if self.input_catalog is None else self.input_catalog
         names = [name for name, entry in entries.items() if not metadata_streams.is_one(entry)]
-        return metadata_streams.describe(self.service, self.settings, names)
+        settings = self.settings
+        if self.input_catalog is None and settings.create_map in {ON_CHANGE, FORCE_NEW}:
+            # Discovery has just seen to it that what is kept is as it is to be.
+            settings = replace(settings, create_map=NOT_EXIST)
+        return metadata_streams.describe(self.service, settings, names)
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def sync_all(self) -> None:
         """Sync the selected streams: side by side, or one by one where the SDK has to.
 
         Raises:
+            SettingsError: What tables are described by is to come from a file, and is not there.
             SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or none could be read.
         """
@@ -200,6 +208,8 @@ class TapDynamics365(Tap):
         progress: Progress,
     ) -> None:
         """Sync streams, and tell at the end what became of them."""
+        if describing:
+            schema_map.check(self.service, self.settings)
         if selected or describing:
             # Before anything is written: a refusal leaves nothing for the target to take in.
             self.service.sign_in()
@@ -273,7 +283,10 @@ class TapDynamics365(Tap):
                 stream.tally.outcome = Outcome.FAILED
             return [stream.name for stream in streams]
         for stream in streams:
-            stream.sync()
+            try:
+                stream.sync()
+            except MappingError as error:
+                raise _not_mapped(error) from None
             stream.tally.outcome = Outcome.DONE
             stream.activate_version()
             stream.finalize_state_progress_markers()

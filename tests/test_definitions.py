@@ -21,7 +21,8 @@ from tests.singer import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tap_dynamics365.metadata.definitions import ColumnDefinition, Definitions
+    from tap_dynamics365.metadata.definitions import Definitions
+    from tap_dynamics365.metadata.table_definition import ColumnDefinition
 
 ENGLISH, GERMAN = 1033, 1031
 LARGEST = REPOSITORY.parent / "shared" / "csdl" / "dataverse-v9.xml.gz"
@@ -162,6 +163,18 @@ def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: Service
         definitions.read(connection, ["team"])
 
 
+@pytest.mark.parametrize("body", [{}, {"EntityMetadata": None}, {"EntityMetadata": []}])
+def test_no_tables_at_all_are_no_description(
+    service: Sandbox, connection: Service, body: dict[str, Any]
+) -> None:
+    usual = definitions.read(connection)
+    service.fault("RetrieveMetadataChanges", status=200, body=body, count=2)
+    assert definitions.read(connection).tables == usual.tables
+    service.fault("EntityDefinitions", status=200, body={"value": []})
+    with pytest.raises(MetadataError, match="tells of none"):
+        definitions.read(connection)
+
+
 def test_a_refusal_is_told_and_no_end(service: Sandbox, connection: Service) -> None:
     service.fault("RetrieveMetadataChanges", status=404)
     service.fault("EntityDefinitions", status=403)
@@ -218,6 +231,20 @@ def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
     assert column(found, "team", "name").max_length == 9
     assert column(found, "team", "description").max_length is None
     assert f"refused {len(casts) - 1} of {len(casts)} requests" in caplog.text
+
+
+@pytest.mark.parametrize("status", [429, 503, 504])
+def test_a_part_of_a_batch_that_is_put_off_is_no_refusal(
+    service: Sandbox, connection: Service, status: int
+) -> None:
+    usual = definitions.read(connection, ["team"])
+    kinds = {each.kind for each in usual.tables["team"].columns}
+    casts = {cast for kind, cast in CASTS.items() if kind in kinds}
+    part = f"--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {status} Later\r\n\r\n{{}}\r\n"
+    service.configure(no_metadata_changes=404)
+    head = {"Content-Type": "multipart/mixed; boundary=b", "Retry-After": "0"}
+    service.fault(r"\$batch", status=200, headers=head, body=part * len(casts) + "--b--\r\n")
+    assert definitions.read(connection, ["team"]).tables == usual.tables
 
 
 LABELS = st.none() | st.fixed_dictionaries(

@@ -322,6 +322,43 @@ def test_they_come_from_the_schema_map_where_there_is_one(
     assert not asked(service, FUNCTION)
 
 
+@pytest.mark.parametrize("word", ["ForceNew", "OnChange"])
+def test_a_run_asks_for_what_it_keeps_once(
+    service: Sandbox, described: Tap, tmp_path: Path, word: str
+) -> None:
+    run = described.but(
+        schema_map=str(tmp_path / "map.json"), create_map=word, tables=["team"]
+    ).sync()
+    assert run.records("TableMetadata")
+    assert len(asked(service, FUNCTION)) == len(asked(service, "$metadata")) == 1
+
+
+def test_without_the_file_that_is_to_be_there_nothing_is_read(
+    service: Sandbox, described: Tap, whole: Message, tmp_path: Path
+) -> None:
+    tap = described.but(schema_map=str(tmp_path / "map.json"), create_map="No")
+    chosen = select(whole, {"team": None, "StateMetadata": None})
+    service.clear_requests()
+    run = tap.run(catalog=chosen)
+    assert "create_map is No" in run.refusal()
+    assert not run.output
+    assert not service.requests()
+    assert tap.sync(catalog=select(whole, {"team": None})).counts["team"]
+
+
+def test_a_schema_map_without_definitions_is_no_description_of_nothing(
+    service: Sandbox, described: Tap, whole: Message, tmp_path: Path
+) -> None:
+    service.configure(no_metadata_changes=501)
+    service.fault("EntityDefinitions", status=403, count=None)
+    tap = described.but(schema_map=str(tmp_path / "map.json"), emit_activate_version_messages=True)
+    for word in ("OnChange", "NotExist", "No"):
+        run = tap.but(create_map=word).run(catalog=select(whole, {"StateMetadata": None}))
+        assert run.status == 1
+        assert "schema_map holds no definitions of tables" in run.log
+        assert not [m for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
+
+
 def test_where_nothing_is_described_the_tables_come_all_the_same(
     service: Sandbox, described: Tap, whole: Message
 ) -> None:
@@ -392,6 +429,12 @@ def test_stream_maps_and_flattening_work(described: Tap, whole: Message) -> None
         row["EntityName"] for row in plain.records("TableMetadata")
     ]
     assert all('"1033"' in row["DisplayName"] for row in flat)
+
+
+def test_a_stream_map_that_makes_no_sense_is_one_sentence(described: Tap, whole: Message) -> None:
+    maps = {"StateMetadata": {"loud": "nothing + 1"}}
+    chosen = select(whole, {"StateMetadata": None})
+    assert "nothing + 1" in described.but(stream_maps=maps).run(catalog=chosen).refusal()
 
 
 def test_a_table_is_a_table_whatever_it_is_called(whole: Message) -> None:

@@ -10,10 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tap_dynamics365.metadata import definitions, map_changes
-from tap_dynamics365.metadata.changes import Changes
-from tap_dynamics365.metadata.csdl import Column, Primitive, Table
-from tap_dynamics365.metadata.definitions import ColumnDefinition, Definitions, TableDefinition
+from tap_dynamics365.metadata import definitions
 from tap_dynamics365.metadata.schema_map import SchemaMap
 from tests.singer import Message, Run, Tap
 from tests.test_definitions import connected
@@ -22,10 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.client import Sandbox
+    from tap_dynamics365.metadata.definitions import Definitions
 
 FUNCTION = "RetrieveMetadataChanges"
 MADE = ["token", "systemusers", FUNCTION, "$metadata"]
 UNCHANGED = ["token", FUNCTION]
+CHANGED = [*UNCHANGED, FUNCTION]
 
 
 @pytest.fixture
@@ -117,8 +116,9 @@ def test_only_changes_are_read_and_give_what_all_of_it_would(
     service.drop_table("new_project")
     service.add_table("new_thing")
     service.track_changes("lead", on=False)
+    service.add_option("lead", "leadqualitycode", 4, "Icy", "Eisig")
     asked, run = discover(service, tap)
-    assert asked == UNCHANGED
+    assert asked == CHANGED
     found = catalog(run)
     assert found == tap.but(schema_map=None).discover()
     assert in_file(path) == by_name(definitions.read(connected(service)))
@@ -133,7 +133,7 @@ def test_only_changes_are_read_and_give_what_all_of_it_would(
     service.retype_column("account", "new_size", "Edm.Boolean")
     service.drop_table("new_thing")
     asked, run = discover(service, tap)
-    assert asked == UNCHANGED
+    assert asked == CHANGED
     assert catalog(run) == tap.but(schema_map=None).discover()
 
 
@@ -173,6 +173,20 @@ def test_no_fails_in_a_sentence_without_a_file(service: Sandbox, kept: Tap, path
     assert "create_map is No" in sentence
     assert str(path) in sentence
     assert not path.exists()
+
+
+def test_what_is_not_described_is_asked_for_again_until_it_is(
+    changing_sandbox: Sandbox, path: Path
+) -> None:
+    tap = Tap({**changing_sandbox.settings, "schema_map": str(path), "tables": ["team"]})
+    changing_sandbox.configure(no_metadata_changes=501)
+    changing_sandbox.fault("EntityDefinitions", status=403, count=None, body={})
+    for _ in range(2):
+        run = discover(changing_sandbox, tap)[1]
+        assert any("does not describe its tables" in text for text in run.logged("WARNING"))
+    changing_sandbox.configure(no_metadata_changes=0)
+    assert discover(changing_sandbox, tap)[0] == MADE
+    assert tap.discover() == tap.but(schema_map=None).discover()
 
 
 def test_force_new_reads_everything(service: Sandbox, kept: Tap) -> None:
@@ -322,78 +336,3 @@ def test_the_driver_connection_url_names_both(service: Sandbox, path: Path) -> N
     tap = Tap({**rest, "connection_url": url})
     assert discover(service, tap)[0] == MADE
     assert discover(service, tap)[0] == []
-
-
-def table(*columns: ColumnDefinition, **more: Any) -> TableDefinition:
-    """The definition of accounts."""
-    id_ = ColumnDefinition(name="accountid", id="1", kind="UniqueidentifierType")
-    return TableDefinition(
-        name="account",
-        entity_set="accounts",
-        primary_id="accountid",
-        id="0",
-        columns=(id_, *columns),
-        **more,
-    )
-
-
-ACCOUNTS = Table(
-    "account", "accounts", ("accountid",), (Column("accountid", Primitive("Edm.Guid")),)
-)
-
-
-def applied(
-    *columns: ColumnDefinition, known: TableDefinition | None = None, deleted: str = ""
-) -> dict[str, object] | None:
-    """The columns by their types after a change of some; None if `$metadata` has to tell."""
-    before = Definitions({"account": known or table()}, "1")
-    changed = TableDefinition(
-        name="account", entity_set="accounts", primary_id="accountid", id="0", columns=columns
-    )
-    _, tables = map_changes.apply(Changes([changed], frozenset({deleted}), "2"), before, [ACCOUNTS])
-    return None if tables is None else {c.name: c.type for c in tables[0].columns}
-
-
-@pytest.mark.parametrize(
-    ("kind", "behavior", "edm_type"),
-    [
-        *((kind, None, edm_type) for kind, edm_type in map_changes.EDM_TYPES.items()),
-        ("DateTimeType", "DateOnly", "Edm.Date"),
-    ],
-)
-def test_types_follow_from_kinds(kind: str, behavior: str | None, edm_type: str) -> None:
-    new = ColumnDefinition(name="new_x", id="2", kind=kind, behavior=behavior)
-    assert applied(new) == {
-        "accountid": Primitive("Edm.Guid"),
-        new.property_name: Primitive(edm_type),
-    }
-
-
-@pytest.mark.parametrize("kind", ["FileType", "ImageType", "VirtualType", "PartyListType", ""])
-def test_what_does_not_follow_from_the_kind_is_read(kind: str) -> None:
-    assert applied(ColumnDefinition(name="new_x", id="2", kind=kind)) is None
-
-
-def test_columns_that_rows_do_not_have_are_no_columns() -> None:
-    name = ColumnDefinition(name="xname", id="2", kind="VirtualType", attribute_of="x")
-    secret = ColumnDefinition(name="secret", id="3", kind="StringType", readable=False)
-    assert set(applied(name, secret) or ()) == {"accountid"}
-
-
-def test_a_column_without_rows_that_gets_another_name_is_none_still() -> None:
-    party = ColumnDefinition(name="to", id="2", kind="PartyListType", schema_name="to")
-    known = table(party)
-    assert set(applied(party, known=known) or ()) == {"accountid"}
-
-
-def test_what_has_the_name_of_something_deleted_is_another_thing() -> None:
-    old = ColumnDefinition(name="x", id="2", kind="IntegerType")
-    again = ColumnDefinition(name="x", id="3", kind="IntegerType")
-    known = table(old)
-    assert applied(again, known=known, deleted="2") == {
-        "accountid": Primitive("Edm.Guid"),
-        "x": Primitive("Edm.Int32"),
-    }
-    # The whole table came again, and all its columns with it.
-    columns = (*table().columns, again)
-    assert applied(*columns, known=known, deleted="0") == applied(again, deleted="2")

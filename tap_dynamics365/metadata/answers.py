@@ -18,9 +18,6 @@ from tap_dynamics365.metadata.table_definition import (
     Texts,
 )
 
-# How an answer fails to be one: other JSON, or text that is no UTF-8.
-SENSELESS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 
 class _Answer(msgspec.Struct, rename="pascal", gc=False):
     """What is written with the service's own names."""

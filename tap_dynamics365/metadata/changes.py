@@ -77,7 +77,7 @@ class Changes(NamedTuple):
     """What the function tells.
 
     Attributes:
-        tables: All that were asked for, or those of them that changed, with the columns changed.
+        tables: All that were asked for, or those of them that changed.
         deleted: Ids of tables and columns that are no more.
         stamp: Of which moment.
     """
@@ -117,6 +117,28 @@ def read(
                 deleted.update(ids.items or () if ids else ())
         stamp = stamp or answer.server_version_stamp or ""
     return Changes(tables, frozenset(deleted), stamp)
+
+
+def since(service: Service, stamp: str) -> Changes:
+    """Ask what has changed.
+
+    Of what has changed only in part that part alone is told: all values of a choice, but only the
+    labels that are new. So it tells no more than which tables to read whole.
+
+    Args:
+        service: A Dataverse.
+        stamp: Of which moment on.
+
+    Returns:
+        The tables that changed, whole, and what was deleted.
+
+    Raises:
+        ServiceError: The service refused; it does so where the stamp has expired.
+        SENSELESS: The answer makes none.
+    """
+    changed = read(service, None, whole=True, since=stamp)
+    names = [table.name for table in changed.tables]
+    return changed._replace(tables=read(service, names, whole=True).tables)
 
 
 def _paths(root: int, names: Collection[str] | None, since: str, *, whole: bool) -> Iterator[str]:

@@ -9,31 +9,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365.http.answers import SENSELESS
 from tap_dynamics365.metadata import casts, changes
-from tap_dynamics365.metadata.answers import SENSELESS
 from tap_dynamics365.metadata.table_definition import (
-    ColumnDefinition,
-    Option,
-    OptionSet,
-    TableDefinition,
-    Texts,
+    TableDefinition,  # noqa: TC001 - msgspec looks it up
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from tap_dynamics365.service import Service
-
-__all__ = [
-    "ColumnDefinition",
-    "Definitions",
-    "Option",
-    "OptionSet",
-    "TableDefinition",
-    "Texts",
-    "read",
-    "read_if_told",
-]
 
 logger = logging.getLogger("tap-dynamics365.definitions")
 
@@ -92,12 +77,17 @@ def read(
     except SENSELESS as error:
         logger.info("Its tables are described by EntityDefinitions: %s.", _senseless(error))
     else:
-        return Definitions({table.name: table for table in told.tables}, told.stamp)
+        if told.tables or names is not None:
+            return Definitions({table.name: table for table in told.tables}, told.stamp)
+        logger.info("Its tables are described by EntityDefinitions: the function tells of none.")
     try:
         tables = casts.read(service, names, whole=whole)
     except SENSELESS as error:
         msg = f"{_senseless(error)}."
         raise MetadataError(msg) from error
+    if not tables and names is None:
+        msg = "The service's description of its tables tells of none."
+        raise MetadataError(msg)
     return Definitions({table.name: table for table in tables})
 
 

@@ -60,19 +60,9 @@ def apply(
         for name, table in known.tables.items()
         if table.id not in changes.deleted
     }
-    told = dict(left)
-    for changed in changes.tables:
-        before = left.get(changed.name)
-        told[changed.name] = changed if before is None else _merged(before, changed)
+    told = left | {changed.name: changed for changed in changes.tables}
     found = Definitions(told, changes.stamp or known.stamp)
     return found, _changed_tables(changes.tables, left, _left_tables(known, left, tables))
-
-
-def _merged(before: TableDefinition, changed: TableDefinition) -> TableDefinition:
-    """Put the columns that changed in the place of what they were, and new ones behind."""
-    columns = {column.name: column for column in before.columns}
-    columns.update((column.name, column) for column in changed.columns)
-    return replace(changed, columns=tuple(columns.values()))
 
 
 def _left_tables(
@@ -116,18 +106,20 @@ def _changed(
 ) -> Table | None:
     """Make a table anew; None if the type of a column can't be told."""
     columns = {column.name: column for column in table.columns}
-    old = {column.name: column for column in before.columns} if before is not None else {}
+    old: dict[str, ColumnDefinition] = {}
+    if before is not None:
+        old = {column.name: column for column in before.columns}
+        for gone in before.by_property.keys() - changed.by_property.keys():
+            columns.pop(gone, None)
     for column in changed.columns:
-        if column.attribute_of is not None:
-            continue
         was = old.get(column.name)
+        if column.attribute_of is not None or column == was:
+            continue
         if was is not None and (was.kind, was.behavior) == (column.kind, column.behavior):
             if (known := columns.get(column.property_name)) is not None:
                 # The words are those of the definition now.
                 columns[known.name] = replace(known, description=None)
             continue
-        if was is not None and was.property_name != column.property_name:
-            columns.pop(was.property_name, None)
         if not column.readable:
             continue
         edm_type = _edm_type(column)

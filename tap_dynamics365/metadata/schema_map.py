@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_dynamics365.errors import ServiceError, SettingsError
+from tap_dynamics365.http.answers import SENSELESS
 from tap_dynamics365.metadata import changes, definitions, document, whole_file
-from tap_dynamics365.metadata.answers import SENSELESS
 from tap_dynamics365.metadata.csdl import Table  # noqa: TC001 - msgspec looks it up
 from tap_dynamics365.metadata.definitions import Definitions
 from tap_dynamics365.metadata.map_changes import apply
@@ -86,6 +86,20 @@ def is_kept(settings: Settings) -> bool:
     return settings.schema_map is not None and settings.create_map != SESSION
 
 
+def check(service: Service, settings: Settings) -> None:
+    """Raise if there is no file, and `create_map` says not to make one.
+
+    Args:
+        service: The service.
+        settings: The settings.
+
+    Raises:
+        SettingsError: So it is.
+    """
+    if settings.create_map == NO_MAP:
+        read(service, settings)
+
+
 def current(
     service: Service, settings: Settings, names: Collection[str] | None = None
 ) -> Definitions:
@@ -104,9 +118,15 @@ def current(
         ServiceError: The service does not describe itself.
         SettingsError: There is no file, and `create_map` says not to make one.
     """
-    if is_kept(settings):
-        return read(service, settings).definitions
-    return definitions.read(service, names)
+    if not is_kept(settings):
+        return definitions.read(service, names)
+    kept = read(service, settings).definitions
+    if not kept.tables:
+        msg = (
+            "schema_map holds no definitions of tables, for the service told none when it was made."
+        )
+        raise ServiceError(msg)
+    return kept
 
 
 def read(service: Service, settings: Settings) -> SchemaMap:
@@ -206,12 +226,15 @@ def _made(service: Service) -> SchemaMap:
 
 def _updated(service: Service, kept: SchemaMap) -> SchemaMap | None:
     """Ask for what has changed: the same map if nothing has, None if it has to be made anew."""
+    if not kept.definitions.tables:
+        # What the service did not tell then it may tell now: rights are no part of the data model.
+        return None
     if not kept.definitions.stamp:
         # A service that tells no version says nothing of whether it has changed.
         version = _version(service)
         return kept if version and version == kept.version else None
     try:
-        changed = changes.read(service, None, whole=True, since=kept.definitions.stamp)
+        changed = changes.since(service, kept.definitions.stamp)
     except ServiceError as error:
         if error.code == EXPIRED:
             logger.info("What has changed since schema_map was written can't be told any more.")

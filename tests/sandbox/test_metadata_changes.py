@@ -246,14 +246,18 @@ def test_later_only_what_has_changed_is_told(own: Sandbox) -> None:
     assert {name: set(columns(table)) for name, table in changed.items()} == {
         "account": {"new_size"},
         "contact": {"firstname"},
-        "lead": {"leadqualitycode", "leadqualitycodename"},
+        "lead": {"leadqualitycode"},
         "new_thing": {"new_thingid", "name", "createdon", "modifiedon", "versionnumber"},
     }
-    assert all(table["HasChanged"] for table in changed.values())
+    # Whatever has not changed itself, but something below it has, has nothing to tell.
+    assert [name for name, table in changed.items() if table["HasChanged"]] == ["new_thing"]
     label = columns(changed["contact"])["firstname"]["DisplayName"]["UserLocalizedLabel"]
     assert label["Label"] == "First"
-    options = columns(changed["lead"])["leadqualitycode"]["OptionSet"]["Options"]
+    quality = columns(changed["lead"])["leadqualitycode"]
+    assert (quality["HasChanged"], quality["DisplayName"]) == (False, None)
+    options = quality["OptionSet"]["Options"]
     assert [option["Value"] for option in options] == [1, 2, 3, 4]
+    assert [bool(option["Label"]) for option in options] == [False, False, False, True]
 
     ids = {table["LogicalName"]: table["MetadataId"] for table in before["EntityMetadata"]}
     phone = columns(tables(before)["account"])["telephone1"]["MetadataId"]
