@@ -8,6 +8,7 @@ import re
 import time
 from datetime import timedelta
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -28,6 +29,8 @@ LONGEST_LOG = 200_000
 LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
 PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
 HTML = b"<!DOCTYPE html><html><body><h1>Sign in to your account</h1></body></html>"
+UNEXPECTED = ("0x80040216", "An unexpected error occurred.")
+REFUSED = ("0x80040203", "The request is refused, as ordered.")
 THROTTLED = {
     "requests": (
         "0x80072322",
@@ -56,7 +59,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         over_rows: hit only requests whose `Prefer` asks for pages of more rows than this, or names
             no size.
         probability: the share of the matching requests to hit, drawn with `seed`.
-        status: answer with this status, `headers` and `body`.
+        status: answer with this status, `headers` and `body`; where that is left out, with an error
+            whose code says "unexpected" for 500, and "refused" for all else.
         throttle: answer 429 for `requests`, `execution_time` or `concurrency`.
         retry_after: the `Retry-After` header's value; nothing leaves the header out.
         retry_after_is_date: tell the moment that is so many seconds ahead instead.
@@ -137,7 +141,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
             return self.status, headers, self.body.encode()
         if self.body is not None:
             return self.status, headers, msgspec.json.encode(self.body)
-        return self.status, headers, _error("0x80040216", "An unexpected error occurred.")
+        own = self.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        return self.status, headers, _error(*(UNEXPECTED if own else REFUSED))
 
 
 def _error(code: str, message: str) -> bytes:

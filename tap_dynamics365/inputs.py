@@ -55,6 +55,11 @@ class _Catalog(msgspec.Struct):
 class _Bookmark(msgspec.Struct):
     replication_key: str | None = None
     replication_key_value: str | int | float | None = None
+    replication_key_overlap: str | int | None = None
+    replication_key_began: str | int | None = None
+    delta_token: str | None = None
+    version: int | None = None
+    metadata_version: str | int | None = None
     partitions: list[dict[str, Any]] = []
 
 

@@ -29,6 +29,7 @@ TOO_MUCH = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
+TOO_MUCH_CODES = SQL_TIMEOUT_CODES | {UNEXPECTED}
 
 logger = logging.getLogger("tap-dynamics365.page_size")
 
@@ -105,7 +106,5 @@ def is_too_much(error: requests.RequestException | ServiceError) -> bool:
         error: What came in its place.
     """
     if isinstance(error, ServiceError):
-        if error.status in TOO_MUCH or error.code in SQL_TIMEOUT_CODES:
-            return True
-        return error.status == HTTPStatus.INTERNAL_SERVER_ERROR and error.code == UNEXPECTED
+        return error.status in TOO_MUCH or error.code in TOO_MUCH_CODES
     return transport.is_late(error)

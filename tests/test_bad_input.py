@@ -48,6 +48,11 @@ STATES: dict[str, Any] = {
     "a bookmark that is none": {"bookmarks": {"contact": 5}},
     "a value that is none": {"bookmarks": {"contact": {"replication_key_value": {}}}},
     "partitions that are none": {"bookmarks": {"contact": {"partitions": 5}}},
+    "a beginning that is none": {"bookmarks": {"contact": {"replication_key_began": {}}}},
+    "an overlap that is none": {"bookmarks": {"contact": {"replication_key_overlap": []}}},
+    "a delta token that is none": {"bookmarks": {"contact": {"delta_token": 5}}},
+    "a version that is none": {"bookmarks": {"contact": {"version": "new"}}},
+    "a metadata version that is none": {"bookmarks": {"contact": {"metadata_version": [1]}}},
 }
 
 

@@ -43,6 +43,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "too-large": {"status": 413, "body": ""},
     "gateway-timeout": {"status": 504, "body": "<html>Gateway</html>"},
     "answer-too-large": {"status": 500, "body": {"error": TOO_LARGE}},
+    "answer-too-large-with-400": {"status": 400, "body": {"error": TOO_LARGE}},
     "sql-timeout": {"status": 500, "body": {"error": SQL_TIMEOUT}},
     "timeout-of-known-cause": {"status": 400, "body": {"error": KNOWN_CAUSE}},
 }

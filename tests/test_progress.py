@@ -80,6 +80,13 @@ def test_of_many_tables_the_largest_are_told_below_their_sum() -> None:
     assert [line.partition(":")[0] for line in lines[1:]] == ["table5", "table4", "table3"]
 
 
+def test_tables_that_are_over_and_not_done_are_told() -> None:
+    over = [Tally(outcome.value, begun_at=0.0, outcome=outcome) for outcome in Outcome]
+    line, *_ = progress(reading("account"), *over).lines(1.0)
+    told = "1 of 5 tables done (1 read in part, 1 skipped, 1 failed), 1 under way"
+    assert line.startswith(told)
+
+
 def test_what_held_requests_back_is_told() -> None:
     throttle = Throttle(1800)
     throttle.hold_back(0.0001)
@@ -100,8 +107,9 @@ def test_a_bar_fits_into_its_terminal(tables: int, width: int) -> None:
 def test_a_bar_is_as_long_as_what_is_done() -> None:
     assert progress(reading("account", 5_000, 20_000)).bar(5.0, 80).startswith("[#####......")
     assert progress(reading("account", 5_000)).bar(5.0, 80) == "account: 5,000 rows, 1,000 rows/s"
-    half = progress(reading("account"), Tally("team", outcome=Outcome.DONE))
-    assert half.bar(5.0, 80).startswith("[##########....")
+    for outcome in Outcome:
+        half = progress(reading("account"), Tally("team", outcome=outcome))
+        assert half.bar(5.0, 80).startswith("[##########....")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_an_answer_that_is_never_whole_is_one_sentence(broken: bytes) -> None:
         service(server, ws_retry_count=0).get("accounts")
     assert len(server.asked) == 1
     assert "\n" not in caught.value.message
+    assert " at ." not in caught.value.message
     assert caught.value.message.endswith(".")
 
 
@@ -104,7 +105,9 @@ PASSING = {
     "503": failing(503),
     "504": failing(504),
     "an unexpected error": failing(500, "0x80040216", "An unexpected error occurred."),
+    "the same with a 400": failing(400, "0x80040216", "An unexpected error occurred."),
     "an error of SQL": failing(500, "0x80044150", "Generic SQL error."),
+    "the same with a 400 too": failing(400, "0x80044150", "Generic SQL error."),
     "words alone": failing(500, "Internal_Invented", "Please try again later."),
     "words with a 400": failing(400, "Application_Invented", "Please try again later."),
     "a limit with a 400": failing(400, "0x80048744", "This query cannot be executed."),
@@ -117,6 +120,7 @@ FINAL = {
     "412": failing(412),
     "500 without code or words": failing(500, "0x80040265", "A plug-in failed."),
     "500 without a body": answer(b"", 500, **NOW),
+    "403 with the unexpected": failing(403, "0x80040216", "An unexpected error occurred."),
     "501": failing(501, "", "Please try again later."),
     "a web page": answer(b"<html>", Content_Type="text/html", **NOW),
     "a web page that claims to be JSON": answer(b"<!DOCTYPE html><html>", **NOW),

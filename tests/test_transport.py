@@ -208,3 +208,5 @@ def test_connections_that_end_are_told_without_their_layers() -> None:
         session().get(address)
     assert transport.reason(caught.value) == f"ConnectionError at 127.0.0.1:{host.port}."
     assert transport.reason(requests.ReadTimeout()) == "No answer in time."
+    # Of a body, requests does not tell where it came from.
+    assert transport.reason(requests.ConnectionError()) == "ConnectionError."

@@ -62,12 +62,16 @@ THROTTLING_CODES = {
 # The query took too long: SQL's own time-out, and those whose cause the service could tell.
 # https://learn.microsoft.com/power-apps/developer/data-platform/query-antipatterns
 SQL_TIMEOUT_CODES = {"0x80044151", "0x80048573", "0x80048574", "0x80048575"}
-# What the service says of a fault of its own: unexpected, an answer of more than 100 MB among them;
-# and an error of SQL such as a deadlock.
+# What the service says of a fault of its own, be it with 500 or with 400: unexpected, an answer of
+# more than 100 MB among them; and an error of SQL such as a deadlock.
 UNEXPECTED, SQL_ERROR = "0x80040216", "0x80044150"
+PASSING_CODES = THROTTLING_CODES | SQL_TIMEOUT_CODES | {UNEXPECTED, SQL_ERROR}
 
 # Business Central has no codes for what passes, but says so.
 PASSING_WORDS = re.compile(r"\btry again later\b|\bplease retry\b|\bdeadlock", re.IGNORECASE)
+
+# How JSON fails to be what it should: cut off, of another form, no UTF-8, or too deep.
+SENSELESS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # With these the service has made up its mind, whatever it says beside.
 FINAL_STATUSES = {
@@ -117,11 +121,7 @@ def _passes(status: int, code: str, words: str) -> bool:
         return True
     if status < HTTPStatus.BAD_REQUEST or status in FINAL_STATUSES:
         return False
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR and code in {UNEXPECTED, SQL_ERROR}:
-        return True
-    if code in THROTTLING_CODES | SQL_TIMEOUT_CODES:
-        return True
-    return PASSING_WORDS.search(words) is not None
+    return code in PASSING_CODES or PASSING_WORDS.search(words) is not None
 
 
 def check_whole(response: requests.Response) -> None:
@@ -141,7 +141,7 @@ def check_whole(response: requests.Response) -> None:
     try:
         _whole.decode(body.removeprefix(BOM_UTF8))
         body.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except SENSELESS as error:
         path = urlsplit(response.url).path
         if body.lstrip()[:1] == b"<":
             msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."

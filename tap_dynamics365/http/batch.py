@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
-from tap_dynamics365.errors import TransientServiceError
-from tap_dynamics365.metadata.answers import SENSELESS
+from tap_dynamics365.errors import TRANSIENT_STATUSES, TransientServiceError
+from tap_dynamics365.http.answers import SENSELESS
 from tap_dynamics365.words import printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000
 BOUNDARY = "batch_of_reads"
-OK = re.compile(rb"HTTP/1\.1 200\b")
+STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})\b")
 
 
 def read(service: Service, paths: Sequence[str]) -> Iterator[bytes | None]:
@@ -69,22 +70,35 @@ def _parts(response: requests.Response, count: int) -> list[bytes | None]:
     found = re.search(r'boundary="?([^";,]+)', kind)
     boundary = b"--" + found[1].strip().encode() if found else b"--"
     pieces = response.content.split(boundary)[1:]
+    parts = [part for piece in pieces if (part := _part(piece)) is not None]
+    if len(parts) != count:
+        msg = f"The service's answer to a batch has {len(parts)} of {count} answers in it."
+        raise TransientServiceError(msg, response)
+    for status, _ in parts:
+        if status in TRANSIENT_STATUSES:
+            msg = f"The service answered {status} to a request in a batch."
+            raise TransientServiceError(msg, response)
     try:
-        answers = [_answer(piece) for piece in pieces if not piece.startswith(b"--")]
+        return [_whole(body) if status == HTTPStatus.OK else None for status, body in parts]
     except SENSELESS as error:
         msg = f"The service's answer to a batch is spoilt ({printable(str(error))})."
         raise TransientServiceError(msg, response) from error
-    if len(answers) != count:
-        msg = f"The service's answer to a batch has {len(answers)} of {count} answers in it."
-        raise TransientServiceError(msg, response)
-    return answers
 
 
-def _answer(piece: bytes) -> bytes | None:
+def _part(piece: bytes) -> tuple[int, bytes] | None:
+    """Find the status and the body of an answer; None in what is none, such as the end."""
     _, _, answer = piece.partition(b"\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
-    if not OK.match(head.lstrip()):
-        return None
+    found = STATUS.match(head.lstrip())
+    return (int(found[1]), body) if found else None
+
+
+def _whole(body: bytes) -> bytes:
+    """Give a body, of which all is there.
+
+    Raises:
+        SENSELESS: It is not.
+    """
     msgspec.json.decode(body, type=msgspec.Raw)
     body.decode()
     return body

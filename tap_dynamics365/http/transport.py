@@ -83,8 +83,13 @@ def reason(error: requests.RequestException) -> str:
             "The proxy can't be reached: check proxy_host and proxy_port, or the variable "
             "HTTPS_PROXY where they are not set."
         )
-    url = (error.request.url if error.request is not None else None) or ""
-    return f"{type(error).__name__} at {urlsplit(url).netloc}."
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "The answer breaks off."
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "The answer is not compressed as it says."
+    url = error.request.url if error.request is not None else None
+    place = f" at {urlsplit(url).netloc}" if url else ""
+    return f"{type(error).__name__}{place}."
 
 
 class _Session(requests.Session):

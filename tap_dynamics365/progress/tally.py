@@ -178,7 +178,8 @@ class Progress:
         elif len(self._tallies) == 1:
             part, told = None, self._tallies[0].line(now)
         else:
-            part = self._count(Outcome.DONE) / max(1, len(self._tallies))
+            over = sum(tally.outcome is not None for tally in self._tallies)
+            part = over / max(1, len(self._tallies))
             told = "; ".join([self._in_sum(now), *(each.line(now) for each in self.under_way[:1])])
         if part is not None:
             told = f"[{DONE * int(part * BAR_LENGTH):{REST}<{BAR_LENGTH}}] {told}"
@@ -196,16 +197,9 @@ class Progress:
         Returns:
             One sentence.
         """
-        others = ", ".join(
-            f"{count} {outcome.value}"
-            for outcome in (Outcome.IN_PART, Outcome.SKIPPED, Outcome.FAILED)
-            if (count := self._count(outcome))
-        )
         told = (
-            f"Sent {self._rows:,} rows in {span(now - self._begun_at)}: "
-            f"{self._count(Outcome.DONE)} of {len(self._tallies)} tables done"
-            f"{f' ({others})' if others else ''}, {self._traffic.requests:,} requests made, "
-            f"{self._traffic.received:,} bytes received"
+            f"Sent {self._rows:,} rows in {span(now - self._begun_at)}: {self._outcomes}, "
+            f"{self._traffic.requests:,} requests made, {self._traffic.received:,} bytes received"
         )
         if (waited := self._throttle.waited) > 0:
             told += f"; requests were held back for {span(waited)}, as the service asked"
@@ -218,10 +212,20 @@ class Progress:
     def _count(self, outcome: Outcome) -> int:
         return sum(tally.outcome is outcome for tally in self._tallies)
 
+    @property
+    def _outcomes(self) -> str:
+        """How many tables are done, and of how many something else came."""
+        others = ", ".join(
+            f"{count} {outcome.value}"
+            for outcome in (Outcome.IN_PART, Outcome.SKIPPED, Outcome.FAILED)
+            if (count := self._count(outcome))
+        )
+        told = f"{self._count(Outcome.DONE)} of {len(self._tallies)} tables done"
+        return f"{told} ({others})" if others else told
+
     def _in_sum(self, now: float) -> str:
         return (
-            f"{self._count(Outcome.DONE)} of {len(self._tallies)} tables done, "
-            f"{len(self.under_way)} under way: "
+            f"{self._outcomes}, {len(self.under_way)} under way: "
             f"{self._rows:,} rows, {self._speed(now, self._rows):,.0f} rows/s"
         )
 

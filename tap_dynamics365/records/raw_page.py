@@ -80,7 +80,7 @@ def split(response: requests.Response, asked: int = 0) -> RawPage:
         try:
             body = _compact(response.content)
             page = _pages.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except answers.SENSELESS:
             answers.check_whole(response)
             raise
     token = _token(page.delta_link)
@@ -131,7 +131,7 @@ def reading() -> Iterator[None]:
     """Tell of an answer that is JSON, but not what it should be."""
     try:
         yield
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except answers.SENSELESS as error:
         msg = (
             f"The service's answer is not a page of rows ({error}). Is service_url the address of "
             "the Web API, and no sign-in page or proxy before it?"

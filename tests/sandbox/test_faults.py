@@ -24,6 +24,15 @@ def test_status_with_headers_and_body(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "code"), [(400, "0x80040203"), (500, "0x80040216"), (502, "0x80040203")]
+)
+def test_a_status_alone_comes_with_an_error(api: Api, status: int, code: str) -> None:
+    api.sandbox.fault("contacts", status=status)
+    response = api.get("contacts")
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
     ("kind", "code", "words"),
     [
         ("requests", "0x80072322", "Number of requests exceeded the limit of 6000"),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # For each of the tests.
 SCHEDULES = 84
 # Of the tap's seconds in one: waits that it chooses itself are whole seconds.
-SPEED = 200.0
+SPEED = 400.0
 COLUMNS = {
     "lead": ["leadid", "subject", "companyname", "modifiedon"],
     "teammembership": ["teammembershipid", "teamid", "versionnumber"],
