@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import signal
 import socket
 import struct
@@ -77,12 +78,22 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._ended = asyncio.Event()
         self.running.append(self)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the sockets, and say so."""
         await super().startup(sockets)
         self._ready()
+
+    async def main_loop(self) -> None:
+        """Serve until the signal comes; uvicorn would look for it ten times a second."""
+        await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening. Connections end with the process, which uvicorn would have wait."""
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
 
     async def leave(self, seconds: float) -> None:
         """Serve nobody for a while."""
@@ -113,7 +124,7 @@ class Server(uvicorn.Server):
 
     def _end(self) -> None:
         self.should_exit = True
-        self.force_exit = True
+        self._ended.set()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -133,6 +144,12 @@ def _bound(host: str, port: int) -> socket.socket:
     return bound
 
 
+def _is_defect(record: logging.LogRecord) -> bool:
+    """Whether a message tells of an exception, and not of what a fault did or the server's end."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is not None and issubclass(kind, Exception)
+
+
 def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal comes.
 
@@ -146,11 +163,14 @@ def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> 
         http=Connection,
         ws="none",
         lifespan="off",
-        log_level="critical",
+        # What an answer fails with goes to stderr, as Python does it where no log is set up.
+        log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         # The layer of faults adds the one of the service's clock.
         date_header=False,
         timeout_keep_alive=60,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_defect)
     asyncio.run(Server(config, ready).serve(sockets=[listening]))

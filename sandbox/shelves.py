@@ -7,7 +7,6 @@ many pages it is then on. What a shelf cannot find (other filters, other orders)
 from __future__ import annotations
 
 import json
-import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -71,11 +70,13 @@ class Shelf:
 
     Attributes:
         changes: how often the store was written to when the shelf was begun.
+        columns: what is written down of each row, as the columns were then.
         rows: by their place in the store.
         size: the bytes in them.
     """
 
     changes: int
+    columns: Sequence[Column]
     rows: dict[int, bytes] = field(default_factory=dict)
     size: int = 0
 
@@ -95,7 +96,6 @@ class Shelves:
         self.renderer = Renderer(model)
         self._orders: OrderedDict[Hashable, tuple[int, Sorted | None]] = OrderedDict()
         self._shelves: OrderedDict[Hashable, Shelf] = OrderedDict()
-        self._lock = threading.Lock()
 
     def find(
         self, table: Table, asked: Query, annotations: tuple[str, ...], size: int
@@ -116,7 +116,8 @@ class Shelves:
         column = _sorted_column(table, order_by)
         if column is None or (bounds := _bounds(asked.filter, column)) is None:
             return None
-        with self._lock:
+        # The order and the rows come from several queries: nobody writes between them.
+        with self.store.writing:
             order = self._order(table, column, order_by)
             if order is None:
                 return None
@@ -170,11 +171,12 @@ class Shelves:
     ) -> list[bytes]:
         # Annotations show names from other tables.
         changes = self.store.all_changes if annotations else self.store.changes(table)
-        names = tuple(column.property_name for column in columns or table.columns)
+        columns = columns or table.columns
+        names = tuple(column.property_name for column in columns)
         name = (table.name, names, annotations, self.renderer.model.user_language)
         shelf = self._shelves.get(name)
-        if shelf is None or shelf.changes != changes:
-            shelf = self._shelves[name] = Shelf(changes)
+        if shelf is None or (shelf.changes, shelf.columns) != (changes, columns):
+            shelf = self._shelves[name] = Shelf(changes, columns)
         self._shelves.move_to_end(name)
         if missing := [place for place in places if place not in shelf.rows]:
             row = self.renderer.row(table, columns, annotations)

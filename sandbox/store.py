@@ -65,6 +65,7 @@ class Store:
     Attributes:
         version: the last that was given to a change.
         open: the versions before those of changes that are not committed yet, by transaction.
+        writing: held while rows are written, and by who reads in several queries that must agree.
     """
 
     def __init__(
@@ -207,8 +208,10 @@ class Store:
 
     def change(self, table: Table, statements: Iterable[tuple[str, Sequence[Any]]]) -> list[int]:
         """Write in one transaction; gives for each statement how many rows it touched."""
-        with self.writing, self._writer:
-            counts = [self._writer.execute(sql, values).rowcount for sql, values in statements]
+        with self.writing:
+            with self._writer:
+                counts = [self._writer.execute(sql, values).rowcount for sql, values in statements]
+            # Not before everybody can see the change: what was read then is not as it is now.
             self._changes[table.name] = self._changes.get(table.name, 0) + 1
         return counts
 

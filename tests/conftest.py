@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: a Dynamics 365, a PostgreSQL, a Meltano."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -16,6 +17,11 @@ from sandbox.client import Sandbox
 from tests.singer import MODES, REPOSITORY, Message, Tap
 
 ROWS = 2_000
+
+# A shell lets the jobs that it runs in the background ignore Ctrl-C, and all that they start: the
+# tests that press it would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

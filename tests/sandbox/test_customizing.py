@@ -89,6 +89,17 @@ def test_change_tracking_goes_off_and_on(api: Api) -> None:
     assert api.refusal(link)[1] == "0x80044352"
 
 
+def test_a_choice_has_a_label_from_now_on(api: Api) -> None:
+    rows = "accounts?$select=industrycode&$orderby=accountid"
+    (account,) = api.rows("accounts")
+    api.sandbox.update("account", account["accountid"], {"industrycode": 99})
+    annotation = "industrycode@OData.Community.Display.V1.FormattedValue"
+    prefer = 'odata.include-annotations="*"'
+    assert annotation not in api.read(rows, Prefer=prefer)["value"][0]
+    api.sandbox.add_option("account", "industrycode", 99, "Space", "Weltraum")
+    assert api.read(rows, Prefer=prefer)["value"][0][annotation] == "Space"
+
+
 def test_a_table_goes(api: Api) -> None:
     assert api.get("new_projects").status_code == 200
     api.sandbox.drop_table("new_project")

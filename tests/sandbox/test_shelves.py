@@ -1,14 +1,20 @@
 """What comes from a shelf is what SQLite would have found."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from sqlite3 import Connection
+from threading import Thread
 
 import pytest
 
 from sandbox import rendering, rows
+from sandbox.clock import Clock
 from sandbox.errors import ServiceError
 from sandbox.organisation import MODEL
 from sandbox.pages import Pages, Preferences
 from sandbox.store import Store
+from sandbox.writing import Writer
 
 ROOT = "http://localhost/api/data/v9.2/"
 ORDERED = "$orderby=modifiedon%20asc,accountid%20asc"
@@ -105,3 +111,56 @@ def test_rows_beyond_the_first_batch_repeat_all_but_what_tells_them_apart(
     assert len(set(ids)) == len(found) == 110
     assert moments == sorted(moments)
     assert names[80:] == names[:30]
+
+
+class Changing:
+    """Pages of a few accounts, and a way to do something when SQLite begins a statement."""
+
+    def __init__(self) -> None:
+        self.before: dict[str, Callable[[], object]] = {}
+        self.store = Store(MODEL, self._listen)
+        self.store.fill(0, 1, {"account": 5})
+        self.pages = Pages(MODEL, self.store)
+        self.writer = Writer(MODEL, self.store, Clock())
+        self.close = self.store.close
+
+    def _listen(self, connection: Connection) -> None:
+        rendering.add_functions(connection)
+        connection.set_trace_callback(self._begins)
+
+    def _begins(self, statement: str) -> None:
+        for beginning in list(self.before):
+            if statement.startswith(beginning):
+                self.before.pop(beginning)()
+
+    def ids(self) -> list[str]:
+        """The ids on a page of all accounts."""
+        raw = f"$select=accountid&{ORDERED}"
+        page = self.pages.page(MODEL.by_name["account"], ROOT, raw, Preferences())
+        return [row["accountid"] for row in json.loads(page)["value"]]
+
+
+def test_a_row_goes_before_a_page_or_after_it() -> None:
+    with closing(Changing()) as account:
+        first, *others = account.ids()
+        account.pages = Pages(MODEL, account.store)
+        deleting = Thread(target=account.writer.delete, args=("account", first))
+
+        def delete() -> None:
+            deleting.start()
+            deleting.join(timeout=1)
+
+        account.before["SELECT rowid, "] = delete
+        assert account.ids() == [first, *others]
+        deleting.join()
+        assert account.ids() == others
+
+
+def test_what_is_read_before_a_change_can_be_seen_is_not_kept() -> None:
+    with closing(Changing()) as account:
+        seen: list[list[str]] = []
+        first, *others = account.ids()
+        account.before["COMMIT"] = lambda: seen.append(account.ids())
+        account.writer.delete("account", first)
+        assert seen == [[first, *others]]
+        assert account.ids() == others
