@@ -134,7 +134,8 @@ class Engine:
 
     def _ahead(self) -> int:
         """Count the bytes that lie ahead of the writer, or soon will."""
-        return self._pool.pending * self._page_size + sum(
+        # While rows are taken out of an answer, both are there.
+        return 2 * self._pool.pending * self._page_size + sum(
             reader.ranges.size for reader in self._readers
         )
 

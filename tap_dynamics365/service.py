@@ -35,8 +35,9 @@ HEADERS = {
 }
 
 # Pages have megabytes; in the 10 kB pieces that requests takes them in by default, reading one
-# costs several times the processor time. There is no setting for it but this constant.
-requests.models.CONTENT_CHUNK_SIZE = 64 * 1024 * 1024
+# costs several times the processor time, and in pieces of any size there are copies of it. There
+# is no setting for it but this constant; None takes a body in as a whole.
+requests.models.CONTENT_CHUNK_SIZE = None  # type: ignore[assignment]  # as `iter_content` takes it
 
 
 class Service:
