@@ -4,9 +4,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from demo import meltano as meltano_projects
 from demo import postgres as postgres_servers
@@ -14,7 +17,7 @@ from demo.meltano import Project
 from demo.postgres import Postgres
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.singer import MODES, REPOSITORY, Message, Tap
+from tests.singer import MODES, Message, Tap
 
 ROWS = 2_000
 
@@ -116,17 +119,27 @@ def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]
         yield lambda settings: projects.enter_context(meltano_projects.project(settings))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file on one worker, and all that runs Meltano too: its runs share a folder."""
-    for item in items:
-        file = item.path.relative_to(REPOSITORY / "tests")
-        meltano = file.parts[0] == "demo" or file.name in {
-            "test_meltano.py",
-            "test_meltano_yml.py",
-            "test_pipeline.py",
-            "test_pipeline_changes.py",
-            "test_pipeline_metadata.py",
-            "test_pipeline_names.py",
-            "test_simulation_postgres.py",
-        }
-        item.add_marker(pytest.mark.xdist_group("meltano" if meltano else str(file)))
+# All that runs Meltano, beside what is in the folder of the demo: its runs share a folder.
+MELTANO = {
+    "test_meltano.py",
+    "test_meltano_yml.py",
+    "test_pipeline.py",
+    "test_pipeline_changes.py",
+    "test_pipeline_metadata.py",
+    "test_pipeline_names.py",
+    "test_simulation_postgres.py",
+}
+
+
+class ByFile(LoadScopeScheduling):
+    """Keeps each file on one worker, and all that runs Meltano too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePosixPath(nodeid.partition("::")[0])
+        return "meltano" if "demo" in file.parts or file.name in MELTANO else str(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """Take `--dist loadgroup` for these groups: marks of groups do nothing in pytest 9.2."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadgroup" else None

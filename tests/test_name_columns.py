@@ -262,12 +262,12 @@ def test_a_value_without_a_label_has_none(changing_sandbox: Sandbox, way: dict[s
 
 @in_each_way
 def test_a_column_that_has_left_takes_its_label_with_it(
-    changing_sandbox: Sandbox, way: dict[str, Any]
+    changing_sandbox: Sandbox, catalog: Message, way: dict[str, Any]
 ) -> None:
     tap = Tap({**changing_sandbox.settings, **way, "show_name_columns": True})
-    catalog = select(tap.discover(), {"opportunity": ["opportunityratingcodename", "name"]})
+    chosen = select(catalog, {"opportunity": ["opportunityratingcodename", "name"]})
     changing_sandbox.drop_column("opportunity", "opportunityratingcode")
-    run = tap.sync(catalog=catalog)
+    run = tap.sync(catalog=chosen)
     (warning,) = run.logged("WARNING")
     assert "'opportunityratingcode' of 'opportunity' has left" in warning
     assert {row["opportunityratingcodename"] for row in run.records("opportunity")} == {None}
@@ -276,13 +276,13 @@ def test_a_column_that_has_left_takes_its_label_with_it(
 
 @in_each_mode
 def test_they_are_no_new_columns_but_one_of_the_same_name_is(
-    changing_sandbox: Sandbox, mode: dict[str, Any]
+    changing_sandbox: Sandbox, catalog: Message, mode: dict[str, Any]
 ) -> None:
     tap = Tap({**changing_sandbox.settings, **mode, "show_name_columns": True})
-    catalog = select(tap.discover(), {"account": None})
-    first = tap.sync(catalog=catalog)
+    chosen = select(catalog, {"account": None})
+    first = tap.sync(catalog=chosen)
     changing_sandbox.add_column("account", "statuscodename")
-    second = tap.sync(catalog=catalog, state=first.state)
+    second = tap.sync(catalog=chosen, state=first.state)
     (line,) = [text for text in second.logged("INFO") if "the catalog lacks" in text]
     assert "the catalog lacks: statuscodename." in line
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from contextlib import suppress
 from typing import Any
 
@@ -128,7 +127,6 @@ def test_whatever_a_challenge_is_it_names_a_tenant_or_is_refused(challenge: str)
 
 @given(st.text(), st.text())
 def test_whatever_the_headers_of_limits_say_they_do_no_harm(time: str, burst: str) -> None:
-    logging.getLogger("tap-dynamics365.service").setLevel(logging.ERROR)
     limits = Limits()
     limits.answered(
         {

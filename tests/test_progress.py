@@ -144,6 +144,7 @@ def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
             process.kill()
 
 
+@in_one_mode
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_lines_come_also_when_nothing_moves(
     service: Sandbox, catalog: Message, tmp_path: Path, way: Message
@@ -184,7 +185,7 @@ def test_tables_that_are_not_counted_are_told_without_a_number(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.fault(COUNT, status=400, count=None)
-    service.fault("/accounts|/contacts", delay_ms=500, count=None)
+    service.fault("/accounts|/contacts", delay_ms=500, count=2)
     hasty = Tap(tap.settings, command=(sys.executable, "-c", HASTY))
     run = hasty.sync(catalog=select(catalog, {"account": None, "contact": None}))
     assert not run.logged("WARNING")
@@ -212,6 +213,7 @@ def test_a_short_run_asks_for_no_numbers(service: Sandbox, tap: Tap, catalog: Me
     assert not [request for request in service.requests() if COUNT in request["path"]]
 
 
+@in_one_mode
 def test_on_a_terminal_a_bar_stands_below_the_log(
     service: Sandbox, catalog: Message, tmp_path: Path
 ) -> None:
@@ -272,6 +274,7 @@ def test_the_last_line_sums_the_run_up(service: Sandbox, tap: Tap, catalog: Mess
     assert received > 10_000
 
 
+@in_one_mode
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_it_tells_of_tables_that_are_not_whole(
     service: Sandbox, catalog: Message, way: Message

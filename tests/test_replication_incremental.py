@@ -27,10 +27,11 @@ def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
     return Tap({**service.settings, **way, "fetch_size": 100, "tables": [STREAM]})
 
 
-@pytest.fixture
-def catalog(tap: Tap) -> Message:
-    """Its catalog, with few columns."""
-    return select(tap.discover(), {STREAM: ["name"]})
+@pytest.fixture(scope="module")
+def catalog(sandbox: Sandbox) -> Message:
+    """Its catalog in any Dynamics 365, with few columns."""
+    found = Tap({**sandbox.settings, "tables": [STREAM]}).discover()
+    return select(found, {STREAM: ["name"]})
 
 
 def bookmark(run: Run) -> Message:

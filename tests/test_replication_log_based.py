@@ -36,6 +36,13 @@ def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
     return Tap({**service.settings, **way, **more})
 
 
+@pytest.fixture(scope="module")
+def discovered(sandbox: Sandbox) -> Message:
+    """What the tap discovers in any Dynamics 365 with these tables."""
+    more = {"replication_method": "log_based", "tables": [LARGE, SMALL]}
+    return Tap({**sandbox.settings, **more}).discover()
+
+
 def folded(*runs: Run, stream: str = LARGE) -> dict[str, Message]:
     """Do as a target does: keep the latest record of each key, and drop what was deleted."""
     rows: dict[str, Message] = {}
@@ -89,15 +96,19 @@ def test_the_method_chosen_in_the_metadata_wins(
     assert run.schemas[LARGE]["schema"]["properties"][DELETED_AT]["format"] == "date-time"
 
 
-def test_a_small_table_is_loaded_with_one_request(service: Sandbox, tap: Tap) -> None:
-    run = tap.but(fetch_size=5_000).sync(catalog=select(tap.discover(), {LARGE: None}))
+def test_a_small_table_is_loaded_with_one_request(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    run = tap.but(fetch_size=5_000).sync(catalog=select(discovered, {LARGE: None}))
     assert len(queries(service)) == 1
     assert folded(run) == stored(service, run)
     assert set(run.state["bookmarks"][LARGE]) == {"delta_token"}
 
 
-def test_a_large_table_is_loaded_sorted_behind_its_delta_token(service: Sandbox, tap: Tap) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+def test_a_large_table_is_loaded_sorted_behind_its_delta_token(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = select(discovered, {LARGE: ["name"]})
     service.clear_requests()
     run = tap.sync(catalog=catalog)
     assert folded(run) == stored(service, run)
@@ -115,8 +126,10 @@ def test_a_large_table_is_loaded_sorted_behind_its_delta_token(service: Sandbox,
             assert "delta_token" in state["bookmarks"][LARGE]
 
 
-def test_changes_and_deletes_cost_one_request(service: Sandbox, tap: Tap) -> None:
-    catalog = tap.discover()
+def test_changes_and_deletes_cost_one_request(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = discovered
     first = tap.sync(catalog=catalog)
     ids = [row["accountid"] for row in first.records(LARGE)]
     service.update(LARGE, ids[0], {"name": "Changed"})
@@ -146,8 +159,10 @@ def test_changes_and_deletes_cost_one_request(service: Sandbox, tap: Tap) -> Non
     assert len(reads(service.requests())) == 2
 
 
-def test_a_row_that_comes_back_is_not_marked_any_more(service: Sandbox, tap: Tap) -> None:
-    catalog = tap.discover()
+def test_a_row_that_comes_back_is_not_marked_any_more(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = discovered
     first = tap.sync(catalog=catalog)
     key = first.records(LARGE)[0]["accountid"]
     service.delete(LARGE, key)
@@ -158,8 +173,10 @@ def test_a_row_that_comes_back_is_not_marked_any_more(service: Sandbox, tap: Tap
     assert (row["name"], row[DELETED_AT]) == ("Restored", None)
 
 
-def test_the_query_follows_the_selection_of_today(service: Sandbox, tap: Tap) -> None:
-    catalog = tap.discover()
+def test_the_query_follows_the_selection_of_today(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = discovered
     first = tap.sync(catalog=select(catalog, {LARGE: ["name"]}))
     service.update(LARGE, first.records(LARGE)[0]["accountid"], {"fax": "1", "name": "x"})
     second = tap.sync(catalog=select(catalog, {LARGE: ["fax"]}), state=first.state)
@@ -169,9 +186,9 @@ def test_the_query_follows_the_selection_of_today(service: Sandbox, tap: Tap) ->
 
 
 def test_a_table_without_a_replication_key_is_read_by_tracked_pages(
-    service: Sandbox, tap: Tap
+    service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+    catalog = select(discovered, {LARGE: ["name"]})
     del entry(catalog, LARGE)["replication_key"]
     service.clear_requests()
     first = tap.sync(catalog=catalog)
@@ -183,9 +200,11 @@ def test_a_table_without_a_replication_key_is_read_by_tracked_pages(
     assert folded(first, second) == stored(service, first)
 
 
-def test_rows_changed_and_deleted_during_a_first_load_are_in_it(service: Sandbox, tap: Tap) -> None:
+def test_rows_changed_and_deleted_during_a_first_load_are_in_it(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
     """The tap is held up by a full pipe meanwhile."""
-    catalog = select(tap.discover(), {LARGE: None})
+    catalog = select(discovered, {LARGE: None})
     ids = [row["accountid"] for row in sorted(service.rows(LARGE), key=lambda r: r["modifiedon"])]
     with TemporaryDirectory() as folder:
         process = tap.start(Path(folder), catalog=catalog)
@@ -203,8 +222,10 @@ def test_rows_changed_and_deleted_during_a_first_load_are_in_it(service: Sandbox
     assert folded(run) == stored(service, run)
 
 
-def test_a_first_load_that_was_killed_goes_on_where_it_was(service: Sandbox, tap: Tap) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+def test_a_first_load_that_was_killed_goes_on_where_it_was(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = select(discovered, {LARGE: ["name"]})
     with TemporaryDirectory() as folder:
         process = tap.but(fetch_size=50).start(Path(folder), catalog=catalog)
         lines = []
@@ -225,9 +246,9 @@ def test_a_first_load_that_was_killed_goes_on_where_it_was(service: Sandbox, tap
 
 @pytest.mark.parametrize("key", ["versionnumber", None])
 def test_a_first_load_by_another_key_begins_anew(
-    service: Sandbox, tap: Tap, key: str | None
+    service: Sandbox, tap: Tap, discovered: Message, key: str | None
 ) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+    catalog = select(discovered, {LARGE: ["name"]})
     token = tap.sync(catalog=catalog).state["bookmarks"][LARGE]["delta_token"]
     last = max(row["modifiedon"] for row in service.rows(LARGE))
     state = {"replication_key": "modifiedon", "replication_key_value": last, "delta_token": token}
@@ -239,10 +260,10 @@ def test_a_first_load_by_another_key_begins_anew(
 
 @pytest.mark.parametrize("versions", [False, True])
 def test_an_expired_token_means_the_whole_table_anew(
-    service: Sandbox, tap: Tap, *, versions: bool
+    service: Sandbox, tap: Tap, discovered: Message, *, versions: bool
 ) -> None:
     tap = tap.but(emit_activate_version_messages=versions)
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+    catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     service.delete(LARGE, first.records(LARGE)[0]["accountid"])
     service.expire_delta_tokens()
@@ -264,9 +285,11 @@ def activated(run: Run) -> list[int]:
     return [m["version"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
 
 
-def test_deletes_are_of_no_version_and_all_else_of_one(service: Sandbox, tap: Tap) -> None:
+def test_deletes_are_of_no_version_and_all_else_of_one(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
     tap = tap.but(emit_activate_version_messages=True)
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+    catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     kept, gone = (row["accountid"] for row in first.records(LARGE)[:2])
     service.update(LARGE, kept, {"name": "Changed"})
@@ -283,9 +306,9 @@ def test_deletes_are_of_no_version_and_all_else_of_one(service: Sandbox, tap: Ta
 
 
 def test_a_state_without_a_version_is_loaded_anew_where_versions_are_sent(
-    service: Sandbox, tap: Tap
+    service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+    catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     second = tap.but(emit_activate_version_messages=True).sync(catalog=catalog, state=first.state)
     assert folded(second) == stored(service, second)
@@ -293,9 +316,9 @@ def test_a_state_without_a_version_is_loaded_anew_where_versions_are_sent(
 
 @pytest.mark.parametrize("forbidden", [False, True])
 def test_where_tracking_is_refused_the_next_best_method_takes_over(
-    service: Sandbox, tap: Tap, *, forbidden: bool
+    service: Sandbox, tap: Tap, discovered: Message, *, forbidden: bool
 ) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+    catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     if forbidden:
         service.configure(forbidden_tracking=[LARGE])
@@ -332,8 +355,10 @@ def test_a_table_whose_changes_are_not_tracked_says_so(
     assert run.counts == {"bulkdeletefailure": len(service.rows("bulkdeletefailure"))}
 
 
-def test_without_a_delta_link_the_old_token_stays(service: Sandbox, tap: Tap) -> None:
-    catalog = select(tap.discover(), {LARGE: ["name"]})
+def test_without_a_delta_link_the_old_token_stays(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     service.update(LARGE, first.records(LARGE)[0]["accountid"], {"name": "Changed"})
     service.configure(delta_links=False)
@@ -346,8 +371,10 @@ def test_without_a_delta_link_the_old_token_stays(service: Sandbox, tap: Tap) ->
     assert "no delta link" in anew.logged("WARNING")[0]
 
 
-def test_one_method_goes_on_where_another_left_off(service: Sandbox, tap: Tap) -> None:
-    log_based = select(tap.discover(), {LARGE: ["name"]})
+def test_one_method_goes_on_where_another_left_off(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    log_based = select(discovered, {LARGE: ["name"]})
     incremental = json.loads(json.dumps(log_based))
     own_metadata(entry(incremental, LARGE))["replication-method"] = "INCREMENTAL"
     first = tap.sync(catalog=incremental)
@@ -362,9 +389,9 @@ def test_one_method_goes_on_where_another_left_off(service: Sandbox, tap: Tap) -
     assert "delta_token" not in third.state["bookmarks"][LARGE]
 
 
-def test_start_date_bounds_the_first_load(service: Sandbox, tap: Tap) -> None:
+def test_start_date_bounds_the_first_load(service: Sandbox, tap: Tap, discovered: Message) -> None:
     date = "2024-06-01T00:00:00Z"
-    run = tap.but(start_date=date).sync(catalog=select(tap.discover(), {LARGE: ["name"]}))
+    run = tap.but(start_date=date).sync(catalog=select(discovered, {LARGE: ["name"]}))
     expected = {row["accountid"] for row in service.rows(LARGE) if row["modifiedon"] >= date}
     assert set(folded(run)) == expected
     assert 0 < len(expected) < len(service.rows(LARGE))

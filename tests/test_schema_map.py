@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tap_dynamics365.metadata import definitions
 from tap_dynamics365.metadata.schema_map import SchemaMap
-from tests.singer import Message, Run, Tap
+from tests.singer import Message, Run, Tap, in_one_mode
 from tests.test_definitions import connected
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def test_a_session_keeps_nothing(service: Sandbox, kept: Tap, path: Path, word: 
     assert not path.exists()
 
 
+@in_one_mode
 @pytest.mark.parametrize("word", ["OnChange", "NotExist", "ForceNew", "Session"])
 def test_without_a_file_nothing_is_kept(service: Sandbox, tap: Tap, word: str) -> None:
     asked, run = discover(service, tap.but(create_map=word, tables=["team"]))
@@ -211,6 +212,7 @@ def test_without_a_file_nothing_is_kept(service: Sandbox, tap: Tap, word: str) -
     assert catalog(run)
 
 
+@in_one_mode
 @pytest.mark.parametrize(("word", "named"), [("No", "schema_map"), ("Sometimes", "create_map")])
 def test_what_contradicts_itself_is_one_sentence(tap: Tap, word: str, named: str) -> None:
     assert f"Setting {named}" in tap.but(create_map=word).run("--discover").refusal()
