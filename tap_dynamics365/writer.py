@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
@@ -116,12 +117,12 @@ class LineWriter(MsgSpecWriter):
         now = time.monotonic()
         if not self._signal:
             self._signal, self._told_at, self._is_pending = signum, now, True
-            logger.info("Ending on signal %d.", signum)
             self._insist()
+            _tell("Ending on signal %d.", signum)
             if not self._writing:
                 self.check()
         elif now - self._told_at > SAME_MOMENT:
-            logger.info("Ending at once, on signal %d.", signum)
+            _tell("Ending at once, on signal %d.", signum)
             if self._writing:
                 self._cut()
             os._exit(128 + signum)
@@ -163,6 +164,13 @@ class LineWriter(MsgSpecWriter):
             logger.warning(msg)
             raise Terminated(128 + self._signal) from None
         raise OutputError(msg) from None
+
+
+def _tell(message: str, signum: int) -> None:
+    """Log from a handler of signals: in a thread, for what it interrupts may be logging too."""
+    thread = Thread(target=logger.info, args=(message, signum), daemon=True)
+    thread.start()
+    thread.join(LOOK_AGAIN)
 
 
 def _is_read() -> bool:

@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 
 FULL = Path("/dev/full")
 CLOSING = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+# The tap, told to end while it writes a line of its log.
+INTERRUPTED = """
+import io, os, runpy, signal, sys
+class Line(io.RawIOBase):
+    sent = False
+    def writable(self):
+        return True
+    def write(self, text):
+        if b"Trying again" in bytes(text) and not Line.sent:
+            Line.sent = True
+            os.kill(os.getpid(), int(os.environ["SENT"]))
+        return os.write(2, text)
+sys.stderr = io.TextIOWrapper(io.BufferedWriter(Line()), line_buffering=True)
+runpy.run_module("tap_dynamics365", run_name="__main__", alter_sys=True)
+"""
 SIGNALS = pytest.mark.parametrize(
     "sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"]
 )
@@ -164,6 +179,20 @@ def test_a_closed_standard_output_is_one_sentence(sandbox: Sandbox, everything: 
     assert run.status == 1
     # Requests that are on their way may still be logged behind it.
     assert_one_sentence(run.log, "Standard output is closed")
+
+
+@SIGNALS
+def test_a_signal_may_come_while_the_log_is_written(
+    changing_sandbox: Sandbox, everything: Message, sent: signal.Signals
+) -> None:
+    changing_sandbox.fault("/token", throttle="requests", retry_after="600", count=None)
+    settings, environment = dict(changing_sandbox.settings), {"SENT": str(int(sent))}
+    tap = Tap(settings, environment, command=(sys.executable, "-c", INTERRUPTED))
+    run = tap.run(catalog=everything)
+    assert run.status == 128 + sent
+    assert f"Ending on signal {sent}" in run.log
+    assert "Logging error" not in run.log
+    assert "Traceback" not in run.log
 
 
 @in_each_way
