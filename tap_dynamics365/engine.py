@@ -134,7 +134,7 @@ class Engine:
 
     def _ahead(self) -> int:
         """Count the bytes that lie ahead of the writer, or soon will."""
-        # While rows are taken out of an answer, both are there.
+        # An answer counts twice: as its text and as the rows made of it, which share the heap.
         return 2 * self._pool.pending * self._page_size + sum(
             reader.ranges.size for reader in self._readers
         )
