@@ -9,12 +9,12 @@ import pytest
 
 from sandbox import client
 from tests.simulation.history import KEYS
-from tests.simulation.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.client import Sandbox
+    from tests.simulation.worker import Worker
     from tests.singer import Message
 
 
@@ -23,13 +23,6 @@ def service() -> Iterator[Sandbox]:
     """A Dynamics 365 to do anything to."""
     with client.running(rows=100) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """What runs the tap."""
-    with Worker() as worker:
-        yield worker
 
 
 @pytest.fixture(scope="module")

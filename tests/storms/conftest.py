@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.simulation.worker import Worker
 from tests.storms.schedule import ROWS, SETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.client import Sandbox
+    from tests.simulation.worker import Worker
     from tests.singer import Message
 
 
@@ -24,13 +24,6 @@ def service() -> Iterator[Sandbox]:
     with client.running(rows=100, sizes=ROWS) as running:
         running.configure(clock="2030-01-01T00:00:00+00:00")
         yield running
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """What runs the tap."""
-    with Worker() as worker:
-        yield worker
 
 
 @pytest.fixture(scope="module")
