@@ -171,6 +171,8 @@ def _tell(message: str, signum: int) -> None:
     thread = Thread(target=logger.info, args=(message, signum), daemon=True)
     thread.start()
     thread.join(LOOK_AGAIN)
+    # What was interrupted goes on, and may end the process before the thread has had its turn.
+    atexit.register(thread.join, GRACE)
 
 
 def _is_read() -> bool:
