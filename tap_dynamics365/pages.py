@@ -12,10 +12,10 @@ from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
 from tap_dynamics365 import query
+from tap_dynamics365.engine.range import Range
 from tap_dynamics365.errors import CallLimitError, ServiceError, TransientServiceError
 from tap_dynamics365.page_size import PageSize
 from tap_dynamics365.progress.tally import Outcome
-from tap_dynamics365.ranges import Range
 from tap_dynamics365.records import codec, raw_page
 from tap_dynamics365.streams import TableStream
 
@@ -140,8 +140,8 @@ class PagedStream(TableStream):
         """Fetch the pages of a pass one after the other."""
         whole = Range()
         while not whole.done:
-            page = part.take_in(part.decode(self.read(part, whole)))
-            yield page
+            page = part.take_in(self.read(part, whole))
+            yield part.decode(page)
             whole.follow(page)
 
     def read(self, part: Pass, place: Range) -> RawPage:
@@ -206,31 +206,18 @@ class PagedStream(TableStream):
         self._records = self._metrics.enter_context(self.get_record_counter())
         self._metrics.enter_context(self.get_sync_timer())
 
-    def ask_greatest(self) -> RawPage:
-        """Fetch the greatest value of the replication key, in whichever thread.
-
-        Returns:
-            The page, for `greatest` to read.
-
-        Raises:
-            ServiceError: The service refused.
-        """
-        options = query.greatest(self.replication_key or "")
-        return self.fetch(HTTPRequest(f"{self.address}?{options}"))
-
-    def greatest(self, page: RawPage) -> Value:
-        """Read the greatest value of the replication key.
-
-        Args:
-            page: What `ask_greatest` fetched.
+    def ask_greatest(self) -> Value:
+        """Ask for the greatest value of the replication key, in whichever thread.
 
         Returns:
             The value, or None if there is none.
 
         Raises:
-            ServiceError: The answer is no page of rows.
+            ServiceError: The service refused, or its answer is no page of rows.
         """
-        return raw_page.single(page, self.replication_key or "")
+        key = self.replication_key or ""
+        page = self.fetch(HTTPRequest(f"{self.address}?{query.greatest(key)}"))
+        return raw_page.single(page, key)
 
     def write(self, page: Page) -> None:
         """Write a page's records, and the state behind them.

@@ -244,7 +244,8 @@ class TableStream(VersionedStream, RESTStream[str | None]):
             start: The smallest value of it to ask for; None for all rows.
         """
         key = self.replication_key
-        return Pass(self.codec(key).page, sorted_by=key, scale=self.scale, start=start)
+        codec = self.codec(key)
+        return Pass(codec.page, codec.keyset, sorted_by=key, scale=self.scale, start=start)
 
     @override
     def _increment_stream_state(

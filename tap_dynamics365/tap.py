@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from tap_dynamics365 import inputs, metadata_streams, new_columns
 from tap_dynamics365.discovery import discover
-from tap_dynamics365.engine import Engine
+from tap_dynamics365.engine.engine import Engine
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.metadata import schema_map
 from tap_dynamics365.metadata_streams import MetadataStream

@@ -74,15 +74,13 @@ def test_side_by_side_it_reads_little_more(large: Sandbox, found: Message) -> No
     assert size(side_by_side) <= size(one_by_one) * EXTRA
 
 
-def test_side_by_side_it_makes_half_as_many_requests_more_at_most(
-    large: Sandbox, found: Message
-) -> None:
+def test_side_by_side_it_makes_few_requests_more(large: Sandbox, found: Message) -> None:
     # Ranges are guessed from the rows before them: some hold little, some a little too much. How
     # good the guess is depends on which answers are there by then, so one run may be unlucky.
     chosen = select(found, {"account": None})
     made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(3)]
-    assert min(made) <= 1.5 * PAGES
-    assert max(made) < 2 * PAGES
+    assert min(made) <= 1.3 * PAGES
+    assert max(made) <= 1.5 * PAGES
 
 
 @pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])

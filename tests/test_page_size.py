@@ -18,9 +18,9 @@ from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
 
 from sandbox import client
+from tap_dynamics365.engine.range import Range
 from tap_dynamics365.page_size import CAUTION, GOOD_PAGES, LESS, MORE, MOST, PageSize
-from tap_dynamics365.ranges import Range
-from tap_dynamics365.records.page import Page
+from tap_dynamics365.records.raw_page import RawPage
 from tests.singer import WAYS, Message, Run, Tap, choose, reads
 from tests.test_other_odata import Model, Quiet, Server, order
 
@@ -304,7 +304,7 @@ def test_a_link_that_may_count_pages_is_followed_with_no_more_rows_than_it_was_g
     link: str, fitting: int
 ) -> None:
     place = Range()
-    place.follow(Page((), 0, 0, 0, None, None, next_link=link, asked=100))
+    place.follow(RawPage(b"", (), link, asked=100))
     assert place.fitting(500) == fitting
     assert place.fitting(25) == 25
 

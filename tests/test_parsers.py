@@ -17,7 +17,7 @@ from tap_dynamics365.errors import Dynamics365Error, MetadataError
 from tap_dynamics365.http.limits import Limits, number
 from tap_dynamics365.metadata import csdl
 from tap_dynamics365.records.codec import Codec
-from tap_dynamics365.records.raw_page import links, single, split
+from tap_dynamics365.records.raw_page import single, split
 from tests.servers.scripted import answer, serving
 from tests.test_records import answer as page
 
@@ -75,7 +75,7 @@ def test_whatever_a_page_is_its_lines_are_messages_or_it_is_refused(body: bytes)
                 message = json.loads(line)
                 assert message["type"] == "RECORD"
                 assert set(message["record"]) == set(COLUMNS)
-    for read in (codec.changes, links, lambda given: single(given, "id")):
+    for read in (codec.changes, codec.keyset.place, lambda given: single(given, "id")):
         with suppress(Dynamics365Error):
             read(split(page(body)))
 

@@ -9,7 +9,7 @@ import pytest
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.records.codec import Codec
-from tap_dynamics365.records.raw_page import links, split
+from tap_dynamics365.records.raw_page import split
 from tap_dynamics365.replication.keys import Days, Moments, Numbers
 from tests.test_records import answer
 
@@ -26,7 +26,7 @@ def codec(version: int | None = None) -> Codec:
 def lines(*entries: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the messages that a page of changes turns into."""
     page = codec(7).changes(split(answer(json.dumps({"value": entries}))))
-    assert page.rows == len(entries)
+    assert sum(piece.rows for piece in page.pieces) == len(entries)
     return [json.loads(line) for piece in page.pieces for line in piece.lines.splitlines()]
 
 
@@ -56,7 +56,7 @@ def test_a_row_that_speaks_of_deletions_is_no_deletion() -> None:
 def test_a_delta_token_is_read_decoded(link: str) -> None:
     body = split(answer(json.dumps({"@odata.deltaLink": link, "value": []})))
     decoded = "919042!08/22/2017 08:10:44"
-    assert [links(body).delta_token, codec().page(body).delta_token] == [decoded] * 2
+    assert body.delta_token == decoded
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,8 @@ def test_a_value_of_another_type_is_an_error_with_its_column(column: str, value:
 def test_values_of_the_types_announced_pass() -> None:
     row = {"id": "1", "name": '1 "quoted"', "size": 2, "price": "INF", "on": False}
     empty = dict.fromkeys(COLUMNS)
-    assert codec().page(split(answer(json.dumps({"value": [row, empty] * 300})))).rows == 600
+    page = codec().page(split(answer(json.dumps({"value": [row, empty] * 300}))))
+    assert sum(piece.rows for piece in page.pieces) == 600
 
 
 def test_values_of_keys_have_edges() -> None:

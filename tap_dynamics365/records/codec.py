@@ -23,13 +23,13 @@ from tap_dynamics365.records import row_types
 from tap_dynamics365.records.announced import SAMPLE, Announced
 from tap_dynamics365.records.changes import DELETED, Entry
 from tap_dynamics365.records.keyset import Keyset
-from tap_dynamics365.records.page import MOST_OF_A_PAGE, Page, Piece, Value
+from tap_dynamics365.records.page import Page, Piece
 from tap_dynamics365.records.raw_page import reading
-from tap_dynamics365.records.row_types import NULL, is_open, only
+from tap_dynamics365.records.row_types import NULL, is_open
 from tap_dynamics365.schema import DELETED_AT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_dynamics365.records.raw_page import RawPage
 
@@ -88,8 +88,8 @@ class Codec:
         }
         # Names of columns need not be names in Python.
         fields = {name: f"c{i}" for i, name in enumerate(columns)}
-        self._key = None if key is None else only(key)
-        self._keyset = None if key is None else Keyset(key, ids, schema["properties"])
+        #: By what rows are sorted, if they are.
+        self.keyset = None if key is None else Keyset(key, ids, schema["properties"])
         self._numbers = [fields[name] for name in columns if "number" in columns[name]["type"]]
         self._numbers_of: Callable[[Any], tuple[Raw, ...]] = _all_of(self._numbers)
         self._announced = Announced(stream, columns, fields)
@@ -127,24 +127,7 @@ class Codec:
             ServiceError: The answer is no page of rows.
         """
         with reading():
-            rows = raw.rows
-            edge = self._before_last_value(rows)
-            before = tuple(self._pieces(rows[:edge]))
-            pieces = (*before, *self._pieces(rows[edge:]))
-            return Page(
-                pieces=pieces,
-                rows=len(rows),
-                sent=len(rows),
-                size=sum(len(piece.lines) for piece in pieces),
-                first=self._key_of(rows[:1]),
-                last=self._key_of(rows),
-                next_link=raw.next_link,
-                before_last=len(before),
-                delta_token=raw.delta_token,
-                metadata_version=raw.metadata_version,
-                asked=raw.asked,
-                end=self._keyset.end(rows) if self._keyset else None,
-            )
+            return _page(self._pieces(raw.rows))
 
     def changes(self, raw: RawPage) -> Page:
         """Read a page of changes: rows as they are now, and ids of those that are no more.
@@ -167,17 +150,7 @@ class Codec:
                     pieces.append(self._deletions(list(entries)))
                 else:
                     pieces.extend(self._pieces([entry.text for entry in entries]))
-            return Page(
-                pieces=tuple(pieces),
-                rows=len(raw.rows),
-                sent=len(raw.rows),
-                size=sum(len(piece.lines) for piece in pieces),
-                first=None,
-                last=None,
-                next_link=raw.next_link,
-                delta_token=raw.delta_token,
-                asked=raw.asked,
-            )
+            return _page(pieces)
 
     def _deletions(self, entries: Sequence[Entry]) -> Piece:
         """Encode ids of deleted rows as records of the key and the time.
@@ -213,7 +186,7 @@ class Codec:
             lines = encoder.encode_lines(
                 [message("RECORD", stream, row, version, now) for row in rows]
             )
-            yield Piece(lines, len(rows), self._key_of(part))
+            yield Piece(lines, len(rows), self.keyset.value(part[-1]) if self.keyset else None)
 
     def _mend(self, rows: Sequence[Any]) -> None:
         """Change the few values that can't stay as the service wrote them."""
@@ -227,25 +200,10 @@ class Codec:
             for row in rows:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
 
-    def _before_last_value(self, rows: Sequence[Raw]) -> int:
-        """Count the rows before those that share the last row's value of the key.
 
-        None are counted if these are so many that the page is not to be cut.
-        """
-        if not rows or self._key is None:
-            return 0
-        last = self._key.decode(rows[-1])
-        for kept in range(len(rows) - 1, int(MOST_OF_A_PAGE * len(rows)) - 1, -1):
-            if self._key.decode(rows[kept]) != last:
-                return kept + 1
-        return 0
-
-    def _key_of(self, rows: Sequence[Raw]) -> Value:
-        """Read the replication key of the last of some rows."""
-        if not rows or self._key is None:
-            return None
-        value: Value = self._key.decode(rows[-1]).value
-        return value
+def _page(pieces: Iterable[Piece]) -> Page:
+    kept = tuple(pieces)
+    return Page(kept, sum(len(piece.lines) for piece in kept))
 
 
 def _all_of(fields: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

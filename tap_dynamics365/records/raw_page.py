@@ -5,8 +5,9 @@ That is done once, as soon as an answer has arrived: what can be taken apart is 
 
 from __future__ import annotations
 
+import codecs
 import re
-from codecs import BOM_UTF8
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,9 @@ from msgspec import Raw
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http import answers
-from tap_dynamics365.records.page import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import requests
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)
+# Bytes that are looked at together: they fit into the processor's cache.
+CHECKED = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class RawPage:
 
     Attributes:
         body: All of it.
-        rows: The text of each row, which is a part of the body and no copy.
-        next_link: Where the rows after it are, if there are more.
-        delta_token: As of `Page`.
-        metadata_version: As of `Page`.
+        rows: The text of each row that is of use, which is a part of the body and no copy.
+        next_link: Where the rows after it are, if there are more; None for a page that was cut.
+        delta_token: What to ask with for the changes since; behind the last page of a tracked
+            table.
+        metadata_version: Changes with every change to any table's definition, where it was asked
+            for.
         asked: How many rows were asked for.
+        first: Value of the replication key in the first row, where rows are sorted by it.
+        last: The same in the last row.
+        end: The columns that rows are sorted by, each with its literal in the last row, where the
+            rows behind it can be asked for so.
+        cut: Where the page was cut: it holds the rows before this value of the key.
     """
 
     body: bytes
@@ -49,6 +58,10 @@ class RawPage:
     delta_token: str | None = None
     metadata_version: Value = None
     asked: int = 0
+    first: Value = None
+    last: Value = None
+    end: Mapping[str, str | None] | None = None
+    cut: Value = None
 
 
 class _Page(msgspec.Struct):
@@ -87,28 +100,6 @@ def split(response: requests.Response, asked: int = 0) -> RawPage:
     return RawPage(body, page.value, page.next_link, token, page.metadata_version, asked)
 
 
-def links(raw: RawPage) -> Page:
-    """Read what a page leads to, and pass over its rows.
-
-    Args:
-        raw: The page as it was sent.
-
-    Returns:
-        A page without rows.
-    """
-    return Page(
-        pieces=(),
-        rows=0,
-        sent=0,
-        size=0,
-        first=None,
-        last=None,
-        next_link=raw.next_link,
-        delta_token=raw.delta_token,
-        asked=raw.asked,
-    )
-
-
 def single(raw: RawPage, column: str) -> Value:
     """Read one value of the only row of a page.
 
@@ -145,6 +136,12 @@ def _token(link: str | None) -> str | None:
     return unquote(found[1]) if found else None
 
 
+def _check_text(body: bytes) -> None:
+    """Look whether it is UTF-8, without a copy of all of it as Python's wider text."""
+    parts = (body[start : start + CHECKED] for start in range(0, len(body), CHECKED))
+    deque(codecs.iterdecode(parts, "utf-8"), maxlen=0)
+
+
 def _compact(body: bytes) -> bytes:
     """Take out what JSON may have and a message may not: a byte-order mark, line breaks.
 
@@ -152,7 +149,7 @@ def _compact(body: bytes) -> bytes:
         UnicodeDecodeError: It is not UTF-8, which is not seen where text is only passed on.
         msgspec.DecodeError: It is not JSON.
     """
-    body = body.removeprefix(BOM_UTF8)
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.isascii():
-        body.decode()
+        _check_text(body)
     return msgspec.json.format(body, indent=-1) if b"\n" in body else body

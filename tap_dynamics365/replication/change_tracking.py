@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records import raw_page
 from tap_dynamics365.replication.bookmark import BEGAN, KEY, OVERLAP, TOKEN, VALUE
 from tap_dynamics365.replication.methods import FullTable, Incremental
 from tap_dynamics365.replication.passes import Pass
@@ -176,7 +175,7 @@ class LogBased:
 
     def _token(self, since: str | None = None) -> Generator[Pass, None, str | None]:
         """Get a delta token with the ids alone, to which there are no annotations."""
-        ids = Pass(raw_page.links, tracked=since is None, since=since, ids_only=True)
+        ids = Pass(self._stream.codec().page, tracked=since is None, since=since, ids_only=True)
         yield from self._tracked(ids)
         return ids.delta_token
 

@@ -12,6 +12,7 @@ from tap_dynamics365.records.raw_page import METADATA_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tap_dynamics365.records.keyset import Keyset
     from tap_dynamics365.records.page import Page, Value
     from tap_dynamics365.records.raw_page import RawPage
     from tap_dynamics365.replication.keys import Scale
@@ -25,7 +26,8 @@ class Pass:
     sent, and what it has learnt stands here.
 
     Attributes:
-        decode: Reads its pages.
+        decode: Encodes the rows of its pages.
+        keyset: By what rows are sorted, where they are.
         sorted_by: The replication key, where rows come in its order.
         scale: How values of the replication key are reckoned with.
         start: The smallest value of the replication key to ask for.
@@ -40,6 +42,7 @@ class Pass:
     """
 
     decode: Callable[[RawPage], Page]
+    keyset: Keyset | None = None
     sorted_by: str | None = None
     scale: Scale | None = None
     start: Value = None
@@ -103,21 +106,26 @@ class Pass:
             wishes.append(f'odata.include-annotations="{",".join(included)}"')
         return ",".join(wishes)
 
-    def take_in(self, page: Page) -> Page:
+    def take_in(self, page: RawPage) -> RawPage:
         """Look at a page that has arrived.
 
         Args:
             page: The page.
 
         Returns:
-            What of it is to be sent.
+            What of it is to be sent, and where that begins and ends.
+
+        Raises:
+            ServiceError: It is no page of rows.
         """
         if self.single and page.next_link is not None:
             self.is_whole = False
-            return replace(page, pieces=(), rows=0, next_link=None)
+            return replace(page, rows=(), next_link=None)
         self.delta_token = page.delta_token
         self.metadata_version = page.metadata_version or self.metadata_version
-        return page
+        if self.ids_only:
+            return replace(page, rows=())
+        return page if self.keyset is None else self.keyset.place(page)
 
     def sent(self, value: str | int) -> None:
         """Note the replication key of a row that was sent; begun again, the pass goes on there.

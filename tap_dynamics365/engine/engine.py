@@ -1,7 +1,7 @@
 """Requests in flight for all tables at once, and one writer.
 
-Workers fetch pages and encode their rows; the main thread alone decides what to ask for, writes
-messages and moves bookmarks. Rows of one table leave in order, tables take turns.
+Threads fetch pages and one encodes their rows; the main thread alone decides what to ask for,
+writes messages and moves bookmarks. Rows of one table leave in order, tables take turns.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_dynamics365.engine.pool import Pool
+from tap_dynamics365.engine.ranges import Ranges
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.pool import Pool
-from tap_dynamics365.ranges import Range, Ranges
-from tap_dynamics365.records.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tap_dynamics365.engine.range import Arrival, Range
     from tap_dynamics365.pages import PagedStream
+    from tap_dynamics365.records.page import Page, Value
     from tap_dynamics365.records.raw_page import RawPage
     from tap_dynamics365.replication.passes import Pass
     from tap_dynamics365.service import Service
@@ -47,7 +48,16 @@ class Reader:
         # a limit to them, what was fetched behind a gap could not be written.
         is_divided = parallel > 1 and not self.stream.settings.stmt_call_limit
         scale = part.scale if part is not None and is_divided else None
-        self.ranges = Ranges(scale, parallel)
+        cut_off = part.keyset.cut_off if part is not None and part.keyset is not None else None
+        self.ranges = Ranges(scale, cut_off, parallel)
+
+    def is_reading(self, ranges: Ranges) -> bool:
+        """Tell whether what comes for a pass is still of use: one that failed is read no more.
+
+        Args:
+            ranges: Those of the pass.
+        """
+        return not self.over and self.ranges is ranges
 
     def go_on(self, error: ServiceError | None = None) -> bool:
         """Begin the next pass over the table.
@@ -79,8 +89,7 @@ class Engine:
     def __init__(self, service: Service, read_ahead: int) -> None:
         self._service = service
         self._read_ahead = read_ahead
-        # A job is for a range of a pass, or for the greatest value of the key.
-        self._pool: Pool[tuple[Reader, Ranges, Range | None], RawPage] = Pool()
+        self._pool = Pool()
         self._waiting: deque[PagedStream] = deque()
         self._readers: list[Reader] = []
         self._page_size = 0
@@ -97,12 +106,14 @@ class Engine:
         """
         self._waiting.extend(streams)
         while True:
+            # What follows shall be on its way while a page is written.
             self._ask()
-            if not self._pool.pending:
-                return self._failed
-            if (event := self._pool.wait()) is not None:
-                self._settle(*event)
-                self._write()
+            if not self._write():
+                if not self._pool.pending:
+                    return self._failed
+                self._pool.hand_over()
+            while self._pool.has_results:
+                self._pool.hand_over()
 
     def _ask(self) -> None:
         """Have as many requests on their way as may be."""
@@ -126,16 +137,15 @@ class Engine:
         for reader in self._readers:
             if reader.ranges.wants_measure:
                 reader.ranges.measured = True
-                stream = reader.stream
-                job = (reader, reader.ranges, None)
-                self._pool.submit(job, stream.ask_greatest, stream.greatest)
+                measured = partial(self._measured, reader, reader.ranges)
+                self._pool.fetch(reader.stream.ask_greatest, measured)
                 return True
         return any(self._fetch(reader) for reader in self._readers)
 
     def _ahead(self) -> int:
         """Count the bytes that lie ahead of the writer, or soon will."""
-        # An answer counts twice: as its text and as the rows made of it, which share the heap.
-        return 2 * self._pool.pending * self._page_size + sum(
+        # Of an answer that is being decoded there are both its text and the rows made of it.
+        return (self._pool.in_flight + 1) * self._page_size + sum(
             reader.ranges.size for reader in self._readers
         )
 
@@ -144,40 +154,55 @@ class Engine:
         if asked is None or part is None:
             return False
         asked.busy = True
-        fetch = partial(stream.read, part, asked)
-        self._pool.submit((reader, reader.ranges, asked), fetch, part.decode)
+        arrived = partial(self._arrived, reader, reader.ranges, asked)
+        self._pool.fetch(partial(stream.read, part, asked), arrived)
         return True
 
-    def _settle(self, job: tuple[Reader, Ranges, Range | None], result: object) -> None:
-        """Take in what a job brought."""
-        reader, ranges, asked = job
-        # A pass that failed is answered to the end, but read no more.
-        if reader.over or reader.ranges is not ranges or reader.part is None:
+    def _arrived(
+        self, reader: Reader, ranges: Ranges, asked: Range, answer: RawPage | Exception
+    ) -> None:
+        """Take in a page. What it leads to can be asked for before its rows are decoded."""
+        part = reader.part
+        if part is None or not reader.is_reading(ranges):
             return
-        if asked is None:
-            self._measured(reader, result)
-        elif isinstance(result, Page):
-            self._page_size = max(self._page_size, result.size)
-            try:
-                reader.ranges.accept(asked, reader.part.take_in(result))
-            except ServiceError as error:
-                self._fail(reader, error)
-        elif isinstance(result, ServiceError):
-            self._fail(reader, result)
-        elif isinstance(result, BaseException):
-            raise result
+        try:
+            if isinstance(answer, Exception):
+                raise answer
+            self._page_size = max(self._page_size, len(answer.body))
+            arrival = ranges.accept(asked, part.take_in(answer))
+        except ServiceError as error:
+            # Behind the pages that are being decoded.
+            fail = partial(self._fail, reader, ranges, error)
+            self._pool.decode(lambda: None, lambda _: fail())
+            return
+        if arrival is not None and arrival.raw is not None:
+            decoded = partial(self._decoded, reader, ranges, arrival)
+            self._pool.decode(partial(part.decode, arrival.raw), decoded)
 
-    def _measured(self, reader: Reader, result: object) -> None:
-        scale = reader.ranges.scale
-        if isinstance(result, (str, int)) and scale is not None:
-            reader.ranges.maximum = scale.position(result)
+    def _decoded(
+        self, reader: Reader, ranges: Ranges, arrival: Arrival, page: Page | Exception
+    ) -> None:
+        if isinstance(page, ServiceError):
+            self._fail(reader, ranges, page)
+        elif isinstance(page, Exception):
+            raise page
         else:
-            logger.debug("%r is read link by link: %s", reader.stream.name, result)
+            arrival.become(page)
 
-    def _fail(self, reader: Reader, error: ServiceError) -> None:
+    def _measured(self, reader: Reader, ranges: Ranges, greatest: Value | Exception) -> None:
+        """Take in the greatest value of the key."""
+        if isinstance(greatest, (str, int)) and ranges.scale is not None:
+            ranges.maximum = ranges.scale.position(greatest)
+        elif isinstance(greatest, Exception) and not isinstance(greatest, ServiceError):
+            raise greatest
+        else:
+            logger.debug("%r is read link by link: %s", reader.stream.name, greatest)
+
+    def _fail(self, reader: Reader, ranges: Ranges, error: ServiceError) -> None:
         """Give a pass up, behind what is there of it; the other tables go on."""
-        self._write_ready(reader)
-        if not reader.over:
+        while reader.is_reading(ranges) and (page := ranges.take()) is not None:
+            self._write_page(reader, page)
+        if reader.is_reading(ranges):
             self._go_on(reader, error)
 
     def _go_on(self, reader: Reader, error: ServiceError | None = None) -> None:
@@ -190,22 +215,22 @@ class Engine:
             if not goes_on:
                 self._end(reader)
 
-    def _write(self) -> None:
-        """Write what is there and next in order."""
-        for reader in list(self._readers):
-            self._write_ready(reader)
-            if reader.ranges.finished and not reader.over:
+    def _write(self) -> bool:
+        """Write a page that is next in order, or go on behind the last; tell whether that was."""
+        for reader in self._readers:
+            if (page := reader.ranges.take()) is not None:
+                self._write_page(reader, page)
+                return True
+            if reader.ranges.finished:
                 self._go_on(reader)
+                return True
+        return False
 
-    def _write_ready(self, reader: Reader) -> None:
-        for page in reader.ranges.take():
-            # What follows shall be on its way while the page is written.
-            self._ask()
-            try:
-                reader.stream.write(page)
-            except ServiceError as error:
-                self._end(reader, error)
-                return
+    def _write_page(self, reader: Reader, page: Page) -> None:
+        try:
+            reader.stream.write(page)
+        except ServiceError as error:
+            self._end(reader, error)
 
     def _end(self, reader: Reader, error: ServiceError | None = None) -> None:
         """Let go of a table that is whole, or that failed."""

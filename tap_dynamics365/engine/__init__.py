@@ -1,0 +1,1 @@
+"""Requests in flight for all tables at once, and one writer."""

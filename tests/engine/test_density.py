@@ -1,0 +1,48 @@
+"""How densely rows are taken to lie, after each page."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_dynamics365.engine.density import GROWTH, Density
+
+PAGES = st.tuples(st.integers(0, 5_000), st.integers(0, 10**15))
+
+
+def rate(density: Density) -> float:
+    """Rows to a unit of the key."""
+    return density.rows / density.units
+
+
+@given(st.lists(PAGES, max_size=50), PAGES)
+def test_no_page_makes_rows_seem_much_denser(
+    before: list[tuple[int, int]], page: tuple[int, int]
+) -> None:
+    density = Density()
+    for rows, units in before:
+        density = density.beside(rows, units)
+    after = density.beside(*page)
+    if density.rows and density.units:
+        assert after.units > 0
+        assert rate(after) <= rate(density) * GROWTH * 1.001
+
+
+def test_pages_alike_say_the_same() -> None:
+    density = Density()
+    for _ in range(10):
+        density = density.beside(5_000, 100)
+    assert rate(density) == 50
+
+
+def test_a_sparse_page_is_believed_sooner_than_a_dense_one() -> None:
+    usual = Density(5_000, 1_000)
+    assert rate(usual.beside(5_000, 100_000)) < rate(usual) / 50
+    assert rate(usual.beside(5_000, 10)) == rate(usual) * GROWTH
+    assert rate(usual.beside(5_000, 500)) < rate(usual) * 1.6
+
+
+def test_a_page_of_one_moment_tells_little() -> None:
+    usual = Density(5_000, 1_000)
+    assert rate(usual.beside(5_000, 0)) == rate(usual) * GROWTH
+    assert rate(usual.beside(5_000, 0).beside(5_000, 1_000)) < rate(usual) * 2

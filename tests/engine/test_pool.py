@@ -1,0 +1,96 @@
+"""Threads that fetch and one that decodes: what is done side by side, and what comes back."""
+
+from __future__ import annotations
+
+from threading import Event, current_thread
+
+from tap_dynamics365.engine.pool import Pool
+
+SECONDS = 30
+
+
+def test_results_are_handed_over_in_the_thread_that_asks_for_them() -> None:
+    pool = Pool()
+    given: list[object] = []
+    threads = set()
+
+    def take(result: int | Exception) -> None:
+        threads.add(current_thread())
+        given.append(result)
+
+    pool.fetch(lambda: 1, take)
+    assert (pool.in_flight, pool.pending) == (1, 1)
+    pool.hand_over()
+    assert (pool.in_flight, pool.pending) == (0, 0)
+    pool.decode(lambda: 2, take)
+    assert (pool.in_flight, pool.pending) == (0, 1)
+    pool.hand_over()
+    assert (pool.in_flight, pool.pending) == (0, 0)
+    assert given == [1, 2]
+    assert threads == {current_thread()}
+    assert not pool.has_results
+
+
+def test_answers_are_decoded_one_behind_the_other() -> None:
+    pool = Pool()
+    decoded: list[object] = []
+    order: list[int] = []
+    begun, may_end = Event(), Event()
+
+    def first() -> int:
+        begun.set()
+        assert may_end.wait(SECONDS)
+        order.append(0)
+        return 0
+
+    def further(number: int) -> int:
+        order.append(number)
+        return number
+
+    pool.decode(first, decoded.append)
+    for number in range(1, 20):
+        pool.decode(lambda number=number: further(number), decoded.append)
+    assert begun.wait(SECONDS)
+    assert not order
+    may_end.set()
+    for _ in range(20):
+        pool.hand_over()
+    assert order == decoded == list(range(20))
+
+
+def test_fetching_goes_on_side_by_side() -> None:
+    pool = Pool()
+    begun = [Event(), Event()]
+    fetched: list[object] = []
+
+    def fetch(own: int) -> int:
+        begun[own].set()
+        # Each waits until the other has begun.
+        assert begun[1 - own].wait(SECONDS)
+        return own
+
+    pool.fetch(lambda: fetch(0), fetched.append)
+    pool.fetch(lambda: fetch(1), fetched.append)
+    pool.hand_over()
+    pool.hand_over()
+    assert set(fetched) == {0, 1}
+
+
+def test_a_failure_is_handed_to_what_the_result_is_for() -> None:
+    pool = Pool()
+    fetched: list[object] = []
+    decoded: list[object] = []
+
+    def fail(doing: str) -> int:
+        message = f"no luck with {doing}"
+        raise ValueError(message)
+
+    pool.fetch(lambda: fail("fetching"), fetched.append)
+    pool.decode(lambda: fail("decoding"), decoded.append)
+    pool.hand_over()
+    pool.hand_over()
+    assert [str(error) for error in (*fetched, *decoded)] == [
+        "no luck with fetching",
+        "no luck with decoding",
+    ]
+    assert pool.pending == 0
