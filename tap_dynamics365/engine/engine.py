@@ -43,13 +43,13 @@ class Reader:
 
     def _begin(self, part: Pass | None) -> None:
         self.part = part
-        parallel = self.stream.service.parallelism.maximum
         # Where requests go one after the other, ranges would only be more of them; where there is
         # a limit to them, what was fetched behind a gap could not be written.
-        is_divided = parallel > 1 and not self.stream.settings.stmt_call_limit
+        is_parallel = self.stream.service.parallelism.maximum > 1
+        is_divided = is_parallel and not self.stream.settings.stmt_call_limit
         scale = part.scale if part is not None and is_divided else None
         cut_off = part.keyset.cut_off if part is not None and part.keyset is not None else None
-        self.ranges = Ranges(scale, cut_off, parallel)
+        self.ranges = Ranges(scale, cut_off)
 
     def is_reading(self, ranges: Ranges) -> bool:
         """Tell whether what comes for a pass is still of use: one that failed is read no more.
@@ -150,7 +150,10 @@ class Engine:
         )
 
     def _fetch(self, reader: Reader) -> bool:
-        asked, part, stream = reader.ranges.next(), reader.part, reader.stream
+        part, stream = reader.part, reader.stream
+        # Tables share what may be in flight.
+        parallel = max(1, self._service.parallelism.limit // len(self._readers))
+        asked = reader.ranges.next(parallel)
         if asked is None or part is None:
             return False
         asked.busy = True

@@ -42,18 +42,15 @@ class Ranges:
         scale: How values of the replication key can be divided; None if they can't, and the table
             is read link by link.
         cut_off: Cuts a page before its last value of the key, or gives None where it can't.
-        parallel: How many requests there may be for it at once.
     """
 
     def __init__(
         self,
         scale: Scale | None,
         cut_off: Callable[[RawPage], RawPage | None] | None = None,
-        parallel: int = 1,
     ) -> None:
         self.scale = scale
         self._cut_off = cut_off
-        self._parallel = parallel
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was asked for.
         self.measured = scale is None
@@ -77,8 +74,11 @@ class Ranges:
         front = self._ranges[0] if self._ranges else None
         return front is not None and not (front.busy or front.done or front.pages)
 
-    def next(self) -> Range | None:
+    def next(self, parallel: int) -> Range | None:
         """Choose what to ask for: the earliest range that waits.
+
+        Args:
+            parallel: How many requests there may be for the table at once.
 
         Returns:
             The range, or None if each has a request on its way. Of a wide one only the
@@ -86,7 +86,8 @@ class Ranges:
         """
         for index, waiting in enumerate(self._ranges):
             if not (waiting.busy or waiting.done):
-                self._narrow(index, waiting)
+                if parallel > 1:
+                    self._narrow(index, waiting, parallel)
                 return waiting
         return None
 
@@ -108,7 +109,7 @@ class Ranges:
         units = max(0, high - part.position)
         return units * density.rows / density.units / self._rows_a_page
 
-    def _narrow(self, index: int, wide: Range) -> None:
+    def _narrow(self, index: int, wide: Range, parallel: int) -> None:
         """Divide a range that is likely to hold too much."""
         if self.scale is None or wide.low is None or wide.link is not None:
             return
@@ -119,8 +120,8 @@ class Ranges:
         ]
         pages = self._pages(index, wide)
         # Near the table's end, no more than all requests in flight are at an end with together.
-        share = (pages + sum(before)) / self._parallel
-        turn = PAGES_A_RANGE * (1 + len(before)) / self._parallel
+        share = (pages + sum(before)) / parallel
+        turn = PAGES_A_RANGE * (1 + len(before)) / parallel
         wanted = max(SMALLEST_RANGE, min(PAGES_A_RANGE, turn, share))
         if pages <= TOO_WIDE * wanted:
             return

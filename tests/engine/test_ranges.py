@@ -85,12 +85,12 @@ def read(
 
     Of those, and of the page that is to be decoded next, `choose` says which is done next.
     """
-    ranges = Ranges(table.scale, KEYSET.cut_off, parallel)
+    ranges = Ranges(table.scale, KEYSET.cut_off)
     in_flight: list[Range] = []
     to_decode: list[Arrival] = []
     rows: list[Row] = []
     while not ranges.finished:
-        while len(in_flight) < parallel and (asked := ranges.next()):
+        while len(in_flight) < parallel and (asked := ranges.next(parallel)):
             asked.busy = True
             in_flight.append(asked)
         if measure and ranges.wants_measure:
@@ -187,6 +187,15 @@ def test_division_costs_few_requests_more_however_rows_lie(
     table = Table(lie(random.Random(0)), PAGE, Numbers)  # noqa: S311 - repeatable by design
     assert read(table, parallel=8, choose=choose) == table.rows
     assert table.asked <= (1.2 if lie is evenly else 1.4) * ROWS / PAGE
+
+
+@pytest.mark.parametrize("lie", [evenly, by_imports, by_a_migration, late, early, with_a_gap])
+def test_division_costs_nothing_where_other_tables_have_what_is_in_flight(
+    lie: Callable[[random.Random], list[int]],
+) -> None:
+    table = Table(lie(random.Random(0)), PAGE, Numbers)  # noqa: S311 - repeatable by design
+    assert read(table, parallel=1, choose=lambda _: 0) == table.rows
+    assert table.asked <= 1.05 * ROWS / PAGE
 
 
 def test_one_moment_for_all_rows_is_read_link_by_link() -> None:
