@@ -174,12 +174,20 @@ def early(rng: random.Random) -> list[int]:
     return [*many, *(10**4 + rng.randrange(10**8) for _ in range(ROWS - len(many)))]
 
 
+def many_a_moment(_: random.Random) -> list[int]:
+    """Rows that share each moment with others."""
+    return [number // 40 for number in range(ROWS)]
+
+
 def with_a_gap(_: random.Random) -> list[int]:
     """Nothing for very long."""
     return [*range(ROWS // 2), *range(10**12, 10**12 + ROWS // 2)]
 
 
-@pytest.mark.parametrize("lie", [evenly, by_imports, by_a_migration, late, early, with_a_gap])
+WAYS = [evenly, by_imports, by_a_migration, late, early, many_a_moment, with_a_gap]
+
+
+@pytest.mark.parametrize("lie", WAYS)
 @pytest.mark.parametrize("choose", [lambda _: 0, lambda count: count - 1], ids=["first", "last"])
 def test_division_costs_few_requests_more_however_rows_lie(
     lie: Callable[[random.Random], list[int]], choose: Callable[[int], int]
@@ -189,7 +197,7 @@ def test_division_costs_few_requests_more_however_rows_lie(
     assert table.asked <= (1.2 if lie is evenly else 1.4) * ROWS / PAGE
 
 
-@pytest.mark.parametrize("lie", [evenly, by_imports, by_a_migration, late, early, with_a_gap])
+@pytest.mark.parametrize("lie", WAYS)
 def test_division_costs_nothing_where_other_tables_have_what_is_in_flight(
     lie: Callable[[random.Random], list[int]],
 ) -> None:
