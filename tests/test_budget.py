@@ -76,11 +76,12 @@ def test_side_by_side_it_reads_little_more(large: Sandbox, found: Message) -> No
 
 def test_side_by_side_it_makes_few_requests_more(large: Sandbox, found: Message) -> None:
     # Ranges are guessed from the rows before them: some hold little, some a little too much. How
-    # good the guess is depends on which answers are there by then, so one run may be unlucky.
+    # good the guess is depends on which answers are there by then, so one run may be unlucky. What
+    # does not depend on that is held closer in engine/test_ranges.py.
     chosen = select(found, {"account": None})
     made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(3)]
-    assert min(made) <= 1.3 * PAGES
-    assert max(made) <= 1.5 * PAGES
+    assert min(made) <= 1.5 * PAGES
+    assert max(made) < 2 * PAGES
 
 
 @pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
