@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.records import row_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class Announced:
     ) -> None:
         self._stream = stream
         self._kinds = [
-            (fault, names, attrgetter(*(fields[name] for name in names * 2)))
+            (fault, names, row_types.values_of([fields[name] for name in names]))
             for kinds, fault in ((TEXT, BARE), (NO_TEXT, QUOTED))
             if (names := [name for name in columns if kinds.intersection(columns[name]["type"])])
         ]
@@ -59,7 +59,7 @@ class Announced:
             name = next(
                 name
                 for row in rows
-                for name, value in zip(names, values(row), strict=False)
+                for name, value in zip(names, values(row), strict=True)
                 if fault.match(b"\n" + bytes(value))
             )
             found, wanted = ("a text", "none") if fault is QUOTED else ("no text", "one")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 NULL = Raw(b"null")
 
@@ -45,6 +46,14 @@ def row(
         ],
         gc=False,
     )
+
+
+def values_of(fields: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Make what takes the values of some fields out of a row."""
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    # Of one name, attrgetter would give the value itself.
+    return lambda row: tuple(getattr(row, name) for name in fields)
 
 
 def _as_sent(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
