@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 LOOKUP_NAME = "Microsoft.Dynamics.CRM.lookuplogicalname"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
+OF_VALUES = (FORMATTED, LOOKUP_NAME, NAVIGATION)
 MOST_ARGUMENTS = 100
 
 

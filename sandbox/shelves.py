@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox import paging
 from sandbox.filters import Both, Comparison, Literal, Path
-from sandbox.rendering import Renderer
+from sandbox.rendering import OF_VALUES, Renderer, wanted
 from sandbox.sql import stored_value
 from sandbox.store import UNCOLLATED, quoted
 
@@ -169,6 +169,10 @@ class Shelves:
         annotations: tuple[str, ...],
         places: list[int],
     ) -> list[bytes]:
+        # Others are of the page: rows are the same with them and without.
+        annotations = tuple(
+            each for each in annotations if any(wanted(name, [each]) for name in OF_VALUES)
+        )
         # Annotations show names from other tables.
         changes = self.store.all_changes if annotations else self.store.changes(table)
         columns = columns or table.columns
