@@ -26,7 +26,7 @@ SIZES = {
     "bench_typical": 50_000,
     "bench_wide": 10_000,
     "bench_large": 1_000_000,
-    **dict.fromkeys(organisation.SMALL_TABLES, PAGE),
+    **dict.fromkeys(organisation.SMALL_TABLES, 2 * PAGE),
 }
 SMALLER = {"bench_large": 200_000, "bench_typical": 20_000, "bench_narrow": 20_000}
 
@@ -93,10 +93,10 @@ CASES = (
     Case(
         Name.MANY_DELAYED,
         Load(MANY),
-        Load(MANY[:10]),
+        Load(MANY[:5]),
         delay=DELAY,
         share=2,
-        note="One page each; ten of them for programs that would take minutes.",
+        note="Two pages each; five of the tables for programs that would take minutes.",
     ),
     Case(Name.ONE_DELAYED, Load(("bench_typical",)), delay=DELAY, share=2),
     Case(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 TARGET = REPOSITORY / ".venv-bench-target-postgres" / "bin" / "target-postgres"
-TABLES = 4
+TABLES = 2
 LOAD = Load(tuple(organisation.SMALL_TABLES[:TABLES]))
 
 
