@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -77,6 +77,32 @@ def _count(output: IO[bytes]) -> int:
     return int(number) if not rows and number.isdigit() and b"rows".endswith(word[-4:]) else rows
 
 
+def reporting(report: Path, arguments: Sequence[object]) -> list[str]:
+    """Write the command line of a program so that what it used is written into a file.
+
+    Args:
+        report: the file.
+        arguments: the program and what follows it.
+    """
+    return [sys.executable, "-I", "-S", str(CHILD), str(report), *map(str, arguments)]
+
+
+def spent(report: Path, wall: float) -> Measurement | None:
+    """Read what a program used.
+
+    Args:
+        report: the file that it was written into.
+        wall: seconds that it took.
+
+    Returns:
+        Nothing, if it ended with an error.
+    """
+    status, used, memory = report.read_text().split() if report.exists() else ("1", "0", "0")
+    if status != "0":
+        return None
+    return Measurement(wall, float(used), float(memory) * 1024 / MEGABYTE)
+
+
 def run(command: Command, seconds: float) -> Measurement:
     """Start a program, count the rows on its standard output, and wait for its end.
 
@@ -91,7 +117,7 @@ def run(command: Command, seconds: float) -> Measurement:
         report = Path(folder) / "used"
         begin = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", CHILD, report, *map(str, command.arguments)],
+            reporting(report, command.arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -116,10 +142,10 @@ def run(command: Command, seconds: float) -> Measurement:
         finally:
             in_time = late.is_alive()
             late.cancel()
-        status, used, memory = report.read_text().split() if report.exists() else ("1", "0", "0")
-        if status != "0":
+        used = spent(report, wall)
+        if used is None:
             raise FailedError(_reason(errors, seconds, in_time=in_time))
-    return Measurement(wall, float(used), float(memory) * 1024 / MEGABYTE, rows)
+    return replace(used, rows=rows)
 
 
 def _reason(errors: IO[bytes], seconds: float, *, in_time: bool) -> str:

@@ -7,18 +7,20 @@ import os
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import organisation
 from benchmarks.cases import DELAY, PARALLEL, SEQUENTIAL, TEXTBOOK, Name
 from benchmarks.loads import Load
-from benchmarks.measuring import Command, FailedError, Measurement
+from benchmarks.measuring import FailedError, reporting, spent
 from benchmarks.programs import REPOSITORY, Place
 from benchmarks.running import Runner, say, warm
 from demo import postgres
 
 if TYPE_CHECKING:
+    from benchmarks.measuring import Command, Measurement
     from demo.postgres import Postgres
     from sandbox.client import Sandbox
 
@@ -38,32 +40,32 @@ def _piped(command: Command, database: Postgres, folder: Path) -> tuple[Measurem
     config.write_text(json.dumps(settings))
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
+        used = [folder / "tap.used", folder / "target.used"]
         tap = subprocess.Popen(
-            [str(argument) for argument in command.arguments],
+            reporting(used[0], command.arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **command.environment},
         )
         target = subprocess.Popen(
-            [TARGET, "--config", config], stdin=tap.stdout, stdout=errors, stderr=errors
+            reporting(used[1], [TARGET, "--config", config]),
+            stdin=tap.stdout,
+            stdout=errors,
+            stderr=errors,
         )
         if tap.stdout:
             tap.stdout.close()
-        ended = {}
-        for process in (tap, target):
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            ended[process.pid] = usage
-        if tap.returncode or target.returncode:
+        target.wait()
+        tap.wait()
+        wall = time.perf_counter() - begin
+        found, other = (spent(report, wall) for report in used)
+        if not (found and other):
             errors.seek(0)
             last = errors.read().decode(errors="replace").strip().splitlines() or [
                 "no reason given"
             ]
             raise FailedError(last[-1][-300:])
-    wall = time.perf_counter() - begin
-    used, other = ended[tap.pid], ended[target.pid]
-    found = Measurement(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-    return found, other.ru_utime + other.ru_stime
+    return found, other.processor
 
 
 def run(runner: Runner, service: Sandbox, rows: int) -> dict[str, float]:
@@ -96,7 +98,7 @@ def run(runner: Runner, service: Sandbox, rows: int) -> dict[str, float]:
                 runner.results.left_out[Name.PIPELINE][program.name] = str(error)
                 say(f"  {program.name:<32}left out: {error}")
                 continue
-            took = Measurement(took.wall, took.processor, took.memory, rows)
+            took = replace(took, rows=rows)
             runner.results.measured[Name.PIPELINE][program.name].append(took)
             found[program.name] = target
             say(
