@@ -38,6 +38,8 @@ PIPED = (
     f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms a page, one "
     "round. The processor time tells who the bottleneck is."
 )
+# Processor time that leaves no room for waiting, as a share of the time that passes.
+BUSY = 0.9
 LEGEND = (
     "Read `make bench` for how these came about. Every program runs as a process of its own, in "
     "an environment of its own, against the same local Dynamics 365 on the same machine; times, "
@@ -219,7 +221,23 @@ def _goals(results: Results) -> list[str]:
         lines.append(
             f"| memory, the most in any run | < {most} MB | {max(memory):.0f} MB | {verdict} |"
         )
-    return lines + _slower(results)
+    return lines + _busy(results) + _slower(results)
+
+
+def _busy(results: Results) -> list[str]:
+    """Where this tap waited for nothing but the processor."""
+    cases = [
+        f"{case} ({found.processor:.1f} of {found.wall:.1f} s)"
+        for case in (Name.MANY_DELAYED, Name.LARGE_DELAYED)
+        if (found := results.typical(case, PARALLEL.name)) and found.processor > BUSY * found.wall
+    ]
+    if not cases:
+        return []
+    busy = (
+        "With 8 in flight the processor was this tap's bound, and no longer the service: "
+        f"{', '.join(cases)}. One processor decodes, so a faster one brings more here."
+    )
+    return ["", busy]
 
 
 def _slower(results: Results) -> list[str]:
