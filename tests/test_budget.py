@@ -80,8 +80,8 @@ def test_side_by_side_it_makes_few_requests_more(large: Sandbox, found: Message)
     # does not depend on that is held closer in engine/test_ranges.py.
     chosen = select(found, {"account": None})
     made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(3)]
-    assert min(made) <= 1.5 * PAGES
-    assert max(made) < 2 * PAGES
+    assert min(made) <= 1.3 * PAGES
+    assert max(made) <= 1.5 * PAGES
 
 
 @pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
