@@ -7,7 +7,7 @@ import re
 from codecs import BOM_UTF8
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -96,6 +96,8 @@ def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
         TransientServiceError: It may do so later.
         ServiceError: It will not.
     """
+    if response.is_redirect:
+        raise ServiceError(_redirected(response), status=response.status_code)
     if response.status_code < HTTPStatus.BAD_REQUEST and not _is_web_page(response):
         return
     code, words = _error(response)
@@ -112,6 +114,23 @@ def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
     if _passes(response.status_code, code, words):
         raise TransientServiceError(message, response, code=code)
     raise ServiceError(message, status=response.status_code, code=code)
+
+
+def _redirected(response: requests.Response) -> str:
+    """Tell of a redirect that was not followed; what stands behind the host may be secret."""
+    parts = urlsplit(response.url)
+    try:
+        there = urlsplit(urljoin(response.url, response.headers["Location"]))
+        place = printable(
+            f"{there.scheme}://{there.hostname}{f':{there.port}' if there.port else ''}"
+        )
+    except ValueError:
+        place = "an address that is none"
+    return (
+        f"The service answered {response.status_code} to {parts.path}: it redirects to {place}, "
+        f"which is not followed, since the sign-in is for {parts.scheme}://{parts.netloc} alone: "
+        "check service_url, and whether a sign-in page or a gateway is in between."
+    )
 
 
 def _passes(status: int, code: str, words: str) -> bool:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from threading import local
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
 
 USER_AGENT = f"tap-dynamics365/{__version__}"
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+KEEPING_THE_METHOD = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 
 
 def session(
@@ -125,6 +128,37 @@ class _Session(requests.Session):
         if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise TransportError(_PROXY_REFUSED)
         return response
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Tell where to follow a redirect to; None leaves it to whoever reads the answer.
+
+        What signs a request may not leave its origin, and a POST that became a GET would ask for
+        something else.
+        """
+        try:
+            target = super().get_redirect_target(resp)
+            if target is None or _origin(urljoin(resp.url, target)) != _origin(resp.url):
+                return None
+        except ValueError:
+            return None
+        is_repeated = resp.request.method == "GET" or resp.status_code in KEEPING_THE_METHOD
+        return target if is_repeated else None
+
+    @override
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Leave a redirected request signed as it is: the origin is the same.
+
+        requests would sign it anew with what it finds for the host in ~/.netrc.
+        """
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Tell the origin of an address (RFC 6454, section 4)."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 _PROXY_REFUSED = (

@@ -28,12 +28,14 @@ class Scripted:
         script: What is sent to one request after the other, then the last again and again:
             bytes, or what makes them of the request. `RESET` breaks the connection.
         asked: The request lines that came.
+        requests: The requests as they came.
         times: When they came, by `time.monotonic`.
     """
 
     port: int = 0
     script: list[bytes | Callable[[bytes], bytes]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
     @property
@@ -51,6 +53,7 @@ class Scripted:
         ):
             request += more
         self.times.append(time.monotonic())
+        self.requests.append(request)
         self.asked.append(request.partition(b" HTTP")[0].decode("latin-1"))
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         content = said if isinstance(said, bytes) else said(request)
