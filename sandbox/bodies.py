@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from sandbox.pages import compressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +20,7 @@ NEXT_LINK = re.compile(rb'("@odata\.nextLink":")([^"]*)(")')
 # Nowhere in a JSON document can these bytes stand (RFC 8259, section 7).
 GARBAGE = b'"\x00\x1b\xff<'
 PIECES = 16
+GZIP = b"\x1f\x8b"
 
 
 def rewritten(fault: Fault, scope: Scope, body: bytes) -> bytes:
@@ -32,12 +36,25 @@ def rewritten(fault: Fault, scope: Scope, body: bytes) -> bytes:
         body = NEXT_LINK.sub(lambda match: match[1] + own + match[3], body)
     if fault.relative_next_link:
         body = NEXT_LINK.sub(_relative, body)
+    if fault.substitute:
+        body = substituted(fault, body)
     if fault.cut:
         body = body[: len(body) // 2]
     if fault.garble:
         middle = len(body) // 2
         body = body[:middle] + GARBAGE + body[middle + len(GARBAGE) :]
     return body
+
+
+def substituted(fault: Fault, body: bytes) -> bytes:
+    """A body with other words in it, compressed if it was so before."""
+    packed = body.startswith(GZIP)
+    text = (gzip.decompress(body) if packed else body).decode()
+    for pattern, replacement in fault.substitute:
+        text = re.sub(pattern, replacement, text)
+    # A half of a pair of surrogates may be written as it is, too.
+    body = text.encode("utf-8", "surrogatepass")
+    return compressed(body) if packed else body
 
 
 def pieces(body: bytes) -> Iterator[bytes]:

@@ -178,8 +178,7 @@ class ChangeTracking:
             token = paging.token(
                 number, (DELETED, VERSION), found[0][1:], found[-1][1:], _version(stamp)
             )
-            delta = f"$deltatoken={since}&"
-            tail = f',"@odata.nextLink":"{path}{delta}$skiptoken={token}"'
+            tail = self.pages.onward(f"{path}$deltatoken={since}&", token)
         elif self._links(preferences):
             head += f'"@odata.deltaLink":"{path}$deltatoken={stamp}",'
         rows = b",".join([entry[0] for entry in found])

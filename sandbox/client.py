@@ -247,7 +247,7 @@ class Sandbox:
         `single_use_refresh_tokens`, `resource`, `device_code_lifetime`, `device_code_interval`,
         `user_language` (1033 or 1031), `clock` (a moment to stand still at), `clock_offset`
         (seconds to be ahead), `delta_token_days`, `stamp_days`, `delta_links`,
-        `delta_links_beside_annotations`.
+        `delta_links_beside_annotations`, `more_records_without_link`, `guid_comparison`.
 
         Returns:
             What they were before, to be set again.

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sandbox.service import Service
 
 
+# Switches that take one of a few words.
+CHOICES = {"guid_comparison": ("refused", "understood")}
+
+
 class OrderError(Exception):
     """An order to the sandbox that cannot be followed."""
 
@@ -252,6 +256,8 @@ class Control:
             "clock_offset": (self.service.clock, "offset"),
             "delta_token_days": (changes, "days"),
             "stamp_days": (self.service.metadata_changes, "days"),
+            "more_records_without_link": (self.service.pages, "more_records_without_link"),
+            "guid_comparison": (self.service.pages, "guid_comparison"),
             "delta_links": (changes, "delta_links"),
             "delta_links_beside_annotations": (changes, "delta_links_beside_annotations"),
             **{each.name: (switches, each.name) for each in fields(switches)},
@@ -259,6 +265,10 @@ class Control:
         if unknown := set(order) - set(places):
             message = f"Unknown switches: {sorted(unknown)}; there are {sorted(places)}."
             raise OrderError(message)
+        for name, value in order.items():
+            if name in CHOICES and value not in CHOICES[name]:
+                message = f"{name} is one of {CHOICES[name]}, and not {value!r}."
+                raise OrderError(message)
         before = {name: getattr(*places[name]) for name in order}
         for name, value in order.items():
             place, attribute = places[name]

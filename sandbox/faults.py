@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from sandbox import bodies
+from sandbox import bodies, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,23 +29,6 @@ LONGEST_LOG = 200_000
 LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
 PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
 HTML = b"<!DOCTYPE html><html><body><h1>Sign in to your account</h1></body></html>"
-UNEXPECTED = ("0x80040216", "An unexpected error occurred.")
-REFUSED = ("0x80040203", "The request is refused, as ordered.")
-THROTTLED = {
-    "requests": (
-        "0x80072322",
-        "Number of requests exceeded the limit of 6000 over time window of 300 seconds.",
-    ),
-    "execution_time": (
-        "0x80072321",
-        (
-            "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds "
-            "over time window of 300 seconds. Decrease number of concurrent requests or reduce the "
-            "duration of requests and try again later."
-        ),
-    ),
-    "concurrency": ("0x80072326", "Number of concurrent requests exceeded the limit of 52."),
-}
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,6 +44,12 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         probability: the share of the matching requests to hit, drawn with `seed`.
         status: answer with this status, `headers` and `body`; where that is left out, with an error
             whose code says "unexpected" for 500, and "refused" for all else.
+        code: of that error, with any status; `message` its words, where they are not the service's
+            own for the code.
+        error_form: how the error is written, one of `sandbox.refusals.FORMS`.
+        substitute: patterns, each with what takes the place of every match in the text of the
+            service's answer, in the syntax of `re.sub`.
+        in_batch: hit requests within `$batch`, and none outside.
         throttle: answer 429 for `requests`, `execution_time` or `concurrency`.
         retry_after: the `Retry-After` header's value; nothing leaves the header out.
         retry_after_is_date: tell the moment that is so many seconds ahead instead.
@@ -92,6 +81,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     status: int | None = None
     headers: dict[str, str] = {}
     body: Any = None
+    code: str | None = None
+    message: str = ""
+    error_form: str = "odata"
+    substitute: list[tuple[str, str]] = []
+    in_batch: bool = False
     throttle: str = ""
     retry_after: str | None = None
     retry_after_is_date: bool = False
@@ -115,7 +109,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     def touches_body(self) -> bool:
         """Whether the service's answer is changed on its way."""
         links = self.repeat_next_link or self.relative_next_link
-        return links or self.cut or self.garble or self.dribble_ms > 0
+        changed = links or self.cut or self.garble or bool(self.substitute)
+        return changed or self.dribble_ms > 0
 
     def answer(self, now: datetime) -> tuple[int, dict[str, str], bytes] | None:
         """The answer that takes the place of the service's, if there is one.
@@ -123,7 +118,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         Args:
             now: the service's time.
         """
-        headers = {"Content-Type": "application/json; odata.metadata=minimal", **self.headers}
+        headers = {"Content-Type": refusals.JSON, **self.headers}
         retry_after = "1" if self.throttle and self.retry_after is None else self.retry_after
         if retry_after and self.retry_after_is_date:
             moment = now + timedelta(seconds=float(retry_after))
@@ -131,8 +126,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         elif retry_after:
             headers["Retry-After"] = retry_after
         if self.throttle:
-            code, message = THROTTLED[self.throttle]
-            return 429, headers, _error(code, message)
+            return 429, headers, self._refusal(refusals.THROTTLED[self.throttle], headers)
         if self.html:
             return 200, {**headers, "Content-Type": "text/html; charset=utf-8"}, HTML
         if self.status is None:
@@ -142,11 +136,40 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         if self.body is not None:
             return self.status, headers, msgspec.json.encode(self.body)
         own = self.status == HTTPStatus.INTERNAL_SERVER_ERROR
-        return self.status, headers, _error(*(UNEXPECTED if own else REFUSED))
+        default = refusals.UNEXPECTED if own else refusals.REFUSED
+        code = default if self.code is None else self.code
+        return self.status, headers, self._refusal(code, headers)
 
+    def check(self, now: datetime) -> None:
+        """Refuse an order that cannot be followed.
 
-def _error(code: str, message: str) -> bytes:
-    return msgspec.json.encode({"error": {"code": code, "message": message}})
+        Args:
+            now: the service's time.
+
+        Raises:
+            ValueError: it is one.
+        """
+        given = self.code is not None or self.message or self.error_form != "odata"
+        if given and self.status is None and not self.throttle:
+            text = "An order of an error needs a status: code, message and error_form say which."
+            raise ValueError(text)
+        answer = self.answer(now)
+        if self.in_batch and answer is None:
+            text = "Within a batch only an answer in place of the service's can be ordered."
+            raise ValueError(text)
+        try:
+            for pattern, replacement in self.substitute:
+                re.sub(pattern, replacement, "")
+        except re.error as error:
+            text = f"Not to be substituted: {error}."
+            raise ValueError(text) from error
+
+    def _refusal(self, code: str, headers: dict[str, str]) -> bytes:
+        """An error's body; its media type goes to the headers, unless they name another."""
+        media_type, body = refusals.refusal(self.error_form, code, self.message)
+        if "Content-Type" not in self.headers:
+            headers["Content-Type"] = media_type
+        return body
 
 
 class _Order:
@@ -159,9 +182,9 @@ class _Order:
         self.random = random.Random(fault.seed)  # noqa: S311  - repeatable by design
         self.pattern = re.compile(fault.path) if _is_pattern(fault.path) else None
 
-    def hits_request(self, method: str, url: str, prefer: str) -> bool:
+    def hits_request(self, method: str, url: str, prefer: str, *, part: bool = False) -> bool:
         fault = self.fault
-        if fault.method and fault.method.upper() != method:
+        if fault.in_batch != part or (fault.method and fault.method.upper() != method):
             return False
         if fault.path not in url and not (self.pattern and self.pattern.search(url)):
             return False
@@ -223,8 +246,28 @@ class FaultLayer:
         self.log: list[dict[str, Any]] = []
 
     def order(self, fault: Fault) -> None:
-        """Add a fault; the first that matches a request wins."""
+        """Add a fault; the first that matches a request wins.
+
+        Raises:
+            ValueError: it cannot be followed.
+        """
+        fault.check(self.clock.now())
         self.orders.append(_Order(fault))
+
+    def answer_to_part(
+        self, method: str, url: str, prefer: str
+    ) -> tuple[int, dict[str, str], bytes] | None:
+        """The ordered answer to a request within a batch, if there is one.
+
+        Args:
+            method: its method.
+            url: its address, decoded.
+            prefer: its header `Prefer`.
+        """
+        for order in self.orders:
+            if order.hits_request(method, url, prefer, part=True):
+                return order.fault.answer(self.clock.now())
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -234,6 +277,7 @@ class FaultLayer:
         query = scope["query_string"].decode("latin-1")
         url = f"{scope['path']}?{unquote(query)}" if query else scope["path"]
         entry = self._entry(scope, query)
+        scope["sandbox.answer_to_part"] = self.answer_to_part
         prefer = entry["headers"].get("prefer", "")
         hit = (order for order in self.orders if order.hits_request(scope["method"], url, prefer))
         order = next(hit, None)
@@ -342,7 +386,7 @@ async def _echo(scope: Scope, receive: Receive) -> bytes:
     """An error that repeats its request: in the words of the service, and of the sign-in host."""
     words = f"AADSTS9002313: Invalid request: {await bodies.repeated(scope, receive)}"
     if scope["path"].startswith("/api/data/"):
-        return _error("0x80048d19", words)
+        return refusals.odata("0x80048d19", words)
     return msgspec.json.encode({"error": "invalid_request", "error_description": words})
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sandbox import paging, query
 from sandbox.errors import bad_query, no_record, unknown_segment
 from sandbox.filters import Literal
 from sandbox.rendering import Renderer, wanted
 from sandbox.shelves import Found, Shelves
-from sandbox.sql import Condition, stored_value
+from sandbox.sql import Condition, refuse_guid_order, stored_value
 from sandbox.store import quoted
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ LARGEST_COUNT = 5_000
 SMALLEST_COMPRESSED = 1_000
 TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
 LIMIT_EXCEEDED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
+MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
+PAGING_COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 GLOBAL_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 
 
@@ -69,13 +72,26 @@ def compressed(body: bytes) -> bytes:
 
 
 class Pages:
-    """Answers queries over entity sets."""
+    """Answers queries over entity sets.
+
+    Attributes:
+        more_records_without_link: whether a page that is not the last tells so with `morerecords`
+            and a paging cookie, and without a nextLink.
+        guid_comparison: whether `gt`, `ge`, `lt` and `le` of a GUID are "understood" or "refused".
+    """
 
     def __init__(self, model: Model, store: Store) -> None:
         self.model = model
         self.store = store
         self.renderer = Renderer(model)
         self.shelves = Shelves(model, store)
+        self.more_records_without_link = False
+        self.guid_comparison = "understood"
+
+    @property
+    def manners(self) -> Hashable:
+        """What answers depend on beside the query and the rows."""
+        return self.more_records_without_link, self.guid_comparison
 
     def page(  # noqa: PLR0913  - what an answer depends on
         self,
@@ -99,7 +115,7 @@ class Pages:
             empty: give none of the rows, and a nextLink to the same page.
             stamp: the delta token for the last page, when changes are tracked.
         """
-        asked = query.read(raw, self.model, table)
+        asked = self.asked(table, raw)
         columns = paging.paging_columns(table, asked.order)
         number = paging.read(asked.skip_token, columns).page if asked.skip_token else 1
         size, limited = self._size(asked, preferences, largest)
@@ -119,7 +135,7 @@ class Pages:
             token = paging.token(number, columns, found.first, found.last, version)
         link = f"{root}{quote(table.set_name)}?{asked.text}{'&' * bool(asked.text)}"
         if token:
-            tail = f',"@odata.nextLink":"{link}$skiptoken={token}"'
+            tail = self.onward(link, token)
         elif stamp:
             head.append(f'"@odata.deltaLink":"{link}$deltatoken={stamp}"')
         return b"".join(
@@ -132,6 +148,29 @@ class Pages:
                 b"}",
             )
         )
+
+    def asked(self, table: Table, raw: str) -> query.Query:
+        """What a query string asks of a table.
+
+        Raises:
+            ServiceError: 400, in the service's words.
+        """
+        asked = query.read(raw, self.model, table)
+        if self.guid_comparison == "refused" and asked.filter:
+            refuse_guid_order(asked.filter, table)
+        return asked
+
+    def onward(self, link: str, token: str) -> str:
+        """What a page ends with that others follow.
+
+        Args:
+            link: the query, ready for one more option.
+            token: where the next page begins, encoded.
+        """
+        if self.more_records_without_link:
+            cookie = json.dumps(unquote(token))
+            return f',"@{PAGING_COOKIE}":{cookie},"@{MORE_RECORDS}":true'
+        return f',"@odata.nextLink":"{link}$skiptoken={token}"'
 
     def _search(
         self, table: Table, asked: query.Query, annotations: tuple[str, ...], size: int
@@ -213,7 +252,7 @@ class Pages:
 
     def count(self, table: Table, raw: str) -> int:
         """How many rows a query finds, without the service's limit."""
-        asked = query.read(raw, self.model, table)
+        asked = self.asked(table, raw)
         return self._number(table, *self._where(table, asked))
 
     def single(

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from sandbox import batch, caller, errors, introspection, metadata, tokens
+from sandbox import batch, caller, errors, introspection, metadata, refusals, tokens
 from sandbox.answers import JSON, Answer, response
 from sandbox.changes import ChangeTracking
 from sandbox.clock import Clock
@@ -68,6 +68,11 @@ class Switches:
         not_a_member: whether the caller has no user in the organisation.
         disabled_user: whether the caller's user is disabled.
         no_metadata_changes: the status with which `RetrieveMetadataChanges` is refused; 0 for none.
+        link_origin: scheme, host and port that links name in place of those that were asked, as
+            behind a gateway.
+        longest_url: the most characters of an address; IIS or a gateway refuses longer ones with
+            the status `long_url_status` (404, 414 or 400) and a web page. 0 for the service's own
+            limit alone.
     """
 
     page_delay_ms: int = 0
@@ -80,6 +85,9 @@ class Switches:
     not_a_member: bool = False
     disabled_user: bool = False
     no_metadata_changes: int = 0
+    link_origin: str = ""
+    longest_url: int = 0
+    long_url_status: int = 404
 
 
 def _preferences(header: str) -> Preferences:
@@ -144,6 +152,9 @@ class Service:
     async def _answer(self, request: Request) -> Answer:
         raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
         raw_query = request.url.query
+        if 0 < self.switches.longest_url < len(str(request.url)):
+            status = self.switches.long_url_status
+            return Answer(refusals.long_address(status), "text/html", status=status)
         if len(str(request.url)) > LONGEST_URL:
             raise errors.url_too_long()
         origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
@@ -151,7 +162,7 @@ class Service:
         _, _, version, path = unquote(raw_path).lstrip("/").split("/", 3)
         if version not in VERSIONS:
             raise errors.unknown_segment(version)
-        root = f"{origin}/api/data/{version}/"
+        root = f"{self.switches.link_origin or origin}/api/data/{version}/"
         path = path.rstrip("/")
         if request.method == "POST" and path == "$batch":
             return await self._batch(root, request)
@@ -273,9 +284,8 @@ class Service:
         shown = bool(preferences.annotations)
         changes = self.store.all_changes if shown else self.store.changes(table)
         work = partial(self.pages.page, table, root, raw, preferences, cap, empty=empty)
-        answer = await self._kept(
-            (root, path, raw, preferences, cap, changes, empty), work, JSON, gzipped=gzipped
-        )
+        key = (root, path, raw, preferences, cap, changes, empty, self.pages.manners)
+        answer = await self._kept(key, work, JSON, gzipped=gzipped)
         answer.headers = applied
         return answer
 
@@ -343,6 +353,22 @@ class Service:
             {"@odata.context": f"{root}$metadata#{kind}", "EntityRecordCountCollection": collection}
         )
 
+    async def _part(self, root: str, part: batch.Part) -> Answer:
+        path, raw = batch.relative(part.url)
+        prefer = part.headers.get("prefer", "")
+        return await self.get(unquote(path).rstrip("/"), root, raw, prefer, gzipped=False)
+
+    def _ordered(self, request: Request, part: batch.Part) -> Answer | None:
+        """What `sandbox.faults` has in place of the answer to a part."""
+        ask = request.scope.get("sandbox.answer_to_part")
+        prefer = part.headers.get("prefer", "")
+        ordered = ask(part.method, unquote(part.url), prefer) if ask else None
+        if ordered is None:
+            return None
+        status, headers, body = ordered
+        media_type = headers.pop("Content-Type")
+        return Answer(body, media_type, headers, status)
+
     async def _batch(self, root: str, request: Request) -> Answer:
         """Answers one after another; the first error ends it, unless asked to go on."""
         parts = batch.read(request.headers.get("content-type", ""), await request.body())
@@ -352,9 +378,7 @@ class Service:
             try:
                 if part.method != "GET":
                     raise errors.wrong_method(part.method, part.url)
-                path, raw = batch.relative(part.url)
-                prefer = part.headers.get("prefer", "")
-                answer = await self.get(unquote(path).rstrip("/"), root, raw, prefer, gzipped=False)
+                answer = self._ordered(request, part) or await self._part(root, part)
             except ServiceError as error:
                 answer = self._refusal(part.headers.get("prefer", ""), error)
             headers = {"Content-Type": answer.content_type, "OData-Version": "4.0"}

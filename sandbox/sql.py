@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from sandbox.model import Column, Model, Table
 
 OPERATORS = {"eq": "IS", "ne": "IS NOT", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+# Those that ask for an order, as error messages name them.
+KINDS = {
+    "gt": "GreaterThan",
+    "ge": "GreaterThanOrEqual",
+    "lt": "LessThan",
+    "le": "LessThanOrEqual",
+}
 LIMITS = {"Edm.Int64": 2**63, "Edm.Int32": 2**31, "Edm.Int16": 2**15, "Edm.Byte": 2**8}
 
 
@@ -116,6 +123,31 @@ class Condition:
         if text.isascii():
             return f"{name} LIKE ?"
         return f"fold({name}) LIKE fold(?)"
+
+
+def refuse_guid_order(tree: Expression, table: Table) -> None:
+    """Refuse a filter that asks which of two GUIDs is the greater one.
+
+    Raises:
+        ServiceError: 400, in the words of the OData library.
+    """
+    match tree:
+        case Both(_, left, right):
+            refuse_guid_order(left, table)
+            refuse_guid_order(right, table)
+        case Not(inner):
+            refuse_guid_order(inner, table)
+        case Comparison(operator, left, right) if operator in KINDS:
+            for side in (left, right):
+                column = table.by_property.get(side.name) if isinstance(side, Path) else None
+                if column and column.edm_type == "Edm.Guid":
+                    message = (
+                        "A binary operator with incompatible types was detected. Found operand "
+                        f"types 'Edm.Guid' and 'Edm.Guid' for operator kind '{KINDS[operator]}'."
+                    )
+                    raise bad_query(message)
+        case _:
+            pass
 
 
 def _family(column: Column) -> str:

@@ -21,6 +21,18 @@ from tests.simulation.worker import Worker
 from tests.singer import MODES, Message, Tap
 
 ROWS = 2_000
+# What tests may change of the session's service, as it is at first.
+SWITCHES: dict[str, Any] = {
+    "page_size_cap": 5_000,
+    "forbidden_tables": [],
+    "token_lifetime": 3_599,
+    "no_metadata_changes": 0,
+    "link_origin": "",
+    "longest_url": 0,
+    "long_url_status": 404,
+    "more_records_without_link": False,
+    "guid_comparison": "understood",
+}
 
 # A shell lets the jobs that it runs in the background ignore Ctrl-C, and all that they start: the
 # tests that press it would wait in vain.
@@ -50,9 +62,7 @@ def service(sandbox: Sandbox) -> Iterator[Sandbox]:
         yield sandbox
     finally:
         sandbox.clear_faults()
-        sandbox.configure(
-            page_size_cap=5_000, forbidden_tables=[], token_lifetime=3_599, no_metadata_changes=0
-        )
+        sandbox.configure(**SWITCHES)
 
 
 @pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])

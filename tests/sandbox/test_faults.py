@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 import requests
 
 from sandbox.client import PROJECT, SandboxError, running
+from sandbox.refusals import FORMS
 from tests.sandbox.api import Api
 
 
@@ -69,6 +72,91 @@ def test_an_answer_that_repeats_the_request(api: Api) -> None:
     assert authorization in response.json()["error"]["message"]
     api.sandbox.fault("/token", echo=True)
     assert "a secret" in api.token(client_secret="a secret").json()["error_description"]  # noqa: S106
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
+def test_fault_with_a_code_comes_with_any_status(api: Api, status: int) -> None:
+    api.sandbox.fault("contacts", status=status, code="0x80044151")
+    assert api.refusal("contacts") == (status, "0x80044151", "SQL timeout expired.")
+    api.sandbox.fault("contacts", status=status, code="", message="Ada", retry_after="7")
+    assert api.refusal("contacts") == (status, "", "Ada")
+
+
+def test_error_in_another_form_says_the_same_words(api: Api) -> None:
+    said = {}
+    for form in sorted(FORMS):
+        api.sandbox.fault("contacts", status=400, code="0x80040220", message="No", error_form=form)
+        response = api.get("contacts")
+        assert response.status_code == 400
+        said[form] = (response.headers["Content-Type"].partition(";")[0], response.text)
+    assert {form for form, (_, text) in said.items() if "No" not in text} == set()
+    assert json.loads(said["no_code"][1]) == {"error": {"message": "No"}}
+    assert json.loads(said["decimal"][1])["error"]["code"] == "-2147220960"
+    assert json.loads(said["exception"][1])["ExceptionMessage"] == "No"
+    error = json.loads(said["odata_v3"][1])["odata.error"]
+    assert error == {"code": "0x80040220", "message": {"lang": "en-US", "value": "No"}}
+    assert said["xml"][0] == "application/xml"
+    assert "<m:code>0x80040220</m:code><m:message>No</m:message>" in said["xml"][1]
+    assert said["text"] == ("text/plain", "No")
+    with pytest.raises(ValueError, match="escape"):
+        json.loads(said["bad_escape"][1])
+    inner = json.loads(said["inner"][1])["error"]["innererror"]
+    assert inner["internalexception"]["internalexception"]["message"] == "No"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_substitution_in_an_answer_changes_its_text_alone(api: Api, encoding: str) -> None:
+    path = "contacts?$select=fullname,modifiedon&$top=100"
+    api.sandbox.fault(
+        "contacts",
+        substitute=[
+            (r'"fullname":"[^"]*"', r'"fullname":"\\ud83d"'),
+            (r'"modifiedon":"(\d{4})[^"]*"', r'"ModifiedOn":"\g<1>"'),
+        ],
+    )
+    response = api.get(path, Accept_Encoding=encoding)
+    assert response.headers.get("Content-Encoding", "identity") == encoding
+    rows = response.json()["value"]
+    plain = api.read(path)["value"]
+    assert len(rows) == 100
+    for row, before in zip(rows, plain, strict=True):
+        assert row["fullname"] == "\ud83d"
+        assert row["ModifiedOn"] == before["modifiedon"][:4]
+        assert row["contactid"] == before["contactid"]
+
+
+def test_fault_in_a_batch_hits_its_part_and_no_other_request(api: Api) -> None:
+    api.sandbox.fault("contacts", in_batch=True, status=400, code="0x80044150")
+    assert api.get("contacts?$top=1").status_code == 200
+    parts = "".join(
+        "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        f"GET {path}?$top=1 HTTP/1.1\r\n\r\n\r\n"
+        for path in ("accounts", "contacts", "contacts")
+    )
+    answer = api.session.post(
+        f"{api.sandbox.service_url}$batch",
+        f"{parts}--b--\r\n".encode(),
+        headers={
+            "Content-Type": "multipart/mixed; boundary=b",
+            "Prefer": "odata.continue-on-error",
+        },
+        timeout=60,
+    ).text
+    assert re.findall(r"HTTP/1.1 (\d+)", answer) == ["200", "400", "200"]
+    assert "0x80044150" in answer
+    assert api.sandbox.hits() == [1]
+
+
+@pytest.mark.parametrize("status", [400, 404, 414])
+def test_long_address_gets_a_web_page_of_a_gateway(api: Api, status: int) -> None:
+    api.sandbox.configure(longest_url=2_048, long_url_status=status)
+    beginning = f"{api.sandbox.service_url}contacts?$top=1&$filter=fullname eq 'a'"
+    filler = "%20" * ((2_048 - len(beginning.replace(" ", "%20")) - 2) // 3)
+    assert api.get(beginning + filler).status_code == 200
+    response = api.get(f"{beginning}{filler}%20%20")
+    assert response.status_code == status
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert response.text.startswith("<!DOCTYPE html>")
 
 
 def test_which_requests_are_hit(api: Api) -> None:
@@ -211,6 +299,16 @@ def test_web_page_in_place_of_an_answer(api: Api) -> None:
 def test_unknown_orders_are_refused(api: Api) -> None:
     with pytest.raises(SandboxError, match="statuss"):
         api.sandbox.fault("contacts", statuss=500)
+    with pytest.raises(SandboxError, match="needs a status"):
+        api.sandbox.fault("contacts", code="0x80044150")
+    with pytest.raises(SandboxError, match="Unknown form"):
+        api.sandbox.fault("contacts", status=400, error_form="yaml")
+    with pytest.raises(SandboxError, match="bad escape"):
+        api.sandbox.fault("contacts", substitute=[("a", r"\ud83d")])
+    with pytest.raises(SandboxError, match="Within a batch"):
+        api.sandbox.fault("contacts", in_batch=True, drop=True)
+    with pytest.raises(SandboxError, match="guid_comparison is one of"):
+        api.sandbox.configure(guid_comparison="perhaps")
     with pytest.raises(SandboxError, match="Unknown switches"):
         api.sandbox.configure(page_delay=5)
     key = api.sandbox.rows("account")[0]["accountid"]

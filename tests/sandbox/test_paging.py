@@ -144,3 +144,44 @@ def test_a_forged_token_is_refused(api: Api) -> None:
     status, code, message = api.refusal("contacts?$skiptoken=nonsense")
     assert (status, code) == (400, "0x80041129")
     assert "Paging Cookie" in message
+
+
+def test_links_behind_a_gateway_name_another_origin(api: Api) -> None:
+    inner = "http://inner.example:8080"
+    api.sandbox.configure(link_origin=inner)
+    answer = api.read("contacts?$select=fullname", Prefer="odata.maxpagesize=2")
+    assert answer["@odata.nextLink"].startswith(f"{inner}/api/data/v9.2/contacts?$select=fullname&")
+    prefer = "odata.track-changes,odata.maxpagesize=5000"
+    delta = api.read("contacts?$select=fullname", Prefer=prefer)["@odata.deltaLink"]
+    assert delta.startswith(f"{inner}/api/data/v9.2/contacts?")
+    # Its path and query lead on, at the address that was asked.
+    assert api.read(delta.replace(inner, api.sandbox.url))["value"] == []
+
+
+def test_more_records_can_be_told_without_a_link(api: Api) -> None:
+    api.sandbox.configure(more_records_without_link=True)
+    path, prefer = "contacts?$select=contactid&$orderby=contactid", "odata.maxpagesize=2"
+    answer = api.read(path, Prefer=prefer)
+    assert "@odata.nextLink" not in answer
+    assert [*answer][-1] == "@Microsoft.Dynamics.CRM.morerecords"
+    assert answer["@Microsoft.Dynamics.CRM.morerecords"] is True
+    cookie = answer["@Microsoft.Dynamics.CRM.fetchxmlpagingcookie"]
+    assert cookie.startswith('<cookie pagenumber="2" pagingcookie="')
+    last = answer["value"][-1]["contactid"]
+    following = api.read(f"{path}&$filter=contactid gt {last}", Prefer=prefer)
+    assert [row["contactid"] for row in answer["value"] + following["value"]] == [
+        row["contactid"] for row in api.sandbox.rows("contact")[:4]
+    ]
+    whole = api.read(path, Prefer="odata.maxpagesize=5000")
+    assert "@Microsoft.Dynamics.CRM.morerecords" not in whole
+
+
+def test_order_of_guids_is_refused_where_it_is_not_understood(api: Api) -> None:
+    key = api.sandbox.rows("contact")[0]["contactid"]
+    assert len(api.read(f"contacts?$select=contactid&$filter=contactid eq {key}")["value"]) == 1
+    api.sandbox.configure(guid_comparison="refused")
+    assert len(api.read(f"contacts?$select=contactid&$filter=contactid eq {key}")["value"]) == 1
+    for condition in (f"contactid gt {key}", f"not (fullname eq 'a' or {key} le contactid)"):
+        status, code, message = api.refusal(f"contacts?$filter={condition}")
+        assert (status, code) == (400, "0x80060888")
+        assert "'Edm.Guid' and 'Edm.Guid' for operator kind '" in message
