@@ -19,6 +19,7 @@ from tap_dynamics365.progress.tally import Tally
 from tap_dynamics365.readability import is_unreadable
 from tap_dynamics365.records import deletions
 from tap_dynamics365.records.codec import Codec
+from tap_dynamics365.records.notices import Notices
 from tap_dynamics365.records.raw_page import split
 from tap_dynamics365.replication import keys
 from tap_dynamics365.replication.bookmark import TOKEN, Bookmark
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.replication.methods import Method
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
+
+REPAIRED = "Rows of %r hold values that can't be passed on as the service wrote them: %s."
 
 
 class TableStream(VersionedStream, RESTStream[str | None]):
@@ -79,6 +82,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         super().__init__(
             tap, name=entry.tap_stream_id, schema=entry.schema.to_dict(), path=entry.table
         )
+        self._notices = Notices(self.logger)
         self.primary_keys = entry.key_properties or ()
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
@@ -171,7 +175,10 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         """
         self._calls.spend()
         prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
-        return split(self._request(prepared, None), asked)
+        page = split(self._request(prepared, None), asked)
+        if page.repairs:
+            self._notices.warn(REPAIRED, self.name, page.repairs)
+        return page
 
     def passes(self) -> Generator[Pass, None, None]:
         """Yield the passes over the table, each of which is to be read to its end.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from codecs import BOM_UTF8
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +16,7 @@ from tap_dynamics365.errors import (
     ServiceError,
     TransientServiceError,
 )
+from tap_dynamics365.http import json_text
 from tap_dynamics365.words import printable, without
 
 if TYPE_CHECKING:
@@ -81,9 +81,6 @@ FINAL_STATUSES = {
     HTTPStatus.NOT_IMPLEMENTED,
 }
 
-# What follows is one JSON value and nothing else; none of it is kept.
-_whole = msgspec.json.Decoder(msgspec.Raw)
-
 
 def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
     """Raise if the service did not fulfil a request.
@@ -143,25 +140,31 @@ def _passes(status: int, code: str, words: str) -> bool:
     return code in PASSING_CODES or PASSING_WORDS.search(words) is not None
 
 
-def check_whole(response: requests.Response) -> None:
+def check_whole(response: requests.Response) -> str:
     """Raise if what should be JSON is cut off, or was spoilt on its way.
 
     HTTP tells of a body that is shorter than announced, but not of one that nobody announced, nor
     of what a gateway stored or made of it.
 
     Args:
-        response: What the service answered.
+        response: What the service answered. Where values in it had to be repaired, its content is
+            what came of that.
+
+    Returns:
+        What was done to values, as the log says it; nothing in almost every answer.
 
     Raises:
         TransientServiceError: It is not all there.
-        ServiceError: It is a web page.
+        ServiceError: It is a web page, or all there and yet not to be read.
     """
     body = response.content
+    path = urlsplit(response.url).path
     try:
-        _whole.decode(body.removeprefix(BOM_UTF8))
-        body.decode()
+        readable, repairs = json_text.readable(body)
+    except RecursionError as error:
+        msg = f"The service's answer to {path} holds values within values, too deep to be read."
+        raise ServiceError(msg, status=response.status_code) from error
     except SENSELESS as error:
-        path = urlsplit(response.url).path
         if body.lstrip()[:1] == b"<":
             msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."
             raise ServiceError(msg, status=response.status_code) from error
@@ -171,6 +174,9 @@ def check_whole(response: requests.Response) -> None:
             f"bytes: {printable(str(error))})."
         )
         raise TransientServiceError(msg, response) from error
+    if readable is not body:
+        response._content = readable  # noqa: SLF001 - whoever reads the answer reads this
+    return repairs
 
 
 def _error(response: requests.Response) -> tuple[str, str]:

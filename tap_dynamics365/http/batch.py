@@ -11,10 +11,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
 from tap_dynamics365.errors import TRANSIENT_STATUSES, TransientServiceError
 from tap_dynamics365.http.answers import SENSELESS
+from tap_dynamics365.http.json_text import readable
 from tap_dynamics365.words import printable
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _parts(response: requests.Response, count: int) -> list[bytes | None]:
             msg = f"The service answered {status} to a request in a batch."
             raise TransientServiceError(msg, response)
     try:
-        return [_whole(body) if status == HTTPStatus.OK else None for status, body in parts]
+        return [readable(body)[0] if status == HTTPStatus.OK else None for status, body in parts]
     except SENSELESS as error:
         msg = f"The service's answer to a batch is spoilt ({printable(str(error))})."
         raise TransientServiceError(msg, response) from error
@@ -91,14 +90,3 @@ def _part(piece: bytes) -> tuple[int, bytes] | None:
     head, _, body = answer.partition(b"\r\n\r\n")
     found = STATUS.match(head.lstrip())
     return (int(found[1]), body) if found else None
-
-
-def _whole(body: bytes) -> bytes:
-    """Give a body, of which all is there.
-
-    Raises:
-        SENSELESS: It is not.
-    """
-    msgspec.json.decode(body, type=msgspec.Raw)
-    body.decode()
-    return body

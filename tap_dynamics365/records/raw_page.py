@@ -50,6 +50,7 @@ class RawPage:
         end: The columns that rows are sorted by, each with its literal in the last row, where the
             rows behind it can be asked for so.
         cut: Where the page was cut: it holds the rows before this value of the key.
+        repairs: What was done to values that can't be passed on, as the log says it.
     """
 
     body: bytes
@@ -62,6 +63,7 @@ class RawPage:
     last: Value = None
     end: Mapping[str, str | None] | None = None
     cut: Value = None
+    repairs: str = ""
 
 
 class _Page(msgspec.Struct):
@@ -89,15 +91,24 @@ def split(response: requests.Response, asked: int = 0) -> RawPage:
         TransientServiceError: The answer is cut off, or was spoilt on its way.
         ServiceError: It is no page of rows.
     """
+    repairs = ""
     with reading():
         try:
             body = _compact(response.content)
             page = _pages.decode(body)
         except answers.SENSELESS:
-            answers.check_whole(response)
-            raise
-    token = _token(page.delta_link)
-    return RawPage(body, page.value, page.next_link, token, page.metadata_version, asked)
+            repairs = answers.check_whole(response)
+            body = _compact(response.content)
+            page = _pages.decode(body)
+    return RawPage(
+        body,
+        page.value,
+        page.next_link,
+        _token(page.delta_link),
+        page.metadata_version,
+        asked,
+        repairs=repairs,
+    )
 
 
 def single(raw: RawPage, column: str) -> Value:

@@ -1,0 +1,155 @@
+"""JSON that is valid and yet not passed on as it is: halves of characters, control characters."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tap_dynamics365.errors import ServiceError, TransientServiceError
+from tap_dynamics365.records.codec import encoder
+from tests.singer import Message, Tap, entry, in_one_mode, select
+from tests.test_records import answer, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+
+HALF = re.compile("[\ud800-\udfff]")
+
+# Values as JSON writes them, and as they arrive.
+TEXTS = {
+    "high half": (r"cut \ud83d", "cut \ufffd"),
+    "high half in upper case": (r"\uD83D", "\ufffd"),
+    "high half before an escape": (r"\ud83d\n", "\ufffd\n"),
+    "high half before another character": (r"\ud83d\u0041", "\ufffdA"),
+    "low half": (r"\ude00!", "\ufffd!"),
+    "halves in reverse order": (r"\ude00\ud83d", "\ufffd\ufffd"),
+    "high half before a pair": (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+    "pair before a low half": (r"\uD83D\uDE00\ude00", "😀\ufffd"),
+    "pair": (r"\ud83d\uDE00", "😀"),
+    "escaped backslash": (r"\\ud83d", r"\ud83d"),
+    "half behind an escaped backslash": (r"\\\ud83d", "\\\ufffd"),
+    "escaped quotation mark": (r"\"\ud83d\"", '"\ufffd"'),
+    "control characters as they are": ("a\x01\tb", "a\x01\tb"),
+    "line break as it is": ("a\nb", "a\nb"),
+}
+
+PAGE = (
+    '{"@odata.context":"TEXT","value":['
+    '{"a":"TEXT","b":{"TEXT":["TEXT"]},"TEXT":"TEXT","c":"größe"},{"a":"x"}]}'
+)
+
+
+@pytest.mark.parametrize(("written", "arrives"), TEXTS.values(), ids=TEXTS)
+def test_text_with_half_a_character_wherever_it_is_arrives(written: str, arrives: str) -> None:
+    page = answer(PAGE.replace("TEXT", written))
+    assert rows(page, ["a", "b", "c", "d"]) == [
+        {"a": arrives, "b": {arrives: [arrives]}, "c": "größe", "d": None},
+        {"a": "x", "b": None, "c": None, "d": None},
+    ]
+
+
+def test_half_a_character_that_is_not_escaped_arrives_as_replacement() -> None:
+    page = answer('{"value":[{"a":"ü\ud83d!","b":"\ud83d\ude00"}]}'.encode(errors="surrogatepass"))
+    assert rows(page, ["a", "b"]) == [{"a": "ü\ufffd!", "b": "😀"}]
+
+
+def test_numbers_that_json_has_not_arrive_as_null() -> None:
+    page = answer('{"value":[{"a":NaN,"b":[Infinity,-Infinity],"c":"NaN Infinity"}]}')
+    assert rows(page, ["a", "b", "c"]) == [{"a": None, "b": [None, None], "c": "NaN Infinity"}]
+
+
+# Surrogates are drawn more often than by chance.
+TEXT = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | TEXT | st.integers() | st.floats(),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(TEXT, parts, max_size=3),
+    max_leaves=6,
+)
+
+
+def as_read(value: object) -> object:
+    """Tell how a value arrives: without annotations, numbers that there are not, and halves."""
+    match value:
+        case str():
+            # Two halves that are written one behind the other are a pair.
+            paired = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+            return HALF.sub("\ufffd", paired)
+        case bool():
+            return value
+        case int() | float():
+            return Decimal(str(value)) if math.isfinite(value) else None
+        case dict():
+            return {as_read(name): as_read(part) for name, part in value.items() if "@" not in name}
+        case list():
+            return [as_read(part) for part in value]
+        case _:
+            return value
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(VALUES, max_size=3), st.booleans())
+def test_any_value_that_python_writes_survives(values: list[Any], is_ascii: bool) -> None:  # noqa: FBT001
+    page = {"value": [{"a": value, "b": [value]} for value in values]}
+    body = json.dumps(page, ensure_ascii=is_ascii).encode(errors="surrogatepass")
+    # As a target reads it.
+    lines = encoder.encode(rows(answer(body), ["a", "b"]))
+    got = json.loads(lines, parse_int=Decimal, parse_float=Decimal)
+    wanted = [{"a": as_read(value), "b": [as_read(value)]} for value in values]
+    assert got == wanted
+
+
+def test_values_within_values_too_deep_to_be_read_are_no_broken_transfer() -> None:
+    page = answer('{"value":[{"a":%s}]}' % ("[" * 5_000 + "]" * 5_000))
+    with pytest.raises(ServiceError, match="values within values, too deep") as caught:
+        rows(page, ["a"])
+    assert not isinstance(caught.value, TransientServiceError)
+
+
+@in_one_mode
+def test_table_with_half_a_character_is_read_with_one_warning(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    cut = [(r'("fullname":"[^"]*[aeiou])[^"]*"', r'\1\\ud83d"')]
+    service.fault("contacts", substitute=cut, count=None)
+    service.fault("leads", substitute=cut, count=None)
+    chosen = select(catalog, {"contact": ["fullname"], "lead": ["fullname"], "account": ["name"]})
+    run = tap.sync(catalog=chosen)
+    for stream in ("contact", "lead"):
+        wanted = {row[f"{stream}id"]: row["fullname"] for row in service.rows(stream)}
+        got = {row[f"{stream}id"]: row["fullname"] for row in run.records(stream)}
+        assert got.keys() == wanted.keys()
+        halved = [name for name in got.values() if name and name.endswith("\ufffd")]
+        assert len(halved) > len(got) // 2
+        for name in halved:
+            assert any(full and full.startswith(name[:-1]) for full in wanted.values())
+    # Nothing that a target can't encode reaches it.
+    assert not re.search(r"\\u[dD][89a-fA-F]", run.output)
+    warnings = run.logged("WARNING")
+    assert sorted(warnings) == [
+        f"Rows of '{stream}' hold values that can't be passed on as the service wrote them: half "
+        "characters, such as of an emoji that was cut in two, are replaced by U+FFFD."
+        for stream in ("contact", "lead")
+    ]
+
+
+@in_one_mode
+def test_discovery_with_half_a_character_in_labels_does_not_fail(
+    service: Sandbox, tap_for: Callable[..., Tap]
+) -> None:
+    cut = [(r'"Label":"([A-Z])[^"]*"', r'"Label":"\1\\ud83d"')]
+    tap = tap_for(service, tables=["contact"])
+    for no_functions in (0, 404):
+        service.configure(no_metadata_changes=no_functions)
+        service.fault("RetrieveMetadataChanges|EntityDefinitions", substitute=cut, count=None)
+        found = entry(tap.discover(), "contact")
+        assert found["schema"]["title"] == "C\ufffd"
+        service.clear_faults()
