@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import Dynamics365Error, ServiceError, SignInError
-from tap_dynamics365.http.retrying import retry_after
+from tap_dynamics365.http.retrying import FIRST_WAIT, retry_after
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import RESET, answer, serving
@@ -243,13 +244,67 @@ def test_who_waited_in_line_for_a_token_waits_for_the_service_too() -> None:
     assert page_at >= token_at + SECONDS_ASKED
 
 
-def test_one_request_waits_no_longer_than_the_limit_and_neither_do_others() -> None:
-    with serving(failing(429, "0x80072322", Retry_After="600"), WHOLE) as server:
+ABSURD = ["999999999", format_datetime(datetime(9999, 12, 31, tzinfo=UTC), usegmt=True)]
+
+
+@pytest.mark.parametrize("asked", [*ABSURD, "600"])
+def test_throttled_request_that_is_asked_to_wait_beyond_the_limit_fails_alone(asked: str) -> None:
+    with serving(failing(429, "0x80072322", Retry_After=asked), WHOLE) as server:
         made = service(server, ws_retry_wait_limit=599)
-        for _ in range(2):
-            with pytest.raises(ServiceError, match="ws_retry_wait_limit"):
-                made.get("accounts")
-    assert len(server.asked) == 1
+        with pytest.raises(ServiceError, match="ws_retry_wait_limit"):
+            made.get("accounts")
+        assert len(server.asked) == 1
+        assert made.get("contacts").content == PAGE
+    # The others are held back all the same, for as long as they are where no time is given.
+    refused_at, next_at = server.times
+    assert next_at >= refused_at + FIRST_WAIT
+
+
+def test_throttled_requests_share_a_wait_that_each_may_wait_for() -> None:
+    """A request that has waited for too long fails; those that have not yet, wait."""
+    with serving(failing(429, Retry_After="1"), failing(429, Retry_After="1"), WHOLE) as server:
+        made = service(server, ws_retry_wait_limit=1)
+        with pytest.raises(ServiceError, match="ws_retry_wait_limit"):
+            made.get("accounts")
+        made.get("contacts")
+    _, refused_at, next_at = server.times
+    assert next_at >= refused_at + 1
+
+
+@pytest.mark.parametrize(
+    "broken", [RESET, failing(503, Retry_After=ABSURD[0]), failing(503, Retry_After=ABSURD[1])]
+)
+def test_ordinary_failure_is_repeated_whatever_the_limit_of_throttling(broken: bytes) -> None:
+    with serving(broken, WHOLE) as server:
+        assert service(server, ws_retry_wait_limit=0).get("accounts").content == PAGE
+    assert len(server.asked) == 2
+
+
+def test_ordinary_failure_waits_as_long_as_asked_up_to_the_limit_in_sum() -> None:
+    asking = failing(503, Retry_After="2")
+    with serving(asking, failing(503, Retry_After="999999999"), WHOLE) as server:
+        service(server, ws_retry_wait_limit=5).get("accounts")
+    first, second, third = server.times
+    assert second - first >= 2
+    # Of the 5 seconds, 3 are left.
+    assert 3 <= third - second < 60
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry_After": ABSURD[0]}])
+def test_sign_in_that_fails_for_now_is_repeated_whatever_the_limit_of_throttling(
+    headers: dict[str, str],
+) -> None:
+    """Those that wait for the token count nothing of it as throttling either."""
+    busy = answer(b'{"error": "temporarily_unavailable"}', 503, **headers)
+    token = answer(json.dumps({"access_token": "x", "expires_in": 3_600}).encode())
+    with serving(busy, token, WHOLE) as server:
+        signing_in = {"client_id": "invented", "client_secret": "invented-client-secret"}
+        made = service(server, token_uri=f"{server.url}/token", ws_retry_wait_limit=0, **signing_in)
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(made.get, ["accounts"] * 4))
+    assert [each.content for each in answers] == [PAGE] * 4
+    # One asks on behalf of all.
+    assert [line.split()[0] for line in server.asked] == ["POST"] * 2 + ["GET"] * 4
 
 
 def test_a_service_that_asks_for_no_wait_again_and_again_is_not_flooded() -> None:

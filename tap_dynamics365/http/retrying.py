@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import time
@@ -20,13 +21,13 @@ from tap_dynamics365.errors import (
     TransientSignInError,
 )
 from tap_dynamics365.http import transport
+from tap_dynamics365.http.throttling import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_dynamics365.auth import Authenticator
     from tap_dynamics365.http.parallelism import Parallelism
-    from tap_dynamics365.http.throttling import Throttle
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,6 +76,8 @@ class Retrying:
         self._throttle = throttle
         self._authenticator = authenticator
         self._parallelism = parallelism
+        # Not a part of the throttle: these waits are bounded by the count of retries alone.
+        self._sign_in_back_off = Throttle(math.inf)
 
     def __call__(self, send: Callable[P, T]) -> Callable[P, T]:
         """Wrap a request so that it is repeated where that helps.
@@ -83,9 +86,9 @@ class Retrying:
             send: Makes the request, checks the answer and takes it in.
 
         Returns:
-            The same, raising `ServiceError` or `SignInError` at last: a request that was throttled
+            The same, raising `ServiceError` or `SignInError` at last. A request that was throttled
             is repeated until its waits are longer than the patience allows, one that failed in
-            another passing way so many times as the setting says. A 429 holds back all requests,
+            another transient way as many times as the setting says. A 429 holds back all requests,
             and so does a sign-in that has to be tried again.
         """
 
@@ -93,6 +96,7 @@ class Retrying:
             refusals = failures = 0
             waited = 0.0
             while True:
+                self._sign_in_back_off.wait()
                 waited = self._throttle.wait(waited)
                 try:
                     return self._signed(send, *args, **kwargs)
@@ -102,15 +106,12 @@ class Retrying:
                     raise ServiceError(_unreachable(error, 0)) from error
                 if _is_throttled(failure):
                     refusals += 1
-                    wait = _wait(failure, refusals)
-                    told = ""
+                    self._hold_back(failure, refusals, waited)
                 elif failures == self._count:
                     raise _last(failure, failures) from failure
                 else:
                     failures += 1
-                    wait = _wait(failure, failures)
-                    told = f" (repetition {failures} of {self._count})"
-                waited = self._pause(failure, waited, wait, told)
+                    waited += self._pause(failure, failures, waited)
 
         return call
 
@@ -127,24 +128,42 @@ class Retrying:
                 raise
         return send(*args, **kwargs)
 
-    def _pause(self, failure: Exception, waited: float, wait: float, told: str) -> float:
-        """Say that a request waits, and wait; or let all of them wait if it speaks for all.
-
-        Returns:
-            Seconds that it waited in sum. Where all wait, they are counted when it is its turn.
-        """
-        for_all = _is_throttled(failure) or isinstance(failure, TransientSignInError)
-        is_news = not for_all or self._throttle.hold_back(wait)
-        if is_news and _is_throttled(failure):
+    def _hold_back(self, failure: Exception, times: int, waited: float) -> None:
+        """Hold all requests back for a 429, or raise if this one would wait for too long."""
+        own, asked = _back_off(times), _asked(failure, times)
+        wait = own if asked is None else asked
+        # A wait that is too long for any request fails those that are told so, not all others.
+        patience = self._throttle.patience
+        is_news = self._throttle.hold_back(wait if wait <= patience else min(own, patience))
+        if is_news:
             self._parallelism.refused()
         reason = _reason(failure)
-        in_sum = self._throttle.allow(waited, wait, reason)
+        self._throttle.allow(waited, wait, reason)
         level = logging.WARNING if is_news else logging.DEBUG
-        logger.log(level, "%s Trying again in %.0f s%s.", reason, wait, told)
-        if for_all:
-            return waited
-        time.sleep(wait)
-        return in_sum
+        logger.log(level, "%s Trying again in %.0f s.", reason, wait)
+
+    def _pause(self, failure: Exception, times: int, waited: float) -> float:
+        """Wait before a request is repeated; where a sign-in failed, all wait together.
+
+        Returns:
+            How many seconds of it the service asked for.
+        """
+        own, asked = _back_off(times), _asked(failure, times)
+        granted = 0.0 if asked is None else min(asked, max(0.0, self._throttle.patience - waited))
+        wait = granted if granted == asked else max(own, granted)
+        is_sign_in = isinstance(failure, TransientSignInError)
+        is_news = not is_sign_in or self._sign_in_back_off.hold_back(wait)
+        logger.log(
+            logging.WARNING if is_news else logging.DEBUG,
+            "%s Trying again in %.0f s (repetition %d of %d).",
+            _reason(failure),
+            wait,
+            times,
+            self._count,
+        )
+        if not is_sign_in:
+            time.sleep(wait)
+        return granted
 
 
 def _is_throttled(failure: Exception) -> bool:
@@ -155,16 +174,21 @@ def _is_throttled(failure: Exception) -> bool:
     )
 
 
-def _wait(failure: Exception, times: int) -> float:
-    """Tell how many seconds to wait after so many failures."""
-    asked = None
-    if isinstance(failure, RetriableAPIError) and failure.response is not None:
-        asked = retry_after(failure.response)
-    doubled = 2.0 ** min(times - 1, MOST_DOUBLINGS)
-    if asked is not None:
-        return max(asked, min(LEAST_FIRST_WAIT * doubled, LONGEST_WAIT))
+def _back_off(times: int) -> float:
+    """Tell how many seconds to wait after so many failures where the service does not say."""
     spread = 1 + JITTER * random.random()  # noqa: S311 - not to keep a secret
-    return min(FIRST_WAIT * doubled, LONGEST_WAIT) * spread
+    return min(FIRST_WAIT * 2.0 ** min(times - 1, MOST_DOUBLINGS), LONGEST_WAIT) * spread
+
+
+def _asked(failure: Exception, times: int) -> float | None:
+    """Tell how many seconds the service asks to wait; a bit more where it asks again and again."""
+    if not isinstance(failure, RetriableAPIError) or failure.response is None:
+        return None
+    asked = retry_after(failure.response)
+    if asked is None:
+        return None
+    least = LEAST_FIRST_WAIT * 2.0 ** min(times - 1, MOST_DOUBLINGS)
+    return max(asked, min(least, LONGEST_WAIT))
 
 
 def retry_after(response: requests.Response) -> float | None:

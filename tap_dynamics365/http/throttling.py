@@ -27,7 +27,8 @@ class Throttle:
     @property
     def waited(self) -> float:
         """Seconds during which requests were held back so far."""
-        return self._ordered - max(0.0, self._resume_at - time.monotonic())
+        with self._lock:
+            return self._ordered - max(0.0, self._resume_at - time.monotonic())
 
     def hold_back(self, seconds: float) -> bool:
         """Let no request be sent for a while.
