@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: a Dynamics 365, a PostgreSQL, a Meltano."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -33,6 +34,9 @@ SWITCHES: dict[str, Any] = {
     "more_records_without_link": False,
     "guid_comparison": "understood",
 }
+
+# Of the machine that the tests run on: with it, no run would have a buffer.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 # A shell lets the jobs that it runs in the background ignore Ctrl-C, and all that they start: the
 # tests that press it would wait in vain.

@@ -1,4 +1,8 @@
-"""The tap as its users run it: a process that writes Singer messages."""
+"""The tap as its users run it: a process that writes Singer messages.
+
+The process is forked from one that has the tap imported, which saves the second that a start
+takes. A test of the executable itself gives `command=EXECUTABLE`, and gets a start of Python.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,14 @@ from typing import Any
 
 import pytest
 
+from tests import fork_server
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SECONDS = 60
+
+# How the tap is run: by forking, or by starting Python.
+FORKED = ("-m", "tap_dynamics365")
+EXECUTABLE = (sys.executable, *FORKED)
 
 # Settings under which all that the tap sends must be the same, by name.
 MODES: dict[str, dict[str, Any]] = {
@@ -39,6 +49,7 @@ in_one_mode = pytest.mark.parametrize(
 NOT_ROWS = {"$metadata", "$batch", "EntityDefinitions", "RetrieveMetadataChanges"}
 
 Message = dict[str, Any]
+Process = subprocess.Popen[bytes] | fork_server.Process
 
 
 @dataclass(frozen=True)
@@ -115,12 +126,13 @@ class Tap:
     Args:
         settings: What goes into the file that `--config` names.
         environment: Variables added to its environment.
-        command: How it is called.
+        command: How it is called: what `python` would be given, for a forked process, or a whole
+            command line that begins with a program to start.
     """
 
     settings: dict[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
-    command: tuple[str, ...] = (sys.executable, "-m", "tap_dynamics365")
+    command: tuple[str, ...] = FORKED
 
     def but(self, **settings: Any) -> Tap:
         """The same with other settings; None takes one away."""
@@ -134,18 +146,23 @@ class Tap:
         stdout: int = subprocess.PIPE,
         stderr: int = subprocess.PIPE,
         **files: Message | None,
-    ) -> subprocess.Popen[bytes]:
+    ) -> Process:
         """Start it, with a file for each option that names one: `catalog`, `state`."""
-        command = [*self.command]
-        for option, content in {"config": self.settings, **files}.items():
+        given = [*arguments]
+        for option, content in reversed({"config": self.settings, **files}.items()):
             if content is not None:
                 path = folder / f"{option}.json"
                 path.write_text(json.dumps(content))
-                command += [f"--{option}", str(path)]
+                given[:0] = [f"--{option}", str(path)]
+        environment = {**os.environ, **self.environment}
+        if self.command[0] in {"-m", "-c"}:
+            return fork_server.start(
+                self.command, given, cwd=folder, env=environment, stdout=stdout, stderr=stderr
+            )
         return subprocess.Popen(  # noqa: S603 - our own program
-            [*command, *arguments],
+            [*self.command, *given],
             cwd=folder,
-            env={**os.environ, **self.environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

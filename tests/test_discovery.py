@@ -18,7 +18,16 @@ import jsonschema
 import pytest
 
 from sandbox import client
-from tests.singer import REPOSITORY, Message, Tap, entry, in_one_mode, own_metadata, reads
+from tests.singer import (
+    EXECUTABLE,
+    REPOSITORY,
+    Message,
+    Tap,
+    entry,
+    in_one_mode,
+    own_metadata,
+    reads,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,7 +231,7 @@ def test_discovery_of_a_large_organisation_fits_in_150_mb(tap_for: Callable[...,
         pytest.skip(f"{path} is not there")
     with client.running(rows=0, csdl=path) as service:
         tap = tap_for(service)
-        run = replace(tap, command=(sys.executable, "-c", USAGE, *tap.command)).run("--discover")
+        run = replace(tap, command=(sys.executable, "-c", USAGE, *EXECUTABLE)).run("--discover")
         requests = len(service.requests())
     assert run.status == 0, run.log
     kilobytes, seconds = map(float, run.log.splitlines()[-1].split())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.auth.endpoint import SECRETS, TokenEndpoint, serving
-from tests.singer import SECONDS, WAYS, Message, Run, Tap
+from tests.singer import EXECUTABLE, FORKED, SECONDS, WAYS, Message, Run, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,7 +125,8 @@ def test_a_target_that_ends_is_one_sentence(  # noqa: PLR0913, PLR0917 - what it
     read: int,
     environment: dict[str, str],
 ) -> None:
-    tap = Tap({**sandbox.settings, **way}, environment)
+    command = EXECUTABLE if environment else FORKED
+    tap = Tap({**sandbox.settings, **way}, environment, command)
     there, here = os.pipe()
     with running(tap, tmp_path, here, catalog=everything) as process:
         os.close(here)
@@ -166,7 +167,7 @@ def test_a_full_disk_is_one_sentence(
     environment: dict[str, str],
 ) -> None:
     files = {} if options else {"catalog": everything}
-    tap = Tap(dict(sandbox.settings), environment)
+    tap = Tap(dict(sandbox.settings), environment, EXECUTABLE if environment else FORKED)
     with FULL.open("wb") as disk, running(tap, tmp_path, disk.fileno(), *options, **files) as tap_:
         log = log_of(tap_)
     assert tap_.returncode == 1
@@ -187,7 +188,7 @@ def test_a_signal_may_come_while_the_log_is_written(
 ) -> None:
     changing_sandbox.fault("/token", throttle="requests", retry_after="600", count=None)
     settings, environment = dict(changing_sandbox.settings), {"SENT": str(int(sent))}
-    tap = Tap(settings, environment, command=(sys.executable, "-c", INTERRUPTED))
+    tap = Tap(settings, environment, command=("-c", INTERRUPTED))
     run = tap.run(catalog=everything)
     assert run.status == 128 + sent
     assert f"Ending on signal {sent}" in run.log

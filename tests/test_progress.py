@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import sys
 from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING
@@ -150,7 +149,7 @@ def test_lines_come_also_when_nothing_moves(
     service: Sandbox, catalog: Message, tmp_path: Path, way: Message
 ) -> None:
     """The pipe is full, and nobody reads it until the number of rows was told."""
-    hasty = Tap({**service.settings, **way}, command=(sys.executable, "-c", HASTY))
+    hasty = Tap({**service.settings, **way}, command=("-c", HASTY))
     chosen = select(catalog, {"account": None})
     rows = len(service.rows("account"))
     with ending(hasty.start(tmp_path, catalog=chosen)) as process:
@@ -171,7 +170,7 @@ def test_a_run_that_goes_on_from_a_bookmark_is_not_compared_with_all_rows(
     chosen = select(catalog, {"account": None})
     state = tap.sync(catalog=chosen).state
     service.clear_requests()
-    hasty = Tap(tap.settings, command=(sys.executable, "-c", HASTY))
+    hasty = Tap(tap.settings, command=("-c", HASTY))
     service.fault("/accounts", delay_ms=500)
     run = hasty.sync(catalog=chosen, state=state)
     lines = [line for line in run.logged("INFO") if line.startswith("account: ")]
@@ -186,7 +185,7 @@ def test_tables_that_are_not_counted_are_told_without_a_number(
 ) -> None:
     service.fault(COUNT, status=400, count=None)
     service.fault("/accounts|/contacts", delay_ms=500, count=2)
-    hasty = Tap(tap.settings, command=(sys.executable, "-c", HASTY))
+    hasty = Tap(tap.settings, command=("-c", HASTY))
     run = hasty.sync(catalog=select(catalog, {"account": None, "contact": None}))
     assert not run.logged("WARNING")
     assert [line for line in run.logged("INFO") if "under way" in line]
@@ -199,7 +198,7 @@ def test_one_that_is_not_counted_does_not_keep_the_others_from_it(
 ) -> None:
     """Of virtual tables the service gives no number, nor of others that are asked for with them."""
     service.fault("new_externalorders", delay_ms=2_000)
-    hasty = Tap(tap.settings, command=(sys.executable, "-c", HASTY))
+    hasty = Tap(tap.settings, command=("-c", HASTY))
     chosen = select(catalog, {"account": None, "new_externalorder": None})
     with ending(hasty.start(tmp_path, catalog=chosen)) as process:
         assert any(b"account" in line and b"of about" in line for line in process.stderr or ())

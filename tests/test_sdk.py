@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import REPOSITORY, Message, Tap, in_one_mode, reads, select
+from tests.singer import EXECUTABLE, REPOSITORY, Message, Tap, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,7 @@ def test_the_connection_test_fails_where_sign_in_is_refused(tap: Tap) -> None:
 def test_the_installed_command_is_the_module(tap: Tap, command: str) -> None:
     program = Path(sys.executable).with_name("tap-dynamics365")
     installed = replace(tap, command=(str(program),)).run(command)
-    module = tap.run(command)
+    module = replace(tap, command=EXECUTABLE).run(command)
     assert installed.status == module.status == 0
     assert "tap-dynamics365" in installed.output
     if command != "--help":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers import tls
-from tests.singer import Tap
+from tests.singer import EXECUTABLE, FORKED, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,8 @@ def front(sandbox: Sandbox) -> Iterator[TlsFront]:
 def tap(front: TlsFront, environment: dict[str, str], **settings: object) -> Tap:
     """The tap on its way to the service."""
     reached = {"service_url": f"{front.url}/api/data/v9.2/", "access_token": TOKEN}
-    return Tap({**reached, **settings}, environment)
+    command = EXECUTABLE if "PYTHONHTTPSVERIFY" in environment else FORKED
+    return Tap({**reached, **settings}, environment, command)
 
 
 @pytest.mark.parametrize("environment", SWITCHES)

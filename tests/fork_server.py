@@ -1,0 +1,405 @@
+"""Fork server: starts the project's commands without the second that their imports take.
+
+One process imports the commands once, and forks for each start. The child gets the arguments,
+working directory, environment and standard streams asked for, runs the command as `python -m`
+does, and ends as the interpreter ends. Its exit code comes back over a socket of its own.
+
+    with start(("-m", "tap_dynamics365"), ["--about"], cwd=folder, env=os.environ) as process:
+        output, log = process.communicate(timeout=60)
+
+What is decided before Python runs its first line can't be asked for: variables that Python or the
+C library read at start, closed standard streams, the name of the process. `start` refuses such
+variables; tests of these things start a process of their own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import types
+import weakref
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PRELOADED = ("tap_dynamics365.tap", "tap_dynamics365.login.command")
+# Variables that are read before the first line of Python runs.
+READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC_", "GLIBC_", "LD_")
+
+# Before each job: the length of what describes it. With it come four file descriptors.
+LENGTH = struct.Struct("!I")
+# What comes back: first the process id, at the end the exit code.
+NUMBER = struct.Struct("!q")
+
+
+class Process:
+    """A forked process, with the interface of `subprocess.Popen` as far as tests use it.
+
+    Args:
+        arguments: Its command line.
+        answers: The file descriptor on which its process id comes, and then its exit code.
+        stdout: The end of the pipe to read its standard output from, if there is one.
+        stderr: The end of the pipe to read its standard error from, if there is one.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        answers: int,
+        stdout: IO[bytes] | None,
+        stderr: IO[bytes] | None,
+    ) -> None:
+        self.args = [*arguments]
+        self.stdin = None
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self._answers = answers
+        # The number may be in use by a thread that waits: it is given back with the object.
+        weakref.finalize(self, os.close, answers)
+        self._reading = threading.Lock()
+        self._collected: dict[IO[bytes], bytes] = {}
+        self._collectors: list[threading.Thread] = []
+        self.pid = self._read()
+
+    def __enter__(self) -> Self:
+        """Leave it running."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the pipes, and wait for its end."""
+        for stream in (self.stdout, self.stderr):
+            if stream:
+                stream.close()
+        self.wait()
+
+    def poll(self) -> int | None:
+        """Tell the exit code, or None while it runs."""
+        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+            self._take_exit_code()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Args:
+            timeout: How many seconds at most; None for as long as it takes.
+
+        Returns:
+            The exit code; of one ended by a signal, its number below zero.
+
+        Raises:
+            TimeoutExpired: It still runs.
+        """
+        if self.returncode is None and not select.select([self._answers], [], [], timeout)[0]:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        self._take_exit_code()
+        assert self.returncode is not None
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
+        """Read the pipes to their ends, and wait for the end.
+
+        Args:
+            timeout: How many seconds at most; it may be called once more after that.
+
+        Returns:
+            What is left of standard output and standard error; empty without a pipe.
+
+        Raises:
+            TimeoutExpired: It still runs, or somebody else holds its pipes.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        if not self._collectors:
+            streams = [s for s in (self.stdout, self.stderr) if s and not s.closed]
+            self._collectors = [
+                threading.Thread(target=self._collect, args=(stream,), daemon=True)
+                for stream in streams
+            ]
+            for thread in self._collectors:
+                thread.start()
+        for thread in self._collectors:
+            thread.join(None if end is None else max(0, end - time.monotonic()))
+            if thread.is_alive():
+                assert timeout is not None
+                raise subprocess.TimeoutExpired(self.args, timeout)
+        for stream in self._collected:
+            stream.close()
+        self.wait(None if end is None else max(0, end - time.monotonic()))
+        output, log = (
+            self._collected.get(stream, b"") if stream else b""
+            for stream in (self.stdout, self.stderr)
+        )
+        return output, log
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _collect(self, stream: IO[bytes]) -> None:
+        self._collected[stream] = stream.read()
+
+    def _take_exit_code(self) -> None:
+        with self._reading:
+            if self.returncode is None:
+                self.returncode = self._read()
+
+    def _read(self) -> int:
+        answer = os.read(self._answers, NUMBER.size)
+        if len(answer) < NUMBER.size:
+            message = "The fork server has ended."
+            raise RuntimeError(message)
+        (number,) = NUMBER.unpack(answer)
+        return int(number)
+
+
+def start(  # noqa: PLR0913 - as of subprocess.Popen
+    command: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    start_new_session: bool = False,
+    clock: Mapping[str, float] | None = None,
+) -> Process:
+    """Start a command in a process forked from one that has it imported.
+
+    Args:
+        command: `("-m", module)` or `("-c", code)`, as behind `python`.
+        arguments: The rest of the command line.
+        cwd: The working directory.
+        env: The environment, the whole of it.
+        stdin: A file, its descriptor, or `subprocess.DEVNULL`.
+        stdout: The same, or `subprocess.PIPE`.
+        stderr: The same as for `stdout`.
+        start_new_session: Whether it leads a session of its own.
+        clock: Another time for it: `ahead` (seconds) and `speed` (how many of its seconds pass in
+            one). Waits that the tap chooses itself are as much shorter.
+
+    Raises:
+        ValueError: A variable of the environment needs a process of its own.
+    """
+    server = _server()
+    server.check(env)
+    job = {
+        "command": command,
+        "arguments": [*arguments],
+        "cwd": str(cwd),
+        "env": dict(env),
+        "new_session": start_new_session,
+        "clock": dict(clock) if clock else None,
+    }
+    given: list[int] = []
+    pipes: list[IO[bytes] | None] = []
+    opened: list[int] = []
+    for place, stream in enumerate((stdin, stdout, stderr)):
+        pipes.append(None)
+        if stream == subprocess.DEVNULL:
+            given.append(os.open(os.devnull, os.O_RDWR))
+            opened.append(given[-1])
+        elif stream == subprocess.PIPE:
+            here, there = os.pipe()
+            pipes[place] = open(here, "rb")  # noqa: PTH123, SIM115 - closed with the process
+            given.append(there)
+            opened.append(there)
+        else:
+            given.append(stream if isinstance(stream, int) else stream.fileno())
+    ours, theirs = os.pipe()
+    try:
+        server.send(job, [*given, theirs])
+    finally:
+        for descriptor in (*opened, theirs):
+            os.close(descriptor)
+    return Process([sys.executable, *command, *arguments], ours, pipes[1], pipes[2])
+
+
+class _Server:
+    """The process that forks, as the tests see it."""
+
+    def __init__(self) -> None:
+        self._environment = {**os.environ}
+        self._sending = threading.Lock()
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - this module
+                [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd=REPOSITORY,
+                pass_fds=[theirs.fileno()],
+            )
+        atexit.register(self.close)
+
+    def check(self, environment: Mapping[str, str]) -> None:
+        """Refuse an environment that differs in what is read at start."""
+        for name in {*environment, *self._environment}:
+            if name.startswith(READ_AT_START) and (
+                environment.get(name) != self._environment.get(name)
+            ):
+                message = f"{name} is read at start: run the command in a process of its own."
+                raise ValueError(message)
+
+    def send(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        """Have a job started."""
+        text = json.dumps(job).encode()
+        with self._sending:
+            socket.send_fds(self._socket, [LENGTH.pack(len(text))], descriptors)
+            self._socket.sendall(text)
+
+    def close(self) -> None:
+        """End it; what it started goes on."""
+        self._socket.close()
+        self._process.wait()
+
+
+@functools.cache
+def _server() -> _Server:
+    """The server of this process."""
+    return _Server()
+
+
+def _serve(jobs: socket.socket) -> Callable[[], None] | None:
+    """Fork for each job that comes.
+
+    Args:
+        jobs: Where they come from.
+
+    Returns:
+        In a child, what it has to do; in the server None, when nobody has a job any more.
+    """
+    running: dict[int, int] = {}
+
+    def reap(_number: int, _frame: object) -> None:
+        for child in [*running]:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                _answer(running.pop(child), os.waitstatus_to_exitcode(status), last=True)
+
+    signal.signal(signal.SIGCHLD, reap)
+    # Ctrl-C comes to all processes of a terminal: the tests end the server when they have ended.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        header, descriptors, _, _ = socket.recv_fds(jobs, LENGTH.size, 4)
+        if not header:
+            return None
+        (length,) = LENGTH.unpack(header)
+        job = json.loads(jobs.recv(length, socket.MSG_WAITALL))
+        # One that ends at once is not taken note of before it is known.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        child = os.fork()
+        if not child:
+            return functools.partial(_become, job, descriptors[:3])
+        for descriptor in descriptors[:3]:
+            os.close(descriptor)
+        running[child] = descriptors[3]
+        _answer(descriptors[3], child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+
+
+def _answer(descriptor: int, number: int, *, last: bool = False) -> None:
+    with contextlib.suppress(BrokenPipeError):  # Nobody may want to know any more.
+        os.write(descriptor, NUMBER.pack(number))
+    if last:
+        os.close(descriptor)
+
+
+def _become(job: dict[str, Any], streams: Sequence[int]) -> None:
+    """Make a forked process what a started one would be, and run the command in it."""
+    for descriptor, stream in enumerate(streams):
+        os.dup2(stream, descriptor)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if job["new_session"]:
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    time.tzset()
+    # Opened anew: whether lines are sent one by one depends on what is behind them.
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        old = getattr(sys, name)
+        stream = open(  # noqa: SIM115 - by its number, to the end of the process
+            descriptor,
+            "w" if descriptor else "r",
+            buffering=1 if name == "stderr" else -1,
+            encoding=old.encoding,
+            errors=old.errors,
+            closefd=False,
+        )
+        stream.buffer.raw.name = old.name
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    if job["clock"]:
+        _set_clock(**job["clock"])
+    kind, program = job["command"]
+    if kind == "-m":
+        sys.path[0] = job["cwd"]
+        sys.argv = [program, *job["arguments"]]
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = ""
+        sys.argv = ["-c", *job["arguments"]]
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(program, "<string>", "exec"), main.__dict__)  # noqa: S102 - the tests' own
+
+
+def _set_clock(ahead: float = 0, speed: float = 1) -> None:
+    """Let time be another in this process.
+
+    Runs follow each other within the second by which versions of a table differ, and waits that
+    the tap chooses itself would make hundreds of runs last for hours.
+    """
+    real, monotonic, sleep, begin = time.time, time.monotonic, time.sleep, time.monotonic()
+    time.time = lambda: real() + ahead
+    time.monotonic = lambda: begin + (monotonic() - begin) * speed
+    time.sleep = lambda seconds: sleep(seconds / speed)
+
+
+def _main() -> None:
+    for module in PRELOADED:
+        importlib.import_module(module)
+    with socket.socket(fileno=int(sys.argv[1])) as jobs:
+        work = _serve(jobs)
+    if work:
+        work()
+
+
+if __name__ == "__main__":
+    _main()
