@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tap_dynamics365 import query
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import Failure, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -67,7 +66,7 @@ class Columns:
             ServiceError: It can't go on without it.
         """
         found = UNKNOWN.search(error.message)
-        if error.status != HTTPStatus.BAD_REQUEST or found is None:
+        if error.failure is not Failure.UNKNOWN_COLUMN or found is None:
             return False
         column = found[1]
         if column in self._needed:
@@ -75,7 +74,7 @@ class Columns:
                 f"The column {column!r}, by which the rows of {self._stream!r} are told apart or "
                 "replicated, has left the service: make the catalog anew with --discover."
             )
-            raise ServiceError(msg, status=error.status, code=error.code) from error
+            raise ServiceError(msg) from error
         if column not in self.names:
             return False
         self.names = [name for name in self.names if name != column]

@@ -7,25 +7,65 @@ traceback, whichever of the SDK's commands (sync, `--discover`, `--test`) was at
 from __future__ import annotations
 
 import logging
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
 if TYPE_CHECKING:
     import requests
 
-# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits, and RFC 9110,
-# section 15.5.9, of the first.
-TRANSIENT_STATUSES = {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.TOO_MANY_REQUESTS,
-    HTTPStatus.BAD_GATEWAY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-}
+
+class Failure(Enum):
+    """What it means that a service did not fulfil a request.
+
+    Each answer is classified once, where it is read. Whoever asked decides by the failure, never
+    by the status or the error code.
+
+    Attributes:
+        THROTTLED: A limit of requests is reached: all requests wait, and the request is repeated.
+        TRANSIENT: Repeating the request may help.
+        TOO_LARGE: The same; asking for fewer rows may help too.
+        UNAUTHORIZED: The access token is not accepted.
+        DENIED: The caller may not read this.
+        GONE: What was asked for does not exist.
+        UNKNOWN_COLUMN: A column that was asked for does not exist.
+        ADDRESS_TOO_LONG: The address has more characters than a server on the way accepts.
+        TOKEN_EXPIRED: The delta token, or version stamp, is too old.
+        NOT_TRACKED: Changes of the table are not tracked.
+        NOT_UNDERSTOOD: The service does not understand or support the query.
+        FATAL: Anything else that repeating does not help.
+    """
+
+    THROTTLED = auto()
+    TRANSIENT = auto()
+    TOO_LARGE = auto()
+    UNAUTHORIZED = auto()
+    DENIED = auto()
+    GONE = auto()
+    UNKNOWN_COLUMN = auto()
+    ADDRESS_TOO_LONG = auto()
+    TOKEN_EXPIRED = auto()
+    NOT_TRACKED = auto()
+    NOT_UNDERSTOOD = auto()
+    FATAL = auto()
+
+
+#: The request may succeed when it is repeated.
+RETRYABLE = frozenset({Failure.THROTTLED, Failure.TRANSIENT, Failure.TOO_LARGE})
+#: The service has considered the request and will not fulfil it: another request may do.
+REFUSED = frozenset(
+    {
+        Failure.DENIED,
+        Failure.GONE,
+        Failure.UNKNOWN_COLUMN,
+        Failure.NOT_TRACKED,
+        Failure.NOT_UNDERSTOOD,
+    }
+)
 
 WEB_PAGE = (
     "a web page (text/html) instead of data: a captive portal, a proxy or a sign-in page is in "
@@ -96,6 +136,9 @@ class TransientSignInError(SignInError, RetriableAPIError):
     ) -> None:
         super().__init__(message, error=error)
         self.response = response
+        is_throttled = response is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        #: What it means for whoever asked.
+        self.failure = Failure.THROTTLED if is_throttled else Failure.TRANSIENT
 
 
 class MetadataError(Dynamics365Error):
@@ -110,34 +153,26 @@ class CatalogError(Dynamics365Error):
     """The catalog asks for what the tap can't do."""
 
 
-class ServiceError(Dynamics365Error, FatalAPIError):
+class ServiceError(Dynamics365Error):
     """The service refused a request, or its answer makes no sense.
 
     Args:
         message: One sentence with the service's own words.
-        status: The HTTP status, where there was an answer.
-        code: The service's own error code, such as `0x80060888`, where it gave one.
+        failure: What it means for whoever asked.
+        response: The answer, if there was one; its `Retry-After` says when to repeat the request.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        failure: Failure = Failure.FATAL,
+        *,
+        response: requests.Response | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status = status
-        self.code = code
+        self.failure = failure
+        self.response = response
 
 
 class CallLimitError(ServiceError):
     """The calls of the service that one table may take are used up."""
-
-
-class TransientServiceError(ServiceError, RetriableAPIError):
-    """The service asks to try again later.
-
-    Args:
-        message: One sentence with the service's own words.
-        response: The answer; its `Retry-After` says when.
-        code: The service's own error code, where it gave one.
-    """
-
-    def __init__(self, message: str, response: requests.Response, *, code: str = "") -> None:
-        super().__init__(message, status=response.status_code, code=code)
-        self.response = response

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.http import transport
-from tap_dynamics365.http.answers import SQL_TIMEOUT_CODES, UNEXPECTED
 
 if TYPE_CHECKING:
     import requests
@@ -22,14 +20,6 @@ LESS, GOOD_PAGES, MORE = 4, 4, 2
 # So many pages in a row come before a size that failed is tried again; each time in vain, twice as
 # many.
 CAUTION = 32
-
-# The answer would be too large, or it takes too long.
-TOO_MUCH = {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.GATEWAY_TIMEOUT,
-}
-TOO_MUCH_CODES = SQL_TIMEOUT_CODES | {UNEXPECTED}
 
 logger = logging.getLogger("tap-dynamics365.page_size")
 
@@ -106,5 +96,5 @@ def is_too_much(error: requests.RequestException | ServiceError) -> bool:
         error: What came in its place.
     """
     if isinstance(error, ServiceError):
-        return error.status in TOO_MUCH or error.code in TOO_MUCH_CODES
+        return error.failure is Failure.TOO_LARGE
     return transport.is_late(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import requests
@@ -13,7 +12,7 @@ from typing_extensions import override
 
 from tap_dynamics365 import query
 from tap_dynamics365.engine.range import Range
-from tap_dynamics365.errors import CallLimitError, ServiceError, TransientServiceError
+from tap_dynamics365.errors import CallLimitError, Failure, ServiceError
 from tap_dynamics365.page_size import PageSize
 from tap_dynamics365.progress.tally import Outcome
 from tap_dynamics365.records import codec, raw_page
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.writer import LineWriter
-
-
-# What the service may say to a filter that it does not understand.
-NOT_UNDERSTOOD = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED}
 
 
 class PagedStream(TableStream):
@@ -172,7 +167,8 @@ class PagedStream(TableStream):
         try:
             page = self.send(self._request_for(part, place, rows, behind), rows)
         except (ServiceError, requests.RequestException) as error:
-            if behind and _is_not_understood(error):
+            failure = error.failure if isinstance(error, ServiceError) else None
+            if behind and failure is Failure.NOT_UNDERSTOOD:
                 self._only_links = True
                 return self._try(part, place)
             self.page_size.failed(rows, error)
@@ -252,10 +248,3 @@ class PagedStream(TableStream):
             self.activate_version()
             self._finalize_state(self.stream_state)
         self._write_state_message()
-
-
-def _is_not_understood(error: Exception) -> bool:
-    """Tell whether a request failed for what it asks, and would fail again."""
-    if isinstance(error, TransientServiceError) or not isinstance(error, ServiceError):
-        return False
-    return error.status in NOT_UNDERSTOOD

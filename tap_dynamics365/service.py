@@ -17,6 +17,7 @@ from tap_dynamics365.http.parallelism import Parallelism
 from tap_dynamics365.http.retrying import Retrying
 from tap_dynamics365.http.throttling import Throttle
 from tap_dynamics365.http.traffic import Traffic
+from tap_dynamics365.services.dataverse import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +55,8 @@ class Service:
         clock: Tells the service's time.
         throttle: What holds all requests back, those of the sign-in too.
         traffic: What counts them.
+        is_reached: Whether the service itself has answered: a web page in place of an answer is a
+            gateway's from then on, and passes.
         links_beside_annotations: Whether a tracked read may ask for annotations too and still has
             its delta link, as far as has been seen.
     """
@@ -68,6 +71,7 @@ class Service:
         self.session = transport.session(settings, self.throttle, self.traffic)
         self.session.headers.update(HEADERS)
         self.clock = Clock()
+        self.is_reached = False
         self.links_beside_annotations = True
         self._limits = Limits()
         self._retrying = Retrying(
@@ -178,14 +182,17 @@ class Service:
             is_whole: Whether something else looks if all of it came.
 
         Raises:
-            TransientServiceError: It may do so later.
-            ServiceError: It will not.
+            ServiceError: It did not.
         """
         self.clock.answered(response.headers)
         self._limits.answered(response.headers)
-        answers.check(response, lambda: self.authenticator.advice(self.url))
-        if not is_whole and response.request.headers.get("Accept") == answers.JSON:
-            answers.check_whole(response)
+        advice = self.authenticator.advice
+        answers.check(response, errors, lambda: advice(self.url), is_reached=self.is_reached)
+        if is_whole:
+            return
+        if response.request.headers.get("Accept") == answers.JSON:
+            answers.check_whole(response, is_reached=self.is_reached)
+        self.is_reached = True
 
     def retrying(self, send: Callable[P, T]) -> Callable[P, T]:
         """Wrap a request so that it is repeated where that helps.

@@ -14,9 +14,8 @@ from typing_extensions import override
 from tap_dynamics365 import name_columns
 from tap_dynamics365.call_limit import CallLimit
 from tap_dynamics365.columns import Columns
-from tap_dynamics365.errors import CallLimitError, CatalogError, ServiceError
+from tap_dynamics365.errors import CallLimitError, CatalogError, Failure, ServiceError
 from tap_dynamics365.progress.tally import Tally
-from tap_dynamics365.readability import is_unreadable
 from tap_dynamics365.records import deletions
 from tap_dynamics365.records.codec import Codec
 from tap_dynamics365.records.notices import Notices
@@ -175,7 +174,9 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         """
         self._calls.spend()
         prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
-        page = split(self._request(prepared, None), asked)
+        response = self._request(prepared, None)
+        page = split(response, asked, is_reached=self.service.is_reached)
+        self.service.is_reached = True
         if page.repairs:
             self._notices.warn(REPAIRED, self.name, page.repairs)
         return page
@@ -284,7 +285,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         Args:
             error: What the service said.
         """
-        if not is_unreadable(error):
+        if error.failure not in {Failure.DENIED, Failure.GONE}:
             return False
         self.unreadable = True
         self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)

@@ -11,7 +11,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tap_dynamics365.errors import ServiceError, TransientServiceError
+from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.records.codec import Codec, encoder, records
 from tap_dynamics365.records.raw_page import split
 
@@ -140,17 +140,17 @@ NO_PAGES = [
 def test_what_is_no_json_is_told_with_its_content_type(
     body: str | bytes, content_type: str
 ) -> None:
-    with pytest.raises(TransientServiceError) as caught:
+    with pytest.raises(ServiceError) as caught:
         rows(answer(body, content_type), ["a"])
     assert "/accounts is cut off, or is not JSON" in caught.value.message
     assert content_type in caught.value.message
-    assert caught.value.status == 200
+    assert caught.value.failure is Failure.TRANSIENT
 
 
 def test_a_web_page_is_told_apart_for_it_does_not_go_away() -> None:
     with pytest.raises(ServiceError, match="web page") as caught:
         rows(answer("<html><body>Sign in</body></html>"), ["a"])
-    assert not isinstance(caught.value, TransientServiceError)
+    assert caught.value.failure is Failure.FATAL
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_web_page_is_told_apart_for_it_does_not_go_away() -> None:
 def test_json_that_is_no_page_is_told(body: str) -> None:
     with pytest.raises(ServiceError, match=r"not a page of rows.* service_url") as caught:
         rows(answer(body), ["a"])
-    assert not isinstance(caught.value, TransientServiceError)
+    assert caught.value.failure is Failure.FATAL
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", '{"@odata.nextLink":5,"value":[]}'])

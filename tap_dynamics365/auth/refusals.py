@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import TRANSIENT_STATUSES, WEB_PAGE, SignInError, TransientSignInError
+from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
+from tap_dynamics365.http.status import is_transient
 from tap_dynamics365.words import printable, without
 
 if TYPE_CHECKING:
@@ -232,11 +232,7 @@ def check(response: requests.Response, secrets: Iterable[str]) -> None:
             "host; check token_uri."
         )
     error = refusal.error if refusal is not None else ""
-    if (
-        status in TRANSIENT_STATUSES
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        or (refusal is not None and refusal.passes)
-    ):
+    if is_transient(status) or (refusal is not None and refusal.passes):
         raise TransientSignInError(message, response, error=error)
     raise SignInError(message, error=error)
 

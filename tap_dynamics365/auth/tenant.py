@@ -9,8 +9,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from tap_dynamics365.auth.token_endpoint import TIMEOUT
-from tap_dynamics365.errors import TRANSIENT_STATUSES, SignInError, TransientSignInError
+from tap_dynamics365.errors import SignInError, TransientSignInError
 from tap_dynamics365.http import transport
+from tap_dynamics365.http.status import is_transient
 
 # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud, and the
 # older names that services still give.
@@ -89,7 +90,7 @@ def learn(service_url: str, session: requests.Session, timeout: float = TIMEOUT)
     except requests.RequestException as error:
         msg = f"The service could not be reached to ask where to sign in. {transport.reason(error)}"
         raise TransientSignInError(msg) from None
-    if status in TRANSIENT_STATUSES:
+    if is_transient(status):
         msg = f"{host} answered {status} when asked where to sign in."
         raise TransientSignInError(msg, answer)
     if status != requests.codes.unauthorized:

@@ -1,116 +1,114 @@
-"""What the service answered: what was asked for, a refusal that passes, or one that does not."""
+"""What the service answered: what was asked for, or a failure, which is classified here."""
 
 from __future__ import annotations
 
-import json
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from tap_dynamics365.errors import (
-    TRANSIENT_STATUSES,
-    WEB_PAGE,
-    ServiceError,
-    TransientServiceError,
-)
-from tap_dynamics365.http import json_text
+from tap_dynamics365.errors import RETRYABLE, WEB_PAGE, Failure, ServiceError
+from tap_dynamics365.http import json_text, refusal
+from tap_dynamics365.http.status import is_transient
 from tap_dynamics365.words import printable, without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import requests
 
 JSON = "application/json"
-
-# What to do about a refusal, by the service's code for it.
-# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
-ADVICE = {
-    "0x80072560": (
-        "Who signs in is no user of this environment: for an app (client_id), add an application "
-        "user with a security role in the Power Platform admin center under Environments > the "
-        "environment > Settings > Users + permissions > Application users; for a person, under "
-        "Users."
-    ),
-    "0x80040225": (
-        "Who signs in is a disabled user of this environment: enable the user in the Power "
-        "Platform admin center under Environments > the environment > Settings > Users + "
-        "permissions, or sign in as another one."
-    ),
-}
 
 _NO_METADATA = (
     "Check service_url: it is the address of the Web API with its version, such as "
     "https://yourorg.api.crm.dynamics.com/api/data/v9.2/."
 )
 
-# Limits, whatever status tells of them: of requests, execution time and concurrency; of queries.
-# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
-# https://learn.microsoft.com/power-apps/developer/data-platform/query-throttling
-THROTTLING_CODES = {
-    "0x80072321",
-    "0x80072322",
-    "0x80072326",
-    "0x80048544",
-    "0x80048644",
-    "0x80048744",
-    "0x80048745",
-}
-# The query took too long: SQL's own time-out, and those whose cause the service could tell.
-# https://learn.microsoft.com/power-apps/developer/data-platform/query-antipatterns
-SQL_TIMEOUT_CODES = {"0x80044151", "0x80048573", "0x80048574", "0x80048575"}
-# What the service says of a fault of its own, be it with 500 or with 400: unexpected, an answer of
-# more than 100 MB among them; and an error of SQL such as a deadlock.
-UNEXPECTED, SQL_ERROR = "0x80040216", "0x80044150"
-PASSING_CODES = THROTTLING_CODES | SQL_TIMEOUT_CODES | {UNEXPECTED, SQL_ERROR}
-
-# Business Central has no codes for what passes, but says so.
-PASSING_WORDS = re.compile(r"\btry again later\b|\bplease retry\b|\bdeadlock", re.IGNORECASE)
-
 # How JSON fails to be what it should: cut off, of another form, no UTF-8, or too deep.
 SENSELESS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# With these the service has made up its mind, whatever it says beside.
-FINAL_STATUSES = {
+# An address of so many characters goes through every proxy and gateway; IIS refuses a query that
+# is longer unless it is configured otherwise.
+# https://learn.microsoft.com/iis/configuration/system.webserver/security/requestfiltering/requestlimits/
+SAFE_URL = 2_048
+
+# Without a code or words that tell more.
+BY_STATUS: dict[int, Failure] = {
+    HTTPStatus.UNAUTHORIZED: Failure.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN: Failure.DENIED,
+    HTTPStatus.BAD_REQUEST: Failure.NOT_UNDERSTOOD,
+    HTTPStatus.METHOD_NOT_ALLOWED: Failure.NOT_UNDERSTOOD,
+    HTTPStatus.NOT_IMPLEMENTED: Failure.NOT_UNDERSTOOD,
+    HTTPStatus.GONE: Failure.GONE,
+    HTTPStatus.REQUEST_URI_TOO_LONG: Failure.ADDRESS_TOO_LONG,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: Failure.ADDRESS_TOO_LONG,
+    HTTPStatus.TOO_MANY_REQUESTS: Failure.THROTTLED,
+    HTTPStatus.REQUEST_TIMEOUT: Failure.TOO_LARGE,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Failure.TOO_LARGE,
+    HTTPStatus.GATEWAY_TIMEOUT: Failure.TOO_LARGE,
+}
+# Refusals that come from a gateway or proxy where they are a web page: of a blocked request, or of
+# an address that is longer than they accept.
+WEB_PAGES = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+# With these the service has made up its mind: repeating the request does not help, whatever it
+# says beside.
+DECIDED = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.NOT_IMPLEMENTED,
 }
 
+# Business Central has no codes for what passes, but says so, as plug-ins do.
+TRANSIENT_WORDS = re.compile(
+    r"\btry again later\b|\bplease (?:re)?try(?: again)?\b|\bdeadlock", re.IGNORECASE
+)
 
-def check(response: requests.Response, unauthorized: Callable[[], str]) -> None:
+
+class Errors(Protocol):
+    """What is known of a service's errors."""
+
+    ADVICE: Mapping[str, str]
+
+    def classify(self, code: str, words: str) -> Failure | None:
+        """Tell what a refusal means, whatever its status; None if code and words do not tell."""
+
+
+def check(
+    response: requests.Response, errors: Errors, advice: Callable[[], str], *, is_reached: bool
+) -> None:
     """Raise if the service did not fulfil a request.
 
     Args:
         response: What it answered. Whether all of it came is not looked at.
-        unauthorized: Tells what to do about a sign-in that it does not accept.
+        errors: What is known of its errors.
+        advice: Tells what to do about a sign-in that it does not accept.
+        is_reached: Whether the service itself has answered before: then a web page in its place
+            is a gateway's, and passes.
 
     Raises:
-        TransientServiceError: It may do so later.
-        ServiceError: It will not.
+        ServiceError: It did not.
     """
     if response.is_redirect:
-        raise ServiceError(_redirected(response), status=response.status_code)
-    if response.status_code < HTTPStatus.BAD_REQUEST and not _is_web_page(response):
+        raise ServiceError(_redirected(response))
+    status = response.status_code
+    if status < HTTPStatus.MULTIPLE_CHOICES and not _is_web_page(response):
         return
-    code, words = _error(response)
+    said = refusal.read(response.content, response.headers.get("Content-Type", ""))
+    failure = _failure(response, said, errors, is_reached=is_reached)
     path = urlsplit(response.url).path
-    message = f"The service answered {response.status_code} to {path}: {words}"
-    if code:
-        message += f" ({code})"
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        message = f"{message.rstrip('.')}. It does not accept the sign-in. {unauthorized()}"
-    elif code in ADVICE:
-        message = f"{message.rstrip('.')}. {ADVICE[code]}"
-    elif response.status_code == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
+    message = f"The service answered {status} to {path}: {_words(response, said)}"
+    if said.code:
+        message += f" ({printable(said.code)})"
+    if failure is Failure.UNAUTHORIZED:
+        message = f"{message.rstrip('.')}. It does not accept the sign-in. {advice()}"
+    elif said.code in errors.ADVICE:
+        message = f"{message.rstrip('.')}. {errors.ADVICE[said.code]}"
+    elif status == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
         message = f"{message.rstrip('.')}. {_NO_METADATA}"
-    if _passes(response.status_code, code, words):
-        raise TransientServiceError(message, response, code=code)
-    raise ServiceError(message, status=response.status_code, code=code)
+    raise ServiceError(message, failure, response=response)
 
 
 def _redirected(response: requests.Response) -> str:
@@ -130,17 +128,53 @@ def _redirected(response: requests.Response) -> str:
     )
 
 
-def _passes(status: int, code: str, words: str) -> bool:
-    """Tell whether a refusal may be gone when the request is repeated."""
-    # A page of rows that is too large is asked for again with fewer of them.
-    if status in TRANSIENT_STATUSES or status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return True
-    if status < HTTPStatus.BAD_REQUEST or status in FINAL_STATUSES:
-        return False
-    return code in PASSING_CODES or PASSING_WORDS.search(words) is not None
+def _failure(
+    response: requests.Response, said: refusal.Refusal, errors: Errors, *, is_reached: bool
+) -> Failure:
+    """Classify an answer that is not what was asked for."""
+    status = response.status_code
+    if status < HTTPStatus.BAD_REQUEST:
+        passes = is_reached and status < HTTPStatus.MULTIPLE_CHOICES
+        return Failure.TRANSIENT if passes else Failure.FATAL
+    if _is_web_page(response) and not is_transient(status) and status in WEB_PAGES:
+        # Only the service itself tells what it denies or lacks.
+        too_long = status != HTTPStatus.FORBIDDEN and len(response.url) > SAFE_URL
+        return Failure.ADDRESS_TOO_LONG if too_long else Failure.FATAL
+    return classify(status, said, errors, query=urlsplit(response.url).query)
 
 
-def check_whole(response: requests.Response) -> str:
+def classify(status: int, said: refusal.Refusal, errors: Errors, *, query: str = "") -> Failure:
+    """Tell what a refusal means.
+
+    Args:
+        status: Its status, from 400 on.
+        said: Its code and its messages.
+        errors: What is known of the service's errors.
+        query: The query that was refused.
+
+    Returns:
+        The meaning: by code, else by words, else by status.
+    """
+    by_status = _by_status(status, said, query)
+    known = errors.classify(said.code, said.words)
+    if status == HTTPStatus.UNAUTHORIZED or (status in DECIDED and known in RETRYABLE):
+        return by_status
+    meaning = known or by_status
+    if status in DECIDED or known not in {None, Failure.FATAL} or meaning in RETRYABLE:
+        return meaning
+    return Failure.TRANSIENT if TRANSIENT_WORDS.search(said.words) else meaning
+
+
+def _by_status(status: int, said: refusal.Refusal, query: str) -> Failure:
+    if status == HTTPStatus.GONE and "deltatoken" in query:
+        # OData 4.0 Protocol, section 11.3.
+        return Failure.TOKEN_EXPIRED
+    if status == HTTPStatus.NOT_FOUND and said.messages:
+        return Failure.GONE
+    return BY_STATUS.get(status) or (Failure.TRANSIENT if is_transient(status) else Failure.FATAL)
+
+
+def check_whole(response: requests.Response, *, is_reached: bool) -> str:
     """Raise if what should be JSON is cut off, or was spoilt on its way.
 
     HTTP tells of a body that is shorter than announced, but not of one that nobody announced, nor
@@ -149,13 +183,13 @@ def check_whole(response: requests.Response) -> str:
     Args:
         response: What the service answered. Where values in it had to be repaired, its content is
             what came of that.
+        is_reached: Whether the service itself has answered before.
 
     Returns:
         What was done to values, as the log says it; nothing in almost every answer.
 
     Raises:
-        TransientServiceError: It is not all there.
-        ServiceError: It is a web page, or all there and yet not to be read.
+        ServiceError: It is not all there, or a web page, or all there and yet not to be read.
     """
     body = response.content
     path = urlsplit(response.url).path
@@ -163,39 +197,33 @@ def check_whole(response: requests.Response) -> str:
         readable, repairs = json_text.readable(body)
     except RecursionError as error:
         msg = f"The service's answer to {path} holds values within values, too deep to be read."
-        raise ServiceError(msg, status=response.status_code) from error
+        raise ServiceError(msg) from error
     except SENSELESS as error:
         if body.lstrip()[:1] == b"<":
             msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."
-            raise ServiceError(msg, status=response.status_code) from error
+            failure = Failure.TRANSIENT if is_reached else Failure.FATAL
+            raise ServiceError(msg, failure, response=response) from error
         kind = printable(response.headers.get("Content-Type", "no content type"))
         msg = (
             f"The service's answer to {path} is cut off, or is not JSON ({kind}, {len(body)} "
             f"bytes: {printable(str(error))})."
         )
-        raise TransientServiceError(msg, response) from error
+        raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
     if readable is not body:
         response._content = readable  # noqa: SLF001 - whoever reads the answer reads this
     return repairs
 
 
-def _error(response: requests.Response) -> tuple[str, str]:
-    """Read code and message from the body of an error (OData JSON Format 4.0, section 19)."""
-    try:
-        error = json.loads(response.content)["error"]
-        code = error.get("code")
-        return _words(response, str(code or "")), _words(response, str(error["message"]))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        # A server on-premises refuses a sign-in with a page of its own.
-        if _is_web_page(response) and response.status_code != HTTPStatus.UNAUTHORIZED:
-            return "", f"{WEB_PAGE}."
-        return "", printable(response.reason or "no reason given")
-
-
-def _words(response: requests.Response, message: str) -> str:
-    """Make the service's words fit for the log, should it repeat what it was sent."""
-    secret = response.request.headers.get("Authorization", "").partition(" ")[2]
-    return printable(without(message, [secret]))
+def _words(response: requests.Response, said: refusal.Refusal) -> str:
+    """Tell why a request was refused, in the service's own words if there are any."""
+    if said.telling:
+        # The service may repeat what it was sent.
+        secret = response.request.headers.get("Authorization", "").partition(" ")[2]
+        return printable(without(said.telling, [secret]))
+    # A server on-premises refuses a sign-in with a page of its own.
+    if _is_web_page(response) and response.status_code != HTTPStatus.UNAUTHORIZED:
+        return f"{WEB_PAGE}."
+    return printable(response.reason or "no reason given")
 
 
 def _is_web_page(response: requests.Response) -> bool:

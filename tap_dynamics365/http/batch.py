@@ -11,9 +11,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import TRANSIENT_STATUSES, TransientServiceError
-from tap_dynamics365.http.answers import SENSELESS
+from tap_dynamics365.errors import RETRYABLE, Failure, ServiceError
+from tap_dynamics365.http import answers, refusal
+from tap_dynamics365.http.answers import SENSELESS, classify
 from tap_dynamics365.http.json_text import readable
+from tap_dynamics365.services.dataverse import errors
 from tap_dynamics365.words import printable
 
 if TYPE_CHECKING:
@@ -72,16 +74,21 @@ def _parts(response: requests.Response, count: int) -> list[bytes | None]:
     parts = [part for piece in pieces if (part := _part(piece)) is not None]
     if len(parts) != count:
         msg = f"The service's answer to a batch has {len(parts)} of {count} answers in it."
-        raise TransientServiceError(msg, response)
-    for status, _ in parts:
-        if status in TRANSIENT_STATUSES:
-            msg = f"The service answered {status} to a request in a batch."
-            raise TransientServiceError(msg, response)
+        raise ServiceError(msg, Failure.TRANSIENT, response=response)
+    for status, body in parts:
+        if status == HTTPStatus.OK:
+            continue
+        said = refusal.read(body, answers.JSON)
+        failure = classify(status, said, errors)
+        if failure in RETRYABLE:
+            words = printable(said.telling or "no reason given")
+            msg = f"The service answered {status} to a request in a batch: {words}"
+            raise ServiceError(msg, failure, response=response)
     try:
         return [readable(body)[0] if status == HTTPStatus.OK else None for status, body in parts]
     except SENSELESS as error:
         msg = f"The service's answer to a batch is spoilt ({printable(str(error))})."
-        raise TransientServiceError(msg, response) from error
+        raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
 
 
 def _part(piece: bytes) -> tuple[int, bytes] | None:

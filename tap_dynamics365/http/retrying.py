@@ -9,13 +9,13 @@ import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import requests
-from singer_sdk.exceptions import RetriableAPIError
 
 from tap_dynamics365.errors import (
+    RETRYABLE,
+    Failure,
     IncompleteMetadataError,
     ServiceError,
     TransientSignInError,
@@ -34,10 +34,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger("tap-dynamics365.service")
 
-# The connection, or what came over it, broke off. What passes of the rest is told by the answer.
-PASSING = (
+# The connection, or what came over it, broke off.
+BROKEN_OFF = (
     IncompleteMetadataError,
-    RetriableAPIError,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ConnectionError,
     requests.exceptions.ContentDecodingError,
@@ -98,9 +97,14 @@ class Retrying:
             while True:
                 self._sign_in_back_off.wait()
                 waited = self._throttle.wait(waited)
+                failure: Exception
                 try:
                     return self._signed(send, *args, **kwargs)
-                except PASSING as error:
+                except (ServiceError, TransientSignInError) as error:
+                    if error.failure not in RETRYABLE:
+                        raise
+                    failure = error
+                except BROKEN_OFF as error:
                     failure = error
                 except requests.RequestException as error:
                     raise ServiceError(_unreachable(error, 0)) from error
@@ -123,7 +127,7 @@ class Retrying:
         try:
             return send(*args, **kwargs)
         except ServiceError as error:
-            refused = error.status == HTTPStatus.UNAUTHORIZED
+            refused = error.failure is Failure.UNAUTHORIZED
             if not (refused and self._authenticator.renew(sent_at)):
                 raise
         return send(*args, **kwargs)
@@ -167,11 +171,9 @@ class Retrying:
 
 
 def _is_throttled(failure: Exception) -> bool:
-    return (
-        isinstance(failure, RetriableAPIError)
-        and failure.response is not None
-        and failure.response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-    )
+    if isinstance(failure, (ServiceError, TransientSignInError)):
+        return failure.failure is Failure.THROTTLED
+    return False
 
 
 def _back_off(times: int) -> float:
@@ -182,9 +184,10 @@ def _back_off(times: int) -> float:
 
 def _asked(failure: Exception, times: int) -> float | None:
     """Tell how many seconds the service asks to wait; a bit more where it asks again and again."""
-    if not isinstance(failure, RetriableAPIError) or failure.response is None:
-        return None
-    asked = retry_after(failure.response)
+    response = None
+    if isinstance(failure, (ServiceError, TransientSignInError)):
+        response = failure.response
+    asked = None if response is None else retry_after(response)
     if asked is None:
         return None
     least = LEAST_FIRST_WAIT * 2.0 ** min(times - 1, MOST_DOUBLINGS)
@@ -223,7 +226,7 @@ def _moment(text: str) -> datetime | None:
 def _last(failure: Exception, failures: int) -> Exception:
     """Make the error that ends a request which failed until the end."""
     if isinstance(failure, requests.RequestException):
-        return ServiceError(_unreachable(failure, failures))
+        return ServiceError(_unreachable(failure, failures), Failure.TRANSIENT)
     return failure
 
 

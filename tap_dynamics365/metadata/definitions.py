@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365.errors import REFUSED, MetadataError, ServiceError
 from tap_dynamics365.http.answers import SENSELESS
 from tap_dynamics365.metadata import casts, changes
 from tap_dynamics365.metadata.table_definition import (
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.service import Service
 
 logger = logging.getLogger("tap-dynamics365.definitions")
-
-# With these a service says that it has no such function, or that it is not for the caller.
-REFUSALS = {
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.NOT_IMPLEMENTED,
-}
 
 # What it means for a catalog, and why.
 NOT_TOLD = (
@@ -71,7 +61,7 @@ def read(
     try:
         told = changes.read(service, names, whole=whole)
     except ServiceError as error:
-        if error.status not in REFUSALS:
+        if error.failure not in REFUSED:
             raise
         logger.info("Its tables are described by EntityDefinitions: %s", error.message)
     except SENSELESS as error:
@@ -113,7 +103,7 @@ def read_if_told(
     except MetadataError as error:
         logger.warning(NOT_TOLD, error)
     except ServiceError as error:
-        if error.status not in REFUSALS:
+        if error.failure not in REFUSED:
             raise
         logger.warning(NOT_TOLD, error)
     return Definitions()

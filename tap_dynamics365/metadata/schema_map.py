@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_dynamics365.errors import ServiceError, SettingsError
+from tap_dynamics365.errors import REFUSED, Failure, ServiceError, SettingsError
 from tap_dynamics365.http.answers import SENSELESS
 from tap_dynamics365.metadata import changes, definitions, document, whole_file
 from tap_dynamics365.metadata.csdl import Table  # noqa: TC001 - msgspec looks it up
@@ -36,7 +36,6 @@ MODE = 0o644
 
 # "Version stamp associated with the client has expired."
 # https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
-EXPIRED = "0x80044352"
 # One row of a table that every Dataverse has and every user may read, for what comes along.
 ONE_ROW = "systemusers?$select=systemuserid&$top=1"
 
@@ -236,9 +235,9 @@ def _updated(service: Service, kept: SchemaMap) -> SchemaMap | None:
     try:
         changed = changes.since(service, kept.definitions.stamp)
     except ServiceError as error:
-        if error.code == EXPIRED:
+        if error.failure is Failure.TOKEN_EXPIRED:
             logger.info("What has changed since schema_map was written can't be told any more.")
-        elif error.status in definitions.REFUSALS:
+        elif error.failure in REFUSED:
             logger.info("What has changed since schema_map was written can't be told: %s", error)
         else:
             raise

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-from http import HTTPStatus
 from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
 
-from tap_dynamics365.errors import Dynamics365Error, ServiceError
+from tap_dynamics365.errors import REFUSED, Dynamics365Error, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +69,7 @@ class RowCounts:
             answer = msgspec.json.decode(self._service.get(path).content, type=_Answer)
         except (Dynamics365Error, msgspec.DecodeError) as error:
             logger.debug("The number of rows of %s is not known: %s", names, error)
-            refused = isinstance(error, ServiceError) and error.status == HTTPStatus.BAD_REQUEST
+            refused = isinstance(error, ServiceError) and error.failure in REFUSED
             if refused and len(tallies) > 1:
                 # One that is not counted, such as a virtual table, spoils it for all.
                 for tally in tallies:

@@ -77,19 +77,19 @@ _pages = msgspec.json.Decoder(_Page)
 _row = msgspec.json.Decoder(dict[str, Any])
 
 
-def split(response: requests.Response, asked: int = 0) -> RawPage:
+def split(response: requests.Response, asked: int = 0, *, is_reached: bool = False) -> RawPage:
     """Take an answer apart.
 
     Args:
         response: The answer to a query.
         asked: How many rows were asked for.
+        is_reached: Whether the service itself has answered before.
 
     Returns:
         Its rows, and what the service says of them.
 
     Raises:
-        TransientServiceError: The answer is cut off, or was spoilt on its way.
-        ServiceError: It is no page of rows.
+        ServiceError: The answer is cut off, was spoilt on its way, or is no page of rows.
     """
     repairs = ""
     with reading():
@@ -97,7 +97,7 @@ def split(response: requests.Response, asked: int = 0) -> RawPage:
             body = _compact(response.content)
             page = _pages.decode(body)
         except answers.SENSELESS:
-            repairs = answers.check_whole(response)
+            repairs = answers.check_whole(response, is_reached=is_reached)
             body = _compact(response.content)
             page = _pages.decode(body)
     return RawPage(

@@ -6,10 +6,9 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracki
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.replication.bookmark import BEGAN, KEY, OVERLAP, TOKEN, VALUE
 from tap_dynamics365.replication.methods import FullTable, Incremental
 from tap_dynamics365.replication.passes import Pass
@@ -22,20 +21,12 @@ if TYPE_CHECKING:
     from tap_dynamics365.replication.methods import Method
     from tap_dynamics365.streams import TableStream
 
-# The table is not tracked; one that joins two others, of which one is not.
-# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
-NOT_TRACKED = {"0x80072491", "0x80072492"}
-# The delta token is too old, or the table's definition has changed since.
-EXPIRED = "0x80044352"
-# A token that the service no longer takes, whatever it says of it; tracking that it does not allow.
-# To track a table one must be allowed to read all its rows, not only some.
-UNUSABLE = {HTTPStatus.BAD_REQUEST, HTTPStatus.GONE}
-NOT_ALLOWED = {
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.NOT_IMPLEMENTED,
-}
+# Refusals of a tracked read of a table: that table is read by another method. To track a table one
+# must be allowed to read all its rows, not only some.
+NOT_TRACKED = {Failure.NOT_TRACKED, Failure.DENIED, Failure.NOT_UNDERSTOOD}
+# Refusals of a read since a token. A query that is not understood is the fault of something else:
+# the token is kept, and changes since then are not lost.
+NOT_TRACKED_ANY_MORE = NOT_TRACKED - {Failure.NOT_UNDERSTOOD}
 
 
 class _ExpiredError(Exception):
@@ -235,10 +226,8 @@ class LogBased:
         try:
             yield part
         except ServiceError as error:
-            if error.code in NOT_TRACKED:
-                raise _NotTrackedError(error.message) from error
-            if error.code == EXPIRED or (part.since and error.status in UNUSABLE):
+            if error.failure is Failure.TOKEN_EXPIRED:
                 raise _ExpiredError(error.message) from error
-            if error.status in NOT_ALLOWED:
+            if error.failure in (NOT_TRACKED_ANY_MORE if part.since else NOT_TRACKED):
                 raise _NotTrackedError(error.message) from error
             raise

@@ -1,0 +1,1 @@
+"""Knowledge of one service each: Dataverse."""
