@@ -1,8 +1,10 @@
-"""What comes in files: settings, catalog and state, looked over before they are used."""
+"""Files with settings, catalog and state: read once, decoded, and checked before they are used."""
 
 from __future__ import annotations
 
 import io
+import json
+import logging
 import os
 import re
 import sys
@@ -13,6 +15,7 @@ import click
 import msgspec
 from typing_extensions import override
 
+from tap_dynamics365 import state_file
 from tap_dynamics365.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,33 +55,18 @@ class _Catalog(msgspec.Struct):
     streams: list[_Entry]
 
 
-class _Bookmark(msgspec.Struct):
-    replication_key: str | None = None
-    replication_key_value: str | int | float | None = None
-    replication_key_overlap: str | int | None = None
-    replication_key_began: str | int | None = None
-    delta_token: str | None = None
-    version: int | None = None
-    metadata_version: str | int | None = None
-    partitions: list[dict[str, Any]] = []
-
-
-class _State(msgspec.Struct):
-    """A state, of which each tap knows the form alone; this is that of the Meltano SDK."""
-
-    bookmarks: dict[str, _Bookmark] = {}
-
-
 # What the SDK takes for true, and what can be meant by the rest of what it takes for false.
 _BOOLEAN = re.compile(r"true|1|yes|on|false|0|no|off", re.IGNORECASE)
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 
-_FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog, "state": _State}
+_FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog}
 _WHAT = {
     "config": "an object with a value for each setting",
     "catalog": "a catalog: make it anew with --discover",
     "state": "a state: take the value of the last STATE message, or none to read everything anew",
 }
+
+logger = logging.getLogger("tap-dynamics365.inputs")
 
 
 class InputFile(click.File):
@@ -91,27 +79,36 @@ class InputFile(click.File):
         return io.StringIO(read(value, (param.name if param else None) or ""))
 
 
-def check_config(paths: Iterable[str], prefix: str, schema: Mapping[str, Any]) -> None:
-    """Raise if settings can't be taken in.
+def read_config(paths: Iterable[str], prefix: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Read files with settings, and check the environment where settings are to come from it.
 
     Args:
-        paths: The paths of their files; `ENV` is none, but the environment.
+        paths: The paths of the files; `ENV` is none, but the environment.
         prefix: What the names of the variables begin with.
         schema: The JSON Schema of the settings.
+
+    Returns:
+        Values of the files by setting name; a later file wins over those before.
 
     Raises:
         InputError: With the first file that can't be read, or variable that can't.
     """
+    config: dict[str, Any] = {}
     for path in paths:
-        if path != "ENV":
-            read(path, "config")
-            continue
-        for name, setting in schema["properties"].items():
-            variable = f"{prefix}{name.upper()}"
-            wanted = _wanted(setting, os.environ.get(variable))
-            if wanted is not None:
-                msg = f"The variable {variable} must be {wanted}."
-                raise InputError(msg)
+        if path == "ENV":
+            _check_variables(prefix, schema)
+        else:
+            config |= msgspec.json.decode(read(path, "config"))
+    return config
+
+
+def _check_variables(prefix: str, schema: Mapping[str, Any]) -> None:
+    for name, setting in schema["properties"].items():
+        variable = f"{prefix}{name.upper()}"
+        wanted = _wanted(setting, os.environ.get(variable))
+        if wanted is not None:
+            msg = f"The variable {variable} must be {wanted}."
+            raise InputError(msg)
 
 
 def _wanted(setting: Mapping[str, Any], value: str | None) -> str | None:
@@ -140,29 +137,30 @@ def _is_json(text: str, form: Any) -> bool:  # noqa: ANN401 - a type, or one wit
 
 
 def read(path: str, option: str) -> str:
-    """Read a file.
+    """Read a file, once: it may be a pipe.
 
     Args:
-        path: The path; `-` is standard input, but for settings.
+        path: The path; `-` is standard input.
         option: The name of the option that named it: `config`, `catalog` or `state`.
 
     Returns:
-        Its text, which is what the option wants.
+        Its text, which is what the option wants; a state without what it was wrapped in.
 
     Raises:
         InputError: It can't be read, is not JSON, or is JSON of another form. The message does
             not repeat what is in it, for it may be a secret.
     """
     try:
-        if path == "-" and option != "config":
-            text = sys.stdin.read()
-        else:
-            text = Path(path).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        # As Windows has them: UTF-16, or a byte-order mark before UTF-8.
+        text = content.decode(json.detect_encoding(content))
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "It is not text in UTF-8"
+        why = getattr(error, "strerror", None) or "It is not text in UTF-8 or UTF-16"
         msg = f"The file that --{option} names ({path}) can't be read: {why}."
         raise InputError(msg) from None
     try:
+        if option == "state":
+            return _state(text, path)
         msgspec.json.decode(text, type=_FORMS[option])
     except msgspec.ValidationError as error:
         msg = f"The file that --{option} names ({path}) is not {_WHAT[option]} ({error})."
@@ -172,3 +170,15 @@ def read(path: str, option: str) -> str:
         msg = f"The file that --{option} names ({path}) is not JSON: it may be {end}."
         raise InputError(msg) from None
     return text
+
+
+def _state(text: str, path: str) -> str:
+    state, line = state_file.find(text)
+    if line is not None:
+        logger.warning(
+            "The file that --state names (%s) has several lines: the state in line %d is taken, "
+            "the last one.",
+            path,
+            line,
+        )
+    return state

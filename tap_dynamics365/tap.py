@@ -16,7 +16,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_dynamics365 import inputs, metadata_streams, new_columns
+from tap_dynamics365 import inputs, metadata_streams, new_columns, state_file
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine.engine import Engine
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
@@ -89,8 +89,11 @@ class TapDynamics365(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         # The SDK's own settings come from the environment too.
         cls.append_builtin_config(cls.config_jsonschema)
-        inputs.check_config(value, cls._env_var_prefix, cls.config_jsonschema)
-        return super().cb_config(ctx, param, value)
+        config = inputs.read_config(value, cls._env_var_prefix, cls.config_jsonschema)
+        # The SDK would read the files again, and a pipe can be read only once.
+        given = super().cb_config(ctx, param, tuple(path for path in value if path == "ENV"))
+        given.config = config
+        return given
 
     @classmethod
     @override
@@ -101,6 +104,10 @@ class TapDynamics365(Tap):
                 # The SDK would end with a traceback where the file is not what it should be.
                 option.type = inputs.InputFile()
         return command
+
+    @override
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state_file.without_nulls(state))
 
     @override
     def setup_mapper(self) -> None:
