@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 # Codes differ between versions of the service, the words do not.
 UNKNOWN = re.compile(r"Could not find a property named '([^']+)' on type")
-# An address may have 32,768 characters; the service's token for a next page takes some thousands.
-# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
-LONGEST_URL = 32_768 - 4_096
 
 logger = logging.getLogger("tap-dynamics365.columns")
 
@@ -38,20 +35,32 @@ class Columns:
         self._needed = needed
         self.names = names
 
-    def fit(self, address: str) -> None:
+    def fit(self, address: str, longest: int) -> None:
         """Ask for all columns if the names of those selected are more than an address can hold.
 
         Args:
             address: What the query is added to.
+            longest: The most characters that an address may have.
         """
-        if len(address) + len(query.build(self.names)) > LONGEST_URL:
-            logger.info(
-                "The names of the %d selected columns of %r are too long for an address: all its "
-                "columns are asked for, and those selected are sent.",
-                len(self.names),
-                self._stream,
-            )
-            self.names = []
+        if len(address) + len(query.build(self.names)) > longest:
+            self.ask_for_all()
+
+    def ask_for_all(self) -> bool:
+        """Ask for all columns, since their names make an address too long.
+
+        Returns:
+            Whether the address is shorter for it: names were asked for before.
+        """
+        if not self.names:
+            return False
+        logger.info(
+            "The names of the %d selected columns of %r are too long for an address: all its "
+            "columns are asked for, and those selected are sent.",
+            len(self.names),
+            self._stream,
+        )
+        self.names = []
+        return True
 
     def drop(self, error: ServiceError) -> bool:
         """Ask no more for a column that has left the service since the catalog was made.

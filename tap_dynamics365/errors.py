@@ -56,9 +56,10 @@ class Failure(Enum):
 
 #: The request may succeed when it is repeated.
 RETRYABLE = frozenset({Failure.THROTTLED, Failure.TRANSIENT, Failure.TOO_LARGE})
-#: The service has considered the request and will not fulfil it: another request may do.
+#: Repeating the request does not help, but another request may be fulfilled.
 REFUSED = frozenset(
     {
+        Failure.ADDRESS_TOO_LONG,
         Failure.DENIED,
         Failure.GONE,
         Failure.UNKNOWN_COLUMN,

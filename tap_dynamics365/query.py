@@ -13,6 +13,9 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# An address may have 32,768 characters; the service's token for a next page takes some thousands.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
+LONGEST_URL = 32_768 - 4_096
 # May stand in a query as they are; everything else is percent-encoded, the blank as %20, for some
 # services take a plus sign at its word.
 SAFE = "$,:()'/@-._~"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 
@@ -17,7 +17,9 @@ from tap_dynamics365.http.parallelism import Parallelism
 from tap_dynamics365.http.retrying import Retrying
 from tap_dynamics365.http.throttling import Throttle
 from tap_dynamics365.http.traffic import Traffic
+from tap_dynamics365.query import LONGEST_URL
 from tap_dynamics365.services.dataverse import errors
+from tap_dynamics365.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,7 @@ class Service:
         traffic: What counts them.
         is_reached: Whether the service itself has answered: a web page in place of an answer is a
             gateway's from then on, and passes.
+        longest_url: The most characters that an address may have, as far as has been seen.
         links_beside_annotations: Whether a tracked read may ask for annotations too and still has
             its delta link, as far as has been seen.
     """
@@ -72,6 +75,7 @@ class Service:
         self.session.headers.update(HEADERS)
         self.clock = Clock()
         self.is_reached = False
+        self.longest_url = LONGEST_URL
         self.links_beside_annotations = True
         self._limits = Limits()
         self._retrying = Retrying(
@@ -81,7 +85,7 @@ class Service:
     @property
     def is_dataverse(self) -> bool:
         """Whether the address is one of Dataverse's Web API."""
-        return "/api/data/v" in self.url
+        return "/api/data/v" in self.url.lower()
 
     def sign_in(self) -> None:
         """Sign in ahead of the first request, trying again where that helps.
@@ -152,7 +156,10 @@ class Service:
         return self.retrying(send)()
 
     def resolve(self, link: str) -> str:
-        """Make a link of the service absolute.
+        """Make a link of the service absolute, on the origin of `service_url`.
+
+        Behind a gateway, links name hosts, ports and schemes that are not those of `service_url`.
+        They are followed by path and query: so the access token can go nowhere else.
 
         Args:
             link: An absolute URL, or one relative to the service's address.
@@ -161,18 +168,15 @@ class Service:
             The URL as it is to be requested.
 
         Raises:
-            ServiceError: It leads to another host, which must not see the access token.
+            ServiceError: It is no URL.
         """
-        url = urljoin(self.url, link)
-        here, there = urlsplit(self.url), urlsplit(url)
-        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-            msg = (
-                f"The service linked its next page to {there.scheme}://{there.netloc}, but "
-                f"service_url is on {here.scheme}://{here.netloc}: it is not followed, for the "
-                "access token would go there."
-            )
-            raise ServiceError(msg)
-        return url
+        try:
+            there = urlsplit(urljoin(self.url, link))
+        except ValueError:
+            msg = f"The service sent a link to the next page that is no URL: {printable(link)}"
+            raise ServiceError(msg) from None
+        here = urlsplit(self.url)
+        return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, ""))
 
     def check(self, response: requests.Response, *, is_whole: bool = False) -> None:
         """Raise if the service did not fulfil a request.

@@ -15,6 +15,7 @@ from tap_dynamics365 import name_columns
 from tap_dynamics365.call_limit import CallLimit
 from tap_dynamics365.columns import Columns
 from tap_dynamics365.errors import CallLimitError, CatalogError, Failure, ServiceError
+from tap_dynamics365.http.answers import SAFE_URL
 from tap_dynamics365.progress.tally import Tally
 from tap_dynamics365.records import deletions
 from tap_dynamics365.records.codec import Codec
@@ -186,7 +187,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
 
         An error that ended one may be thrown in, for another way to be tried.
         """
-        self.columns.fit(self.address)
+        self.columns.fit(self.address, self.service.longest_url)
         plan = self._method().passes()
         self.current = next(plan, None)
         while self.current is not None:
@@ -194,6 +195,9 @@ class TableStream(VersionedStream, RESTStream[str | None]):
             try:
                 yield self.current
             except ServiceError as error:
+                if error.failure is Failure.ADDRESS_TOO_LONG and self.columns.ask_for_all():
+                    self.service.longest_url = SAFE_URL
+                    continue
                 if self.columns.drop(error):
                     continue
                 if isinstance(error, CallLimitError) and self._bookmark is not None:

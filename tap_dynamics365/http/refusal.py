@@ -23,6 +23,8 @@ DEEPEST = 20
 # What is looked at of a body that is no JSON.
 LONGEST_TEXT = 2**16
 
+# Where a stack trace of .NET begins: the name of an exception, or of a method.
+_STACK = re.compile(r"\r?\n\s*(?=at \S|--->|[A-Z]\w+(?:\.\w+)+Exception:)")
 _DECIMAL = re.compile(r"-?[0-9]{5,10}")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
 _JSON_CODE = re.compile(r'"(?:code|ErrorCode)"\s*:\s*"?([^",}\s]{1,100})')
@@ -50,8 +52,11 @@ class Refusal(NamedTuple):
 
     @property
     def telling(self) -> str:
-        """The innermost message; the outer ones often say no more than "An error has occurred."."""
-        return self.messages[-1] if self.messages else ""
+        """The innermost message, without the stack trace that may be in it.
+
+        The outer ones often say no more than "An error has occurred.".
+        """
+        return _STACK.split(self.messages[-1], maxsplit=1)[0].strip() if self.messages else ""
 
     @property
     def words(self) -> str:

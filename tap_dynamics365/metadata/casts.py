@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from tap_dynamics365.columns import LONGEST_URL
 from tap_dynamics365.http import batch
 from tap_dynamics365.metadata.answers import Attributes, EntityDefinitions
 from tap_dynamics365.metadata.changes import WHOLE_TABLE
@@ -82,7 +81,7 @@ def read(service: Service, names: Collection[str] | None, *, whole: bool) -> lis
     """
     tables = [
         table
-        for path in _paths(len(service.url), names)
+        for path in _paths(service.longest_url - len(service.url), names)
         for table in _tables.decode(service.get(path).content.removeprefix(BOM_UTF8)).value
     ]
     if whole:
@@ -90,7 +89,7 @@ def read(service: Service, names: Collection[str] | None, *, whole: bool) -> lis
     return [table.taken_in() for table in tables]
 
 
-def _paths(root: int, names: Collection[str] | None) -> Iterator[str]:
+def _paths(longest: int, names: Collection[str] | None) -> Iterator[str]:
     """Yield the queries that it takes: one, if the names are not too many for an address."""
     select, columns = ",".join(WHOLE_TABLE), ",".join(COLUMN)
     path = f"EntityDefinitions?$select={select}&$expand=Attributes($select={columns})"
@@ -98,7 +97,7 @@ def _paths(root: int, names: Collection[str] | None) -> Iterator[str]:
         yield path
         return
     path += "&$filter="
-    left = LONGEST_URL - root - len(path)
+    left = longest - len(path)
     some = ""
     for name in names:
         condition = quote(f"LogicalName eq '{name}'")

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from tap_dynamics365.columns import LONGEST_URL
 from tap_dynamics365.metadata.answers import MetadataChanges
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def read(
     tables: list[TableDefinition] = []
     deleted: set[str] = set()
     stamp = ""
-    for path in _paths(len(service.url), names, since, whole=whole):
+    for path in _paths(service.longest_url - len(service.url), names, since, whole=whole):
         answer = _decoder.decode(service.get(path).content.removeprefix(BOM_UTF8))
         tables += [table.taken_in() for table in answer.entity_metadata or ()]
         if answer.deleted_metadata is not None:
@@ -141,7 +140,9 @@ def since(service: Service, stamp: str) -> Changes:
     return changed._replace(tables=read(service, names, whole=True).tables)
 
 
-def _paths(root: int, names: Collection[str] | None, since: str, *, whole: bool) -> Iterator[str]:
+def _paths(
+    longest: int, names: Collection[str] | None, since: str, *, whole: bool
+) -> Iterator[str]:
     """Yield the calls that it takes: one, if the names are not too many for an address."""
     query: dict[str, Any] = {
         "Properties": _properties(*(WHOLE_TABLE if whole else TABLE), "Attributes"),
@@ -150,7 +151,7 @@ def _paths(root: int, names: Collection[str] | None, since: str, *, whole: bool)
     if names is None:
         yield _path(query, since)
         return
-    left = LONGEST_URL - root - len(_path({**query, "Criteria": _criteria([])}, since))
+    left = longest - len(_path({**query, "Criteria": _criteria([])}, since))
     some: list[dict[str, Any]] = []
     size = 0
     for condition in map(_condition, names):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_dynamics365.errors import REFUSED, MetadataError, ServiceError
-from tap_dynamics365.http.answers import SENSELESS
+from tap_dynamics365.errors import REFUSED, Failure, MetadataError, ServiceError
+from tap_dynamics365.http.answers import SAFE_URL, SENSELESS
 from tap_dynamics365.metadata import casts, changes
 from tap_dynamics365.metadata.table_definition import (
     TableDefinition,  # noqa: TC001 - msgspec looks it up
@@ -59,9 +59,24 @@ def read(
         ServiceError: The service does not describe itself, or does not answer.
     """
     try:
+        return _read(service, names, whole=whole)
+    except ServiceError as error:
+        if not _may_be_shorter(service, error):
+            raise
+        logger.info("Tables are asked for with shorter addresses: %s", error)
+    service.longest_url = SAFE_URL
+    return _read(service, names, whole=whole)
+
+
+def _may_be_shorter(service: Service, error: ServiceError) -> bool:
+    return error.failure is Failure.ADDRESS_TOO_LONG and service.longest_url > SAFE_URL
+
+
+def _read(service: Service, names: Collection[str] | None, *, whole: bool) -> Definitions:
+    try:
         told = changes.read(service, names, whole=whole)
     except ServiceError as error:
-        if error.failure not in REFUSED:
+        if error.failure not in REFUSED or _may_be_shorter(service, error):
             raise
         logger.info("Its tables are described by EntityDefinitions: %s", error.message)
     except SENSELESS as error:

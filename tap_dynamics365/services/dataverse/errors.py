@@ -116,7 +116,7 @@ WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
     ),
     (re.compile(r"'RetrieveMultiple' method does not support"), Failure.DENIED),
     # "SecLib::AccessCheckEx failed" and its like are those of v8.2 and of servers on-premises.
-    (re.compile(r"SecLib::|\bmissing prv\w+ privilege"), Failure.DENIED),
+    (re.compile(r"SecLib::|\bmissing (?:prv\w+ privilege|\w*Access rights)"), Failure.DENIED),
 )
 
 # A plug-in's refusal that speaks of the query: a virtual table's data provider can't sort or
