@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
+import pytest
+import requests
+from typing_extensions import override
+
+from tap_dynamics365.http.limits import Limits
 from tap_dynamics365.http.parallelism import Parallelism
+from tap_dynamics365.service import Service
+from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.servers.scripted import answer, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FAST, SLOW = 0.2, 2.0
+SECONDS = 30
 
 
 def answered(maximum: int, answers: list[float], hint: str | None = None) -> Parallelism:
@@ -80,3 +95,111 @@ def test_one_request_is_always_allowed() -> None:
 
 def test_one_at_a_time_stays_one_at_a_time() -> None:
     assert answered(1, [FAST] * 60, "52").limit == 1
+
+
+class Watched(int):
+    """A maximum that tells when it is compared with a limit which is about to change."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    @override
+    def __lt__(self, value: int, /) -> bool:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return super().__lt__(value)
+
+
+def test_halving_in_the_middle_of_growth_is_not_lost() -> None:
+    maximum = Watched(40)
+    parallelism = Parallelism(maximum)
+    refusing = threading.Thread(target=parallelism.refused)
+
+    def refuse() -> None:
+        refusing.start()
+        # It comes to its end here only where nothing keeps it from coming between.
+        refusing.join(0.2)
+
+    maximum.meanwhile = refuse
+    parallelism.answered(FAST, None)
+    refusing.join(SECONDS)
+    assert parallelism.limit == 4
+
+
+def test_most_that_a_limit_was_is_kept_whoever_tells_it() -> None:
+    """Many threads, with the interpreter changing between them as often as it can."""
+    header = "x-ms-ratelimit-burst-remaining-xrm-requests"
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(100):
+            limits, together = Limits(), threading.Barrier(8)
+
+            def tell(
+                first: int, limits: Limits = limits, together: threading.Barrier = together
+            ) -> None:
+                together.wait(SECONDS)
+                for left in range(first, 7_000, 8):
+                    limits.answered({header: str(left)})
+
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(tell, range(6_800, 6_808)))
+            assert limits.summary() == "6,800 of 6,999 requests"
+    finally:
+        sys.setswitchinterval(usual)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_requests_of_all_threads_together_are_no_more_than_the_setting(most: int) -> None:
+    """Whoever makes them: the engine, what counts rows, what reads metadata."""
+    lock = threading.Lock()
+    now, seen = 0, [0]
+
+    def slow(_: bytes) -> bytes:
+        nonlocal now
+        with lock:
+            now += 1
+            seen.append(now)
+        threading.Event().wait(0.05)
+        with lock:
+            now -= 1
+        return answer(b"{}")
+
+    with serving(slow) as server:
+        config = {"service_url": f"{server.url}/api/data/v9.2/", "access_token": "x"}
+        settings = Settings.from_config({**config, "max_parallel_requests": most}, JSON_SCHEMA)
+        with ThreadPoolExecutor(8) as pool:
+            answers = pool.map(Service(settings).get, [f"table{number}" for number in range(24)])
+            assert [each.content for each in answers] == [b"{}"] * 24
+    assert max(seen) <= most
+
+
+def test_requests_wait_while_fewer_are_allowed_and_go_on_when_more_are() -> None:
+    parallelism, halfway = Parallelism(4), threading.Event()
+    entered: list[int] = []
+
+    def request(number: int) -> None:
+        with parallelism.request():
+            entered.append(number)
+            halfway.wait(SECONDS)
+
+    for _ in range(2):
+        parallelism.refused()
+    threads = [threading.Thread(target=request, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+        thread.join(0.1)
+    assert len(entered) == parallelism.limit == 1
+    parallelism.answered(FAST, "4")
+    while len(entered) < 4:
+        assert any(thread.is_alive() for thread in threads)
+    halfway.set()
+    for thread in threads:
+        thread.join(SECONDS)
+
+
+def test_request_that_fails_makes_room_for_the_next() -> None:
+    parallelism = Parallelism(1)
+    for _ in range(3):
+        with pytest.raises(requests.ConnectionError), parallelism.request():
+            raise requests.ConnectionError

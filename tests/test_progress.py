@@ -6,6 +6,7 @@ import os
 import pty
 import re
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,20 @@ def test_lines_come_also_when_nothing_moves(
     assert len(Run(0, output.decode(), "").records("account")) == rows
     asked = [request["path"] for request in service.requests() if COUNT in request["path"]]
     assert len(asked) == 1
+
+
+@in_one_mode
+@pytest.mark.parametrize("way", ["one-by-one", "as-values"])
+def test_row_counts_are_asked_for_within_max_parallel_requests(
+    service: Sandbox, catalog: Message, way: str
+) -> None:
+    service.fault("/accounts", delay_ms=300, count=4)
+    settings = {**service.settings, **WAYS[way], "max_parallel_requests": 1, "fetch_size": 300}
+    Tap(settings, command=("-c", HASTY)).sync(catalog=select(catalog, {"account": None}))
+    log = sorted(service.requests(), key=lambda request: float(request["at"]))
+    assert any(COUNT in request["path"] for request in log)
+    for before, after in pairwise(log):
+        assert before["answered_at"] <= after["at"], (before, after)
 
 
 @in_one_mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Limits:
             "x-ms-ratelimit-time-remaining-xrm-requests": _Limit("seconds of work", 1_200),
         }
         self._warned = False
+        self._lock = Lock()
 
     def answered(self, headers: Mapping[str, str]) -> None:
         """Learn from an answer, and warn once when little is left.
@@ -58,19 +60,22 @@ class Limits:
         """
         for name, limit in self._by_header.items():
             left = number(headers.get(name, ""))
-            if left is None:
-                continue
-            limit.full = max(limit.full, left)
-            if limit.left is None or left < limit.left:
-                limit.left = left
-            if left < NEAR * limit.full and not self._warned:
-                self._warned = True
-                logger.warning(
-                    "Near a limit of the service: %s are left of five minutes. When none are, it "
-                    "refuses requests, which then wait. To stay away from it, lower "
-                    "max_parallel_requests.",
-                    str(limit),
-                )
+            if left is not None:
+                with self._lock:
+                    self._learn(limit, left)
+
+    def _learn(self, limit: _Limit, left: float) -> None:
+        limit.full = max(limit.full, left)
+        if limit.left is None or left < limit.left:
+            limit.left = left
+        if left < NEAR * limit.full and not self._warned:
+            self._warned = True
+            logger.warning(
+                "Near a limit of the service: %s are left of five minutes. When none are, it "
+                "refuses requests, which then wait. To stay away from it, lower "
+                "max_parallel_requests.",
+                str(limit),
+            )
 
     def summary(self) -> str:
         """Tell how near the run came to the limits.

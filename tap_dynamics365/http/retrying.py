@@ -61,7 +61,7 @@ class Retrying:
         count: How many times a request that failed is repeated.
         throttle: Holds all requests back.
         authenticator: Renews a token that was refused.
-        parallelism: Learns of refusals.
+        parallelism: Limits the requests in flight, and learns of refusals.
     """
 
     def __init__(
@@ -99,7 +99,8 @@ class Retrying:
                 waited = self._throttle.wait(waited)
                 failure: Exception
                 try:
-                    return self._signed(send, *args, **kwargs)
+                    with self._parallelism.request():
+                        return self._signed(send, *args, **kwargs)
                 except (ServiceError, TransientSignInError) as error:
                     if error.failure not in RETRYABLE:
                         raise

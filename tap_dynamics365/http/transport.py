@@ -195,8 +195,7 @@ class _Adapter(HTTPAdapter):
             # RFC 7617, section 2.1: UTF-8, where requests itself knows Latin-1 only.
             pair = f"{settings.proxy_user}:{settings.proxy_password or ''}"
             self._proxy_authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        # Those for rows, and one beside them that asks how many there are.
-        super().__init__(pool_maxsize=settings.max_parallel_requests + 1)
+        super().__init__(pool_maxsize=settings.max_parallel_requests)
 
     @override
     def send(
