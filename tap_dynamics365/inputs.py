@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ from tap_dynamics365 import state_file
 from tap_dynamics365.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
 class _Column(msgspec.Struct):
@@ -55,10 +53,6 @@ class _Catalog(msgspec.Struct):
     streams: list[_Entry]
 
 
-# What the SDK takes for true, and what can be meant by the rest of what it takes for false.
-_BOOLEAN = re.compile(r"true|1|yes|on|false|0|no|off", re.IGNORECASE)
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
-
 _FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog}
 _WHAT = {
     "config": "an object with a value for each setting",
@@ -79,61 +73,22 @@ class InputFile(click.File):
         return io.StringIO(read(value, (param.name if param else None) or ""))
 
 
-def read_config(paths: Iterable[str], prefix: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Read files with settings, and check the environment where settings are to come from it.
+def read_config(paths: Iterable[str]) -> dict[str, Any]:
+    """Read files with settings.
 
     Args:
-        paths: The paths of the files; `ENV` is none, but the environment.
-        prefix: What the names of the variables begin with.
-        schema: The JSON Schema of the settings.
+        paths: The paths of the files.
 
     Returns:
-        Values of the files by setting name; a later file wins over those before.
+        Values by setting name; a later file wins over those before.
 
     Raises:
-        InputError: With the first file that can't be read, or variable that can't.
+        InputError: With the first file that can't be read.
     """
     config: dict[str, Any] = {}
     for path in paths:
-        if path == "ENV":
-            _check_variables(prefix, schema)
-        else:
-            config |= msgspec.json.decode(read(path, "config"))
+        config |= msgspec.json.decode(read(path, "config"))
     return config
-
-
-def _check_variables(prefix: str, schema: Mapping[str, Any]) -> None:
-    for name, setting in schema["properties"].items():
-        variable = f"{prefix}{name.upper()}"
-        wanted = _wanted(setting, os.environ.get(variable))
-        if wanted is not None:
-            msg = f"The variable {variable} must be {wanted}."
-            raise InputError(msg)
-
-
-def _wanted(setting: Mapping[str, Any], value: str | None) -> str | None:
-    """Tell what a variable should be, if its value is something else."""
-    if value is None:
-        return None
-    kinds = setting["type"]
-    if "integer" in kinds and not _INTEGER.fullmatch(value):
-        return "a whole number"
-    if "boolean" in kinds and value and not _BOOLEAN.fullmatch(value):
-        return "true or false"
-    if "object" in kinds and not _is_json(value, dict[str, Any]):
-        return "an object in JSON"
-    # Without a bracket, the SDK takes it for names with commas between them.
-    if "array" in kinds and value.lstrip().startswith("[") and not _is_json(value, list[Any]):
-        return "an array in JSON"
-    return None
-
-
-def _is_json(text: str, form: Any) -> bool:  # noqa: ANN401 - a type, or one with arguments
-    try:
-        msgspec.json.decode(text, type=form)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
 
 
 def read(path: str, option: str) -> str:

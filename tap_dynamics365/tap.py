@@ -27,7 +27,7 @@ from tap_dynamics365.progress.display import LINES_EVERY, shown
 from tap_dynamics365.progress.tally import Outcome, Progress
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
-from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.settings import JSON_SCHEMA, Settings, environment
 from tap_dynamics365.settings.schema import FORCE_NEW, NOT_EXIST, ON_CHANGE
 from tap_dynamics365.writer import LineWriter, Terminated
 
@@ -77,22 +77,24 @@ class TapDynamics365(Tap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings; the SDK's own messages would repeat values, secrets among them."""
-        self.append_builtin_config(self.config_jsonschema)
         self.settings = Settings.from_config(self._config, self.config_jsonschema)
         if self.settings.ignored:
             ignored = ", ".join(self.settings.ignored)
             self.logger.info("Without effect in connection_url: %s.", ignored)
+        for name in self.settings.unknown:
+            self.logger.warning("%s", name)
         return []
 
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        # The SDK's own settings come from the environment too.
-        cls.append_builtin_config(cls.config_jsonschema)
-        config = inputs.read_config(value, cls._env_var_prefix, cls.config_jsonschema)
-        # The SDK would read the files again, and a pipe can be read only once.
         given = super().cb_config(ctx, param, tuple(path for path in value if path == "ENV"))
-        given.config = config
+        # In place of the SDK, which would tell nothing of a file that holds something else.
+        given.config = inputs.read_config(path for path in value if path != "ENV")
+        if given.parse_env:
+            environment.check(cls.config_jsonschema)
+        else:
+            environment.warn(cls.config_jsonschema)
         return given
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,17 +46,16 @@ def lines(*documents: Message, end: str = "\n") -> str:
 
 
 def sync(folder: Path, state: bytes) -> Run:
-    """Run a sync of no tables, which sends nothing but the state that it was given on its input."""
-    (folder / "config.json").write_text(json.dumps(NOWHERE))
-    (folder / "catalog.json").write_text(json.dumps(CATALOG))
-    files = ["--config", "config.json", "--catalog", "catalog.json"]
-    return run(folder, *files, "--state", "-", given=state)
+    """Run a sync of no tables, which sends nothing but the state that it was given."""
+    path = folder / "given.json"
+    path.write_bytes(state)
+    return Tap(NOWHERE).run("--state", str(path), catalog=CATALOG)
 
 
-def run(folder: Path, *arguments: str, given: bytes = b"") -> Run:
-    """Run the tap with something on its standard input, as a pipe."""
+def piped(folder: Path, *arguments: str, given: bytes) -> Run:
+    """Run the tap with a pipe as its standard input."""
     done = subprocess.run(  # noqa: S603 - our own program
-        [*Tap({}).command, *arguments],
+        [sys.executable, "-m", "tap_dynamics365", *arguments],
         cwd=folder,
         input=given,
         capture_output=True,
@@ -74,19 +74,29 @@ def test_files_in_another_encoding_of_unicode_are_read(tmp_path: Path, encoding:
         path = tmp_path / option
         path.write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
         arguments += [f"--{option}", str(path)]
-    done = run(tmp_path, *arguments)
+    done = Tap({}).run(*arguments)
     assert done.status == 0, done.log
     assert done.state == BOOKMARKS
 
 
 @in_one_mode
-@pytest.mark.parametrize("path", ["/dev/stdin", "-"])
-def test_config_from_a_pipe_is_read(service: Sandbox, tap: Tap, tmp_path: Path, path: str) -> None:
-    given = json.dumps({**tap.settings, "tables": ["team"]}).encode()
-    done = run(tmp_path, "--config", path, "--discover", given=given)
-    assert done.status == 0, done.log
-    assert '"teamid"' in done.output
-    assert service.requests()
+def test_files_from_pipes_are_read(
+    service: Sandbox, tap: Tap, catalog: Message, tmp_path: Path
+) -> None:
+    contents = {
+        "config": tap.settings,
+        "catalog": select(catalog, {"team": None}),
+        "state": BOOKMARKS,
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    for option, path in (("config", "/dev/stdin"), ("state", "-")):
+        paths = {name: name for name in contents} | {option: path}
+        arguments = [word for name in contents for word in (f"--{name}", paths[name])]
+        done = piped(tmp_path, *arguments, given=(tmp_path / option).read_bytes())
+        assert done.status == 0, done.log
+        assert done.counts == {"team": len(service.rows("team"))}
+        assert done.state["bookmarks"].items() >= BOOKMARKS["bookmarks"].items()
 
 
 STATES = {

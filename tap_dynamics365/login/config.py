@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.configuration._dict_config import parse_environment_config
 
+from tap_dynamics365 import inputs
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import terminal
-from tap_dynamics365.settings import JSON_SCHEMA, connection_url
+from tap_dynamics365.settings import JSON_SCHEMA, connection_url, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PREFIX = "TAP_DYNAMICS365_"
 #: Out of the way of version control, which would make the token known to everybody.
 DEFAULT_STORE = "~/.tap-dynamics365/token.json"
 
@@ -40,33 +38,13 @@ def configured(files: Sequence[str]) -> dict[str, Any]:
         Values by setting name.
 
     Raises:
-        SettingsError: A file can't be read, or a variable is not what it should be.
+        InputError: A file can't be read, or a variable is not what it should be.
     """
-    try:
-        config = parse_environment_config(JSON_SCHEMA, PREFIX)
-    except ValueError:
-        msg = f"A variable {PREFIX}… is neither the number nor the JSON that its setting wants."
-        raise SettingsError(msg) from None
-    for file in files:
-        # What the tap's own --config calls the environment.
-        if file != "ENV":
-            config |= _read(file)
+    environment.check(JSON_SCHEMA)
+    config = parse_environment_config(JSON_SCHEMA, environment.PREFIX)
+    # What the tap's own --config calls the environment.
+    config |= inputs.read_config(file for file in files if file != "ENV")
     return {name: value for name, value in config.items() if value is not None and value != ""}
-
-
-def _read(file: str) -> dict[str, Any]:
-    """Read a configuration file."""
-    try:
-        config = json.loads(Path(file).read_bytes())
-    except OSError as error:
-        msg = f"The file {file} can't be read ({error.strerror})."
-        raise SettingsError(msg) from None
-    except ValueError:
-        config = None
-    if not isinstance(config, dict):
-        msg = f"The file {file} is not a JSON object with settings."
-        raise SettingsError(msg)
-    return config
 
 
 def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:

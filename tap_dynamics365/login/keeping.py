@@ -10,8 +10,8 @@ import click
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
 from tap_dynamics365.errors import TokenStoreError
 from tap_dynamics365.login import terminal
-from tap_dynamics365.login.config import PREFIX
 from tap_dynamics365.settings import JSON_SCHEMA
+from tap_dynamics365.settings.environment import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -75,6 +75,8 @@ class Settings:
     read_ahead_mb: int
     #: Properties in `connection_url` that have no effect.
     ignored: tuple[str, ...] = ()
+    #: What is to be said of names that are no setting's.
+    unknown: tuple[str, ...] = ()
 
     @property
     def returns_results(self) -> bool:
@@ -97,10 +99,11 @@ class Settings:
             The settings, checked.
 
         Raises:
-            SettingsError: A setting is missing, of a wrong type, or contradicts another. The
-                message names settings, never a value, for it may be a secret.
+            SettingsError: A setting is missing, misspelt, of a wrong type, or contradicts another.
+                The message names settings, never a value, for it may be a secret.
         """
         given = {name: value for name, value in config.items() if value is not None and value != ""}
+        unknown = checks.check_names(given, schema)
         checks.check_types(given, schema)
         ignored: list[str] = []
         if url := given.get("connection_url"):
@@ -150,6 +153,7 @@ class Settings:
             max_parallel_requests=int(given.get("max_parallel_requests", MAX_PARALLEL_REQUESTS)),
             read_ahead_mb=int(given.get("read_ahead_mb", READ_AHEAD_MB)),
             ignored=tuple(ignored),
+            unknown=unknown,
         )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from jsonschema import Draft202012Validator
 
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.settings import names
 from tap_dynamics365.settings.grant import NTLM, Grant
 from tap_dynamics365.settings.schema import (
     CREATE_MAP,
@@ -58,6 +59,33 @@ _NEEDS = {
     Grant.CLIENT_SECRET: (("client_id", f"{_APP} that the secret was added to"),),
     Grant.ACCESS_TOKEN: (),
 }
+
+
+def check_names(given: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Raise if a name misspells that of a setting.
+
+    Args:
+        given: The settings that have a value.
+        schema: The JSON Schema of the settings.
+
+    Returns:
+        A sentence for each other name that is no setting's, such as one of another version's.
+
+    Raises:
+        SettingsError: With all that are misspelt.
+    """
+    found = [*names.unknown(given, schema)]
+    if misspelt := [each for each in found if each.is_misspelt]:
+        raise SettingsError(
+            " ".join(
+                f"There is no setting {name}: rename it to {near}, or remove it."
+                for name, near, _ in misspelt
+            )
+        )
+    return tuple(
+        f"There is no setting {name}: it is ignored." + (f" Is {near} meant?" if near else "")
+        for name, near, _ in found
+    )
 
 
 def check_types(given: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from singer_sdk import typing as th
-from singer_sdk.helpers.capabilities import EMIT_ACTIVATE_VERSION_CONFIG
+from singer_sdk.helpers.capabilities import (
+    EMIT_ACTIVATE_VERSION_CONFIG,
+    FLATTENING_CONFIG,
+    STREAM_MAPS_CONFIG,
+)
 
 FETCH_SIZE = 5000
 WS_TIMEOUT = 300
@@ -371,5 +375,10 @@ _JSON_SCHEMA = th.PropertiesList(
 
 JSON_SCHEMA: dict[str, Any] = {
     **_JSON_SCHEMA,
-    "properties": {**_JSON_SCHEMA["properties"], **EMIT_ACTIVATE_VERSION_CONFIG["properties"]},
+    "properties": {
+        **_JSON_SCHEMA["properties"],
+        **EMIT_ACTIVATE_VERSION_CONFIG["properties"],
+        **STREAM_MAPS_CONFIG["properties"],
+        **FLATTENING_CONFIG["properties"],
+    },
 }

@@ -105,9 +105,10 @@ def test_the_connection_url_of_the_driver_is_enough(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "The file config.json can't be read (No such file or directory)."),
-        ("[]", "The file config.json is not a JSON object with settings."),
-        ("{'client_id': 'invented-secret'}", "is not a JSON object with settings."),
+        (None, "The file that --config names (config.json) can't be read: No such file"),
+        ("[]", "(config.json) is not an object with a value for each setting"),
+        ("{'client_id': 'invented-secret'}", "(config.json) is not JSON"),
+        ('{"client_idd": "invented-secret"}', "There is no setting client_idd: rename it to"),
         ('{"client_id": 5}', "Setting client_id must be of the type string."),
         ('{"connection_url": 5}', "Setting connection_url must be of the type string."),
         ('{"service_url": "http://invented.example/"}', "Setting service_url must begin with"),
@@ -136,9 +137,7 @@ def test_settings_that_lead_nowhere_are_told_before_anybody_signs_in(
 def test_a_variable_that_is_no_number_is_told(login: Callable[..., Program]) -> None:
     program = login(ws_timeout="invented-secret")
     assert program.end() == 1
-    assert program.told == (
-        "A variable TAP_DYNAMICS365_… is neither the number nor the JSON that its setting wants.\n"
-    )
+    assert program.told == "The variable TAP_DYNAMICS365_WS_TIMEOUT must be a whole number.\n"
 
 
 @pytest.mark.parametrize("case", ["a file of something else", "a folder", "no folder to be had"])
