@@ -10,7 +10,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from typing_extensions import override
 
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import REFUSED, ServiceError
 from tap_dynamics365.metadata import schema_map
 from tap_dynamics365.metadata_tables import METADATA_TABLES, Description
 from tap_dynamics365.progress.tally import Tally
@@ -148,5 +148,8 @@ def _primary_ids(service: Service) -> dict[str, str]:
         rows = json.loads(service.get(PRIMARY_IDS).content)["value"]
         return {row["LogicalName"]: row["PrimaryIdAttribute"] for row in rows}
     except (ServiceError, ValueError, LookupError, TypeError, RecursionError) as error:
+        # Rows are not to differ from run to run for a failure that passes.
+        if isinstance(error, ServiceError) and error.failure not in REFUSED:
+            raise
         logger.warning("TargetMetadata.ReferencedAttribute is null for some tables: %s", error)
         return {}

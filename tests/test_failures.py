@@ -258,3 +258,20 @@ def test_discovery_of_many_tables_behind_short_addresses_gives_the_same_catalog(
     whole = some.discover()
     service.configure(longest_url=2_048)
     assert some.discover() == whole
+
+
+@in_one_mode
+def test_metadata_stream_with_a_lasting_transient_failure_fails_without_rows(
+    service: Sandbox, tap: Tap
+) -> None:
+    """A refusal leaves columns null; a failure that may pass is none, or rows would change."""
+    describing = tap.but(metadata_streams=True, tables=["contact"], ws_retry_count=0)
+    asked = r"EntityDefinitions\?\$select=LogicalName,PrimaryIdAttribute$"
+    service.fault(asked, status=400, code="0x80060888", count=1)
+    assert None in {
+        row["ReferencedAttribute"] for row in describing.sync().records("TargetMetadata")
+    }
+    service.fault(asked, status=400, code="0x80044151", count=1)
+    run = describing.run()
+    assert "SQL timeout expired" in " ".join(run.logged("ERROR"))
+    assert not run.records("TargetMetadata")
