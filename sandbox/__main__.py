@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import app, csdl, rendering, server, tokens
-from sandbox.organisation import MODEL
+from sandbox import app, filling, server, tokens
+from sandbox.filling import Contents, UnknownTableError
 from sandbox.service import Service
-from sandbox.store import Store
 from sandbox.tokens import Authority
 
 if TYPE_CHECKING:
@@ -70,6 +70,24 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _contents(given: argparse.Namespace) -> Contents:
+    sizes = {given.table: given.rows} if given.table else {}
+    sizes |= {name: int(rows) for name, _, rows in (size.partition("=") for size in given.size)}
+    rows = min(given.rows, SURROUNDINGS) if given.table else given.rows
+    return Contents(rows, given.seed, given.csdl, tuple(sizes.items()))
+
+
+def prepare(arguments: Sequence[str]) -> None:
+    """Invent the rows of a sandbox before its process is forked from this one.
+
+    Args:
+        arguments: of the command line.
+    """
+    # The forked process says what is wrong with them.
+    with contextlib.suppress(UnknownTableError):
+        filling.keep(_contents(_arguments(arguments)))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the sandbox and serve until SIGTERM or SIGINT.
 
@@ -80,19 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = _arguments(arguments)
-    model = csdl.read(given.csdl) if given.csdl else MODEL
-    sizes = {given.table: given.rows} if given.table else {}
-    sizes |= {name: int(rows) for name, _, rows in (size.partition("=") for size in given.size)}
-    if unknown := sizes.keys() - model.by_name.keys():
-        sys.stderr.write(f"There is no table {min(unknown)!r}.\n")
-        return 2
-    rows = min(given.rows, SURROUNDINGS) if given.table else given.rows
     listening = server.listen(given.host, given.port)
     origin = f"http://{given.host}:{listening.getsockname()[1]}"
-    store = Store(model, rendering.add_functions)
     try:
-        store.fill(rows, given.seed, sizes)
-        service = Service(model, store, Authority())
+        store = filling.filled(_contents(given))
+    except UnknownTableError as error:
+        listening.close()
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
+        service = Service(store.model, store, Authority())
         service.switches.compress = not given.no_compression
 
         def announce() -> None:

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -23,12 +23,46 @@ import msgspec
 from sandbox.token_errors import INVALID_GRANT, TokenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Row = dict[str, Any]
 PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Process(Protocol):
+    """A process that serves, as `subprocess.Popen` has it."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Where it says that it is ready."""
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, once its end was waited for."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send a signal."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+
+
+def start(arguments: Sequence[str]) -> Process:
+    """Start `python -m sandbox`, with a pipe for its standard output."""
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT)  # noqa: S603  - our own
+
+
+#: How `running` starts a process. Tests, which start hundreds, put a faster way here.
+launch: Callable[[Sequence[str]], Process] = start
 
 
 class SandboxError(RuntimeError):
@@ -45,7 +79,7 @@ class Sandbox:
     """
 
     announced: dict[str, str]
-    process: subprocess.Popen[str]
+    process: Process
 
     @property
     def url(self) -> str:
@@ -314,24 +348,25 @@ def running(  # noqa: PLR0913  - what can be said on the command line
     Raises:
         SandboxError: it did not start.
     """
-    command = [sys.executable, "-m", "sandbox", "--announce-json", "--port", str(port)]
-    command += ["--rows", str(rows), "--seed", str(seed)]
-    command += ["--csdl", str(csdl)] if csdl else []
-    command += ["--table", table] if table else []
+    arguments = ["--announce-json", "--port", str(port)]
+    arguments += ["--rows", str(rows), "--seed", str(seed)]
+    arguments += ["--csdl", str(csdl.absolute())] if csdl else []
+    arguments += ["--table", table] if table else []
     for name, size in (sizes or {}).items():
-        command += ["--size", f"{name}={size}"]
-    with subprocess.Popen(  # noqa: S603  - this interpreter, and arguments of our own
-        command, stdout=subprocess.PIPE, text=True, cwd=PROJECT
-    ) as process:
+        arguments += ["--size", f"{name}={size}"]
+    process = launch(arguments)
+    try:
+        line = process.stdout.readline() if process.stdout else b""
+        if not line:
+            message = f"The sandbox ended before it was ready, with code {process.wait()}."
+            raise SandboxError(message)
+        yield Sandbox(json.loads(line), process)
+    finally:
+        process.terminate()
         try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line:
-                message = f"The sandbox ended before it was ready, with code {process.wait()}."
-                raise SandboxError(message)
-            yield Sandbox(json.loads(line), process)
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()

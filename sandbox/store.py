@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,19 @@ UNCOLLATED = frozenset(
     {"Edm.Guid", "Edm.DateTimeOffset", "Edm.Date", "Edm.TimeOfDay", "Edm.Duration", "Edm.Binary"}
 )
 OWN_TABLE = "@table"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a store holds.
+
+    Attributes:
+        database: as SQLite would have it in a file.
+        version: the last that was given to a change.
+    """
+
+    database: bytes
+    version: int
 
 
 def quoted(name: str) -> str:
@@ -61,6 +75,7 @@ class Store:
     Args:
         model: the tables.
         prepare: called with every connection, to add functions to it.
+        snapshot: what it begins with.
 
     Attributes:
         version: the last that was given to a change.
@@ -69,7 +84,10 @@ class Store:
     """
 
     def __init__(
-        self, model: Model, prepare: Callable[[sqlite3.Connection], None] | None = None
+        self,
+        model: Model,
+        prepare: Callable[[sqlite3.Connection], None] | None = None,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.model = model
         self._prepare = prepare
@@ -81,6 +99,11 @@ class Store:
         self._connections: list[sqlite3.Connection] = []
         self._changes: dict[str, int] = {}
         self.writing = threading.RLock()
+        if snapshot:
+            self._path.write_bytes(snapshot.database)
+            self.version = snapshot.version
+            self._writer = self._connect()
+            return
         self._writer = self._connect()
         # Nobody reads yet: no journal until the rows are there.
         self._writer.execute("PRAGMA journal_mode=OFF")
@@ -167,6 +190,10 @@ class Store:
         self._writer.execute("ANALYZE")
         self._writer.commit()
         self._writer.execute("PRAGMA journal_mode=WAL")
+
+    def snapshot(self) -> Snapshot:
+        """All that it holds now."""
+        return Snapshot(self._writer.serialize(), self.version)
 
     def _insert(self, name: str, batch: Batch, *, create: bool = False) -> int:
         names = ", ".join(quoted(column) for column in batch.columns)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import PurePosixPath
@@ -18,10 +18,23 @@ from demo.meltano import Project
 from demo.postgres import Postgres
 from sandbox import client
 from sandbox.client import Sandbox
-from tests.simulation.worker import Worker
+from tests.fork_server import Forked, ForkServer
 from tests.singer import MODES, Message, Tap
 
 ROWS = 2_000
+
+# Forked from a process that has the rows already.
+SANDBOXES = ForkServer(["sandbox.__main__"], prepare="sandbox.__main__:prepare")
+# Without what Python does at its end, which takes longer than the start.
+SERVING = "import os; from sandbox.__main__ import main; os._exit(main())"
+
+
+def fork_sandbox(arguments: Sequence[str]) -> Forked:
+    """Start a sandbox."""
+    return SANDBOXES.start(("-c", SERVING), arguments, cwd=client.PROJECT, stderr=2)
+
+
+client.launch = fork_sandbox
 # What tests may change of the session's service, as it is at first.
 SWITCHES: dict[str, Any] = {
     "page_size_cap": 5_000,
@@ -118,13 +131,6 @@ def database_names() -> Iterator[str]:
 def postgres(postgres_server: Postgres, database_names: Iterator[str]) -> Postgres:
     """An empty database of a real PostgreSQL."""
     return postgres_server.create(next(database_names))
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """What runs the tap without the half second that it takes to start."""
-    with Worker() as worker:
-        yield worker
 
 
 @pytest.fixture(scope="session")

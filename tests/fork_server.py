@@ -2,9 +2,10 @@
 
 One process imports the commands once, and forks for each start. The child gets the arguments,
 working directory, environment and standard streams asked for, runs the command as `python -m`
-does, and ends as the interpreter ends. Its exit code comes back over a socket of its own.
+does, and ends as the interpreter ends. Its exit code comes back through a pipe of its own.
 
-    with start(("-m", "tap_dynamics365"), ["--about"], cwd=folder, env=os.environ) as process:
+    server = ForkServer(["tap_dynamics365.tap"])
+    with server.start(("-m", "tap_dynamics365"), ["--about"], cwd=folder) as process:
         output, log = process.communicate(timeout=60)
 
 What is decided before Python runs its first line can't be asked for: variables that Python or the
@@ -18,6 +19,7 @@ import atexit
 import contextlib
 import functools
 import importlib
+import io
 import json
 import os
 import runpy
@@ -39,9 +41,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PRELOADED = ("tap_dynamics365.tap", "tap_dynamics365.login.command")
-# Variables that are read before the first line of Python runs.
+# Variables that are read before the first line of Python runs, and that of them which a forked
+# process can follow.
 READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC_", "GLIBC_", "LD_")
+EMULATED = {"PYTHONUNBUFFERED"}
 
 # Before each job: the length of what describes it. With it come four file descriptors.
 LENGTH = struct.Struct("!I")
@@ -49,7 +52,7 @@ LENGTH = struct.Struct("!I")
 NUMBER = struct.Struct("!q")
 
 
-class Process:
+class Forked:
     """A forked process, with the interface of `subprocess.Popen` as far as tests use it.
 
     Args:
@@ -185,119 +188,129 @@ class Process:
         return int(number)
 
 
-def start(  # noqa: PLR0913 - as of subprocess.Popen
-    command: Sequence[str],
-    arguments: Sequence[str],
-    *,
-    cwd: Path,
-    env: Mapping[str, str],
-    stdin: int | IO[bytes] = subprocess.DEVNULL,
-    stdout: int | IO[bytes] = subprocess.PIPE,
-    stderr: int | IO[bytes] = subprocess.PIPE,
-    start_new_session: bool = False,
-    clock: Mapping[str, float] | None = None,
-) -> Process:
-    """Start a command in a process forked from one that has it imported.
+class ForkServer:
+    """A process that has modules imported, and forks for each start of a command.
 
     Args:
-        command: `("-m", module)` or `("-c", code)`, as behind `python`.
-        arguments: The rest of the command line.
-        cwd: The working directory.
-        env: The environment, the whole of it.
-        stdin: A file, its descriptor, or `subprocess.DEVNULL`.
-        stdout: The same, or `subprocess.PIPE`.
-        stderr: The same as for `stdout`.
-        start_new_session: Whether it leads a session of its own.
-        clock: Another time for it: `ahead` (seconds) and `speed` (how many of its seconds pass in
-            one). Waits that the tap chooses itself are as much shorter.
-
-    Raises:
-        ValueError: A variable of the environment needs a process of its own.
+        modules: What it imports; the processes that it forks need not.
+        prepare: A function to call in it with the arguments of each start, before it forks, as
+            `module:name`: what it keeps is there in all that are forked from then on.
     """
-    server = _server()
-    server.check(env)
-    job = {
-        "command": command,
-        "arguments": [*arguments],
-        "cwd": str(cwd),
-        "env": dict(env),
-        "new_session": start_new_session,
-        "clock": dict(clock) if clock else None,
-    }
-    given: list[int] = []
-    pipes: list[IO[bytes] | None] = []
-    opened: list[int] = []
-    for place, stream in enumerate((stdin, stdout, stderr)):
-        pipes.append(None)
-        if stream == subprocess.DEVNULL:
-            given.append(os.open(os.devnull, os.O_RDWR))
-            opened.append(given[-1])
-        elif stream == subprocess.PIPE:
-            here, there = os.pipe()
-            pipes[place] = open(here, "rb")  # noqa: PTH123, SIM115 - closed with the process
-            given.append(there)
-            opened.append(there)
-        else:
-            given.append(stream if isinstance(stream, int) else stream.fileno())
-    ours, theirs = os.pipe()
-    try:
-        server.send(job, [*given, theirs])
-    finally:
-        for descriptor in (*opened, theirs):
-            os.close(descriptor)
-    return Process([sys.executable, *command, *arguments], ours, pipes[1], pipes[2])
 
-
-class _Server:
-    """The process that forks, as the tests see it."""
-
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str], prepare: str = "") -> None:
+        self._modules = modules
+        self._prepare = prepare
         self._environment = {**os.environ}
         self._sending = threading.Lock()
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this module
-                [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd=REPOSITORY,
-                pass_fds=[theirs.fileno()],
-            )
-        atexit.register(self.close)
+        self._socket: socket.socket | None = None
 
-    def check(self, environment: Mapping[str, str]) -> None:
-        """Refuse an environment that differs in what is read at start."""
-        for name in {*environment, *self._environment}:
-            if name.startswith(READ_AT_START) and (
-                environment.get(name) != self._environment.get(name)
-            ):
+    def start(  # noqa: PLR0913 - as of subprocess.Popen
+        self,
+        command: Sequence[str],
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] = os.environ,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
+        start_new_session: bool = False,
+        clock: Mapping[str, float] | None = None,
+    ) -> Forked:
+        """Start a command.
+
+        Args:
+            command: `("-m", module)` or `("-c", code)`, as behind `python`.
+            arguments: The rest of the command line.
+            cwd: The working directory.
+            env: The environment, the whole of it.
+            stdin: A file, its descriptor, or `subprocess.DEVNULL`.
+            stdout: The same, or `subprocess.PIPE`.
+            stderr: The same as for `stdout`.
+            start_new_session: Whether it leads a session of its own.
+            clock: Another time for it: `ahead` (seconds) and `speed` (how many of its seconds pass
+                in one). Waits that the tap chooses itself are as much shorter.
+
+        Raises:
+            ValueError: A variable of the environment needs a process of its own.
+        """
+        for name in {*env, *self._environment}:
+            if name.startswith(READ_AT_START) and name not in EMULATED:
+                if env.get(name) == self._environment.get(name):
+                    continue
                 message = f"{name} is read at start: run the command in a process of its own."
                 raise ValueError(message)
+        job = {
+            "command": command,
+            "arguments": [*arguments],
+            "cwd": str(cwd),
+            "env": dict(env),
+            "new_session": start_new_session,
+            "clock": dict(clock) if clock else None,
+        }
+        given: list[int] = []
+        pipes: list[IO[bytes] | None] = []
+        opened: list[int] = []
+        for stream in (stdin, stdout, stderr):
+            pipe = None
+            if stream == subprocess.DEVNULL:
+                opened.append(os.open(os.devnull, os.O_RDWR))
+                given.append(opened[-1])
+            elif stream == subprocess.PIPE:
+                here, there = os.pipe()
+                pipe = open(here, "rb")  # noqa: PTH123, SIM115 - closed with it
+                opened.append(there)
+                given.append(there)
+            else:
+                given.append(stream if isinstance(stream, int) else stream.fileno())
+            pipes.append(pipe)
+        answers, theirs = os.pipe()
+        try:
+            self._send(job, [*given, theirs])
+        finally:
+            for descriptor in (*opened, theirs):
+                os.close(descriptor)
+        return Forked([sys.executable, *command, *arguments], answers, pipes[1], pipes[2])
 
-    def send(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-        """Have a job started."""
+    def _send(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         text = json.dumps(job).encode()
         with self._sending:
+            if self._socket is None:
+                self._socket = self._begin()
             socket.send_fds(self._socket, [LENGTH.pack(len(text))], descriptors)
             self._socket.sendall(text)
 
-    def close(self) -> None:
-        """End it; what it started goes on."""
-        self._socket.close()
-        self._process.wait()
+    def _begin(self) -> socket.socket:
+        """Start the process."""
+        ours, theirs = socket.socketpair()
+        options = [str(theirs.fileno()), self._prepare, *self._modules]
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - this module
+                [sys.executable, "-m", "tests.fork_server", *options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd=REPOSITORY,
+                env=self._environment,
+                pass_fds=[theirs.fileno()],
+            )
+
+        def end() -> None:
+            # What it started goes on.
+            ours.close()
+            process.wait()
+
+        atexit.register(end)
+        return ours
 
 
-@functools.cache
-def _server() -> _Server:
-    """The server of this process."""
-    return _Server()
-
-
-def _serve(jobs: socket.socket) -> Callable[[], None] | None:
+def _serve(
+    jobs: socket.socket, prepare: Callable[[list[str]], None] | None
+) -> Callable[[], None] | None:
     """Fork for each job that comes.
 
     Args:
         jobs: Where they come from.
+        prepare: What to do before, with the arguments of the job.
 
     Returns:
         In a child, what it has to do; in the server None, when nobody has a job any more.
@@ -319,6 +332,8 @@ def _serve(jobs: socket.socket) -> Callable[[], None] | None:
             return None
         (length,) = LENGTH.unpack(header)
         job = json.loads(jobs.recv(length, socket.MSG_WAITALL))
+        if prepare:
+            prepare(job["arguments"])
         # One that ends at once is not taken note of before it is known.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         child = os.fork()
@@ -353,17 +368,26 @@ def _become(job: dict[str, Any], streams: Sequence[int]) -> None:
     os.environ.update(job["env"])
     time.tzset()
     # Opened anew: whether lines are sent one by one depends on what is behind them.
+    unbuffered = bool(job["env"].get("PYTHONUNBUFFERED"))
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         old = getattr(sys, name)
-        stream = open(  # noqa: SIM115 - by its number, to the end of the process
-            descriptor,
-            "w" if descriptor else "r",
-            buffering=1 if name == "stderr" else -1,
-            encoding=old.encoding,
-            errors=old.errors,
-            closefd=False,
+        mode = "wb" if descriptor else "rb"
+        raw = open(descriptor, mode, buffering=0, closefd=False)  # noqa: SIM115 - to the end
+        raw.name = old.name
+        buffer = raw
+        if not descriptor:
+            buffer = io.BufferedReader(raw)
+        elif not unbuffered:
+            buffer = io.BufferedWriter(raw)
+        stream = io.TextIOWrapper(
+            buffer,
+            old.encoding,
+            old.errors,
+            newline="\n" if descriptor else None,
+            line_buffering=not unbuffered and (name == "stderr" or raw.isatty()),
+            write_through=unbuffered,
         )
-        stream.buffer.raw.name = old.name
+        stream.mode = old.mode
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     if job["clock"]:
@@ -392,14 +416,16 @@ def _set_clock(ahead: float = 0, speed: float = 1) -> None:
     time.sleep = lambda seconds: sleep(seconds / speed)
 
 
-def _main() -> None:
-    for module in PRELOADED:
-        importlib.import_module(module)
-    with socket.socket(fileno=int(sys.argv[1])) as jobs:
-        work = _serve(jobs)
+def _main(descriptor: str, prepare: str, *modules: str) -> None:
+    for name in modules:
+        importlib.import_module(name)
+    module, _, name = prepare.partition(":")
+    preparing = getattr(sys.modules[module], name) if prepare else None
+    with socket.socket(fileno=int(descriptor)) as jobs:
+        work = _serve(jobs, preparing)
     if work:
         work()
 
 
 if __name__ == "__main__":
-    _main()
+    _main(*sys.argv[1:])

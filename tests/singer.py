@@ -21,13 +21,16 @@ from typing import Any
 import pytest
 
 from tests import fork_server
+from tests.fork_server import Forked, ForkServer
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 SECONDS = 60
+
+REPOSITORY = fork_server.REPOSITORY
 
 # How the tap is run: by forking, or by starting Python.
 FORKED = ("-m", "tap_dynamics365")
 EXECUTABLE = (sys.executable, *FORKED)
+TAPS = ForkServer(["tap_dynamics365.tap", "tap_dynamics365.login.command"])
 
 # Settings under which all that the tap sends must be the same, by name.
 MODES: dict[str, dict[str, Any]] = {
@@ -49,7 +52,7 @@ in_one_mode = pytest.mark.parametrize(
 NOT_ROWS = {"$metadata", "$batch", "EntityDefinitions", "RetrieveMetadataChanges"}
 
 Message = dict[str, Any]
-Process = subprocess.Popen[bytes] | fork_server.Process
+Process = subprocess.Popen[bytes] | Forked
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,13 @@ class Tap:
         environment: Variables added to its environment.
         command: How it is called: what `python` would be given, for a forked process, or a whole
             command line that begins with a program to start.
+        clock: Another time for a forked process: see `ForkServer.start`.
     """
 
     settings: dict[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = FORKED
+    clock: dict[str, float] = field(default_factory=dict)
 
     def but(self, **settings: Any) -> Tap:
         """The same with other settings; None takes one away."""
@@ -156,8 +161,14 @@ class Tap:
                 given[:0] = [f"--{option}", str(path)]
         environment = {**os.environ, **self.environment}
         if self.command[0] in {"-m", "-c"}:
-            return fork_server.start(
-                self.command, given, cwd=folder, env=environment, stdout=stdout, stderr=stderr
+            return TAPS.start(
+                self.command,
+                given,
+                cwd=folder,
+                env=environment,
+                stdout=stdout,
+                stderr=stderr,
+                clock=self.clock,
             )
         return subprocess.Popen(  # noqa: S603 - our own program
             [*self.command, *given],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.auth.endpoint import SECRETS, TokenEndpoint, serving
-from tests.singer import EXECUTABLE, FORKED, SECONDS, WAYS, Message, Run, Tap
+from tests.singer import SECONDS, WAYS, Message, Run, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,8 +125,7 @@ def test_a_target_that_ends_is_one_sentence(  # noqa: PLR0913, PLR0917 - what it
     read: int,
     environment: dict[str, str],
 ) -> None:
-    command = EXECUTABLE if environment else FORKED
-    tap = Tap({**sandbox.settings, **way}, environment, command)
+    tap = Tap({**sandbox.settings, **way}, environment)
     there, here = os.pipe()
     with running(tap, tmp_path, here, catalog=everything) as process:
         os.close(here)
@@ -167,7 +166,7 @@ def test_a_full_disk_is_one_sentence(
     environment: dict[str, str],
 ) -> None:
     files = {} if options else {"catalog": everything}
-    tap = Tap(dict(sandbox.settings), environment, EXECUTABLE if environment else FORKED)
+    tap = Tap(dict(sandbox.settings), environment)
     with FULL.open("wb") as disk, running(tap, tmp_path, disk.fileno(), *options, **files) as tap_:
         log = log_of(tap_)
     assert tap_.returncode == 1

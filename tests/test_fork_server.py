@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import fork_server
-from tests.singer import EXECUTABLE, FORKED, SECONDS, Run, Tap, in_one_mode, select
+from tests.singer import EXECUTABLE, FORKED, SECONDS, TAPS, Run, Tap, in_one_mode, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,11 +136,13 @@ def test_forked_run_ends_on_a_signal_as_the_executable(
     assert ended[0][2]
 
 
-@pytest.mark.parametrize("own", [{}, {"TZ": "Asia/Kolkata", "HOME": "/nowhere"}])
+@pytest.mark.parametrize(
+    "own", [{}, {"TZ": "Asia/Kolkata", "HOME": "/nowhere"}, {"PYTHONUNBUFFERED": "1"}]
+)
 def test_forked_process_is_as_python_starts_it(tmp_path: Path, own: dict[str, str]) -> None:
     environment = {**os.environ, **own}
     command, arguments = ("-c", STATE_OF_PROCESS), ["--some", "thing"]
-    with fork_server.start(command, arguments, cwd=tmp_path, env=environment) as process:
+    with TAPS.start(command, arguments, cwd=tmp_path, env=environment) as process:
         forked = process.communicate(timeout=SECONDS)
     started = subprocess.run(  # noqa: S603 - our own text
         [sys.executable, *command, *arguments],
@@ -168,7 +169,7 @@ def test_forked_process_is_as_python_starts_it(tmp_path: Path, own: dict[str, st
     ],
 )
 def test_forked_process_ends_as_python_ends(tmp_path: Path, code: str, status: int) -> None:
-    with fork_server.start(("-c", code), [], cwd=tmp_path, env=os.environ) as process:
+    with TAPS.start(("-c", code), [], cwd=tmp_path) as process:
         output, log = process.communicate(timeout=SECONDS)
     started = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)  # noqa: S603
     assert process.returncode == started.returncode == status
@@ -178,10 +179,10 @@ def test_forked_process_ends_as_python_ends(tmp_path: Path, code: str, status: i
 
 def test_forked_processes_run_side_by_side(tmp_path: Path) -> None:
     """None holds a pipe of another, or waits for its end."""
-    with fork_server.start(
+    with TAPS.start(
         ("-c", "import time; time.sleep(60)"), [], cwd=tmp_path, env=os.environ
     ) as slow:
-        with fork_server.start(("-c", "print(1)"), [], cwd=tmp_path, env=os.environ) as fast:
+        with TAPS.start(("-c", "print(1)"), [], cwd=tmp_path) as fast:
             assert fast.communicate(timeout=SECONDS) == (b"1\n", b"")
         assert slow.poll() is None
         with pytest.raises(subprocess.TimeoutExpired):
@@ -193,7 +194,7 @@ def test_forked_processes_run_side_by_side(tmp_path: Path) -> None:
     assert slow.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("name", ["PYTHONUNBUFFERED", "LC_ALL", "MALLOC_ARENA_MAX"])
+@pytest.mark.parametrize("name", ["PYTHONUTF8", "LC_ALL", "MALLOC_ARENA_MAX"])
 def test_variable_that_is_read_at_start_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=name):
-        fork_server.start(FORKED, [], cwd=tmp_path, env={**os.environ, name: "1"})
+        TAPS.start(FORKED, [], cwd=tmp_path, env={**os.environ, name: "1"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import EXECUTABLE, FORKED, Message, Run, Tap, entry, reads, select
+from tests.singer import Message, Run, Tap, entry, reads, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,8 +165,7 @@ def test_a_signal_leaves_whole_lines_and_their_state(  # noqa: PLR0913, PLR0917 
     parallel: int,
 ) -> None:
     settings = {**sandbox.settings, "fetch_size": 150, "max_parallel_requests": parallel}
-    command = EXECUTABLE if environment else FORKED
-    process = Tap(settings, environment, command).start(tmp_path, catalog=catalog)
+    process = Tap(settings, environment).start(tmp_path, catalog=catalog)
     assert process.stdout
     # Its pipe is full: the signal arrives in the middle of a line.
     output = b""

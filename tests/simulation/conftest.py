@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
+from tests.simulation import worker
 from tests.simulation.history import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.client import Sandbox
-    from tests.simulation.worker import Worker
     from tests.singer import Message
 
 
@@ -26,7 +26,7 @@ def service() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def catalog(service: Sandbox, worker: Worker) -> Message:
+def catalog(service: Sandbox) -> Message:
     """What the tap discovers."""
     run = worker.run("--discover", config={**service.settings, "tables": [*KEYS]})
     assert run.status == 0, run.log

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from sandbox.client import SandboxError
+from tests.simulation import worker
 from tests.simulation.warehouse import Warehouse
 from tests.singer import entry, own_metadata, select
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from sandbox.client import Sandbox, Transaction
-    from tests.simulation.worker import Worker
     from tests.singer import Message, Run
 
 INCREMENTAL, LOG_BASED, FULL_TABLE = "INCREMENTAL", "LOG_BASED", "FULL_TABLE"
@@ -85,14 +85,12 @@ class Setting:
 
     Attributes:
         service: The service.
-        worker: What runs the tap.
         catalog: What the tap discovers, as long as no column came or went.
         method: The replication method, of each table that can be replicated so.
         parallel: How many requests there may be at once.
     """
 
     service: Sandbox
-    worker: Worker
     catalog: Message
     method: str
     parallel: int
@@ -215,7 +213,7 @@ class History(RuleBasedStateMachine):
         name = f"new_{self.made}"
         self.service.add_column(BY_DATE, name)
         self.columns[BY_DATE].append(name)
-        run = self.setting.worker.run("--discover", config=self.setting.config)
+        run = worker.run("--discover", config=self.setting.config)
         assert run.status == 0, run.log
         self.catalog = self._chosen(json.loads(run.output))
 
@@ -298,7 +296,7 @@ class History(RuleBasedStateMachine):
             path = f"/{SETS[change.table]}?"
             self.service.fault(path, skip=skip, commit=begun[-1].transaction.number)
         self.runs += 1
-        run = self.setting.worker.run(
+        run = worker.run(
             lines=lines,
             ahead=self.runs,
             config=self.setting.config,

@@ -16,7 +16,6 @@ from tests.singer import MODES
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tests.simulation.worker import Worker
     from tests.singer import Message
 
 HISTORIES = 14
@@ -25,7 +24,7 @@ HISTORIES = 14
 @pytest.mark.parametrize("parallel", [m["max_parallel_requests"] for m in MODES.values()])
 @pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED, FULL_TABLE])
 def test_the_warehouse_equals_the_service(
-    service: Sandbox, worker: Worker, catalog: Message, method: str, parallel: int
+    service: Sandbox, catalog: Message, method: str, parallel: int
 ) -> None:
-    setting = Setting(service, worker, catalog, method, parallel)
+    setting = Setting(service, catalog, method, parallel)
     simulate(lambda: History(setting), HISTORIES)

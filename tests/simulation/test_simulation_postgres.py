@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from demo.meltano import Project
     from demo.postgres import Postgres
     from sandbox.client import Sandbox
-    from tests.simulation.worker import Worker
     from tests.singer import Message
 
 HISTORIES = 3
@@ -61,7 +60,6 @@ class LoadedHistory(History):
 @pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED])
 def test_postgres_equals_the_service(  # noqa: PLR0913, PLR0917 - what it takes
     service: Sandbox,
-    worker: Worker,
     catalog: Message,
     meltano: Callable[[dict[str, str]], Project],
     postgres_server: Postgres,
@@ -69,7 +67,7 @@ def test_postgres_equals_the_service(  # noqa: PLR0913, PLR0917 - what it takes
     method: str,
     hard_delete: bool,  # noqa: FBT001 - pytest gives it
 ) -> None:
-    setting = Setting(service, worker, catalog, method, parallel=8)
+    setting = Setting(service, catalog, method, parallel=8)
     project = meltano({})
 
     def history() -> History:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 
 from sandbox.mishaps import KINDS
+from tests.simulation import worker
 from tests.simulation.simulate import trials
 from tests.simulation.warehouse import Warehouse
 from tests.singer import entry, own_metadata, select
@@ -30,7 +31,6 @@ from tests.storms.schedule import (
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tests.simulation.worker import Worker
     from tests.singer import Message, Run
 
 # For each of the tests.
@@ -50,7 +50,6 @@ class Storms:
 
     Attributes:
         service: The service.
-        worker: What runs the tap.
         catalog: What the tap discovers.
         rows: The rows of the service.
         settings: Of the tap.
@@ -58,7 +57,6 @@ class Storms:
     """
 
     service: Sandbox
-    worker: Worker
     catalog: Message
     rows: dict[str, list[Message]]
     settings: dict[str, Any]
@@ -69,7 +67,7 @@ class Storms:
         self, state: Message | None = None, *, discover: bool = False, speed: float = SPEED
     ) -> Run:
         """Run the tap."""
-        return self.worker.run(
+        return worker.run(
             speed=speed,
             config={
                 **self.service.settings,
@@ -146,9 +144,8 @@ class Storms:
 
 @pytest.mark.parametrize("parallel", [1, 8])
 @pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED, FULL_TABLE])
-def test_what_arrives_is_what_the_service_has(  # noqa: PLR0913, PLR0917 - what it takes
+def test_what_arrives_is_what_the_service_has(
     service: Sandbox,
-    worker: Worker,
     catalog: Message,
     rows: dict[str, list[Message]],
     method: str,
@@ -160,7 +157,7 @@ def test_what_arrives_is_what_the_service_has(  # noqa: PLR0913, PLR0917 - what 
     options: dict[str, Any] = {"max_parallel_requests": parallel}
     if method != FULL_TABLE:
         options["replication_method"] = method
-    storms = Storms(service, worker, chosen, rows, options)
+    storms = Storms(service, chosen, rows, options)
 
     @trials(SCHEDULES, os.environ.get("STORM_SCHEDULES"))
     @given(schedule=schedules())
@@ -174,13 +171,12 @@ def test_what_arrives_is_what_the_service_has(  # noqa: PLR0913, PLR0917 - what 
 @pytest.mark.parametrize("parallel", [1, 8])
 def test_a_service_that_is_away_for_a_while_is_waited_for(
     service: Sandbox,
-    worker: Worker,
     catalog: Message,
     rows: dict[str, list[Message]],
     parallel: int,
 ) -> None:
     options = {"max_parallel_requests": parallel}
-    storms = Storms(service, worker, select(catalog, dict(COLUMNS)), rows, options)
+    storms = Storms(service, select(catalog, dict(COLUMNS)), rows, options)
     service.fault("/leads?", away_ms=200)
     run = storms.run(speed=1)
     assert run.status == 0, run.log
