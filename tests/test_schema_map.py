@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -270,25 +271,75 @@ def test_a_file_that_has_expired_is_told_and_made_anew(
     assert discover(changing_sandbox, tap)[0] == UNCHANGED
 
 
+FOREIGN: dict[str, bytes] = {
+    "the driver's": b"\x00\x02\xac\xed map",
+    "text": b"# notes\n",
+    "JSON": b'{"service_url": "https://invented.example/", "client_secret": "invented"}',
+    "a list": b"[1]",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_schema_map_of_another_program_is_refused_and_kept(
+    service: Sandbox, kept: Tap, path: Path, content: bytes
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    word = "ForceNew" if content.startswith(b"{") else "OnChange"
+    asked, run = discover(service, kept.but(create_map=word))
+    assert f"schema_map {path}" in run.refusal()
+    assert "name another file" in run.refusal()
+    assert "invented" not in run.log
+    assert set(asked) <= {"token"}
+    assert path.read_bytes() == content
+
+
+@in_one_mode
+def test_schema_map_of_another_program_is_refused_before_a_sync(tap: Tap, tmp_path: Path) -> None:
+    path = tmp_path / "map.json"
+    path.write_bytes(FOREIGN["text"])
+    described = tap.but(metadata_streams=True, tables=["team"])
+    found = described.discover()
+    run = described.but(schema_map=str(path)).run(catalog=found)
+    assert f"schema_map {path}" in run.refusal()
+    assert run.output == ""
+    assert path.read_bytes() == FOREIGN["text"]
+
+
+def test_schema_map_in_place_of_a_device_is_left_alone(
+    service: Sandbox, kept: Tap, tmp_path: Path
+) -> None:
+    device = tmp_path / "pipe"
+    os.mkfifo(device)
+    asked, run = discover(service, kept.but(schema_map=str(device)))
+    assert asked == MADE
+    assert catalog(run)
+    assert device.is_fifo()
+    (warning,) = run.logged("WARNING")
+    assert "can't be read" in warning
+
+
 def test_a_folder_in_its_place_is_a_warning(service: Sandbox, kept: Tap, path: Path) -> None:
     path.mkdir(parents=True)
     asked, run = discover(service, kept)
     assert asked == MADE
     assert catalog(run)
-    read, written = run.logged("WARNING")
-    assert "can't be read" in read
-    assert "can't be written" in written
+    (warning,) = run.logged("WARNING")
+    assert "can't be read" in warning
+    assert [*path.parent.iterdir()] == [path]
 
 
 def test_a_file_that_cannot_be_written_is_a_warning(
     service: Sandbox, kept: Tap, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("in the way")
-    asked, run = discover(service, kept.but(schema_map=str(tmp_path / "file" / "map.json")))
+    folder = tmp_path / "folder"
+    folder.symlink_to("/proc/self")
+    asked, run = discover(service, kept.but(schema_map=str(folder / "map.json")))
     assert asked == MADE
     assert catalog(run)
-    assert all("schema_map" in line for line in run.logged("WARNING"))
-    assert "can't be written" in run.logged("WARNING")[-1]
+    (warning,) = run.logged("WARNING")
+    assert "schema_map" in warning
+    assert "can't be written" in warning
 
 
 def test_a_link_stays_one(service: Sandbox, kept: Tap, tmp_path: Path) -> None:
@@ -329,7 +380,11 @@ def test_where_changes_are_refused_all_is_read_anew(changing_sandbox: Sandbox, p
     assert catalog(run) == before
 
 
-def test_the_driver_connection_url_names_both(service: Sandbox, path: Path) -> None:
+def test_schema_map_in_a_connection_url_is_kept_beside_the_drivers(
+    service: Sandbox, path: Path
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FOREIGN["the driver's"])
     url = (
         f"jdbc:datadirect:dynamics365:ServiceURL={service.service_url};SchemaMap={path};"
         "CreateMap=notExist;"
@@ -338,3 +393,8 @@ def test_the_driver_connection_url_names_both(service: Sandbox, path: Path) -> N
     tap = Tap({**rest, "connection_url": url})
     assert discover(service, tap)[0] == MADE
     assert discover(service, tap)[0] == []
+    assert path.read_bytes() == FOREIGN["the driver's"]
+    own = path.with_name(f"{path.name}.tap-dynamics365.json")
+    assert {*path.parent.iterdir()} == {path, own}
+    # Named in a setting of its own, the file is the tap's.
+    assert discover(service, tap.but(schema_map=str(own)))[0] == []

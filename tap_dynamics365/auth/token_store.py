@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
-import stat
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +65,7 @@ class TokenStore:
 
         lock = FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
         try:
-            self._check()
+            whole_file.check(self.path)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
@@ -94,8 +92,7 @@ class TokenStore:
             TokenStoreError: The file can't be read, or holds something else.
         """
         try:
-            self._check()
-            content = self.path.read_bytes()
+            content = whole_file.read(self.path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -126,21 +123,11 @@ class TokenStore:
             TokenStoreError: The file can't be written. The old one is as it was.
         """
         try:
-            self._check()
             content = json.dumps(asdict(token), indent=2) + "\n"
             whole_file.write(self.path, content.encode(), mode=0o600)
         except OSError as error:
             msg = f"token_store {self.path} can't be written ({whole_file.words(error)})."
             raise TokenStoreError(msg) from error
-
-    def _check(self) -> None:
-        """Raise if something else than a file is there.
-
-        A device may be read for ever, and must not be put out of its place.
-        """
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(self.path.stat().st_mode):
-                raise OSError(errno.ENOTSUP, "It is no file")
 
 
 def fingerprint(refresh_token: str) -> str:

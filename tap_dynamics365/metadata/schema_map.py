@@ -6,8 +6,10 @@ How fresh it has to be, the setting `create_map` says, in the words of the drive
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,9 @@ logger = logging.getLogger("tap-dynamics365.schema_map")
 FORMAT = 1
 # There are no secrets in it.
 MODE = 0o644
+
+# As msgspec writes the first fields, in order: of a damaged file that is all there is to go by.
+BEGINNING = re.compile(rb'\{"format":[0-9]+,"service_url":')
 
 # "Version stamp associated with the client has expired."
 # https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
@@ -86,17 +91,21 @@ def is_kept(settings: Settings) -> bool:
 
 
 def check(service: Service, settings: Settings) -> None:
-    """Raise if there is no file, and `create_map` says not to make one.
+    """Raise if the description can't be had as the settings say, before anything is read.
 
     Args:
         service: The service.
         settings: The settings.
 
     Raises:
-        SettingsError: So it is.
+        SettingsError: There is no file, and `create_map` says not to make one; or the file is
+            another program's.
     """
     if settings.create_map == NO_MAP:
         read(service, settings)
+    elif is_kept(settings):
+        with contextlib.suppress(OSError):
+            _content(_path(settings))
 
 
 def current(
@@ -115,7 +124,8 @@ def current(
     Raises:
         MetadataError: What the service says makes no sense.
         ServiceError: The service does not describe itself.
-        SettingsError: There is no file, and `create_map` says not to make one.
+        SettingsError: There is no file, and `create_map` says not to make one; or the file is
+            another program's.
     """
     if not is_kept(settings):
         return definitions.read(service, names)
@@ -141,13 +151,21 @@ def read(service: Service, settings: Settings) -> SchemaMap:
     Raises:
         MetadataError: The service's `$metadata` makes no sense.
         ServiceError: The service refused.
-        SettingsError: There is no file, and `create_map` says not to make one.
+        SettingsError: There is no file, and `create_map` says not to make one; or the file is
+            another program's.
     """
-    # The file itself where the path is a link to it: it is replaced whole.
-    path = Path(os.path.realpath(os.path.expanduser(settings.schema_map or "")))  # noqa: PTH111
+    path = _path(settings)
+    try:
+        content = _content(path)
+    except OSError as error:
+        # What is there may be anything: it is not written over either.
+        logger.warning("schema_map %s can't be read (%s).", path, whole_file.words(error))
+        content, is_writable = None, False
+    else:
+        is_writable = True
     kept = None
-    if settings.create_map != FORCE_NEW:
-        kept = _load(path, service.url)
+    if content is not None and settings.create_map != FORCE_NEW:
+        kept = _understand(path, content, service.url)
     if settings.create_map == NO_MAP:
         if kept is None:
             msg = (
@@ -162,20 +180,49 @@ def read(service: Service, settings: Settings) -> SchemaMap:
     fresh = _updated(service, kept) if kept is not None else None
     if fresh is None:
         fresh = _made(service)
-    if fresh is not kept:
+    if fresh is not kept and is_writable:
         _save(path, fresh)
     return fresh
 
 
-def _load(path: Path, service_url: str) -> SchemaMap | None:
-    """Load the file, and say why if it can't be used."""
+def _path(settings: Settings) -> Path:
+    """Find the file itself where the path is a link to it: it is replaced whole."""
+    return Path(os.path.realpath(os.path.expanduser(settings.schema_map or "")))  # noqa: PTH111
+
+
+def _content(path: Path) -> bytes | None:
+    """Read the file, if there is one.
+
+    Raises:
+        OSError: It can't be read.
+        SettingsError: Another program wrote it.
+    """
     try:
-        content = path.read_bytes()
+        content = whole_file.read(path).strip()
     except FileNotFoundError:
         return None
-    except OSError as error:
-        logger.warning("schema_map %s can't be read (%s).", path, whole_file.words(error))
-        return None
+    if content and not _is_own(content):
+        msg = (
+            f"schema_map {path} holds something else than the tap's description of a service, and "
+            "is left as it is: name another file."
+        )
+        raise SettingsError(msg)
+    return content
+
+
+def _is_own(content: bytes) -> bool:
+    """Tell whether the tap wrote a file, be it damaged or of another version."""
+    if BEGINNING.match(content):
+        return True
+    try:
+        _head.decode(content)
+    except SENSELESS:
+        return False
+    return True
+
+
+def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | None:
+    """Decode the file, and say why if it is of no use."""
     try:
         head = _head.decode(content)
         if head.format != FORMAT:
@@ -191,7 +238,7 @@ def _load(path: Path, service_url: str) -> SchemaMap | None:
             return None
         return _whole.decode(content)
     except SENSELESS:
-        logger.warning("schema_map %s is damaged, or is no file of this tap.", path)
+        logger.warning("schema_map %s is damaged.", path)
         return None
 
 

@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def read(path: Path) -> bytes:
+    """Read a file.
+
+    Args:
+        path: Where it is.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        OSError: It can't be read, or is no regular file.
+    """
+    check(path)
+    return path.read_bytes()
+
+
+def check(path: Path) -> None:
+    """Raise if something else than a regular file is there.
+
+    A device can be read without end, and must not be replaced.
+
+    Args:
+        path: Where it is.
+
+    Raises:
+        OSError: Something else is there, or that can't be told.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.ENOTSUP, "It is no file")
 
 
 def write(path: Path, content: bytes, *, mode: int) -> None:
@@ -24,6 +58,7 @@ def write(path: Path, content: bytes, *, mode: int) -> None:
     Raises:
         OSError: It can't be written. The old one is as it was.
     """
+    check(path)
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
     # Made with mode 0600, in the same folder: a file can't be moved to another disk at once.

@@ -15,6 +15,7 @@ from tap_dynamics365.settings.schema import (
     LOOKBACK_SECONDS,
     MAX_PARALLEL_REQUESTS,
     ON_CHANGE,
+    OWN_MAP,
     READ_AHEAD_MB,
     RETURN_RESULTS,
     STMT_CALL_LIMIT,
@@ -108,6 +109,9 @@ class Settings:
         ignored: list[str] = []
         if url := given.get("connection_url"):
             from_url, ignored = connection_url.parse(url)
+            if "schema_map" in from_url:
+                # There the driver keeps a file of its own, in another format.
+                from_url["schema_map"] += OWN_MAP
             given = {**checks.with_types(from_url), **given}
         if "token_uri" in given:
             given["token_uri"] = _without_method(given["token_uri"])

@@ -24,6 +24,8 @@ ON_CHANGE, NOT_EXIST, FORCE_NEW, NO_MAP, SESSION = (
     "No",
     "Session",
 )
+# What the tap adds to the name of the driver's file.
+OWN_MAP = ".tap-dynamics365.json"
 CREATE_MAP = (ON_CHANGE, NOT_EXIST, FORCE_NEW, NO_MAP, SESSION)
 STMT_CALL_LIMIT = 0
 ERROR_ALWAYS, RETURN_RESULTS = "ErrorAlways", "ReturnResults"
