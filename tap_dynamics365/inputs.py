@@ -7,10 +7,11 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
+from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from tap_dynamics365 import state_file
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class _Column(msgspec.Struct):
-    type: str | list[str]
+_Kind = Literal["array", "boolean", "integer", "null", "number", "object", "string"]
+
+
+class _Column(msgspec.Struct, kw_only=True):
+    type: _Kind | list[_Kind] | UnsetType = UNSET
+    any_of: list[_Column] | UnsetType = msgspec.field(default=UNSET, name="anyOf")
+    one_of: list[_Column] | UnsetType = msgspec.field(default=UNSET, name="oneOf")
+    all_of: list[_Column] | UnsetType = msgspec.field(default=UNSET, name="allOf")
     properties: dict[str, _Column] | None = None
     items: _Column | None = None
+
+    def __post_init__(self) -> None:
+        """Raise if nothing tells the type of the column's values."""
+        if self.type is self.any_of is self.one_of is self.all_of is UNSET:
+            msg = "Object missing required field `type`"
+            raise ValueError(msg)
 
 
 class _Schema(msgspec.Struct):

@@ -42,6 +42,15 @@ CATALOGS: dict[str, Any] = {
     "a column without a type": {
         "streams": [{"tap_stream_id": "x", "schema": {"properties": {"a": {}}}, "metadata": []}]
     },
+    "a type that JSON Schema has not": {
+        "streams": [
+            {
+                "tap_stream_id": "x",
+                "schema": {"properties": {"a": {"anyOf": [{"type": "decimal"}]}}},
+                "metadata": [],
+            }
+        ]
+    },
 }
 STATES: dict[str, Any] = {
     "bookmarks that are none": {"bookmarks": 5},

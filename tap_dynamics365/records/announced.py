@@ -1,32 +1,70 @@
-"""Whether values are of the types that the catalog announced.
+"""Values of other types than the catalog announces: written as text, or refused.
+
+A column that is announced to hold text takes any value: digits as they are, the JSON text of an
+object. All other differences are refused, for targets make columns of the types announced.
 
 A column's type may be changed in the service. It then changes in all rows at once, so some rows of
-each page are looked at: looking at every value would cost half as much as reading the page.
+each page are looked at: looking at every value would cost a third of reading the page. The first
+values of a column are looked at wherever they are (see `reader`).
 """
 
 from __future__ import annotations
 
 import re
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Raw
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.records import row_types
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# Rows of a page that are looked at, spread evenly over it.
-SAMPLE = 200
-TEXT = {"string"}
-NO_TEXT = {"boolean", "integer", "number"}
-# How JSON values begin: numbers, true and false; texts.
-BARE = re.compile(rb"\n[-0-9tf]")
-QUOTED = re.compile(rb'\n"')
+    from msgspec import ValidationError
+
+# How JSON values begin, as `re` has a set of characters.
+BEGINS = {
+    "array": r"\[",
+    "boolean": "tf",
+    "integer": r"\-0-9",
+    "null": "n",
+    "number": r"\-0-9",
+    "object": "{",
+    "string": '"',
+}
+# What begins so; all else is a number.
+FOUND = {
+    b"[": "an array",
+    b"{": "an object",
+    b'"': "text",
+    b"t": "true or false",
+    b"f": "true or false",
+}
+# msgspec's own words for a value, and the column that it tells of.
+GOT = {"array": "an array", "object": "an object", "str": "text", "bool": "true or false"}
+MISFIT = re.compile(r"got `(\w+)` - at `\$\.([^`.\[]+)`")
+# Text of these formats is more than text: targets make other columns of it.
+FORMATS = {"date", "date-time", "time", "uuid"}
+
+
+class Check(NamedTuple):
+    """A look at some columns.
+
+    Attributes:
+        misfit: Matches, behind a line break, a value of a type that they are not announced to have.
+        names: The columns.
+        values: Takes their values out of a row.
+    """
+
+    misfit: re.Pattern[bytes]
+    names: list[str]
+    values: Callable[[Any], tuple[Raw, ...]]
 
 
 class Announced:
-    """The columns that hold texts, and those that hold numbers or truth values.
+    """What a catalog says of the types of columns.
 
     Args:
         stream: Name of the stream.
@@ -38,33 +76,109 @@ class Announced:
         self, stream: str, columns: Mapping[str, Mapping[str, Any]], fields: Mapping[str, str]
     ) -> None:
         self._stream = stream
-        self._kinds = [
-            (fault, names, row_types.values_of([fields[name] for name in names]))
-            for kinds, fault in ((TEXT, BARE), (NO_TEXT, QUOTED))
-            if (names := [name for name in columns if kinds.intersection(columns[name]["type"])])
-        ]
+        self._columns = columns
+        self._fields = fields
+        self._misfits = {
+            name: _misfit(row_types.kinds(column))
+            for name, column in columns.items()
+            if row_types.is_text(column)
+        }
+        # Fields whose values are to be written as text.
+        self._as_text: set[str] = set()
 
-    def check(self, rows: Sequence[Any]) -> None:
-        """Look at some rows.
+    def checks(self, names: Iterable[str]) -> list[Check]:
+        """Prepare to look at columns.
 
         Args:
-            rows: As they were read, their values JSON text.
+            names: Those that are to be looked at, if their values are read as JSON text.
+        """
+        groups: dict[str, list[str]] = {}
+        for name in names:
+            if name in self._misfits:
+                groups.setdefault(self._misfits[name], []).append(name)
+        return [
+            Check(
+                re.compile(misfit.encode()),
+                some,
+                row_types.values_of([self._fields[name] for name in some]),
+            )
+            for misfit, some in groups.items()
+        ]
+
+    def check(self, rows: Sequence[Any], checks: Iterable[Check]) -> bool:
+        """Look at rows.
+
+        Args:
+            rows: As they were read.
+            checks: What to look at.
+
+        Returns:
+            Whether more columns are to be written as text than before.
 
         Raises:
-            ServiceError: A text is where none was announced, or the reverse.
+            ServiceError: Values are of other types than announced, and can't be written as text.
         """
-        for fault, names, values in self._kinds:
-            if fault.search(b"\n".join(chain((b"",), *map(values, rows)))) is None:
+        before = len(self._as_text)
+        for misfit, names, values in checks:
+            if misfit.search(b"\n".join(chain((b"",), *map(values, rows)))) is None:
                 continue
-            name = next(
-                name
-                for row in rows
-                for name, value in zip(names, values(row), strict=True)
-                if fault.match(b"\n" + bytes(value))
-            )
-            found, wanted = ("a text", "none") if fault is QUOTED else ("no text", "one")
-            msg = (
-                f"The column {name!r} of {self._stream!r} holds {found}, but was announced to hold "
-                f"{wanted}: its type was changed. Make the catalog anew with --discover."
-            )
-            raise ServiceError(msg)
+            for row in rows:
+                for name, value in zip(names, values(row), strict=True):
+                    if misfit.match(b"\n" + bytes(value)):
+                        self._take(name, FOUND.get(bytes(value)[:1], "a number"))
+        return len(self._as_text) > before
+
+    def _take(self, name: str, found: str) -> None:
+        """Have a column written as text, if it is announced to hold any."""
+        column = self._columns[name]
+        is_any = column.get("format") not in FORMATS and "contentEncoding" not in column
+        if not (is_any and "string" in row_types.kinds(column)):
+            raise self._refusal(name, found)
+        self._as_text.add(self._fields[name])
+
+    def _refusal(self, name: str, found: str) -> ServiceError:
+        column = self._columns[name]
+        kinds = " or ".join(sorted(row_types.kinds(column) - {"null"})) or "null"
+        wanted = f"{kinds} ({column['format']})" if column.get("format") in FORMATS else kinds
+        msg = (
+            f"The column {name!r} of {self._stream!r} holds {found}, but the catalog says "
+            f"{wanted}: if its type has changed in the service, make the catalog anew with "
+            "--discover; if the type in the catalog is your own choice, choose string, which takes "
+            "any value."
+        )
+        return ServiceError(msg)
+
+    def refused(self, error: ValidationError) -> Exception:
+        """Tell what is wrong with a row that can't be read.
+
+        Args:
+            error: What msgspec says of it.
+
+        Returns:
+            The error that names the column; the given one if it is no matter of a column.
+        """
+        found = MISFIT.search(str(error))
+        if found is None or found[2] not in self._columns:
+            return error
+        return self._refusal(found[2], GOT.get(found[1], "a number"))
+
+    def write_texts(self, rows: Sequence[Any], written: Callable[[Raw], bytes]) -> None:
+        """Write values as text where they are announced to be text and are not.
+
+        Args:
+            rows: As they were read; they are changed.
+            written: Writes the JSON text of an object or an array as a JSON string.
+        """
+        for field in tuple(self._as_text):
+            for row in rows:
+                value = getattr(row, field)
+                begin = b"n" if value is None else bytes(value)[:1]
+                if begin in {b"{", b"["}:
+                    setattr(row, field, Raw(written(value)))
+                elif begin not in {b'"', b"n"}:
+                    setattr(row, field, Raw(b'"' + bytes(value) + b'"'))
+
+
+def _misfit(kinds: Iterable[str]) -> str:
+    begins = "".join(sorted({BEGINS[kind] for kind in (*kinds, "null")}))
+    return rf"\n[^{begins}]"

@@ -8,7 +8,7 @@ selected is passed over, numbers keep every digit, and encoding copies text.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,21 +19,25 @@ from singer_sdk.contrib.msgspec import enc_hook
 from typing_extensions import override
 
 from tap_dynamics365.records import row_types
-from tap_dynamics365.records.announced import SAMPLE, Announced
+from tap_dynamics365.records.announced import Announced
 from tap_dynamics365.records.changes import DELETED, Entry
 from tap_dynamics365.records.keyset import Keyset
 from tap_dynamics365.records.page import Page, Piece
 from tap_dynamics365.records.raw_page import reading
-from tap_dynamics365.records.row_types import NULL, is_open
+from tap_dynamics365.records.reader import Reader
+from tap_dynamics365.records.row_types import NULL
 from tap_dynamics365.schema import DELETED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_dynamics365.records.raw_page import RawPage
+    from tap_dynamics365.records.reader import Plan
 
 # A page leaves in pieces of so many rows: a signal is obeyed between two.
 ROWS_A_PIECE = 250
+# Rows of a page whose values are looked at, spread evenly over it.
+SAMPLE = 200
 # Rows that are taken apart at once. Their values fit into the part of the processor's cache that a
 # busy machine leaves: with some times as many, a row took up to twice the time.
 ROWS_AT_ONCE = 50
@@ -87,27 +91,23 @@ class Codec:
         columns = {
             name: column for name, column in schema["properties"].items() if selected((name,))
         }
-        # Names of columns need not be names in Python.
-        fields = {name: f"c{i}" for i, name in enumerate(columns)}
         #: By what rows are sorted, if they are.
         self.keyset = None if key is None else Keyset(key, ids, schema["properties"])
-        self._numbers = [fields[name] for name in columns if "number" in columns[name]["type"]]
-        self._numbers_of = row_types.values_of(self._numbers)
-        self._announced = Announced(stream, columns, fields)
-        self._open = [fields[name] for name in columns if is_open(columns[name])]
-        row = row_types.row(columns, fields, selected, {})
+        fields = row_types.fields(columns, selected, annotated)
+        self._announced = Announced(stream, columns, {field.column: field.name for field in fields})
+        self._reader = Reader(columns, fields, self._announced)
         # For msgspec a field has one name. Where the service has another than the message, rows
         # are read as a type of their own, and their values copied.
-        self._written = None if annotated.keys().isdisjoint(columns) else row
-        read = row_types.row(columns, fields, selected, annotated) if self._written else row
-        self._values_of = row_types.values_of(row.__struct_fields__)
-        self._row = msgspec.json.Decoder(read)
+        self._written = None
+        if not annotated.keys().isdisjoint(columns):
+            self._written = row_types.row(row_types.fields(columns, selected, {}))
+            self._values_of = row_types.values_of(self._written.__struct_fields__)
         self._message: Any = msgspec.defstruct(
             "Message",
             [
                 ("type", str),
                 ("stream", str),
-                ("record", row),
+                ("record", Any),
                 ("version", int | UnsetType),
                 ("time_extracted", str),
             ],
@@ -187,23 +187,27 @@ class Codec:
 
     def _lines(self, texts: Sequence[Raw], now: str, first: int, step: int) -> bytes:
         """Encode rows, and look at every so manieth of them."""
-        rows = [self._row.decode(text) for text in texts]
+        rows, plan, firsts = self._reader.read(texts)
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
-        self._mend(rows)
-        self._announced.check(rows[first::step])
+        self._mend(rows, plan)
+        self._announced.write_texts(rows, _as_string)
+        is_new = self._announced.check(rows, firsts)
+        if self._announced.check(rows[first::step], plan.checks) or is_new:
+            self._announced.write_texts(rows, _as_string)
         message, stream, version = self._message, self._stream, self._version
         return encoder.encode_lines([message("RECORD", stream, row, version, now) for row in rows])
 
-    def _mend(self, rows: Sequence[Any]) -> None:
+    def _mend(self, rows: Sequence[Any], plan: Plan) -> None:
         """Change the few values that can't stay as the service wrote them."""
         # Numbers have no quotation marks: one look at the text of all of them.
-        if b'"' in encoder.encode(list(map(self._numbers_of, rows))):
+        if b'"' in encoder.encode(list(map(plan.numbers_of, rows))):
             for row in rows:
-                for name in self._numbers:
+                for name in plan.numbers:
                     if bytes(getattr(row, name)) in NOT_NUMBERS:
                         setattr(row, name, NULL)
-        for name in self._open:
+            self._announced.check(rows, plan.checks)
+        for name in plan.open:
             for row in rows:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
 
@@ -228,8 +232,22 @@ def records(page: Page) -> Iterator[dict[str, Any]]:
             yield record
 
 
-_untyped = msgspec.json.Decoder(dict[str, Any], float_hook=Digits)
-_value = msgspec.json.Decoder(Any, float_hook=Digits)
+def _number(text: str) -> Digits | Raw:
+    """Read a number with a fraction or an exponent, if need be as the text that it is."""
+    try:
+        return Digits(text)
+    except InvalidOperation:
+        # Its exponent has more digits than Decimal takes.
+        return Raw(text.encode())
+
+
+_untyped = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
+_value = msgspec.json.Decoder(Any, float_hook=_number)
+
+
+def _as_string(text: Raw) -> bytes:
+    """Write a value as a JSON string of its own JSON text."""
+    return encoder.encode(encoder.encode(_plain(text)).decode())
 
 
 def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 NULL = Raw(b"null")
+ALL_KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+# Values of these types alone are taken apart, or are Python's own.
+TYPED = ({"array"}, {"boolean"}, {"object"})
 
 
 def only(column: str) -> msgspec.json.Decoder[Any]:
@@ -20,29 +23,81 @@ def only(column: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(msgspec.defstruct("Only", [("value", Any, name)]))
 
 
-def row(
+def kinds(schema: Any) -> frozenset[str]:  # noqa: ANN401 - whatever stands in a catalog
+    """Tell which types of JSON Schema a value may have.
+
+    Args:
+        schema: The schema, in any of the forms that a catalog may have it in.
+
+    Returns:
+        The types; all where the schema does not restrict them.
+    """
+    if not isinstance(schema, dict):
+        return ALL_KINDS
+    declared = schema.get("type")
+    found = ALL_KINDS
+    if declared is not None:
+        found &= {declared} if isinstance(declared, str) else {*declared}
+    for word in ("anyOf", "oneOf"):
+        if parts := schema.get(word):
+            found &= frozenset().union(*map(kinds, parts))
+    return found.intersection(*map(kinds, schema.get("allOf") or ()))
+
+
+class Field(NamedTuple):
+    """A field of the type of a row.
+
+    Attributes:
+        name: Its name, for names of columns need not be names in Python.
+        column: The column that it holds.
+        type: Its type.
+        key: What JSON calls it.
+    """
+
+    name: str
+    column: str
+    type: Any
+    key: str
+
+
+def fields(
     columns: Mapping[str, Mapping[str, Any]],
-    fields: Mapping[str, str],
     selected: Callable[[tuple[str, ...]], bool],
-    names: Mapping[str, str],
-) -> Any:  # noqa: ANN401 - a type made at run time
-    """Make the type of a row.
+    keys: Mapping[str, str],
+) -> list[Field]:
+    """Tell the fields of a row, sorted as the service sends them.
 
     Args:
         columns: JSON Schema of each column.
-        fields: Name of the field that holds a column, by the column's.
         selected: Tells whether the property at a path of names is selected.
-        names: What JSON calls those columns that it calls otherwise.
+        keys: What JSON calls those columns that it calls otherwise.
+    """
+    numbers = {name: number for number, name in enumerate(columns)}
+    return [
+        Field(
+            f"c{numbers[name]}",
+            name,
+            _column_type(columns[name], (name,), selected),
+            keys.get(name, name),
+        )
+        for name in _as_sent(columns, keys)
+    ]
+
+
+def row(fields: Iterable[Field], empty: Collection[str] = ()) -> Any:  # noqa: ANN401 - a type
+    """Make the type of a row.
+
+    Args:
+        fields: Its fields.
+        empty: Columns that are null; reading fails at a row in which one of them is not.
     """
     return msgspec.defstruct(
         "Row",
         [
-            (
-                fields[name],
-                Raw if is_open(columns[name]) else type_of(columns[name], (name,), selected),
-                msgspec.field(default=NULL, name=names.get(name, name)),
-            )
-            for name in _as_sent(columns, names)
+            (name, None, msgspec.field(default=None, name=key))
+            if column in empty
+            else (name, kind, msgspec.field(default=NULL, name=key))
+            for name, column, kind, key in fields
         ],
         gc=False,
     )
@@ -70,29 +125,49 @@ def _as_sent(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
     return sorted(columns, key=rank)
 
 
-def type_of(
+def _column_type(
+    schema: Mapping[str, Any], path: tuple[str, ...], selected: Callable[[tuple[str, ...]], bool]
+) -> Any:  # noqa: ANN401 - as above
+    if is_open(schema):
+        return Raw
+    if kinds(schema) - {"null"} == {"boolean"}:
+        # Nothing has to be made of such values, for there are but two.
+        return bool | None
+    return _type(schema, path, selected)
+
+
+def is_text(schema: Mapping[str, Any]) -> bool:
+    """Tell whether the type of a column leaves its values JSON text, whatever they are."""
+    return not is_open(schema) and kinds(schema) - {"null"} not in TYPED
+
+
+def _type(
     schema: Mapping[str, Any], path: tuple[str, ...], selected: Callable[[tuple[str, ...]], bool]
 ) -> Any:  # noqa: ANN401 - a type made at run time
     """Make the type of a value: JSON text at the leaves, only selected parts around them."""
-    if "object" in schema["type"]:
+    found = kinds(schema) - {"null"}
+    if found == {"object"}:
         parts = [
             (
                 f"c{i}",
-                type_of(part, (*path, name), selected) | UnsetType,
+                _type(part, (*path, name), selected) | UnsetType,
                 msgspec.field(default=UNSET, name=name),
             )
             for i, (name, part) in enumerate(schema["properties"].items())
             if selected((*path, name))
         ]
         return msgspec.defstruct("Part", parts, gc=False) | None
-    if "array" in schema["type"]:
-        return list[type_of(schema["items"], path, selected)] | None  # type: ignore[misc]
+    if found == {"array"}:
+        return list[_type(schema["items"], path, selected)] | None  # type: ignore[misc]
     return Raw
 
 
 def is_open(schema: Mapping[str, Any]) -> bool:
-    """Tell whether a value holds an object whose parts the schema does not name."""
-    if "object" in schema["type"]:
+    """Tell whether a value may hold an object whose parts the schema does not name."""
+    found = kinds(schema) - {"null"}
+    if found == {"object"}:
         properties = schema.get("properties")
         return not properties or any(is_open(part) for part in properties.values())
-    return "array" in schema["type"] and is_open(schema["items"])
+    if found == {"array"}:
+        return not isinstance(schema.get("items"), dict) or is_open(schema["items"])
+    return not found.isdisjoint({"array", "object"})
