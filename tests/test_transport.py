@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from typing_extensions import override
 from tap_dynamics365.errors import TransportError
 from tap_dynamics365.http import transport
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.servers import scripted, tls
+from tests.singer import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +97,14 @@ def environments_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         yield made
+
+
+@pytest.fixture
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take out the proxies of where the tests run."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
 
 
 def session(**more: str | int) -> requests.Session:
@@ -178,6 +189,108 @@ def test_a_proxy_that_is_not_there_is_told_by_its_settings(address: str) -> None
     assert "proxy_port" in told
     # Not even what requests says has it.
     assert PASSWORD not in f"{caught.value!r}{caught.value}{caught.value.__context__!r}"
+
+
+NO_PROXIES = {
+    "no scheme": "foo:bar",
+    "no host": "http://",
+    "no host but a port": ":8080",
+    "port too high": "http://127.0.0.1:99999",
+    "port zero": "http://127.0.0.1:0",
+    "port with letters": "http://127.0.0.1:port",
+    "another scheme": "ftp://127.0.0.1:21",
+    "blanks": " http://127.0.0.1:8080 ",
+    "half an address": "http://[::1",
+    "a password that is not escaped": "http://someone:invented#secret@127.0.0.1:8080",
+}
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+@pytest.mark.parametrize("value", NO_PROXIES.values(), ids=NO_PROXIES.keys())
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+def test_proxy_of_the_environment_that_is_none_is_told_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(TransportError) as caught:
+        session().get("https://org.invented.example/")
+    assert caught.value.message.startswith(f"The variable {variable} does not name a proxy")
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+@pytest.mark.parametrize("host", ["service_url", "token_uri"])
+def test_proxy_of_the_environment_that_is_none_ends_a_run_at_once(host: str) -> None:
+    away = "https://org.invented.example/api/data/v9.2/"
+    settings = {
+        "service_url": away if host == "service_url" else "http://127.0.0.1:9/api/data/v9.2/",
+        "token_uri": "http://127.0.0.1:9/token" if host == "service_url" else f"{away}token",
+        "client_id": "invented",
+        "client_secret": "invented-client-secret",
+        "access_token": "an-invented-token",
+    }
+    if host == "service_url":
+        del settings["client_secret"]
+    run = Tap(settings, {"HTTPS_PROXY": "foo:bar"}).run("--discover")
+    assert "HTTPS_PROXY" in run.refusal()
+    assert "Trying again" not in run.log
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_socks_proxy_without_the_package_for_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5h://someone:invented-secret@127.0.0.1:1080")
+    with pytest.raises(TransportError) as caught:
+        session().get("https://org.invented.example/")
+    assert "The variable ALL_PROXY names a SOCKS proxy" in caught.value.message
+    assert "pip install PySocks" in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_proxy_that_is_named_with_https_and_speaks_http_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with scripted.serving(scripted.answer(b"", 400)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
+        with pytest.raises(TransportError, match="begin with http://"):
+            session().get("https://org.invented.example/")
+
+
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_proxy_with_a_certificate_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with tls.running("http://127.0.0.1:9") as front:
+        monkeypatch.setenv("HTTPS_PROXY", front.url)
+        with pytest.raises(TransportError, match="The certificate of the proxy can't be trusted"):
+            session().get("https://org.invented.example/")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_proxy_that_lets_nobody_through_to_a_host_is_told_at_once(host: Host, status: int) -> None:
+    host.status = status
+    with pytest.raises(TransportError) as caught:
+        through(host).get("https://org.invented.example/path")
+    for words in ("The proxy does not connect to org.invented.example", f"HTTP {status}"):
+        assert words in caught.value.message
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_proxy_that_can_not_connect_for_now_is_told_and_asked_again(
+    host: Host, status: int
+) -> None:
+    host.status = status
+    with pytest.raises(requests.exceptions.ProxyError) as caught:
+        through(host).get("https://org.invented.example/path")
+    told = transport.reason(caught.value)
+    assert told.startswith(f"The proxy does not connect to org.invented.example (HTTP {status}")
+
+
+def test_number_in_an_address_is_not_taken_for_a_status_of_the_proxy() -> None:
+    with serving(Host()) as away:
+        made = through(away)
+    with pytest.raises(requests.exceptions.ProxyError):
+        made.get("https://org407.invented.example/accounts(407)")
 
 
 def test_no_cookie_is_sent_back(host: Host) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-import os
+import ssl
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from threading import local
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.utils import resolve_proxies, select_proxy
 from typing_extensions import override
 from urllib3.exceptions import ReadTimeoutError
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import TransportError
+from tap_dynamics365.http import certificates, proxies
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
@@ -24,9 +26,13 @@ if TYPE_CHECKING:
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 
+E = TypeVar("E", bound=BaseException)
+
 USER_AGENT = f"tap-dynamics365/{__version__}"
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+# What OpenSSL says of a peer that does not speak TLS; the name has changed in its version 3.2.
+NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
 KEEPING_THE_METHOD = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 
 
@@ -81,18 +87,19 @@ def reason(error: requests.RequestException) -> str:
     """
     if isinstance(error, requests.Timeout) or is_late(error):
         return "No answer in time."
-    if isinstance(error, requests.exceptions.ProxyError):
-        return (
-            "The proxy can't be reached: check proxy_host and proxy_port, or the variable "
-            "HTTPS_PROXY where they are not set."
-        )
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "The answer breaks off."
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return "The answer is not compressed as it says."
     url = error.request.url if error.request is not None else None
-    place = f" at {urlsplit(url).netloc}" if url else ""
-    return f"{type(error).__name__}{place}."
+    host = urlsplit(url or "").netloc
+    if isinstance(error, requests.exceptions.ProxyError):
+        return proxies.reason(error, host or "the host")
+    tls = _cause(error, ssl.SSLError)
+    what = type(error).__name__
+    if tls is not None and tls.reason:
+        what = f"No TLS connection ({tls.reason.replace('_', ' ').lower()})"
+    return f"{what}{f' at {host}' if host else ''}."
 
 
 class _Session(requests.Session):
@@ -104,29 +111,29 @@ class _Session(requests.Session):
         self.headers["User-Agent"] = USER_AGENT
         # Without one, requests would sign with what it finds for the host in ~/.netrc.
         self.auth = _unsigned
-        # requests looks these up for some requests only.
-        self.verify = (
-            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        )
 
     @override
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        parts = urlsplit(request.url or "")
         if self.proxies:
             # requests would let the environment's proxy win.
             kwargs["proxies"] = self.proxies
+        else:
+            if "proxies" not in kwargs:
+                kwargs["proxies"] = resolve_proxies(request, {}, self.trust_env)
+            if proxy := select_proxy(request.url or "", kwargs["proxies"]):
+                proxies.check(proxy, parts.scheme)
+        if parts.scheme == "https":
+            # requests looks for files of authorities for some requests only.
+            kwargs["verify"] = certificates.trusted()
         try:
             response = super().send(request, **kwargs)
-        except requests.exceptions.ProxyError as error:
-            # Of a tunnel's refusal there is only the text.
-            if str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value) in str(error):
-                raise TransportError(_PROXY_REFUSED) from None
-            raise
-        except requests.exceptions.SSLError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise TransportError(_not_trusted(request)) from None
+        except requests.exceptions.ConnectionError as error:
+            if final := _final(error, parts.netloc):
+                raise TransportError(final) from None
             raise
         if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            raise TransportError(_PROXY_REFUSED)
+            raise TransportError(proxies.WANTS_A_USER)
         return response
 
     @override
@@ -161,18 +168,26 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-_PROXY_REFUSED = (
-    "The proxy refused the request (HTTP 407): it asks for a user and a password. Check "
-    "proxy_user and proxy_password, which go with proxy_host."
-)
+def _final(error: requests.exceptions.ConnectionError, host: str) -> str:
+    """Tell what bars the way for good; nothing if it may be gone when the request is repeated."""
+    is_proxy = isinstance(error, requests.exceptions.ProxyError)
+    tls = _cause(error, ssl.SSLError)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return certificates.untrusted(tls, "the proxy" if is_proxy else host)
+    if is_proxy and tls is not None and tls.reason in NO_TLS:
+        return proxies.NO_TLS
+    return proxies.refusal(error, host) if is_proxy else ""
 
 
-def _not_trusted(request: requests.PreparedRequest) -> str:
-    return (
-        f"The certificate of {urlsplit(request.url or '').netloc} can't be trusted: if your "
-        "company inspects connections, let the variable REQUESTS_CA_BUNDLE name the file with "
-        "its certificates."
-    )
+def _cause(error: BaseException, kind: type[E]) -> E | None:
+    """Find the error of a kind that others were raised for."""
+    found = [error]
+    for each in found:
+        if isinstance(each, kind):
+            return each
+        below = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)
+        found += [more for more in below if isinstance(more, BaseException) and more not in found]
+    return None
 
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -20,7 +20,7 @@ import trustme
 from tests.servers.front import Front, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SERVICE_HOST = "invented-org.api.crm.dynamics.com"
 SIGN_IN_HOST = "login.microsoftonline.com"
@@ -60,12 +60,27 @@ class TlsFront:
         return f"https://localhost:{self.port}"
 
 
+def issue(context: ssl.SSLContext) -> bytes:
+    """Give a server a certificate that is as it should be.
+
+    Args:
+        context: The server's.
+
+    Returns:
+        The certificate of the authority, in PEM.
+    """
+    authority = trustme.CA()
+    authority.issue_cert(*NAMES).configure_cert(context)
+    return authority.cert_pem.bytes()
+
+
 @contextmanager
-def running(upstream: str) -> Iterator[TlsFront]:
+def running(upstream: str, issue: Callable[[ssl.SSLContext], bytes] = issue) -> Iterator[TlsFront]:
     """Serve what is behind an address under the names in `NAMES`.
 
     Args:
         upstream: Such as the `url` of a sandbox.
+        issue: Gives the server its certificate, and returns that of its authority.
     """
 
     class Handler(Front):
@@ -73,14 +88,13 @@ def running(upstream: str) -> Iterator[TlsFront]:
             self.forward(self.body(), X_Forwarded_Proto="https")
 
     Handler.upstream = upstream
-    authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*NAMES).configure_cert(context)
+    authority = issue(context)
     with TemporaryDirectory() as folder, serving(Handler) as server:
         # The handshake waits for the thread of its connection, lest one hold up the others.
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
         file = Path(folder, "authority.pem")
-        authority.cert_pem.write_to_path(str(file))
+        file.write_bytes(authority)
         yield TlsFront(server.server_port, file)
