@@ -7,10 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from tap_dynamics365.replication.bookmark import BEGAN, OVERLAP
+from tap_dynamics365.replication.state import NULLABLE
 
-# Keys of a bookmark that may be null: the table was read from its beginning.
-NULLABLE = {BEGAN, OVERLAP}
 # Singer's other messages, which a file with all that a tap has written holds too.
 MESSAGES = {"ACTIVATE_VERSION", "BATCH", "RECORD", "SCHEMA"}
 

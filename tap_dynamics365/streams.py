@@ -22,7 +22,7 @@ from tap_dynamics365.records.codec import Codec
 from tap_dynamics365.records.notices import Notices
 from tap_dynamics365.records.raw_page import split
 from tap_dynamics365.replication import keys
-from tap_dynamics365.replication.bookmark import TOKEN, Bookmark
+from tap_dynamics365.replication.bookmark import Bookmark
 from tap_dynamics365.replication.change_tracking import LogBased
 from tap_dynamics365.replication.methods import FullTable, Incremental, check
 from tap_dynamics365.replication.passes import Pass
@@ -202,7 +202,6 @@ class TableStream(VersionedStream, RESTStream[str | None]):
                     continue
                 if isinstance(error, CallLimitError) and self._bookmark is not None:
                     self._bookmark.stop()
-                    self.state_manager.is_flushed = False
                 try:
                     self.current = plan.throw(error)
                 except StopIteration:
@@ -213,10 +212,10 @@ class TableStream(VersionedStream, RESTStream[str | None]):
 
     def _note_version(self, version: Value) -> None:
         """Note that definitions of tables have changed since the run before."""
-        before = self.stream_state.get("metadata_version", version)
+        before = self.table_state.entry.metadata_version
         if version is not None:
-            self.stream_state["metadata_version"] = version
-            self.is_redefined = self.is_redefined or version != before
+            self.is_redefined = self.is_redefined or before not in {None, version}
+            self.table_state.change(metadata_version=version)
 
     def _method(self) -> Method:
         """Choose how the table is replicated, given what the state says of runs before."""
@@ -224,10 +223,9 @@ class TableStream(VersionedStream, RESTStream[str | None]):
             return LogBased(self, self._bookmark)
         if self.replication_method == FULL_TABLE or self._bookmark is None:
             return FullTable(self)
-        # Records have no version.
-        self.stream_state.pop("version", None)
-        if token := self.stream_state.pop(TOKEN, None):
-            self._bookmark.adopt(token)
+        # Records have no version, and tell nothing of deletes.
+        adopted = self._bookmark.adopted(self.table_state.entry.delta_token)
+        self.table_state.change(version=None, delta_token=None, **adopted)
         return Incremental(self, self._bookmark)
 
     @cached_property
@@ -236,7 +234,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
             return None
         return Bookmark(
             self.name,
-            self.stream_state,
+            self.table_state,
             self.replication_key,
             self.scale,
             lookback=self.settings.lookback_seconds,

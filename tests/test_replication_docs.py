@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from demo.meltano import REPOSITORY
-from tap_dynamics365.replication import bookmark, change_tracking
+from tap_dynamics365.replication import state
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.settings import JSON_SCHEMA
 from tests.documents import Document
@@ -17,15 +17,7 @@ from tests.documents import Document
 PAGE = Document(REPOSITORY / "docs" / "replication.md")
 METHODS = [INCREMENTAL, LOG_BASED, FULL_TABLE]
 SETTINGS = {"replication_method", "lookback_seconds", "emit_activate_version_messages"}
-STATE = {
-    "replication_key",
-    "replication_key_value",
-    bookmark.OVERLAP,
-    bookmark.BEGAN,
-    change_tracking.TOKEN,
-    "metadata_version",
-    "version",
-}
+STATE = state.NAMES
 # What is a target's, or a stream's.
 OTHERS = {"hard_delete", "add_record_metadata"}
 
@@ -53,8 +45,8 @@ def test_each_method_has_a_section_and_a_column() -> None:
 
 def test_the_state_has_the_names_that_the_tap_gives() -> None:
     (example,) = PAGE.blocks("State", "json")
-    state = json.loads(example)["bookmarks"]
-    assert {name for entry in state.values() for name in entry} == STATE
+    bookmarks = json.loads(example)["bookmarks"]
+    assert {name for entry in bookmarks.values() for name in entry} == STATE
     assert {name for name in STATE if f"`{name}`" in PAGE.sections["State"]} == STATE
 
 

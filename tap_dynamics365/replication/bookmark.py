@@ -6,23 +6,18 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from tap_dynamics365 import query
 from tap_dynamics365.replication.keys import SECOND, Moments, Numbers, Scale
+from tap_dynamics365.replication.state import NO_BOOKMARK, NOTHING_READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_dynamics365.records.page import Value
+    from tap_dynamics365.replication.state import TableState
 
-KEY, VALUE = "replication_key", "replication_key_value"
-# The bookmark with which the last whole run began. Of a key of numbers nobody can tell how far
-# back in time one of them lies; what was committed since then lies behind this one.
-OVERLAP = "replication_key_overlap"
-# The bookmark with which a run began that was stopped; the next run goes on where it ended.
-BEGAN = "replication_key_began"
-# What change tracking goes on from. Beside a replication key it means that a first load is under
-# way, which began behind it.
-TOKEN = "delta_token"  # noqa: S105 - the name of a value, and nothing secret
 # By how many seconds the clocks of a service's servers may differ.
 SKEW = 300
 
@@ -37,7 +32,7 @@ class Bookmark:
 
     Args:
         stream: Name of the stream.
-        state: The stream's part of the state; what becomes of the bookmark goes in here.
+        state: What the state says of the table; what becomes of the bookmark goes in here.
         key: The replication key.
         scale: How its values are reckoned with.
         lookback: Seconds before a bookmark that are read again, for rows committed late; 0 for
@@ -49,7 +44,7 @@ class Bookmark:
     def __init__(  # noqa: PLR0913 - what a bookmark depends on
         self,
         stream: str,
-        state: dict[str, Any],
+        state: TableState,
         key: str,
         scale: Scale,
         *,
@@ -70,7 +65,8 @@ class Bookmark:
 
     def _drop_unusable(self) -> None:
         """Drop a bookmark that means nothing for this key, and say so."""
-        old, value = self._state.get(KEY), self._state.get(VALUE)
+        entry = self._state.entry
+        old, value = entry.replication_key, entry.replication_key_value
         try:
             if old in {None, self._key} and (value is None or self._scale.position(value) >= 0):
                 return
@@ -83,20 +79,17 @@ class Bookmark:
             value,
             self._key,
         )
-        self.forget()
-        # The load that began behind it is not to be gone on with.
-        self._state.pop(TOKEN, None)
+        # The load that began behind it is not to be gone on with either.
+        self._state.change(**NOTHING_READ)
 
     def forget(self) -> None:
         """Have the table read from its beginning."""
-        for name in (KEY, VALUE, OVERLAP, BEGAN):
-            self._state.pop(name, None)
+        self._state.change(**NO_BOOKMARK)
 
     @property
     def value(self) -> Value:
         """The value; None before the first row."""
-        value: Value = self._state.get(VALUE)
-        return value
+        return self._state.entry.replication_key_value
 
     @property
     def _position(self) -> int | None:
@@ -110,12 +103,13 @@ class Bookmark:
             before its transaction is committed, so it may turn up behind a bookmark already taken.
             What lies before that of a run that was stopped was committed long ago.
         """
-        self._began = self.value
-        if BEGAN in self._state:
+        entry = self._state.entry
+        self._began = entry.replication_key_value
+        if entry.replication_key_began is not UNSET:
             return self.value
         if self._scale is Numbers:
-            overlap: Value = self._state.get(OVERLAP, self.value) if self._lookback else self.value
-            return overlap
+            overlap = entry.replication_key_overlap
+            return overlap if overlap is not UNSET and self._lookback else self.value
         starts = [self._start_date]
         if self._position is not None:
             starts.append(self._position - self._lookback * SECOND)
@@ -133,9 +127,9 @@ class Bookmark:
             position, value = now, self._scale.literal(now)
         before = self._position
         if before is None or position > before:
-            self._state.update({KEY: self._key, VALUE: value})
-            if BEGAN in self._state and self._is_recent(position):
-                del self._state[BEGAN]
+            # Rows before a recent bookmark are read again, also by a run that was stopped.
+            recent = {"replication_key_began": UNSET} if self._is_recent(position) else {}
+            self._state.change(replication_key=self._key, replication_key_value=value, **recent)
 
     def _now(self) -> int:
         return Moments.position(self._clock().isoformat())
@@ -146,24 +140,30 @@ class Bookmark:
             return False
         return self._position - max(self._lookback, SKEW) * SECOND > self._now()
 
-    def adopt(self, delta_token: str) -> None:
-        """Begin where change tracking left off, if there is no bookmark and the key tells.
+    def adopted(self, delta_token: str | None) -> dict[str, Any]:
+        """Give what to say of the table to begin where change tracking left off.
 
         Args:
             delta_token: The token, decoded: a version number and the service's time.
+
+        Returns:
+            The bookmark; nothing if there is one already, or the token does not tell of this key.
         """
+        if delta_token is None or self._state.entry.replication_key is not None:
+            return {}
         version, _, time = delta_token.partition("!")
         try:
             moment = datetime.strptime(time, "%m/%d/%Y %H:%M:%S").replace(tzinfo=UTC)
-            known = {
+            known: dict[str, Value] = {
                 "modifiedon": query.instant(moment),
                 "createdon": query.instant(moment),
                 "versionnumber": int(version),
             }
         except ValueError:
-            return
-        if KEY not in self._state and self._key in known:
-            self._state.update({KEY: self._key, VALUE: known[self._key]})
+            return {}
+        if self._key not in known:
+            return {}
+        return {"replication_key": self._key, "replication_key_value": known[self._key]}
 
     def stop(self) -> None:
         """Note that a run ends before it has read all there is.
@@ -171,8 +171,10 @@ class Bookmark:
         The next one goes on at the bookmark itself: were it to begin before it each time, it might
         never get any further.
         """
-        if self._position is not None and not self._is_recent(self._position):
-            self._state.setdefault(BEGAN, self._began)
+        if self._state.entry.replication_key_began is not UNSET or self._position is None:
+            return
+        if not self._is_recent(self._position):
+            self._state.change(replication_key_began=self._began)
 
     def _is_recent(self, position: int) -> bool:
         """Tell whether rows before a date may not have been committed yet."""
@@ -184,9 +186,13 @@ class Bookmark:
         Args:
             began_at: The bookmark with which it began.
         """
-        began_at = self._state.pop(BEGAN, began_at)
+        entry = self._state.entry
+        if entry.replication_key_began is not UNSET:
+            began_at = entry.replication_key_began
+        overlap = entry.replication_key_overlap
         if self._scale is not Numbers or not self._lookback:
-            self._state.pop(OVERLAP, None)
+            overlap = UNSET
         elif self.value is not None:
             # Of a first load, however many runs it took, the beginning is that of the table.
-            self._state[OVERLAP] = began_at if OVERLAP in self._state else None
+            overlap = began_at if overlap is not UNSET else None
+        self._state.change(replication_key_began=UNSET, replication_key_overlap=overlap)

@@ -6,12 +6,12 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracki
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import Failure, ServiceError
-from tap_dynamics365.replication.bookmark import BEGAN, KEY, OVERLAP, TOKEN, VALUE
 from tap_dynamics365.replication.methods import FullTable, Incremental
 from tap_dynamics365.replication.passes import Pass
+from tap_dynamics365.replication.state import NO_BOOKMARK, NOTHING_READ
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class LogBased:
     def __init__(self, stream: TableStream, bookmark: Bookmark | None) -> None:
         self._stream = stream
         self._bookmark = bookmark
-        self._state = stream.stream_state
+        self._state = stream.table_state
 
     def passes(self) -> Generator[Pass, None, None]:
         """Yield the passes of a run; those of the next best method where tracking is refused."""
         if len(self._stream.primary_keys) != 1:
             yield from self._instead("It has no key of one column, by which a deletion is told.")
             return
-        is_cut_off = self._bookmark is None and KEY in self._state
+        is_cut_off = self._bookmark is None and self._state.entry.replication_key is not None
         if not self._stream.keep_version() or is_cut_off:
             # Rows that the target has without a version would go with those of earlier versions;
             # a load by a replication key that the catalog no longer has can't be gone on with.
@@ -78,15 +78,13 @@ class LogBased:
     def _next_best(self) -> Method:
         if self._bookmark is None:
             return FullTable(self._stream)
-        if token := self._state.get(TOKEN):
-            self._bookmark.adopt(token)
+        # Beside the token: should changes be tracked again, they are those since then.
+        self._state.change(**self._bookmark.adopted(self._state.entry.delta_token))
         return Incremental(self._stream, self._bookmark)
 
     def _forget(self) -> None:
         """Have the whole table read anew, as a new version of it."""
-        for name in (TOKEN, KEY, VALUE, OVERLAP, BEGAN):
-            self._state.pop(name, None)
-        self._stream.begin_version()
+        self._stream.begin_version(**NOTHING_READ)
 
     def _anew_if_expired(self) -> Generator[Pass, None, None]:
         try:
@@ -110,12 +108,12 @@ class LogBased:
                 raise ServiceError(str(again)) from again
 
     def _load_and_changes(self) -> Generator[Pass, None, None]:
-        if TOKEN not in self._state and (yield from self._first_look()):
+        if self._state.entry.delta_token is None and (yield from self._first_look()):
             return
-        if self._bookmark is not None and KEY in self._state:
+        if self._bookmark is not None and self._state.entry.replication_key is not None:
             yield from self._load(self._bookmark)
-        if TOKEN in self._state:
-            yield from self._changes(self._state[TOKEN])
+        if (token := self._state.entry.delta_token) is not None:
+            yield from self._changes(token)
 
     def _first_look(self) -> Generator[Pass, None, bool]:
         """Read a small table; of a large one get a delta token that is older than every row read.
@@ -129,7 +127,8 @@ class LogBased:
             Whether the whole table was read.
         """
         bookmark = self._bookmark
-        if bookmark is None or (KEY not in self._state and bookmark.start() is None):
+        is_begun = self._state.entry.replication_key is not None
+        if bookmark is None or not (is_begun or bookmark.start() is not None):
             self._stream.begin_version()
             if (yield from self._whole()):
                 return True
@@ -139,13 +138,13 @@ class LogBased:
             yield Pass(self._stream.codec().page)
             self._keep(token)
             return True
-        self._keep(token)
-        if token and self._stream.emit_activate_version_messages:
+        # The key marks the load as under way, for the next run to go on with it.
+        under_way = {"replication_key": self._stream.replication_key}
+        if token is not None and self._stream.emit_activate_version_messages:
             # Rows that were deleted before the token was given would stay, of the same version.
-            bookmark.forget()
-            self._stream.begin_version()
-        # Also marks the load as under way, for the next run to go on with it.
-        self._state[KEY] = self._stream.replication_key
+            self._stream.begin_version(delta_token=token, **NO_BOOKMARK | under_way)
+        else:
+            self._keep(token, **under_way)
         return False
 
     def _whole(self) -> Generator[Pass, None, bool]:
@@ -159,9 +158,7 @@ class LogBased:
         yield from self._tracked(whole)
         if not whole.is_whole or self._lacks_link(whole):
             return False
-        if whole.delta_token and self._bookmark is not None:
-            self._bookmark.forget()
-        self._keep(whole.delta_token)
+        self._keep(whole.delta_token, **NO_BOOKMARK)
         return True
 
     def _token(self, since: str | None = None) -> Generator[Pass, None, str | None]:
@@ -190,7 +187,7 @@ class LogBased:
 
     def _load(self, bookmark: Bookmark) -> Generator[Pass, None, None]:
         """Read the rows from the bookmark on; behind them, the delta token takes its place."""
-        if TOKEN not in self._state:
+        if self._state.entry.delta_token is None:
             yield from Incremental(self._stream, bookmark).passes()
             return
         yield self._stream.sorted_pass(bookmark.start())
@@ -208,17 +205,17 @@ class LogBased:
         yield from self._tracked(Pass(self._stream.codec().changes, since=token))
         self._keep(following)
 
-    def _keep(self, token: str | None) -> None:
-        """Keep a delta token, once all before it was sent."""
-        if token is not None:
-            self._state[TOKEN] = token
-            self._stream.state_manager.is_flushed = False
-            return
-        self._stream.logger.warning(
-            "The service gave no delta link behind the last page of %r: the next run begins where "
-            "this one began.",
-            self._stream.name,
-        )
+    def _keep(self, token: str | None, **values: Any) -> None:
+        """Keep a delta token, once all before it was sent, and what is to be said with it."""
+        if token is None:
+            self._stream.logger.warning(
+                "The service gave no delta link behind the last page of %r: the next run begins "
+                "where this one began.",
+                self._stream.name,
+            )
+        else:
+            values["delta_token"] = token
+        self._state.change(**values)
 
     @staticmethod
     def _tracked(part: Pass) -> Generator[Pass, None, None]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 from singer_sdk.streams import Stream
 from typing_extensions import override
+
+from tap_dynamics365.replication.state import NOTHING_READ, TableState
 
 
 class VersionedStream(Stream):
@@ -17,15 +22,26 @@ class VersionedStream(Stream):
     #: Whether the run ends before the end of the table, as the settings have it.
     is_cut_short = False
 
-    def begin_version(self) -> None:
-        """Count the table's rows as new ones, where the target is told of versions."""
+    @cached_property
+    def table_state(self) -> TableState:
+        """What the state says of the table."""
+        return TableState(self.tap_state.setdefault("bookmarks", {}), self.name)
+
+    def begin_version(self, **values: Any) -> None:
+        """Count the table's rows as new ones, where the target is told of versions.
+
+        Nothing that was read before belongs to a new version: a bookmark of the version before
+        would have the target drop the rows up to it.
+
+        Args:
+            **values: What else is to be said of the table from then on, in the same assignment.
+        """
         if self.emit_activate_version_messages:
             # Two runs may begin in the same second.
-            last = self.stream_state.get("version", 0)
+            last = self.table_state.entry.version or 0
             self._stream_version = max(self._initialized_at // 1000, last + 1)
-            self.stream_state["version"] = self._stream_version
-        else:
-            self.stream_state.pop("version", None)
+            values = {**NOTHING_READ, **values}
+        self.table_state.change(**values, version=self._stream_version)
 
     def keep_version(self) -> bool:
         """Count the table's rows to those of the run before.
@@ -34,9 +50,9 @@ class VersionedStream(Stream):
             Whether that can be: else the target has rows that belong to no version.
         """
         if not self.emit_activate_version_messages:
-            self.stream_state.pop("version", None)
+            self.table_state.change(version=None)
             return True
-        self._stream_version = self.stream_state.get("version")
+        self._stream_version = self.table_state.entry.version
         return self._stream_version is not None
 
     @override

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tests.simulation.interruption import watched
 from tests.singer import Run, Tap
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def run(
     lines: int | None = None,
     ahead: float = 0,
     speed: float = 1,
+    change: int | None = None,
     **files: Message | None,
 ) -> Run:
     """Run the tap.
@@ -28,9 +30,12 @@ def run(
         lines: After how many lines of output to kill it; None lets it come to its end.
         ahead: By how many seconds its clock is ahead.
         speed: How many of its seconds pass in one.
+        change: At which change of its state to send it a signal; 0 sends none, and has it write
+            each state at the moment at which it comes to be.
         **files: What is in the files that options name: `catalog`, `state`.
     """
-    tap = Tap(config, clock={"ahead": ahead, "speed": speed})
+    clock = {"ahead": ahead, "speed": speed}
+    tap = Tap(config, clock=clock) if change is None else watched(config, clock, change)
     output = []
     with TemporaryDirectory() as name:
         folder = Path(name)
