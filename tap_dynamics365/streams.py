@@ -21,6 +21,7 @@ from tap_dynamics365.records import deletions
 from tap_dynamics365.records.codec import Codec
 from tap_dynamics365.records.notices import Notices
 from tap_dynamics365.records.raw_page import split
+from tap_dynamics365.records.spelling import Spelling
 from tap_dynamics365.replication import keys
 from tap_dynamics365.replication.bookmark import Bookmark
 from tap_dynamics365.replication.change_tracking import LogBased
@@ -99,6 +100,13 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         self.annotations = name_columns.kinds(wanted)
         #: The columns that are asked for.
         self.columns = Columns(self.name, name_columns.columns(wanted), self._keys())
+        self._spelling = Spelling(
+            self.name,
+            [*self.columns.names, *self._keys()],
+            self.primary_keys,
+            self.schema["properties"],
+            self._notices,
+        )
 
     def _keys(self) -> list[str]:
         """Name the key's columns, and the replication key."""
@@ -180,7 +188,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         self.service.is_reached = True
         if page.repairs:
             self._notices.warn(REPAIRED, self.name, page.repairs)
-        return page
+        return self._spelling.corrected(page)
 
     def passes(self) -> Generator[Pass, None, None]:
         """Yield the passes over the table, each of which is to be read to its end.
