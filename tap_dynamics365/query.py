@@ -33,6 +33,15 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
+def literal(text: str) -> str:
+    """Write a text as a literal (OData URL Conventions 4.01, section 5.1.1.14.1).
+
+    Args:
+        text: The text, not encoded for an address.
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
 def build(  # noqa: PLR0913 - what a query consists of
     columns: Sequence[str],
     *,

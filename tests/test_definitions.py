@@ -17,6 +17,7 @@ from tap_dynamics365.metadata.answers import AttributeMetadata, EntityMetadata, 
 from tap_dynamics365.metadata.casts import CASTS
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.servers.scripted import answer, serving
 from tests.singer import REPOSITORY
 
 if TYPE_CHECKING:
@@ -320,3 +321,16 @@ def test_whatever_is_missing_or_null_is_taken_in(tables: list[dict[str, Any]]) -
         assert table.display_name.text == (label.get("Label") or None)
         # What is kept in a file comes out of it as it went in.
         assert msgspec.json.decode(msgspec.json.encode(table), type=type(table)) == table
+
+
+def test_name_with_a_quotation_mark_is_a_literal_in_each_request() -> None:
+    columns = [{"LogicalName": "size", "AttributeTypeName": {"Value": "PicklistType"}}]
+    table = {"LogicalName": "o'brien", "PrimaryIdAttribute": "id", "Attributes": columns}
+    told = answer(json.dumps({"value": [table]}).encode())
+    part = "--b\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" + json.dumps({"value": []}) + "\r\n--b--"
+    batch = answer(part.encode(), Content_Type="multipart/mixed; boundary=b")
+    with serving(answer(b"{}", 501), told, batch) as server:
+        config = {"service_url": f"{server.url}/api/data/v9.2/", "access_token": "invented"}
+        definitions.read(Service(Settings.from_config(config, JSON_SCHEMA)), ["o'brien"])
+    assert "LogicalName%20eq%20%27o%27%27brien%27" in server.asked[1]
+    assert b"EntityDefinitions(LogicalName=%27o%27%27brien%27)" in server.requests[2]

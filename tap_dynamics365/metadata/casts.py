@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from tap_dynamics365 import query
 from tap_dynamics365.http import batch
 from tap_dynamics365.metadata.answers import Attributes, EntityDefinitions
 from tap_dynamics365.metadata.changes import WHOLE_TABLE
@@ -100,7 +101,7 @@ def _paths(longest: int, names: Collection[str] | None) -> Iterator[str]:
     left = longest - len(path)
     some = ""
     for name in names:
-        condition = quote(f"LogicalName eq '{name}'")
+        condition = quote(f"LogicalName eq {query.literal(name)}")
         longer = f"{some}{quote(' or ')}{condition}" if some else condition
         if some and len(longer) > left:
             yield path + some
@@ -114,9 +115,9 @@ def _complete(service: Service, tables: list[EntityMetadata]) -> None:
     """Add what is special to the columns' kinds, as far as the service tells it."""
     wanted = [(table, *cast) for table in tables for cast in _casts(table)]
     paths = [
-        f"EntityDefinitions(LogicalName='{quote(table.logical_name)}')/Attributes/"
-        f"Microsoft.Dynamics.CRM.{cast}AttributeMetadata?{query}"
-        for table, cast, query in wanted
+        f"EntityDefinitions(LogicalName={quote(query.literal(table.logical_name))})/Attributes/"
+        f"Microsoft.Dynamics.CRM.{cast}AttributeMetadata?{options}"
+        for table, cast, options in wanted
     ]
     refused = 0
     for (table, *_), body in zip(wanted, batch.read(service, paths), strict=True):

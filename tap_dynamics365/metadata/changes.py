@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from tap_dynamics365.metadata.answers import MetadataChanges
+from tap_dynamics365.query import literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -170,17 +171,12 @@ def _path(query: dict[str, Any], since: str) -> str:
         return f"RetrieveMetadataChanges(Query=@p1)?@p1={_quoted(query)}"
     return (
         "RetrieveMetadataChanges(Query=@p1,ClientVersionStamp=@p2,DeletedMetadataFilters=@p3)"
-        f"?@p1={_quoted(query)}&@p2={quote(_literal(since))}&@p3={quote(DELETED)}"
+        f"?@p1={_quoted(query)}&@p2={quote(literal(since))}&@p3={quote(DELETED)}"
     )
 
 
 def _quoted(value: object) -> str:
     return quote(json.dumps(value, separators=(",", ":")), safe=",:[]")
-
-
-def _literal(text: str) -> str:
-    """Write a text as OData does (OData URL Conventions 4.01, section 5.1.1.14.1)."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _properties(*names: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
+from tap_dynamics365 import query
 from tap_dynamics365.records.raw_page import reading
 from tap_dynamics365.records.row_types import NULL, only
 
@@ -153,4 +154,4 @@ def literal(text: bytes, column: Mapping[str, Any]) -> str | None:
     value = msgspec.json.decode(text, type=str)
     if column.get("format") in BARE:
         return value
-    return "'" + value.replace("'", "''") + "'"
+    return query.literal(value)
