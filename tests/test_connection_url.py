@@ -150,11 +150,35 @@ def test_an_unknown_property_is_named_with_the_one_that_may_be_meant(
     assert SECRET not in message
 
 
-def test_an_unknown_property_like_no_other_is_named_alone() -> None:
+def test_unknown_property_like_no_other_is_told_by_its_place_alone() -> None:
     message = refusal(f"{PREFIX}Qqqqq={SECRET};")
-    assert "Qqqqq" in message
+    assert "Part 1" in message
+    assert "Qqqqq" not in message
     assert "meant" not in message
     assert SECRET not in message
+
+
+@pytest.mark.parametrize("rest", ["s3cond=half", "s3cond", " s3cond = =", "=s3cond"])
+@pytest.mark.parametrize(("name", "setting"), [("ClientSecret", "client_secret"), ("user", "user")])
+def test_secret_with_a_semicolon_is_not_told_and_has_a_way_out(
+    rest: str, name: str, setting: str
+) -> None:
+    message = refusal(f"{PREFIX}ClientID=x;{name}=first;{rest};Scope=y")
+    assert "s3cond" not in message
+    assert "first" not in message
+    assert "Part 3" in message
+    assert f"set {setting} instead" in message
+
+
+@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rest=st.text("QZ~;= "))
+def test_secret_of_any_kind_is_not_told(rest: str) -> None:
+    message = ""
+    try:
+        parse(f"{PREFIX}ClientSecret=QZ~;{rest}")
+    except SettingsError as error:
+        message = error.message
+    assert not set("QZ~").intersection(message)
 
 
 @pytest.mark.parametrize("second", ["ClientSecret", "clientsecret", " CLIENTSECRET "])

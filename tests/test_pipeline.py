@@ -58,7 +58,8 @@ def in_postgres(value: Any, kind: str) -> object:  # noqa: ANN401 -- whatever JS
         case "timestamp without time zone":
             return dt.datetime.fromisoformat(value).astimezone(dt.UTC).replace(tzinfo=None)
         case _:
-            return value
+            # PostgreSQL stores no NUL characters: meltano.yml has the target replace them.
+            return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def readable(sandbox: Sandbox) -> dict[str, Row]:
@@ -144,7 +145,10 @@ def change(sandbox: Sandbox) -> None:
     sandbox.insert(
         "account",
         [
-            {"name": "Größe \u2028 \U0001f600 'quoted' \\ \"too\"", "revenue": Decimal("0.0001")},
+            {
+                "name": "Größe \0 \u2028 \U0001f600 'quoted' \\ \"too\"",
+                "revenue": Decimal("0.0001"),
+            },
             {"name": "", "revenue": Decimal("-922337203685477.5808"), "creditonhold": False},
         ],
     )

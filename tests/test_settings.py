@@ -284,6 +284,8 @@ def test_a_start_date_that_is_none_is_refused_by_name(date: str) -> None:
         ("fetch_size", True, "integer"),
         ("fetch_size", 0, "1"),
         ("ws_timeout", -1, "0"),
+        ("max_parallel_requests", 53, "52"),
+        ("ws_timeout", 2_147_484, "2147483"),
         ("ws_timeout", "soon", "integer"),
     ],
 )
@@ -376,9 +378,20 @@ def test_what_is_no_number_in_the_connection_url_is_refused(name: str, value: st
     assert "number" in message
 
 
-def test_no_rows_at_a_time_is_refused_in_the_connection_url_too() -> None:
-    url = "jdbc:datadirect:dynamics365:FetchSize=0"
-    assert "FetchSize" in refusal(**WITH_TOKEN, connection_url=url)
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("FetchSize=0", "from 1 up"),
+        ("ProxyPort=65536", "from 0 to 65535"),
+        ("WSTimeout=2147484", "from 0 to 2147483"),
+        ("WSTimeout=99999999999999999999", "from 0 to 2147483"),
+        ("StmtCallLimit=-1", "from 0 up"),
+    ],
+)
+def test_number_out_of_bounds_in_the_connection_url_is_refused(text: str, bounds: str) -> None:
+    message = refusal(**WITH_TOKEN, connection_url=f"jdbc:datadirect:dynamics365:{text}")
+    assert message.startswith(text.partition("=")[0])
+    assert bounds in message
 
 
 def test_secrets_are_not_in_the_repr() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from tap_dynamics365.settings.grant import NTLM, Grant
 from tap_dynamics365.settings.schema import (
     CREATE_MAP,
     ERROR_ALWAYS,
-    HIGHEST_PORT,
+    JSON_SCHEMA,
     NO_MAP,
     ON_CHANGE,
     RETURN_RESULTS,
@@ -26,13 +27,13 @@ from tap_dynamics365.words import ONE_WORD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Numbers in a connection URL: setting, property of the driver, least and greatest value.
+# Numbers in a connection URL: setting, and property of the driver.
 _NUMBERS = (
-    ("fetch_size", "FetchSize", 1, 10**9 - 1),
-    ("ws_timeout", "WSTimeout", 0, 10**9 - 1),
-    ("ws_retry_count", "WSRetryCount", 0, 10**9 - 1),
-    ("stmt_call_limit", "StmtCallLimit", 0, 10**9 - 1),
-    ("proxy_port", "ProxyPort", 0, HIGHEST_PORT),
+    ("fetch_size", "FetchSize"),
+    ("ws_timeout", "WSTimeout"),
+    ("ws_retry_count", "WSRetryCount"),
+    ("stmt_call_limit", "StmtCallLimit"),
+    ("proxy_port", "ProxyPort"),
 )
 
 # The same for what is true or false.
@@ -134,12 +135,14 @@ def with_types(from_url: Mapping[str, str]) -> dict[str, Any]:
         SettingsError: A text is no such value.
     """
     values: dict[str, Any] = dict(from_url)
-    for name, property_name, least, greatest in _NUMBERS:
+    for name, property_name in _NUMBERS:
         if name not in values:
             continue
         text = values[name]
-        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= greatest:
-            upper = f" to {greatest}" if greatest == HIGHEST_PORT else " up"
+        declared = JSON_SCHEMA["properties"][name]
+        least, greatest = declared["minimum"], declared.get("maximum", math.inf)
+        if not re.fullmatch("[0-9]{1,20}", text) or not least <= int(text) <= greatest:
+            upper = " up" if greatest == math.inf else f" to {greatest}"
             msg = f"{property_name} in connection_url must be a whole number from {least}{upper}."
             raise SettingsError(msg)
         values[name] = int(text)

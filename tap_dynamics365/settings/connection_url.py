@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
+from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.settings.names import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PREFIX = "jdbc:datadirect:dynamics365:"
 
@@ -81,20 +85,19 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
 
     settings: dict[str, str] = {}
     ignored: list[str] = []
-    seen: set[str] = set()
+    seen: list[str] = []
     for position, part in enumerate(url[len(PREFIX) :].split(";"), start=1):
         if not part.strip():
             continue
         name, equals, value = part.partition("=")
-        if not equals:
-            # The part itself may be a piece of a secret: only its place is told.
-            msg = f"Part {position} of connection_url has no '=': properties are Name=value;"
-            raise SettingsError(msg)
-        name = _known(name.strip())
+        known = _known(name.strip()) if equals else None
+        if known is None:
+            raise SettingsError(_unknown(position, seen))
+        name = known
         if name in seen:
             msg = f"connection_url gives {name} twice: keep one of them."
             raise SettingsError(msg)
-        seen.add(name)
+        seen.append(name)
         value = _unwrap(value.strip())
         if name in SETTINGS and value:
             settings[SETTINGS[name]] = value
@@ -106,15 +109,35 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
     return settings, ignored
 
 
-def _known(name: str) -> str:
-    """Find a property in the driver's spelling."""
+def _known(name: str) -> str | None:
+    """Find a property in the driver's spelling.
+
+    Returns:
+        It, or None if there is none that the name could mean.
+
+    Raises:
+        SettingsError: The name misspells one. Only then is it told: otherwise it may be a piece
+            of a secret.
+    """
     key = name.lower()
-    if key not in PROPERTIES:
-        close = difflib.get_close_matches(key, PROPERTIES, n=1)
-        hint = f" Is {PROPERTIES[close[0]]} meant?" if close else ""
-        msg = f"connection_url has the unknown property {name!r}.{hint}"
+    if key in PROPERTIES:
+        return PROPERTIES[key]
+    found = compare(name, PROPERTIES.values())
+    if found.is_misspelt:
+        msg = f"connection_url has the unknown property {name!r}. Is {found.near} meant?"
         raise SettingsError(msg)
-    return PROPERTIES[key]
+    return None
+
+
+def _unknown(position: int, before: Sequence[str]) -> str:
+    """Tell of a part that is no property."""
+    told = f"Part {position} of connection_url is no property of the driver, such as ClientID=…;"
+    if not before or before[-1] not in SETTINGS:
+        return f"{told} Remove it, or correct its name."
+    return (
+        f"{told} If it belongs to the value of {before[-1]}, which then holds a ';', take "
+        f"{before[-1]} out of the URL and set {SETTINGS[before[-1]]} instead."
+    )
 
 
 def _unwrap(value: str) -> str:

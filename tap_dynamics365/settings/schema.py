@@ -33,6 +33,10 @@ LOOKBACK_SECONDS = 300
 
 AZURE_CREDENTIALS = ["default", "managed_identity", "workload_identity", "azure_cli"]
 HIGHEST_PORT = 65535
+# Dataverse refuses more requests of one user at once: 0x80072326.
+MOST_PARALLEL_REQUESTS = 52
+# A socket waits with poll(), which takes milliseconds in 32 bits.
+LONGEST_TIMEOUT = 2**31 // 1000
 
 _SERVICE = (
     th.Property(
@@ -306,7 +310,7 @@ _EXTRACTION = (
     ),
     th.Property(
         "ws_timeout",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=LONGEST_TIMEOUT),
         title="Time-out",
         description="Seconds to wait for the service's answer; 0 waits for ever.",
         default=WS_TIMEOUT,
@@ -354,11 +358,11 @@ _EXTRACTION = (
     ),
     th.Property(
         "max_parallel_requests",
-        th.IntegerType(minimum=1),
+        th.IntegerType(minimum=1, maximum=MOST_PARALLEL_REQUESTS),
         title="Parallel Requests",
         description=(
             "At most so many requests are in flight at once, over all tables; 1 sends one after "
-            "the other."
+            f"the other, {MOST_PARALLEL_REQUESTS} are as many as Dataverse accepts."
         ),
         default=MAX_PARALLEL_REQUESTS,
     ),
