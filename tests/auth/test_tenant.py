@@ -224,7 +224,7 @@ def test_a_service_is_asked_without_a_token() -> None:
         assert ask(address).token_uri == TOKEN_URI
 
 
-@pytest.mark.parametrize("status", [200, 302, 403, 404, 500])
+@pytest.mark.parametrize("status", [200, 302, 403, 404, 501])
 def test_a_service_that_asks_for_no_sign_in_is_told(status: int) -> None:
     with answering(status, {"Location": GIVEN}) as address, pytest.raises(SignInError) as caught:
         ask(address)
@@ -233,7 +233,7 @@ def test_a_service_that_asks_for_no_sign_in_is_told(status: int) -> None:
         assert words in caught.value.message
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 500, 503, 520])
 def test_a_service_that_is_busy_is_asked_again(status: int) -> None:
     with (
         answering(status, {"Retry-After": "3"}) as address,
