@@ -25,6 +25,8 @@ logger = logging.getLogger("tap-dynamics365.discovery")
 
 # The data provider of virtual tables that have none: they can't be listed.
 NO_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
+# The type of tables whose rows have partitions, and another column that they all have.
+ELASTIC, TIME_TO_LIVE = "Elastic", "ttlinseconds"
 
 
 def discover(service: Service, settings: Settings) -> Catalog:
@@ -53,7 +55,7 @@ def discover(service: Service, settings: Settings) -> Catalog:
     if kept is not None:
         described = kept.definitions.tables
     else:
-        described = _definitions(service, found if patterns else None)
+        described = _definitions(service, found, is_all=not patterns)
     found = [_refine(table, described.get(table.name)) for table in found]
     _report(found)
     catalog = Catalog(
@@ -82,22 +84,48 @@ def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterable[Tabl
             logger.warning("No table matches %r of the setting tables.", pattern)
 
 
-def _definitions(service: Service, tables: list[Table] | None) -> dict[str, TableDefinition]:
-    """Read what Dataverse says of tables, or of all, by name; nothing if it won't."""
+def _definitions(
+    service: Service, tables: list[Table], *, is_all: bool
+) -> dict[str, TableDefinition]:
+    """Read what Dataverse says of tables, by name; nothing if it won't."""
     if not service.is_dataverse:
         return {}
-    names = None if tables is None else [table.name for table in tables]
-    return definitions.read_if_told(service, names, whole=False).tables
+    return definitions.read_if_told(
+        service,
+        None if is_all else [table.name for table in tables],
+        whole=False,
+        table_types=any(map(_has_partitions, tables)),
+    ).tables
 
 
 def _refine(table: Table, definition: TableDefinition | None) -> Table:
-    """Put primary id, privacy and change tracking right.
+    """Put key, privacy and change tracking right.
 
     Dataverse's own description of its tables knows better than CSDL which column is the primary
     id, and which tables are not for everybody.
     """
-    if definition is None:
-        return table
+    if definition is not None:
+        table = _described(table, definition)
+    if _is_elastic(table, definition) and table.key and schema.PARTITION_ID not in table.key:
+        return replace(table, key=(*table.key, schema.PARTITION_ID))
+    return table
+
+
+def _has_partitions(table: Table) -> bool:
+    return any(column.name == schema.PARTITION_ID for column in table.columns)
+
+
+def _is_elastic(table: Table, definition: TableDefinition | None) -> bool:
+    """Tell whether a table is elastic; by its columns, where the service does not tell types."""
+    if not _has_partitions(table):
+        return False
+    if definition is None or definition.table_type is None:
+        return any(column.name == TIME_TO_LIVE for column in table.columns)
+    return definition.table_type == ELASTIC
+
+
+def _described(table: Table, definition: TableDefinition) -> Table:
+    """Take over what Dataverse says of a table."""
     # Where CSDL has a key of several parts, one of them does not tell rows apart.
     better = len(table.key) < 2 and any(  # noqa: PLR2004
         column.name == definition.primary_id for column in table.columns

@@ -62,7 +62,7 @@ def build(  # noqa: PLR0913 - what a query consists of
         start: The smallest value of the replication key to ask for, as a literal.
         stop: The value before which to end, as a literal.
         behind: The columns that rows are sorted by, each with its literal in the last row that was
-            read, if those behind it are asked for: a value of the replication key may be None.
+            read, if those behind it are asked for: None stands for null.
         delta_token: Asks for the changes since it was given, instead of all rows.
 
     Returns:
@@ -93,16 +93,20 @@ def build(  # noqa: PLR0913 - what a query consists of
 def _greater(row: Sequence[tuple[str, str | None]]) -> str:
     """Write the condition for rows behind one, from the replication key on.
 
-    Rows without a value of it come first ("OData Version 4.0 Part 1: Protocol", section
+    Rows without a value of a column come first ("OData Version 4.0 Part 1: Protocol", section
     11.2.5.2).
     """
     (key, value), *ids = row
-    terms = [f"{key} ne null" if value is None else f"{key} gt {value}"]
+    terms = [_beyond(key, value)]
     # What comes before is at least equal here; further ids count where the first ones are equal.
     for position, (name, value) in enumerate(ids):
-        equal = [f"{other} eq {same}" for other, same in ids[:position]]
-        terms.append(" and ".join([*equal, f"{name} gt {value}"]))
+        equal = [f"{other} eq {same or 'null'}" for other, same in ids[:position]]
+        terms.append(" and ".join([*equal, _beyond(name, value)]))
     return " or ".join(f"({term})" if " and " in term else term for term in terms)
+
+
+def _beyond(name: str, value: str | None) -> str:
+    return f"{name} ne null" if value is None else f"{name} gt {value}"
 
 
 def greatest(replication_key: str) -> str:

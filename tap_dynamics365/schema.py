@@ -19,6 +19,10 @@ FULL_TABLE = "FULL_TABLE"
 LOG_BASED = "LOG_BASED"
 # When a deleted row was found to be so: Singer's name for the column.
 DELETED_AT = "_sdc_deleted_at"
+# In elastic tables rows are told apart by this column too, where it is in use: the primary id
+# alone is not unique.
+# https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
+PARTITION_ID = "partitionid"
 
 # The first that a table has is its replication key.
 REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")

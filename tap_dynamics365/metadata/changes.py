@@ -43,6 +43,8 @@ COLUMN = (
     "DateTimeBehavior",
     "Targets",
 )
+# On premises there is no such property.
+TABLE_TYPE = "TableType"
 # What else there is to tell.
 WHOLE_TABLE = (
     *TABLE,
@@ -52,7 +54,7 @@ WHOLE_TABLE = (
     "DisplayCollectionName",
     "PrimaryNameAttribute",
     "OwnershipType",
-    "TableType",
+    TABLE_TYPE,
     "IsCustomEntity",
 )
 WHOLE_COLUMN = (
@@ -88,7 +90,12 @@ class Changes(NamedTuple):
 
 
 def read(
-    service: Service, names: Collection[str] | None, *, whole: bool, since: str = ""
+    service: Service,
+    names: Collection[str] | None,
+    *,
+    whole: bool,
+    table_types: bool = False,
+    since: str = "",
 ) -> Changes:
     """Call the function.
 
@@ -96,6 +103,7 @@ def read(
         service: A Dataverse.
         names: Logical names of the tables wanted; all if None.
         whole: Whether all is wanted, or only what the schema of a table tells.
+        table_types: Whether the types of tables are wanted in any case.
         since: A stamp, to have only what has changed since its moment.
 
     Returns:
@@ -109,7 +117,8 @@ def read(
     tables: list[TableDefinition] = []
     deleted: set[str] = set()
     stamp = ""
-    for path in _paths(service.longest_url - len(service.url), names, since, whole=whole):
+    longest = service.longest_url - len(service.url)
+    for path in _paths(longest, names, since, whole=whole, table_types=table_types):
         answer = _decoder.decode(service.get(path).content.removeprefix(BOM_UTF8))
         tables += [table.taken_in() for table in answer.entity_metadata or ()]
         if answer.deleted_metadata is not None:
@@ -142,11 +151,12 @@ def since(service: Service, stamp: str) -> Changes:
 
 
 def _paths(
-    longest: int, names: Collection[str] | None, since: str, *, whole: bool
+    longest: int, names: Collection[str] | None, since: str, *, whole: bool, table_types: bool
 ) -> Iterator[str]:
     """Yield the calls that it takes: one, if the names are not too many for an address."""
+    table = WHOLE_TABLE if whole else (*TABLE, TABLE_TYPE) if table_types else TABLE
     query: dict[str, Any] = {
-        "Properties": _properties(*(WHOLE_TABLE if whole else TABLE), "Attributes"),
+        "Properties": _properties(*table, "Attributes"),
         "AttributeQuery": {"Properties": _properties(*(WHOLE_COLUMN if whole else COLUMN))},
     }
     if names is None:

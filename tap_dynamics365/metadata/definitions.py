@@ -41,7 +41,11 @@ class Definitions(msgspec.Struct, frozen=True):
 
 
 def read(
-    service: Service, names: Collection[str] | None = None, *, whole: bool = True
+    service: Service,
+    names: Collection[str] | None = None,
+    *,
+    whole: bool = True,
+    table_types: bool = False,
 ) -> Definitions:
     """Read what the service says of its tables.
 
@@ -50,6 +54,8 @@ def read(
         names: Logical names of the tables wanted; all if None.
         whole: Whether choices, descriptions and labels in all languages are wanted, or only what
             the schema of a table tells.
+        table_types: Whether the types of tables are wanted in any case, which services without
+            elastic tables do not know.
 
     Returns:
         The definitions.
@@ -59,22 +65,24 @@ def read(
         ServiceError: The service does not describe itself, or does not answer.
     """
     try:
-        return _read(service, names, whole=whole)
+        return _read(service, names, whole=whole, table_types=table_types)
     except ServiceError as error:
         if not _may_be_shorter(service, error):
             raise
         logger.info("Tables are asked for with shorter addresses: %s", error)
     service.longest_url = SAFE_URL
-    return _read(service, names, whole=whole)
+    return _read(service, names, whole=whole, table_types=table_types)
 
 
 def _may_be_shorter(service: Service, error: ServiceError) -> bool:
     return error.failure is Failure.ADDRESS_TOO_LONG and service.longest_url > SAFE_URL
 
 
-def _read(service: Service, names: Collection[str] | None, *, whole: bool) -> Definitions:
+def _read(
+    service: Service, names: Collection[str] | None, *, whole: bool, table_types: bool
+) -> Definitions:
     try:
-        told = changes.read(service, names, whole=whole)
+        told = changes.read(service, names, whole=whole, table_types=table_types)
     except ServiceError as error:
         if error.failure not in REFUSED or _may_be_shorter(service, error):
             raise
@@ -97,7 +105,11 @@ def _read(service: Service, names: Collection[str] | None, *, whole: bool) -> De
 
 
 def read_if_told(
-    service: Service, names: Collection[str] | None = None, *, whole: bool = True
+    service: Service,
+    names: Collection[str] | None = None,
+    *,
+    whole: bool = True,
+    table_types: bool = False,
 ) -> Definitions:
     """Read what the service says of its tables, if it says anything: a catalog can do without.
 
@@ -105,6 +117,7 @@ def read_if_told(
         service: A Dataverse.
         names: As of `read`.
         whole: As of `read`.
+        table_types: As of `read`.
 
     Returns:
         The definitions; none if it does not describe itself to the caller.
@@ -114,7 +127,7 @@ def read_if_told(
             are not to differ from day to day.
     """
     try:
-        return read(service, names, whole=whole)
+        return read(service, names, whole=whole, table_types=table_types)
     except MetadataError as error:
         logger.warning(NOT_TOLD, error)
     except ServiceError as error:

@@ -26,7 +26,7 @@ from tap_dynamics365.records.page import Page, Piece
 from tap_dynamics365.records.raw_page import reading
 from tap_dynamics365.records.reader import Reader
 from tap_dynamics365.records.row_types import NULL
-from tap_dynamics365.schema import DELETED_AT
+from tap_dynamics365.schema import DELETED_AT, PARTITION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -94,8 +94,13 @@ class Codec:
         #: By what rows are sorted, if they are.
         self.keyset = None if key is None else Keyset(key, ids, schema["properties"])
         fields = row_types.fields(columns, selected, annotated)
-        self._announced = Announced(stream, columns, {field.column: field.name for field in fields})
+        names = {field.column: field.name for field in fields}
+        self._announced = Announced(stream, columns, names)
         self._reader = Reader(columns, fields, self._announced)
+        # Field of the partition, where it is a part of the key, and that of the primary id.
+        self._partition = None
+        if PARTITION_ID in ids[1:] and {PARTITION_ID, ids[0]} <= columns.keys():
+            self._partition = names[PARTITION_ID], names[ids[0]]
         # For msgspec a field has one name. Where the service has another than the message, rows
         # are read as a type of their own, and their values copied.
         self._written = None
@@ -207,6 +212,12 @@ class Codec:
                     if bytes(getattr(row, name)) in NOT_NUMBERS:
                         setattr(row, name, NULL)
             self._announced.check(rows, plan.checks)
+        if self._partition is not None:
+            # The service's own default (see `schema.PARTITION_ID`); no part of a key can be null.
+            partition, primary_id = self._partition
+            for row in rows:
+                if getattr(row, partition) in (None, NULL):
+                    setattr(row, partition, getattr(row, primary_id))
         for name in plan.open:
             for row in rows:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))

@@ -16,6 +16,7 @@ from msgspec import Raw
 from tap_dynamics365 import query
 from tap_dynamics365.records.raw_page import reading
 from tap_dynamics365.records.row_types import NULL, only
+from tap_dynamics365.schema import PARTITION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,8 +124,8 @@ class Keyset:
             rows: Its rows.
 
         Returns:
-            Each of the columns with its literal in the last row, the replication key first, whose
-            value may be None; None if the rows behind can't be asked for so.
+            Each of the columns with its literal in the last row, the replication key first; those
+            that may be null with None for it. None if the rows behind can't be asked for so.
         """
         if not rows or not self._is_ordered:
             return None
@@ -133,7 +134,8 @@ class Keyset:
             name: literal(bytes(value), column)
             for (name, column), value in zip(self._columns.items(), values, strict=True)
         }
-        known = all(value is not None for name, value in end.items() if name != self._key)
+        nullable = {self._key, PARTITION_ID}
+        known = all(value is not None for name, value in end.items() if name not in nullable)
         return end if known else None
 
 

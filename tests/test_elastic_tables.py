@@ -1,0 +1,136 @@
+"""Elastic tables, whose rows are told apart by their partition too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_dynamics365.metadata import map_changes
+from tap_dynamics365.metadata.changes import Changes
+from tap_dynamics365.metadata.csdl import Column, Primitive
+from tap_dynamics365.metadata.definitions import Definitions
+from tap_dynamics365.metadata.table_definition import ColumnDefinition, TableDefinition
+from tap_dynamics365.query import build
+from tap_dynamics365.records.codec import Codec, records
+from tap_dynamics365.records.keyset import Keyset
+from tap_dynamics365.records.raw_page import split
+from tests.singer import Tap, entry, in_one_mode
+from tests.test_query import found, parse, parse_qs
+from tests.test_records import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+
+ID = ["accountid"]
+BOTH = ["accountid", "partitionid"]
+
+
+@in_one_mode
+def test_key_of_a_table_with_partitions_is_of_both_where_the_table_is_elastic(
+    changing_sandbox: Sandbox, tap_for: Callable[..., Tap]
+) -> None:
+    service = changing_sandbox
+    tap = tap_for(service, tables=["account", "team"], replication_method="LOG_BASED")
+
+    def discovered(*, told: bool) -> tuple[list[str], str]:
+        service.clear_faults()
+        if not told:
+            path = "RetrieveMetadataChanges|EntityDefinitions"
+            service.fault(path, status=403, code="0x80040220", count=None)
+        account = entry(tap.discover(), "account")
+        return account["key_properties"], account["replication_method"]
+
+    service.add_column("account", "ttlinseconds", "Edm.Int32")
+    service.clear_requests()
+    assert discovered(told=True) == (ID, "LOG_BASED")
+    # Services without such columns do not know types of tables.
+    assert not [r for r in service.requests() if "TableType" in str(r)]
+    service.add_column("account", "partitionid")
+    # The service says that it is a standard table.
+    assert discovered(told=True) == (ID, "LOG_BASED")
+    assert [r for r in service.requests() if "TableType" in str(r)]
+    # Where it does not tell, the columns do; by an id alone no deleted row is told.
+    assert discovered(told=False) == (BOTH, "INCREMENTAL")
+    service.drop_column("account", "ttlinseconds")
+    assert discovered(told=False)[0] == ID
+
+
+def test_elastic_table_that_is_new_in_a_kept_map_has_its_partition() -> None:
+    columns = (
+        ColumnDefinition(name="new_sensorid", id="1", kind="UniqueidentifierType"),
+        ColumnDefinition(name="partitionid", id="2", kind="StringType"),
+    )
+    new = TableDefinition(
+        name="new_sensor",
+        entity_set="new_sensors",
+        primary_id="new_sensorid",
+        table_type="Elastic",
+        columns=columns,
+    )
+    told, tables = map_changes.apply(Changes([new], frozenset(), "2"), Definitions(stamp="1"), [])
+    assert tables is not None
+    assert told.tables["new_sensor"].table_type == "Elastic"
+    assert Column("partitionid", Primitive("Edm.String")) in tables[0].columns
+
+
+def test_partition_that_is_null_is_the_id_as_in_the_service() -> None:
+    schema: dict[str, Any] = {
+        "properties": {
+            "value": {"type": ["integer", "null"]},
+            "sensorid": {"type": ["string"], "format": "uuid"},
+            "partitionid": {"type": ["string"]},
+        }
+    }
+    codec = Codec("sensor", schema, lambda _: True, ids=["sensorid", "partitionid"])
+
+    def sent(rows: str) -> list[tuple[str, str]]:
+        page = codec.page(split(answer(f'{{"value":[{rows}]}}')))
+        return [(row["sensorid"], row["partitionid"]) for row in records(page)]
+
+    null = '{"sensorid":"a1","partitionid":null},{"sensorid":"a2"}'
+    assert sent(null) == [("a1", "a1"), ("a2", "a2")]
+    assert sent(f'{null},{{"sensorid":"a1","partitionid":"D-1"}}') == [
+        ("a1", "a1"),
+        ("a2", "a2"),
+        ("a1", "D-1"),
+    ]
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "changed": st.integers(0, 3),
+                "sensor": st.integers(0, 3),
+                "partitionid": st.none() | st.text("ab'", max_size=2),
+            }
+        ),
+        min_size=1,
+        max_size=12,
+        unique_by=lambda row: (row["sensor"], row["partitionid"]),
+    ),
+    st.data(),
+)
+def test_rows_behind_one_are_asked_for_by_its_partition_too(
+    rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    def place(row: dict[str, Any]) -> tuple[Any, ...]:
+        partition = row["partitionid"]
+        return row["changed"], row["sensor"], partition is not None, partition or ""
+
+    rows.sort(key=place)
+    read = data.draw(st.integers(1, len(rows)))
+    columns = {"changed": {"type": ["integer"]}, "sensor": {"type": ["integer"]}}
+    ids = ["sensor", "partitionid"]
+    texts = [msgspec.Raw(msgspec.json.encode(row)) for row in rows[:read]]
+    end = Keyset("changed", ids, columns).end(texts)
+    assert end is not None
+    query = parse_qs(build([], key=ids, replication_key="changed", behind=end))
+    assert query["$orderby"] == ["changed asc,sensor asc,partitionid asc"]
+    (text,) = query["$filter"]
+    assert [row for row in rows if found(parse(text), row)] == rows[read:]
