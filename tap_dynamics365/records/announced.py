@@ -11,6 +11,7 @@ values of a column are looked at wherever they are (see `reader`).
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from msgspec import ValidationError
+
+    from tap_dynamics365.records.row_types import Field
 
 # How JSON values begin, as `re` has a set of characters.
 BEGINS = {
@@ -69,20 +72,15 @@ class Announced:
     Args:
         stream: Name of the stream.
         columns: JSON Schema of each column.
-        fields: Name of the field of a row that holds a column, by the column's.
+        fields: The fields of a row that hold them.
     """
 
     def __init__(
-        self, stream: str, columns: Mapping[str, Mapping[str, Any]], fields: Mapping[str, str]
+        self, stream: str, columns: Mapping[str, Mapping[str, Any]], fields: Iterable[Field]
     ) -> None:
         self._stream = stream
         self._columns = columns
-        self._fields = fields
-        self._misfits = {
-            name: _misfit(row_types.kinds(column))
-            for name, column in columns.items()
-            if row_types.is_text(column)
-        }
+        self._fields = {field.column: field for field in fields}
         # Fields whose values are to be written as text.
         self._as_text: set[str] = set()
 
@@ -92,17 +90,17 @@ class Announced:
         Args:
             names: Those that are to be looked at, if their values are read as JSON text.
         """
-        groups: dict[str, list[str]] = {}
+        groups: dict[frozenset[str], list[str]] = {}
         for name in names:
-            if name in self._misfits:
-                groups.setdefault(self._misfits[name], []).append(name)
+            if self._fields[name].is_text:
+                groups.setdefault(self._fields[name].kinds, []).append(name)
         return [
             Check(
-                re.compile(misfit.encode()),
+                _misfit(kinds),
                 some,
-                row_types.values_of([self._fields[name] for name in some]),
+                row_types.values_of([self._fields[name].name for name in some]),
             )
-            for misfit, some in groups.items()
+            for kinds, some in groups.items()
         ]
 
     def check(self, rows: Sequence[Any], checks: Iterable[Check]) -> bool:
@@ -132,13 +130,13 @@ class Announced:
         """Have a column written as text, if it is announced to hold any."""
         column = self._columns[name]
         is_any = column.get("format") not in FORMATS and "contentEncoding" not in column
-        if not (is_any and "string" in row_types.kinds(column)):
+        if not (is_any and "string" in self._fields[name].kinds):
             raise self._refusal(name, found)
-        self._as_text.add(self._fields[name])
+        self._as_text.add(self._fields[name].name)
 
     def _refusal(self, name: str, found: str) -> ServiceError:
         column = self._columns[name]
-        kinds = " or ".join(sorted(row_types.kinds(column) - {"null"})) or "null"
+        kinds = " or ".join(sorted(self._fields[name].kinds - {"null"})) or "null"
         wanted = f"{kinds} ({column['format']})" if column.get("format") in FORMATS else kinds
         msg = (
             f"The column {name!r} of {self._stream!r} holds {found}, but the catalog says "
@@ -179,6 +177,7 @@ class Announced:
                     setattr(row, field, Raw(b'"' + bytes(value) + b'"'))
 
 
-def _misfit(kinds: Iterable[str]) -> str:
+@cache
+def _misfit(kinds: frozenset[str]) -> re.Pattern[bytes]:
     begins = "".join(sorted({BEGINS[kind] for kind in (*kinds, "null")}))
-    return rf"\n[^{begins}]"
+    return re.compile(rf"\n[^{begins}]".encode())

@@ -95,8 +95,8 @@ class Codec:
         self.keyset = None if key is None else Keyset(key, ids, schema["properties"])
         fields = row_types.fields(columns, selected, annotated)
         names = {field.column: field.name for field in fields}
-        self._announced = Announced(stream, columns, names)
-        self._reader = Reader(columns, fields, self._announced)
+        self._announced = Announced(stream, columns, fields)
+        self._reader = Reader(fields, self._announced)
         # Field of the partition, where it is a part of the key, and that of the primary id.
         self._partition = None
         if PARTITION_ID in ids[1:] and {PARTITION_ID, ids[0]} <= columns.keys():

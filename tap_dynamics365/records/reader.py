@@ -7,7 +7,8 @@ compiled again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from tap_dynamics365.records import row_types
 from tap_dynamics365.records.row_types import NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from msgspec import Raw
 
@@ -24,51 +25,53 @@ if TYPE_CHECKING:
     from tap_dynamics365.records.row_types import Field
 
 
-@dataclass(frozen=True, slots=True)
 class Plan:
     """How rows are read, given which columns have had values.
 
+    Args:
+        fields: The fields of a row.
+        filled: The columns that have had values.
+        checks: Looks at the types of their values.
+
     Attributes:
-        filled: The columns that have.
-        decode: Reads a row in which all others are null.
         numbers: Fields of those that hold numbers.
         numbers_of: Takes their values out of a row.
         open: Fields of those that hold objects of any parts.
-        checks: Looks at the types of their values.
     """
 
-    filled: frozenset[str]
-    decode: Callable[[Raw], Any]
-    numbers: list[str]
-    numbers_of: Callable[[Any], tuple[Raw, ...]]
-    open: list[str]
-    checks: list[Check]
+    def __init__(
+        self, fields: Sequence[Field], filled: frozenset[str], checks: list[Check]
+    ) -> None:
+        self._fields = fields
+        self.filled = filled
+        self.checks = checks
+        those = [field for field in fields if field.column in filled]
+        self.numbers = [
+            field.name for field in those if field.kinds & {"number", "string"} == {"number"}
+        ]
+        self.numbers_of = row_types.values_of(self.numbers)
+        self.open = [field.name for field in those if field.is_open]
+
+    @cached_property
+    def decode(self) -> Callable[[Raw], Any]:
+        """Reads a row in which all other columns are null."""
+        empty = {field.column for field in self._fields} - self.filled
+        return msgspec.json.Decoder(row_types.row(self._fields, empty)).decode
 
 
 class Reader:
     """Reads rows of one table, in whichever thread.
 
     Args:
-        columns: JSON Schema of each column that is selected.
-        fields: The fields that hold them.
-        announced: What the catalog says of their types.
+        fields: The fields of a row.
+        announced: What the catalog says of the types of columns.
     """
 
-    def __init__(
-        self,
-        columns: Mapping[str, Mapping[str, Any]],
-        fields: Sequence[Field],
-        announced: Announced,
-    ) -> None:
+    def __init__(self, fields: Sequence[Field], announced: Announced) -> None:
         self._fields = fields
         self._announced = announced
-        self._open = {name for name, column in columns.items() if row_types.is_open(column)}
-        kinds = {name: row_types.kinds(column) for name, column in columns.items()}
-        self._numbers = {
-            name for name, kind in kinds.items() if "number" in kind and "string" not in kind
-        }
         self._whole = msgspec.json.Decoder(row_types.row(fields))
-        self._plan = self._made(frozenset())
+        self._plan: Plan | None = None
 
     def read(self, texts: Sequence[Raw]) -> tuple[list[Any], Plan, list[Check]]:
         """Read rows.
@@ -85,10 +88,10 @@ class Reader:
             msgspec.DecodeError: Something is no row.
         """
         plan = self._plan
-        try:
-            return list(map(plan.decode, texts)), plan, []
-        except msgspec.ValidationError:
-            return self._read_more(texts, plan.filled)
+        if plan is not None:
+            with suppress(msgspec.ValidationError):
+                return list(map(plan.decode, texts)), plan, []
+        return self._read_more(texts, plan.filled if plan else frozenset())
 
     def _read_more(
         self, texts: Sequence[Raw], filled: frozenset[str]
@@ -105,22 +108,6 @@ class Reader:
             for field, column in zip(first, values, strict=True)
             if column.count(NULL) + column.count(None) < len(column)
         }
-        self._plan = plan = self._made(filled | new)
-        return rows, plan, self._announced.checks(new)
-
-    def _made(self, filled: frozenset[str]) -> Plan:
-        numbers = self._those(self._numbers & filled)
-        return Plan(
-            filled,
-            msgspec.json.Decoder(row_types.row(self._fields, self._empty(filled))).decode,
-            numbers,
-            row_types.values_of(numbers),
-            self._those(self._open & filled),
-            self._announced.checks(filled),
-        )
-
-    def _empty(self, filled: frozenset[str]) -> Collection[str]:
-        return {field.column for field in self._fields}.difference(filled)
-
-    def _those(self, columns: Collection[str]) -> list[str]:
-        return [field.name for field in self._fields if field.column in columns]
+        checks = self._announced.checks(filled | new)
+        self._plan = plan = Plan(self._fields, filled | new, checks)
+        return rows, plan, self._announced.checks(new) if filled else checks

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 NULL = Raw(b"null")
 ALL_KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-# Values of these types alone are taken apart, or are Python's own.
-TYPED = ({"array"}, {"boolean"}, {"object"})
+COMBINED = {"anyOf", "oneOf", "allOf"}
+NULLABLE = {"null"}
 
 
 def only(column: str) -> msgspec.json.Decoder[Any]:
@@ -37,7 +37,9 @@ def kinds(schema: Any) -> frozenset[str]:  # noqa: ANN401 - whatever stands in a
     declared = schema.get("type")
     found = ALL_KINDS
     if declared is not None:
-        found &= {declared} if isinstance(declared, str) else {*declared}
+        found = found.intersection([declared] if isinstance(declared, str) else declared)
+    if COMBINED.isdisjoint(schema):
+        return found
     for word in ("anyOf", "oneOf"):
         if parts := schema.get(word):
             found &= frozenset().union(*map(kinds, parts))
@@ -52,12 +54,21 @@ class Field(NamedTuple):
         column: The column that it holds.
         type: Its type.
         key: What JSON calls it.
+        kinds: The types of JSON Schema that its values may have.
+        is_open: Whether they may hold objects whose parts the schema does not name.
     """
 
     name: str
     column: str
     type: Any
     key: str
+    kinds: frozenset[str]
+    is_open: bool
+
+    @property
+    def is_text(self) -> bool:
+        """Whether any value of it is read as the JSON text that it is, and left so."""
+        return self.type is Raw and not self.is_open
 
 
 def fields(
@@ -73,15 +84,17 @@ def fields(
         keys: What JSON calls those columns that it calls otherwise.
     """
     numbers = {name: number for number, name in enumerate(columns)}
-    return [
-        Field(
-            f"c{numbers[name]}",
-            name,
-            _column_type(columns[name], (name,), selected),
-            keys.get(name, name),
-        )
-        for name in _as_sent(columns, keys)
-    ]
+    found = []
+    for name in _as_sent(columns, keys):
+        column = columns[name]
+        allowed = kinds(column)
+        is_open = _is_open(column, allowed)
+        kind = Raw if is_open else _type(column, allowed, (name,), selected)
+        if allowed - NULLABLE == {"boolean"}:
+            # Nothing has to be made of such values, for there are but two.
+            kind = bool | None
+        found.append(Field(f"c{numbers[name]}", name, kind, keys.get(name, name), allowed, is_open))
+    return found
 
 
 def row(fields: Iterable[Field], empty: Collection[str] = ()) -> Any:  # noqa: ANN401 - a type
@@ -97,7 +110,7 @@ def row(fields: Iterable[Field], empty: Collection[str] = ()) -> Any:  # noqa: A
             (name, None, msgspec.field(default=None, name=key))
             if column in empty
             else (name, kind, msgspec.field(default=NULL, name=key))
-            for name, column, kind, key in fields
+            for name, column, kind, key, *_ in fields
         ],
         gc=False,
     )
@@ -125,49 +138,40 @@ def _as_sent(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
     return sorted(columns, key=rank)
 
 
-def _column_type(
-    schema: Mapping[str, Any], path: tuple[str, ...], selected: Callable[[tuple[str, ...]], bool]
-) -> Any:  # noqa: ANN401 - as above
-    if is_open(schema):
-        return Raw
-    if kinds(schema) - {"null"} == {"boolean"}:
-        # Nothing has to be made of such values, for there are but two.
-        return bool | None
-    return _type(schema, path, selected)
-
-
-def is_text(schema: Mapping[str, Any]) -> bool:
-    """Tell whether the type of a column leaves its values JSON text, whatever they are."""
-    return not is_open(schema) and kinds(schema) - {"null"} not in TYPED
-
-
 def _type(
-    schema: Mapping[str, Any], path: tuple[str, ...], selected: Callable[[tuple[str, ...]], bool]
+    schema: Mapping[str, Any],
+    allowed: frozenset[str],
+    path: tuple[str, ...],
+    selected: Callable[[tuple[str, ...]], bool],
 ) -> Any:  # noqa: ANN401 - a type made at run time
     """Make the type of a value: JSON text at the leaves, only selected parts around them."""
-    found = kinds(schema) - {"null"}
-    if found == {"object"}:
+    alone = allowed - NULLABLE
+    if alone == {"object"}:
         parts = [
             (
                 f"c{i}",
-                _type(part, (*path, name), selected) | UnsetType,
+                _type(part, kinds(part), (*path, name), selected) | UnsetType,
                 msgspec.field(default=UNSET, name=name),
             )
             for i, (name, part) in enumerate(schema["properties"].items())
             if selected((*path, name))
         ]
         return msgspec.defstruct("Part", parts, gc=False) | None
-    if found == {"array"}:
-        return list[_type(schema["items"], path, selected)] | None  # type: ignore[misc]
+    if alone == {"array"}:
+        items = schema["items"]
+        return list[_type(items, kinds(items), path, selected)] | None  # type: ignore[misc]
     return Raw
 
 
-def is_open(schema: Mapping[str, Any]) -> bool:
+def _is_open(schema: Mapping[str, Any], allowed: frozenset[str]) -> bool:
     """Tell whether a value may hold an object whose parts the schema does not name."""
-    found = kinds(schema) - {"null"}
-    if found == {"object"}:
+    if allowed.isdisjoint({"array", "object"}):
+        return False
+    alone = allowed - NULLABLE
+    if alone == {"object"}:
         properties = schema.get("properties")
-        return not properties or any(is_open(part) for part in properties.values())
-    if found == {"array"}:
-        return not isinstance(schema.get("items"), dict) or is_open(schema["items"])
-    return not found.isdisjoint({"array", "object"})
+        return not properties or any(_is_open(part, kinds(part)) for part in properties.values())
+    if alone == {"array"}:
+        items = schema.get("items")
+        return not isinstance(items, dict) or _is_open(items, kinds(items))
+    return True
