@@ -38,6 +38,7 @@ PUBLIC_CLIENT = "c11e0000-5a4d-4b0c-8b0c-0000000b11c0"
 SECRET = "sandbox-secret-not-real"  # noqa: S105  - invented, and says so
 REFRESH_TOKEN = "sandbox-refresh-token-not-real"  # noqa: S105  - as above
 PUBLIC_REFRESH_TOKEN = "sandbox-public-refresh-token-not-real"  # noqa: S105  - as above
+PERMISSION = "user_impersonation"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 REVOKED = (
@@ -187,7 +188,8 @@ class Authority:
             text = f"The app requested an unsupported grant type '{grant}'."
             raise TokenError(UNSUPPORTED_GRANT_TYPE, 70003, text)
         resource = self._resource(request, default)
-        answer = self._answer(client, resource, scope, v1=request.v1)
+        is_person = grant != "client_credentials"
+        answer = self._answer(client, resource, scope, v1=request.v1, is_person=is_person)
         if refresh:
             answer["refresh_token"] = self._new_refresh(client, resource)
         if "openid" in scope.split():
@@ -276,12 +278,14 @@ class Authority:
             raise TokenError(INVALID_RESOURCE, 500011, text)
         return resource.rstrip("/")
 
-    def _answer(self, client: str, resource: str, scope: str, *, v1: bool) -> dict[str, Any]:
+    def _answer(
+        self, client: str, resource: str, scope: str, *, v1: bool, is_person: bool
+    ) -> dict[str, Any]:
         now = int(time.time())
         answer: dict[str, Any] = {"token_type": "Bearer"}
         if v1:
             answer |= {
-                "scope": "user_impersonation",
+                "scope": PERMISSION,
                 "expires_in": str(self.lifetime),
                 "ext_expires_in": str(self.lifetime),
                 "expires_on": str(now + self.lifetime),
@@ -290,11 +294,15 @@ class Authority:
             }
         else:
             answer |= {
-                "scope": scope or f"{resource}/user_impersonation {resource}/.default",
+                "scope": scope or f"{resource}/{PERMISSION} {resource}/.default",
                 "expires_in": self.lifetime,
                 "ext_expires_in": self.lifetime,
             }
-        access = self._signed({"aud": resource, "appid": client})
+        # As Entra ID has them in tokens of version 1, which are the ones that Dataverse gets.
+        holder = {"idtyp": "app"}
+        if is_person:
+            holder = {"name": PERSON, "upn": ACCOUNT, "unique_name": ACCOUNT, "scp": PERMISSION}
+        access = self._signed({"aud": resource, "appid": client, **holder})
         self._access[access] = _Access(resource, time.time() + self.lifetime)
         answer["access_token"] = access
         return answer

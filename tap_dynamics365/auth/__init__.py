@@ -13,7 +13,29 @@ if TYPE_CHECKING:
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 
-__all__ = ["Authenticator", "authenticator"]
+__all__ = ["Authenticator", "authenticator", "way"]
+
+
+def way(settings: Settings) -> str:
+    """Tell in a few words how the tap signs in.
+
+    Args:
+        settings: The checked settings.
+
+    Returns:
+        What follows "signs in with …"; nothing where there is no way.
+    """
+    match settings.grant:
+        case None:
+            return ""
+        case Grant.NTLM:
+            return "NTLM"
+        case Grant.AZURE:
+            return f"azure_credential={settings.azure_credential}"
+        case Grant.REFRESH_TOKEN if not settings.refresh_token:
+            return "the refresh token in token_store"
+        case grant:
+            return str(grant.value)
 
 
 def authenticator(
@@ -32,6 +54,12 @@ def authenticator(
     Raises:
         SettingsError: The certificate is not usable, or an extra is not installed.
     """
+    made = _made(settings, throttle, traffic)
+    made.way = way(settings)
+    return made
+
+
+def _made(settings: Settings, throttle: Throttle | None, traffic: Traffic | None) -> Authenticator:
     match settings.grant:
         case Grant.NTLM:
             # Imported where they are needed, for what they build on takes time.

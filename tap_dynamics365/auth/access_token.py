@@ -1,4 +1,4 @@
-"""What an access token says of itself, to tell why a service refuses it."""
+"""What an access token says of itself: why a service may refuse it, and whose it is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+from tap_dynamics365.words import printable
+
+# Claims that name a person, the most telling first.
+# https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+PERSON = ("upn", "preferred_username", "unique_name", "email", "name")
+# Claims that name the app: of a token of version 1 and 2.
+APP = ("appid", "azp")
 
 
 def fault(token: str, service_url: str) -> str | None:
@@ -31,6 +39,32 @@ def fault(token: str, service_url: str) -> str | None:
     if meant and _plain(meant) != _plain(_host(service_url)):
         return f"was issued for {meant}, not for the host of service_url"
     return None
+
+
+def holder(token: str) -> str:
+    """Tell whom a service takes the holder of a token for.
+
+    It is read, not verified: it is ours, and nothing is decided by it.
+
+    Args:
+        token: The access token.
+
+    Returns:
+        The account of a person, or `app` and the ID of an app that acts for itself; nothing if
+        the token does not tell.
+    """
+    claims = _claims(token)
+    if person := _first(claims, PERSON):
+        return person
+    # With a scope, the app acts for a person whom the token does not name.
+    app = "" if "scp" in claims else _first(claims, APP)
+    return f"app {app}" if app else ""
+
+
+def _first(claims: dict[str, Any], names: tuple[str, ...]) -> str:
+    """Find the first of some claims that is a text."""
+    texts = (claims.get(name) for name in names)
+    return next((line for text in texts if isinstance(text, str) and (line := printable(text))), "")
 
 
 def _claims(token: str) -> dict[str, Any]:

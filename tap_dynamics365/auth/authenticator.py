@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.authenticators import (
     APIAuthenticatorBase,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 RENEW_BEFORE_SECONDS = 60
 LONGEST_PART = 0.25
 
+logger = logging.getLogger("tap-dynamics365.auth")
+
 
 class _HeaderAuthenticator(APIAuthenticatorBase):
     """Adds the authorization header, and leaves the URL alone.
@@ -43,7 +46,31 @@ class _HeaderAuthenticator(APIAuthenticatorBase):
 
 
 class Authenticator(_HeaderAuthenticator):
-    """What the connection to the service needs of each grant."""
+    """What the connection to the service needs of each grant.
+
+    Attributes:
+        way: How it signs in, as the log tells it; nothing where nobody is to be told.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.way = ""
+        # Never released: the first of all requests tells.
+        self._telling = Lock()
+
+    def tell(self, whom: str, words: str = "Signed in") -> None:
+        """Log how and as whom a run signs in, once.
+
+        Args:
+            whom: The account of a person, or an app; nothing if nobody knows.
+            words: Whether that is done, or is for the service to decide.
+        """
+        if not self.way or not self._telling.acquire(blocking=False):
+            return
+        if whom:
+            logger.info("%s as %s with %s.", words, whom, self.way)
+        else:
+            logger.info("%s with %s; the access token does not say as whom.", words, self.way)
 
     def sign_in(self) -> None:
         """Sign in where that is a step of its own, and is still to be done.
@@ -87,6 +114,10 @@ class AccessTokenAuthenticator(BearerTokenAuthenticator, Authenticator):
         super().__init__(token=self._token)
 
     @override
+    def sign_in(self) -> None:
+        self.tell(access_token.holder(self._token), "Signing in")
+
+    @override
     def advice(self, service_url: str) -> str:
         fault = access_token.fault(self._token, service_url)
         if fault is None:
@@ -99,7 +130,12 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
 
     Subclasses get the tokens. How old one is, is told by a clock that nobody sets, from before it
     was asked for: what the clocks of other machines say does not matter.
+
+    Attributes:
+        known_as: Who signs in, for tokens that do not say so.
     """
+
+    known_as = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,3 +215,4 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
             self._renew_at = (
                 asked_at + lifetime - min(RENEW_BEFORE_SECONDS, lifetime * LONGEST_PART)
             )
+        self.tell(access_token.holder(tokens.access_token) or self.known_as)

@@ -71,7 +71,21 @@ class ClientCredentialsAuthenticator(TokenEndpointAuthenticator):
 
     It proves who it is with a secret, or with an assertion signed by its certificate (RFC 7523,
     section 2.2).
+
+    Args:
+        settings: Those with a secret or a certificate.
+        throttle: Holds all requests back.
+        traffic: Counts them.
+
+    Raises:
+        SettingsError: The certificate is not usable.
     """
+
+    def __init__(
+        self, settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
+    ) -> None:
+        super().__init__(settings, throttle, traffic)
+        self.known_as = f"app {settings.client_id}"
 
     @property
     @override

@@ -56,7 +56,12 @@ class NtlmAuthenticator(Authenticator):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self._ntlm = _Handshake(f"{settings.ntlm_domain}\\{settings.user}", settings.password)
+        self._account = f"{settings.ntlm_domain}\\{settings.user}"
+        self._ntlm = _Handshake(self._account, settings.password)
+
+    @override
+    def sign_in(self) -> None:
+        self.tell(self._account, "Signing in")
 
     @override
     def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

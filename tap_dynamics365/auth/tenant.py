@@ -90,14 +90,11 @@ def learn(service_url: str, session: requests.Session, timeout: float = TIMEOUT)
     except requests.RequestException as error:
         msg = f"The service could not be reached to ask where to sign in. {transport.reason(error)}"
         raise TransientSignInError(msg) from None
-    if is_transient(status):
-        msg = f"{host} answered {status} when asked where to sign in."
-        raise TransientSignInError(msg, answer)
     if status != requests.codes.unauthorized:
         msg = (
             f"{host} answered {status} when asked where to sign in: check service_url, or {BY_HAND}"
         )
-        raise SignInError(msg)
+        raise TransientSignInError(msg, answer) if is_transient(status) else SignInError(msg)
     return from_challenge(challenge, host)
 
 

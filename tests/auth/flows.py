@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -326,6 +327,35 @@ OIDC: tuple[Callable[[Places], Flow], ...] = (
     oauth_client_secret,
     oauth_certificate,
 )
+# How and as whom each of ours signs in, as the log tells it once a run.
+TOLD = {
+    refresh_token: "Signed in as {person} with refresh_token.",
+    refresh_token_of_a_public_client: "Signed in as {person} with refresh_token.",
+    refresh_token_at_the_older_endpoint: "Signed in as {person} with refresh_token.",
+    refresh_token_with_a_store: "Signed in as {person} with refresh_token.",
+    connection_url: "Signed in as {person} with refresh_token.",
+    client_secret: "Signed in as app {app} with client_secret.",
+    client_secret_at_the_older_endpoint: "Signed in as app {app} with client_secret.",
+    certificate_in_a_file: "Signed in as app {app} with client_certificate.",
+    certificate_in_the_settings: "Signed in as app {app} with client_certificate.",
+    given_access_token: "Signing in as app {app} with access_token.",
+    ntlm_sign_in: f"Signing in as {ntlm.DOMAIN}\\{ntlm.USER} with NTLM.",
+    managed_identity: "Signed in as app {app} with azure_credential=managed_identity.",
+    default_of_azure: "Signed in as app {app} with azure_credential=default.",
+    azure_command_line: "Signed in as app {app} with azure_credential=azure_cli.",
+    workload_identity: "Signed in as app {app} with azure_credential=workload_identity.",
+    through_a_proxy: "Signed in as {person} with refresh_token.",
+    learnt_tenant: "Signed in as app {app} with client_secret.",
+}
+# The same where access tokens say nothing: an app is told by its settings.
+TOLD_OF_OPAQUE_TOKENS = {
+    oauth_refresh_token: ("Signed in with refresh_token; the access token does not say as whom."),
+    oauth_refresh_token_of_a_confidential_client: (
+        "Signed in with refresh_token; the access token does not say as whom."
+    ),
+    oauth_client_secret: f"Signed in as app {oauth.SECRET_APP} with client_secret.",
+    oauth_certificate: f"Signed in as app {oauth.CERTIFICATE_APP} with client_certificate.",
+}
 # How many rows the one table has.
 ROWS = 8
 # A tap without extras.
@@ -337,3 +367,8 @@ def assert_complete(run: Run) -> None:
     assert run.status == 0, run.log
     assert run.counts == {"team": ROWS}
     assert not run.logged("WARNING")
+
+
+def sign_in_told(run: Run) -> list[str]:
+    """Find what the log tells of who signed in, and how."""
+    return [line for line in run.logged("INFO") if re.match(r"Sign(ed|ing) in\b", line)]

@@ -1,4 +1,4 @@
-"""What an access token says of itself when a service refuses it."""
+"""What an access token says of itself: why a service refuses it, and whose it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_dynamics365.auth.access_token import fault
+from tap_dynamics365.auth.access_token import fault, holder
 
 SERVICE = "https://org.api.crm.dynamics.com/api/data/v9.2/"
 
@@ -52,6 +52,44 @@ def test_a_token_of_another_environment_is_told(audience: str) -> None:
 )
 def test_of_a_token_that_looks_right_nothing_is_told(claims: dict[str, Any]) -> None:
     assert fault(token(claims), SERVICE) is None
+
+
+APP = "00000000-1111-2222-3333-invented0000"
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        ({"upn": "ada@invented.example", "unique_name": "x", "appid": APP}, "ada@invented.example"),
+        ({"preferred_username": "ada@invented.example", "azp": APP}, "ada@invented.example"),
+        ({"unique_name": "live.com#ada@invented.example"}, "live.com#ada@invented.example"),
+        ({"upn": "", "email": "ada@invented.example"}, "ada@invented.example"),
+        ({"upn": 5, "name": "Ada\r\nInvented\x1b[0m", "appid": APP}, "Ada Invented [0m"),
+        ({"appid": APP, "idtyp": "app"}, f"app {APP}"),
+        ({"azp": APP, "ver": "2.0"}, f"app {APP}"),
+        ({"appid": APP, "scp": "user_impersonation"}, ""),
+        ({"appid": [APP]}, ""),
+        ({}, ""),
+        ([], ""),
+    ],
+    ids=str,
+)
+def test_token_is_told_by_the_account_of_a_person_or_the_id_of_an_app(
+    claims: object, told: str
+) -> None:
+    assert holder(token(claims)) == told
+
+
+@given(
+    st.text()
+    | st.dictionaries(
+        st.sampled_from(["upn", "unique_name", "appid", "scp"]), st.text() | st.integers()
+    ).map(token)
+)
+def test_whatever_a_token_says_of_its_holder_is_one_line_without_the_token(text: str) -> None:
+    told = holder(text)
+    assert not told or len(told.splitlines()) == 1
+    assert not told or text not in told
 
 
 @given(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.caller import ACCOUNT
 from tests.auth import flows
-from tests.auth.flows import assert_complete
+from tests.auth.flows import assert_complete, sign_in_told
 from tests.servers import tls
 from tests.singer import reads
 
@@ -29,7 +30,31 @@ if TYPE_CHECKING:
 def test_a_grant_leads_to_the_rows(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
-    assert_complete(flow(places).tap.run(catalog=one_table))
+    run = flow(places).tap.run(catalog=one_table)
+    assert_complete(run)
+    told = flows.TOLD[flow].format(person=ACCOUNT, app=places.sandbox.settings["client_id"])
+    assert sign_in_told(run) == [told]
+
+
+def test_run_tells_as_whom_it_signed_in_once_and_asks_nobody(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    """Tokens of a second are renewed again and again."""
+    dynamics.configure(token_lifetime=1, page_size_cap=2)
+    flow = flows.refresh_token_with_a_store(places)
+    assert len(sign_in_told(flow.tap.run(catalog=one_table))) == 1
+    stored = flow.but(refresh_token=None)
+    dynamics.clear_requests()
+    (told,) = sign_in_told(stored.tap.run("--discover"))
+    assert told == f"Signed in as {ACCOUNT} with the refresh token in token_store."
+    assert not [request for request in dynamics.requests() if "WhoAmI" in request["path"]]
+
+
+def test_run_that_can_not_sign_in_does_not_tell_that_it_has(
+    places: Places, dynamics: Sandbox, one_table: Message
+) -> None:
+    dynamics.fault("/token", status=400, count=None)
+    assert not sign_in_told(flows.refresh_token(places).tap.run(catalog=one_table))
 
 
 @pytest.mark.parametrize(

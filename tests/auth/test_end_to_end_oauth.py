@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.auth import flows
-from tests.auth.flows import assert_complete
+from tests.auth.flows import assert_complete, sign_in_told
 from tests.servers import oauth
 from tests.servers.certificate import make
 from tests.singer import SECONDS
@@ -36,7 +36,9 @@ ROTATING = pytest.mark.parametrize(
 def test_a_grant_leads_to_the_rows(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
-    assert_complete(flow(places).tap.run(catalog=one_table))
+    run = flow(places).tap.run(catalog=one_table)
+    assert_complete(run)
+    assert sign_in_told(run) == [flows.TOLD_OF_OPAQUE_TOKENS[flow]]
 
 
 @ROTATING

@@ -77,7 +77,8 @@ def test_a_new_refresh_token_is_used_within_the_run(
             sent(auth)
             auth.renew(float("inf"))
     assert endpoint.refresh_tokens == [SECRETS["refresh_token"], "second", "third"]
-    (told,) = [r for r in caplog.records if r.name.startswith("tap-dynamics365")]
+    told, signed_in = [r for r in caplog.records if r.name.startswith("tap-dynamics365")]
+    assert signed_in.getMessage().startswith("Signed in with refresh_token")
     assert told.levelno == logging.INFO
     for words in ("90 days", "24 hours", "token_store"):
         assert words in told.getMessage()

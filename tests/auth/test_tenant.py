@@ -242,6 +242,8 @@ def test_a_service_that_is_busy_is_asked_again(status: int) -> None:
         ask(address)
     assert caught.value.response is not None
     assert caught.value.response.headers["Retry-After"] == "3"
+    for words in (str(status), "service_url", "token_uri"):
+        assert words in caught.value.message
 
 
 def test_a_service_that_is_not_there_is_asked_again() -> None:
