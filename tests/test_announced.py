@@ -61,6 +61,7 @@ def announced(*kinds: str, **more: str) -> dict[str, Any]:
     return {"type": [*kinds, "null"], **more}
 
 
+NULL = {"type": "null"}
 PARTS = {"a": announced("number")}
 REFUSED = [
     (announced("number"), '"7"', "text", "number"),
@@ -73,6 +74,7 @@ REFUSED = [
     (announced("string", format="date-time"), "7", "a number", "string (date-time)"),
     (announced("string", format="uuid"), "true", "true or false", "string (uuid)"),
     (announced("string", contentEncoding="base64"), "7", "a number", "string"),
+    ({"oneOf": [{"type": "string", "format": "date"}, NULL]}, "7", "a number", "string (date)"),
     (announced("number", "boolean"), '"7"', "text", "boolean or number"),
     ({"type": ["null"]}, "7", "a number", "null"),
     ({"type": "null"}, '"x"', "text", "null"),
@@ -163,6 +165,8 @@ def test_types_overridden_in_a_catalog_are_honoured(
     properties["numberofemployees"] = {"type": "string"}
     properties["creditonhold"] |= {"type": ["string", "null"]}
     properties["exchangerate"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    moment = {"type": "string", "format": "date-time"}
+    properties["modifiedon"] = {"anyOf": [moment, {"type": "null"}]}
     properties["sic"] = {"anyOf": [{"type": ["string", "number"]}, {"type": "null"}]}
     run = tap.sync(catalog=chosen)
     schema = run.schemas["account"]["schema"]["properties"]

@@ -129,7 +129,7 @@ class Announced:
     def _take(self, name: str, found: str) -> None:
         """Have a column written as text, if it is announced to hold any."""
         column = self._columns[name]
-        is_any = column.get("format") not in FORMATS and "contentEncoding" not in column
+        is_any = row_types.format_of(column) not in FORMATS and "contentEncoding" not in column
         if not (is_any and "string" in self._fields[name].kinds):
             raise self._refusal(name, found)
         self._as_text.add(self._fields[name].name)
@@ -137,7 +137,8 @@ class Announced:
     def _refusal(self, name: str, found: str) -> ServiceError:
         column = self._columns[name]
         kinds = " or ".join(sorted(self._fields[name].kinds - {"null"})) or "null"
-        wanted = f"{kinds} ({column['format']})" if column.get("format") in FORMATS else kinds
+        form = row_types.format_of(column)
+        wanted = f"{kinds} ({form})" if form in FORMATS else kinds
         msg = (
             f"The column {name!r} of {self._stream!r} holds {found}, but the catalog says "
             f"{wanted}: if its type has changed in the service, make the catalog anew with "

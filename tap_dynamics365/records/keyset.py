@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from tap_dynamics365 import query
 from tap_dynamics365.records.raw_page import reading
-from tap_dynamics365.records.row_types import NULL, only
+from tap_dynamics365.records.row_types import NULL, format_of, only
 from tap_dynamics365.schema import PARTITION_ID
 
 if TYPE_CHECKING:
@@ -154,6 +154,6 @@ def literal(text: bytes, column: Mapping[str, Any]) -> str | None:
     if text[:1] != b'"':
         return text.decode()
     value = msgspec.json.decode(text, type=str)
-    if column.get("format") in BARE:
+    if format_of(column) in BARE:
         return value
     return query.literal(value)

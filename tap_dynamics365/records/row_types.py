@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NULL = Raw(b"null")
 ALL_KINDS = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-COMBINED = {"anyOf", "oneOf", "allOf"}
+COMBINED = ("anyOf", "oneOf", "allOf")
 NULLABLE = {"null"}
 
 
@@ -38,12 +38,21 @@ def kinds(schema: Any) -> frozenset[str]:  # noqa: ANN401 - whatever stands in a
     found = ALL_KINDS
     if declared is not None:
         found = found.intersection([declared] if isinstance(declared, str) else declared)
-    if COMBINED.isdisjoint(schema):
+    if not any(word in schema for word in COMBINED):
         return found
     for word in ("anyOf", "oneOf"):
         if parts := schema.get(word):
             found &= frozenset().union(*map(kinds, parts))
     return found.intersection(*map(kinds, schema.get("allOf") or ()))
+
+
+def format_of(schema: Any) -> str | None:  # noqa: ANN401 - as above
+    """Tell the format of a value, from wherever in its schema it stands."""
+    if not isinstance(schema, dict):
+        return None
+    parts = [part for word in COMBINED for part in schema.get(word) or ()]
+    own: str | None = schema.get("format")
+    return own or next(filter(None, map(format_of, parts)), None)
 
 
 class Field(NamedTuple):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365 import query
+from tap_dynamics365.records import row_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,10 +83,11 @@ def scale(column: Mapping[str, Any]) -> Scale | None:
     Returns:
         The scale, or None if its values can't be a bookmark.
     """
-    match column.get("format"):
+    match row_types.format_of(column):
         case "date-time":
             return Moments
         case "date":
             return Days
         case _:
-            return Numbers if "integer" in column.get("type", ()) else None
+            kinds = row_types.kinds(column)
+            return Numbers if kinds & {"integer", "string"} == {"integer"} else None
