@@ -183,7 +183,7 @@ class PagedStream(TableStream):
         if place.link is None or behind:
             low = place.low.literal if place.low else None
             high = place.high.literal if place.high else None
-            query = part.query(self.columns.names, self.primary_keys, low, high, behind)
+            query = part.query(self.columns.names, self.row_key, low, high, behind)
             url = f"{self.address}?{query}"
         else:
             url = self.service.resolve(place.link)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
-from tap_dynamics365 import name_columns
+from tap_dynamics365 import name_columns, stream_key
 from tap_dynamics365.metadata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
 
 if TYPE_CHECKING:
@@ -217,8 +217,9 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
         document: The catalog as JSON has it.
 
     Returns:
-        The catalog. What a person wrote into a stream's metadata, `replication-method` and
-        `replication-key`, wins over what discovery wrote beside it: the SDK passes over it.
+        The catalog. What a person wrote into a stream's metadata, `replication-method`,
+        `replication-key` and `table-key-properties`, wins over what discovery wrote beside it: the
+        SDK passes over it.
         https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md
     """
     catalog = Catalog.from_dict(dict(document))
@@ -232,6 +233,7 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
                 entry.replication_key = chosen.get("replication-key") or entry.replication_key
                 method = chosen.get("replication-method")
                 entry.replication_method = method or entry.replication_method
+                stream_key.read(entry, chosen)
         name_columns.read(entry, stream.get("metadata", ()))
         _with_deletes(entry)
         # Targets need the key, and bookmarks are read off the rows: neither can be left out.

@@ -11,7 +11,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.streams.rest import HTTPRequest, RESTStream
 from typing_extensions import override
 
-from tap_dynamics365 import name_columns
+from tap_dynamics365 import name_columns, stream_key
 from tap_dynamics365.call_limit import CallLimit
 from tap_dynamics365.columns import Columns
 from tap_dynamics365.errors import CallLimitError, CatalogError, Failure, ServiceError
@@ -85,6 +85,8 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         )
         self._notices = Notices(self.logger)
         self.primary_keys = entry.key_properties or ()
+        #: By which columns rows are sorted and told apart; see `stream_key`.
+        self.row_key = stream_key.of_rows(entry)
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
         check(entry, self.replication_method)
@@ -103,14 +105,15 @@ class TableStream(VersionedStream, RESTStream[str | None]):
         self._spelling = Spelling(
             self.name,
             [*self.columns.names, *self._keys()],
-            self.primary_keys,
+            self.row_key,
             self.schema["properties"],
             self._notices,
         )
 
     def _keys(self) -> list[str]:
-        """Name the key's columns, and the replication key."""
-        return [*self.primary_keys, *([self.replication_key] if self.replication_key else [])]
+        """Name the columns of the keys, and the replication key."""
+        replication_key = [self.replication_key] if self.replication_key else []
+        return [*dict.fromkeys((*self.row_key, *self.primary_keys, *replication_key))]
 
     @property
     @override
@@ -315,7 +318,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
                 lambda path: self.mask[_breadcrumb(path)],
                 annotated=self.annotated,
                 key=key,
-                ids=self.primary_keys,
+                ids=self.row_key,
                 version=self._stream_version,
             )
         return self._codecs[kind]

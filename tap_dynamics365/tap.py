@@ -16,7 +16,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_dynamics365 import inputs, metadata_streams, new_columns, state_file
+from tap_dynamics365 import inputs, metadata_streams, new_columns, state_file, stream_key
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine.engine import Engine
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
@@ -144,11 +144,14 @@ class TapDynamics365(Tap):
             if settings.metadata_streams and metadata_streams.are_there(self.service):
                 catalog.update(metadata_streams.entries())
             return catalog
-        return Catalog(
+        selected = Catalog(
             (name, entry)
             for name, entry in self.input_catalog.items()
             if entry.metadata.resolve_selection()[()]
         )
+        for entry in selected.values():
+            stream_key.check(entry)
+        return selected
 
     @property
     @override

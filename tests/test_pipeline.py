@@ -215,6 +215,8 @@ def test_rows_deleted_from_a_full_table_leave_postgres(
             **plugin_settings(changing_sandbox, postgres),
             **variables({"emit_activate_version_messages": "true", "tables": '["bulk*", "team"]'}),
             "TARGET_POSTGRES_HARD_DELETE": "true",
+            # Another key than the table's own, as a person chooses it under `metadata:`.
+            "TAP_DYNAMICS365__METADATA": '{"team": {"table-key-properties": ["name"]}}',
         }
     )
 
@@ -224,6 +226,14 @@ def test_rows_deleted_from_a_full_table_leave_postgres(
         return {str(row["bulkdeletefailureid"]) for row in rows}
 
     project.run(*POSTGRES)
+    with psycopg.connect(postgres.dsn) as connection:
+        keys = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.key_column_usage"
+            " WHERE table_schema = %s",
+            [warehouse.SCHEMA],
+        ).fetchall()
+    assert ("team", "name") in keys
+    assert ("team", "teamid") not in keys
     first, *others = [
         row["bulkdeletefailureid"] for row in changing_sandbox.rows("bulkdeletefailure")
     ]

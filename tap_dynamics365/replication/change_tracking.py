@@ -52,8 +52,15 @@ class LogBased:
 
     def passes(self) -> Generator[Pass, None, None]:
         """Yield the passes of a run; those of the next best method where tracking is refused."""
-        if len(self._stream.primary_keys) != 1:
+        row_key = self._stream.row_key
+        if len(row_key) != 1:
             yield from self._instead("It has no key of one column, by which a deletion is told.")
+            return
+        if row_key != tuple(self._stream.primary_keys):
+            yield from self._instead(
+                f"A deletion is told by {row_key[0]!r} alone, which is not the key that the "
+                "catalog chose."
+            )
             return
         is_cut_off = self._bookmark is None and self._state.entry.replication_key is not None
         if not self._stream.keep_version() or is_cut_off:
