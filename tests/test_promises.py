@@ -8,6 +8,8 @@ import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tap_dynamics365.settings import JSON_SCHEMA
 from tests.singer import REPOSITORY
@@ -85,6 +87,26 @@ def test_dependencies_have_a_lower_and_an_upper_bound() -> None:
         # Of cryptography the newest is the one to have.
         bounded = re.fullmatch(r"[\w-]+(>=[\d.]+,<\d+|~=[\d.]+)", dependency)
         assert bounded or dependency.startswith("cryptography>=")
+
+
+# By dependency: the first version without a vulnerability that was known when this was written.
+SOUND = {
+    "cryptography": "50.0.0",
+    "filelock": "3.20.3",
+    "pyjwt": "2.13.0",
+    "requests": "2.33.0",
+    "urllib3": "2.7.0",
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_dependency_with_a_known_vulnerability_is_not_accepted(name: str) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    every = [*project["dependencies"], *(each for extra in extras for each in extra)]
+    (found,) = [each for each in map(Requirement, every) if each.name == name]
+    (oldest,) = [bound.version for bound in found.specifier if bound.operator == ">="]
+    assert Version(oldest) >= Version(SOUND[name])
 
 
 def test_every_file_that_is_named_as_a_proof_is_there() -> None:
