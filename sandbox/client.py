@@ -281,7 +281,8 @@ class Sandbox:
         `single_use_refresh_tokens`, `resource`, `device_code_lifetime`, `device_code_interval`,
         `user_language` (1033 or 1031), `clock` (a moment to stand still at), `clock_offset`
         (seconds to be ahead), `delta_token_days`, `stamp_days`, `delta_links`,
-        `delta_links_beside_annotations`, `more_records_without_link`, `guid_comparison`.
+        `delta_links_beside_annotations`, `more_records_without_link`, `guid_comparison`,
+        `virtual_provider` (one of `sandbox.virtual.MANNERS`), `virtual_provider_status`.
 
         Returns:
             What they were before, to be set again.

@@ -18,6 +18,7 @@ from sandbox.errors import ServiceError
 from sandbox.faults import Fault
 from sandbox.tokens import CLIENT
 from sandbox.transactions import Order, Transactions
+from sandbox.virtual import MANNERS
 from sandbox.writing import Writer
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 # Switches that take one of a few words.
-CHOICES = {"guid_comparison": ("refused", "understood")}
+CHOICES = {"guid_comparison": ("refused", "understood"), "virtual_provider": MANNERS}
 
 
 class OrderError(Exception):
@@ -107,7 +108,7 @@ class Control:
             {
                 "name": table.name,
                 "set_name": table.set_name,
-                "key": list(table.key),
+                "key": list(table.row_key),
                 "primary_id": table.primary_id,
                 "columns": {column.property_name: column.edm_type for column in table.columns},
                 "readable": table.readable,
@@ -258,6 +259,8 @@ class Control:
             "stamp_days": (self.service.metadata_changes, "days"),
             "more_records_without_link": (self.service.pages, "more_records_without_link"),
             "guid_comparison": (self.service.pages, "guid_comparison"),
+            "virtual_provider": (self.service.provider, "manner"),
+            "virtual_provider_status": (self.service.provider, "status"),
             "delta_links": (changes, "delta_links"),
             "delta_links_beside_annotations": (changes, "delta_links_beside_annotations"),
             **{each.name: (switches, each.name) for each in fields(switches)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sandbox.model import ENGLISH, GERMAN, LOOKUPS, Kind, Label
+from sandbox.model import ENGLISH, GERMAN, LOOKUPS, Kind, Label, TableType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sandbox.model import Column, Model, OptionSet, Table
 
 Json = dict[str, Any]
-PLACEHOLDER_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 OPTION_SETS = frozenset({"OptionSet", "GlobalOptionSet"})
 VIRTUAL = frozenset(
     {Kind.FILE, Kind.IMAGE, Kind.MULTI_SELECT, Kind.STRUCTURE, Kind.STREAM, Kind.TIME}
@@ -59,7 +58,7 @@ def managed(value: bool, name: str) -> Json:  # noqa: FBT001  - the value is all
 
 def entity(table: Table, user: int) -> Json:
     """A row of `EntityDefinitions`."""
-    virtual = table.table_type == "Virtual"
+    virtual = table.table_type is TableType.VIRTUAL
     name = table.name
     return {
         "MetadataId": identifier(name),
@@ -82,7 +81,7 @@ def entity(table: Table, user: int) -> Json:
         "IsManaged": not table.custom,
         "IsValidForAdvancedFind": not table.private and not table.intersect,
         "IsBPFEntity": False,
-        "DataProviderId": PLACEHOLDER_PROVIDER if virtual else None,
+        "DataProviderId": table.data_provider or None,
         "DataSourceId": identifier(name, "source") if virtual else None,
         "ChangeTrackingEnabled": table.change_tracking,
         "CanChangeTrackingBeEnabled": managed(not virtual, "canchangetrackingbeenabled"),

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     IMAGE = "ImageType"
     INTEGER = "IntegerType"
     LOOKUP = "LookupType"
+    MANAGED = "ManagedPropertyType"
     MEMO = "MemoType"
     MONEY = "MoneyType"
     MULTI_SELECT = "MultiSelectPicklistType"
@@ -58,6 +59,8 @@ class Kind(StrEnum):
 
 
 LOOKUPS = frozenset({Kind.LOOKUP, Kind.CUSTOMER, Kind.OWNER})
+# Their values are JSON texts.
+OBJECTS = frozenset({Kind.MANAGED, Kind.STRUCTURE})
 CHOICES = frozenset({Kind.PICKLIST, Kind.STATE, Kind.STATUS})
 
 EDM_TYPES = {
@@ -72,6 +75,7 @@ EDM_TYPES = {
     Kind.IMAGE: "Edm.Binary",
     Kind.INTEGER: "Edm.Int32",
     Kind.LOOKUP: "Edm.Guid",
+    Kind.MANAGED: "mscrm.BooleanManagedProperty",
     Kind.MEMO: "Edm.String",
     Kind.MONEY: "Edm.Decimal",
     Kind.MULTI_SELECT: "Edm.String",
@@ -88,6 +92,8 @@ EDM_TYPES = {
 INTEGERS = frozenset(
     {"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Boolean"}
 )
+# Tells those rows of an elastic table apart whose ids are the same.
+PARTITION = "partitionid"
 EXACT_TEXT = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
 
 
@@ -150,6 +156,22 @@ class Column:
         return len(self.targets) > 1
 
 
+class TableType(StrEnum):
+    """Where the rows are: in SQL Server, in Cosmos DB, or in another system."""
+
+    STANDARD = "Standard"
+    ELASTIC = "Elastic"
+    VIRTUAL = "Virtual"
+
+
+class Etag(StrEnum):
+    """What a row's `@odata.etag` is made of; without a version most tables have none."""
+
+    VERSION = "version"
+    COSMOS_DB = "cosmos"
+    KEY = "key"
+
+
 @dataclass(frozen=True)
 class Table:
     """One table, its inherited columns included.
@@ -161,6 +183,10 @@ class Table:
         has_rows: false for a base type that is in the CSDL document only.
         readable: false for a table without the RetrieveMultiple message.
         union_of: the tables whose rows this abstract one shows.
+        data_provider: the id of what a virtual table's rows come from.
+        etag: how a row's `@odata.etag` is made.
+        unasked: columns that every row brings, whatever is selected.
+        largest_page: the most rows of a page.
     """
 
     name: str
@@ -181,7 +207,11 @@ class Table:
     activity: bool = False
     custom: bool = False
     logical: bool = False
-    table_type: str = "Standard"
+    table_type: TableType = TableType.STANDARD
+    data_provider: str = ""
+    etag: Etag = Etag.VERSION
+    unasked: tuple[str, ...] = ()
+    largest_page: int = 5_000
     change_tracking: bool = False
     ownership: str = "UserOwned"
     readable: bool = True
@@ -197,6 +227,8 @@ class Table:
     @cached_property
     def row_key(self) -> tuple[str, ...]:
         """The properties by which rows are told apart and paged."""
+        if self.table_type is TableType.ELASTIC:
+            return (self.primary_id, PARTITION)
         return self.key if len(self.key) > 1 else (self.primary_id,)
 
     @cached_property

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from sandbox import paging, query
 from sandbox.errors import bad_query, no_record, unknown_segment
 from sandbox.filters import Literal
+from sandbox.model import PARTITION, TableType
 from sandbox.rendering import Renderer, wanted
 from sandbox.shelves import Found, Shelves
 from sandbox.sql import Condition, refuse_guid_order, stored_value
@@ -118,7 +119,7 @@ class Pages:
         asked = self.asked(table, raw)
         columns = paging.paging_columns(table, asked.order)
         number = paging.read(asked.skip_token, columns).page if asked.skip_token else 1
-        size, limited = self._size(asked, preferences, largest)
+        size, limited = self.size(asked, preferences, largest)
         annotations = preferences.annotations
         found = self.shelves.find(table, asked, annotations, size)
         if found is None:
@@ -126,7 +127,7 @@ class Pages:
         rows = found.rows
         context = f"{table.set_name}{self.selected(asked)}"
         head = [f'"@odata.context":"{root}$metadata#{context}"']
-        head += self._totals(table, asked, annotations)
+        head += self.totals(table, asked, annotations)
         token = tail = ""
         if empty:
             token, rows = paging.onward(asked.skip_token), []
@@ -176,7 +177,7 @@ class Pages:
         self, table: Table, asked: query.Query, annotations: tuple[str, ...], size: int
     ) -> Found:
         """The rows of a page, of any query."""
-        where, parameters = self._where(table, asked)
+        where, parameters = self.where(table, asked)
         columns = paging.paging_columns(table, asked.order)
         if asked.skip_token:
             cookie = paging.read(asked.skip_token, columns)
@@ -193,17 +194,18 @@ class Pages:
         ends = (found[0][1:], found[-1][1:]) if found else ((), ())
         return Found([row[0] for row in found], *ends, more)
 
-    def _where(self, table: Table, asked: query.Query) -> tuple[str, list[Any]]:
+    def where(self, table: Table, asked: query.Query) -> tuple[str, list[Any]]:
+        """The condition of a query in SQL, and its parameters."""
         condition = Condition(self.model, table)
         where = condition.write(asked.filter) if asked.filter else "1"
         return where, condition.parameters
 
     def selected(self, asked: query.Query) -> str:
         """The selected columns as a context names them."""
-        names = ",".join(column.property_name for column in asked.select)
+        names = ",".join(column.property_name for column in asked.named)
         return f"({names})" if names else ""
 
-    def _size(self, asked: query.Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
+    def size(self, asked: query.Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
         """How many rows, and whether that is all that was asked for."""
         wish = preferences.page_size
         if wish is not None:
@@ -226,15 +228,16 @@ class Pages:
             parts.append("rowid")
         return ", ".join(parts)
 
-    def _totals(
+    def totals(
         self,
         table: Table,
         asked: query.Query,
         annotations: tuple[str, ...],
     ) -> list[str]:
+        """What the head of an answer says of the whole of the rows."""
         total, exceeded, head = -1, False, []
         if asked.count:
-            number = self._number(table, *self._where(table, asked))
+            number = self._number(table, *self.where(table, asked))
             total, exceeded = min(number, LARGEST_COUNT), number > LARGEST_COUNT
             head.append(f'"@odata.count":{total}')
         for name, value in (
@@ -253,7 +256,7 @@ class Pages:
     def count(self, table: Table, raw: str) -> int:
         """How many rows a query finds, without the service's limit."""
         asked = self.asked(table, raw)
-        return self._number(table, *self._where(table, asked))
+        return self._number(table, *self.where(table, asked))
 
     def single(
         self, table: Table, key: str, root: str, raw: str, annotations: tuple[str, ...]
@@ -261,6 +264,10 @@ class Pages:
         """One row by its key, `accounts(guid)` or `accounts(a='x',b=1)`."""
         asked = query.read(raw, self.model, table)
         names, values = self._key(table, key)
+        if table.table_type is TableType.ELASTIC and len(names) == 1:
+            # Who names no partition means the one that has the row's own id.
+            names.append(PARTITION)
+            values.append(query.options(raw).get("partitionId", values[0]))
         where = " AND ".join(f"{quoted(name)} = ?" for name in names)
         found = self.store.select(
             f"SELECT {self.renderer.row(table, asked.select, annotations)} "  # noqa: S608  - made of the model's names

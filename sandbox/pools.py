@@ -19,6 +19,11 @@ END = datetime(2025, 6, 30, tzinfo=UTC)
 PAGE = 1500
 
 
+# .NET counts time in so many parts of a second, from the year 1 on.
+TICKS = 10**7
+EPOCH_IN_SECONDS = 62_135_596_800
+
+
 class Person(NamedTuple):
     """A name and the address that goes with it."""
 
@@ -77,6 +82,12 @@ class Pools:
 def moment(seconds: int) -> str:
     """A point in time as the store holds it: UTC without the Z, so that fractions sort."""
     return (NAIVE_START + timedelta(seconds=seconds)).isoformat()
+
+
+def ticks(at: datetime) -> int:
+    """A point in time as .NET counts it: a number above 2**53."""
+    microseconds = int((at - datetime.fromtimestamp(0, UTC)) / timedelta(microseconds=1))
+    return EPOCH_IN_SECONDS * TICKS + microseconds * (TICKS // 10**6)
 
 
 def _ascii(name: str) -> str:
@@ -157,6 +168,10 @@ def make(rng: random.Random) -> Pools:
         "phone": draw("phone_number"),
         "job": draw("job", 200),
         "product": draw("catch_phrase", 200) if hasattr(german, "catch_phrase") else draw("bs"),
+        "json": [
+            f'{{"power":{rng.randrange(999)},"powerUnit":"Watts","location":"{place.city}"}}'
+            for place in places
+        ],
         "file_name": draw("file_name", 200),
         "ticker": ["".join(rng.choices("ABCDEFGHIKLMNOPRSTUW", k=4)) for _ in range(200)],
         "quotes": ['say "no"', "a/b?c#d&e=f+g%h", "plain"],

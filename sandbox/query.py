@@ -38,11 +38,13 @@ class Query:
     """What a request asks of an entity set.
 
     Attributes:
-        select: the asked columns; nothing for all of them.
+        select: the columns to be sent; nothing for all of them.
+        named: those of them that were asked for, as the answer's context names them.
         text: the options as a nextLink repeats them, without tokens.
     """
 
     select: tuple[Column, ...]
+    named: tuple[Column, ...]
     filter: Expression | None
     order: tuple[Order, ...]
     top: int | None
@@ -82,8 +84,10 @@ def read(raw: str, model: Model, table: Table) -> Query:
         message = "Syntax error at position 0 in ''."
         raise bad_query(message)
     kept = {name: value for name, value in given.items() if name not in LINKED}
+    named = _named(given.get("$select", ""), table, type_name)
     return Query(
-        select=_select(given.get("$select", ""), table, type_name),
+        select=_sent(named, table),
+        named=named,
         filter=filters.parse(filter_text) if filter_text else None,
         order=_order(_with_aliases(given.get("$orderby", ""), aliases), table, type_name),
         top=_top(given.get("$top")),
@@ -105,13 +109,20 @@ def _column(name: str, table: Table, type_name: str) -> Column:
     return column
 
 
-def _select(text: str, table: Table, type_name: str) -> tuple[Column, ...]:
+def _named(text: str, table: Table, type_name: str) -> tuple[Column, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or "*" in names:
         return ()
-    columns = [_column(name, table, type_name) for name in names]
+    return tuple(_column(name, table, type_name) for name in names)
+
+
+def _sent(named: tuple[Column, ...], table: Table) -> tuple[Column, ...]:
+    """The columns that a row has; where none is named, all."""
+    if not named:
+        return ()
+    columns = list(named)
     # A money column brings its currency; the keys are always there.
-    implied = [*table.key, *table.row_key]
+    implied = [*table.key, *table.row_key, *table.unasked]
     if any(column.kind is Kind.MONEY for column in columns):
         implied.append("_transactioncurrencyid_value")
     columns += [table.by_property[name] for name in implied if name in table.by_property]

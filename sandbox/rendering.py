@@ -7,12 +7,14 @@ lists what has a value first and what is null after; annotations come just befor
 from __future__ import annotations
 
 import json
+import zlib
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sandbox.model import CHOICES, EXACT_TEXT, LOOKUPS, Kind
+from sandbox.model import CHOICES, EXACT_TEXT, LOOKUPS, OBJECTS, Etag, Kind
+from sandbox.pools import EPOCH_IN_SECONDS, TICKS
 from sandbox.rows import type_column
 from sandbox.store import OWN_TABLE, UNCOLLATED, quoted
 
@@ -39,11 +41,20 @@ def wanted(annotation: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(annotation, pattern) for pattern in patterns)
 
 
+def _etag(table: Table) -> str:
+    """What stands in a row's `@odata.etag`, or nothing."""
+    if table.etag is Etag.KEY:
+        return f"'{{' || upper({quoted(table.primary_id)}) || '}}'"
+    if table.etag is Etag.COSMOS_DB:
+        return f"cosmos_etag({quoted(table.version_column)})"
+    return quoted(table.version_column) if table.version_column else ""
+
+
 def _value(column: Column) -> str:
     name = quoted(column.property_name)
     if column.edm_type == "Edm.Boolean":
         return f"iif({name}, 'true', 'false')"
-    if column.edm_type in EXACT_TEXT or column.kind is Kind.STRUCTURE:
+    if column.edm_type in EXACT_TEXT or column.kind in OBJECTS:
         return name
     if column.edm_type == "Edm.DateTimeOffset":
         return f"'\"' || {name} || 'Z\"'"
@@ -87,9 +98,8 @@ class Renderer:
         if table.union_of:
             type_name = f'\',"@odata.type":"#{self.model.namespace}.\''
             parts.append(f"{type_name} || {quoted(OWN_TABLE)} || '\"'")
-        if etag and table.version_column:
-            version = quoted(table.version_column)
-            parts.append(f'\',"@odata.etag":"W/\\"\' || {version} || \'\\""\'')
+        if etag and (tag := _etag(table)):
+            parts.append(f'\',"@odata.etag":"W/\\"\' || {tag} || \'\\""\'')
         nulls = []
         for column in chosen:
             name, key = (
@@ -211,6 +221,12 @@ def _date(value: bytes | None) -> str | None:
     return f"{month}/{date}/{year} {hour % 12 or 12}:{clock[3:5]} {half}"
 
 
+def _cosmos_etag(version: int) -> str:
+    """An etag as Cosmos DB makes it, of which the last part is a time."""
+    seconds = version // TICKS - EPOCH_IN_SECONDS
+    return f"{zlib.crc32(str(version).encode()):08x}-0000-0200-0000-{seconds:08x}0000"
+
+
 def _as_bytes(value: str | bytes | None) -> bytes | None:
     return value.encode() if isinstance(value, str) else value
 
@@ -227,4 +243,5 @@ def add_functions(connection: sqlite3.Connection) -> None:
         3,
         lambda value, scale, symbol: _number(_as_bytes(value), scale, _as_bytes(symbol)),
     )
+    connection.create_function("cosmos_etag", 1, _cosmos_etag)
     connection.create_function("formatted_date", 1, lambda value: _date(_as_bytes(value)))

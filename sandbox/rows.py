@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +27,7 @@ FIRST_VERSION = 1_000_000
 LARGEST_IMPORT = 6_000
 SHARE_OF_IMPORTS = 0.02
 # Recipes for what no other row has, and for what goes with time.
-UNIQUE = frozenset({"key", "same_as_key", "version", "modified", "created", "number"})
+UNIQUE = frozenset({"key", "same_as_key", "version", "ticks", "modified", "created", "number"})
 NUMBERS = INTEGERS | EXACT_TEXT
 SPAN = int((pools.END - pools.START).total_seconds())
 ENTITY_NAMES = ("account", "contact", "opportunity", "lead")
@@ -210,6 +211,33 @@ class _Drawing:
 
     def _make_same_as_key(self, _column: Column, _rest: str) -> Cells:
         return list(self.ids)
+
+    def _make_twins(self, _column: Column, _rest: str) -> Cells:
+        """Ids of which some are those of the row before, too: in another partition."""
+        return [self.ids[n - n % 2 * (n % 4 < 2)] for n in range(self.count)]  # noqa: PLR2004  - two of four rows
+
+    def _make_partition(self, _column: Column, _rest: str) -> Cells:
+        """A device for most rows; the others are alone in a partition of their own id."""
+        return [
+            f"Device-ABC-{1000 + n * 7 % 10}" if n % 5 else self.ids[n] for n in range(self.count)
+        ]
+
+    def _make_ticks(self, _column: Column, _rest: str) -> Cells:
+        at = (pools.ticks(pools.START + timedelta(seconds=second)) for second in self.moments)
+        return [start + 1_117 * (self.start + n) + 799 for n, start in enumerate(at)]
+
+    def _make_never(self, _column: Column, _rest: str) -> Cells:
+        return ["1900-01-01T00:00:00"] * self.count
+
+    def _make_nothing(self, _column: Column, _rest: str) -> Cells:
+        return ["00000000-0000-0000-0000-000000000000"] * self.count
+
+    def _make_managed(self, _column: Column, name: str) -> Cells:
+        pool = [
+            f'{{"Value":{value},"CanBeChanged":{value},"ManagedPropertyLogicalName":"{name}"}}'
+            for value in ("true", "false")
+        ]
+        return self.rng.choices(pool, k=self.count)
 
     def _make_own_name(self, _column: Column, _rest: str) -> Cells:
         return [self.table.name] * self.count

@@ -1,6 +1,6 @@
 """The part of the CSDL document that describes metadata itself, not rows.
 
-Four entity sets hold metadata; only their types use enumerations and complex types.
+Four entity sets hold metadata; enumerations are used by their types alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ METADATA_TYPES = """<EnumType Name="OwnershipTypes" IsFlags="true">
   <Member Name="Picklist" Value="11" /><Member Name="State" Value="12" />
   <Member Name="Status" Value="13" /><Member Name="String" Value="14" />
   <Member Name="Uniqueidentifier" Value="15" /><Member Name="Virtual" Value="17" />
-  <Member Name="BigInt" Value="18" /><Member Name="EntityName" Value="20" />
+  <Member Name="BigInt" Value="18" /><Member Name="ManagedProperty" Value="19" />
+  <Member Name="EntityName" Value="20" />
 </EnumType>
 <EnumType Name="OptionSetType">
   <Member Name="Picklist" Value="0" /><Member Name="State" Value="1" />

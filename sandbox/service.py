@@ -20,6 +20,7 @@ from sandbox.clock import Clock
 from sandbox.definitions import Definitions
 from sandbox.errors import ServiceError
 from sandbox.metadata_changes import MetadataChanges
+from sandbox.model import TableType
 from sandbox.pages import (
     LARGEST_COUNT,
     SMALLEST_COMPRESSED,
@@ -30,6 +31,7 @@ from sandbox.pages import (
 )
 from sandbox.paging import LARGEST_PAGE
 from sandbox.query import options
+from sandbox.virtual import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +117,7 @@ class Service:
         self.changes = ChangeTracking(self.pages, self.clock)
         self.definitions = Definitions(model)
         self.metadata_changes = MetadataChanges(self.definitions, self.clock)
+        self.provider = Provider(self.pages)
         self.cache = PageCache()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
 
@@ -283,11 +286,22 @@ class Service:
         # Annotations show names from other tables.
         shown = bool(preferences.annotations)
         changes = self.store.all_changes if shown else self.store.changes(table)
-        work = partial(self.pages.page, table, root, raw, preferences, cap, empty=empty)
-        key = (root, path, raw, preferences, cap, changes, empty, self.pages.manners)
-        answer = await self._kept(key, work, JSON, gzipped=gzipped)
+        arguments = (root, raw, preferences, min(cap, table.largest_page))
+        manners = (self.pages.manners, self.provider.manner)
+        answer = await self._kept(
+            (path, *arguments, changes, empty, manners),
+            partial(self._page(table, empty=empty), *arguments),
+            JSON,
+            gzipped=gzipped,
+        )
         answer.headers = applied
         return answer
+
+    def _page(self, table: Table, *, empty: bool) -> Callable[..., bytes]:
+        """What makes a page of a table."""
+        if table.table_type is TableType.VIRTUAL:
+            return partial(self.provider.page, table)
+        return partial(self.pages.page, table, empty=empty)
 
     def _check_readable(self, table: Table) -> None:
         if not table.readable:
@@ -344,7 +358,7 @@ class Service:
             table = self.model.by_name.get(name)
             if table is None or not table.set_name:
                 raise errors.no_such_table(name)
-            if table.table_type == "Virtual":
+            if table.table_type is TableType.VIRTUAL:
                 raise errors.not_readable(name)
             counts.append(self.pages.count(table, ""))
         collection = {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts}

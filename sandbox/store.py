@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import rows as inventing
-from sandbox.model import EXACT_TEXT, INTEGERS, Kind
+from sandbox.model import EXACT_TEXT, INTEGERS, OBJECTS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ def declaration(column: Column) -> str:
         return "INTEGER"
     if column.edm_type in EXACT_TEXT:
         return "TEXT COLLATE DECIMAL"
-    if column.edm_type in UNCOLLATED or column.kind is Kind.STRUCTURE:
+    if column.edm_type in UNCOLLATED or column.kind in OBJECTS:
         return "TEXT"
     return "TEXT COLLATE NOCASE"
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.errors import no_record, no_such_table, unknown_property
-from sandbox.model import EXACT_TEXT, LOOKUPS, Kind
+from sandbox.model import EXACT_TEXT, LOOKUPS, OBJECTS, PARTITION, Kind, TableType
+from sandbox.pools import ticks
 from sandbox.rows import type_column
 from sandbox.sql import stored_moment
 from sandbox.store import quoted
@@ -44,8 +45,8 @@ def stored(  # noqa: PLR0911  - a rule for each type
     """A cell as the store holds it, from its value in JSON (decimals as `Decimal`)."""
     if value is None:
         return None
-    if column.kind is Kind.STRUCTURE:
-        return json.dumps(value, ensure_ascii=False)
+    if column.kind in OBJECTS:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if column.edm_type in EXACT_TEXT:
         number = value if isinstance(value, Decimal) else Decimal(str(value))
         if column.edm_type == "Edm.Decimal" and column.scale is not None:
@@ -130,6 +131,8 @@ class Writer:
             for twin in {*table.key, table.primary_id} - set(row):
                 if len(table.key) == 1 and table.primary_id in values:
                     values[twin] = values[table.primary_id]
+            if table.table_type is TableType.ELASTIC:
+                values.setdefault(PARTITION, values[table.primary_id])
             cells = self._cells(table, values)
             names = ", ".join(quoted(cell) for cell in cells)
             marks = ", ".join("?" * len(cells))
@@ -150,6 +153,8 @@ class Writer:
                 values[name] = self.clock.stamp()
             elif column.values == "version":
                 values[name] = self.store.next_version()
+            elif column.values == "ticks":
+                values[name] = ticks(self.clock.now())
             elif column.values == "own_name":
                 values[name] = table.name
             elif column.kind in {Kind.STATE, Kind.STATUS} and column.options:
@@ -185,6 +190,8 @@ class Writer:
                 touched[column.property_name] = self.clock.stamp()
             elif column.values == "version":
                 touched[column.property_name] = self.store.next_version()
+            elif column.values == "ticks":
+                touched[column.property_name] = ticks(self.clock.now())
         cells = self._cells(table, touched | values)
         where, parameters = self._where(table, key)
         assignments = ", ".join(f"{quoted(cell)} = ?" for cell in cells)

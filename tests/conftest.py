@@ -46,6 +46,8 @@ SWITCHES: dict[str, Any] = {
     "long_url_status": 404,
     "more_records_without_link": False,
     "guid_comparison": "understood",
+    "virtual_provider": "absent",
+    "virtual_provider_status": 400,
 }
 
 # Of the machine that the tests run on: with it, no run would have a buffer.

@@ -8,12 +8,20 @@ from sandbox.model import CHOICES, LOOKUPS, Kind
 from sandbox.organisation import MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.client import Sandbox
     from sandbox.model import Column
     from tests.singer import Message
 
 ENGLISH, GERMAN = 1033, 1031
 LABELLED = CHOICES | {Kind.MULTI_SELECT, Kind.BOOLEAN}
+
+
+def key_of(row: Message, names: Sequence[str]) -> Any:  # noqa: ANN401 - one part or several
+    """The key of a row: the value of one column, or of several."""
+    values = tuple(row[name] for name in names)
+    return values if len(values) > 1 else values[0]
 
 
 class Expected:
@@ -59,11 +67,11 @@ class Expected:
         return found
 
     def records(self, table: str) -> dict[str, Message]:
-        """The records of a table by their key."""
+        """The records of a table by their key, a tuple if it has several parts."""
         described = MODEL.by_name[table]
         columns = [column for column in described.columns if column.kind is not Kind.STREAM]
         return {
-            row[described.primary_id]: {
+            key_of(row, described.row_key): {
                 name: value
                 for column in columns
                 for name, value in self.columns(column, row[column.property_name]).items()

@@ -41,6 +41,7 @@ COLUMN_TYPES = {
     "Edm.Int32": "bigint",
     "Edm.Int64": "bigint",
     "Edm.String": "text",
+    "mscrm.BooleanManagedProperty": "jsonb",
 }
 
 

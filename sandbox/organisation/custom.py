@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sandbox.model import Kind, Label, Table
+from dataclasses import replace
+
+from sandbox.model import Etag, Kind, Label, Table, TableType
 from sandbox.organisation import choices as sets
 from sandbox.organisation.columns import (
     CURRENCY,
+    MODIFIED_ON,
     OWNED,
     TRACES,
     VERSION,
@@ -29,6 +32,7 @@ from sandbox.organisation.columns import (
     text,
     wall_clock,
 )
+from sandbox.virtual import PLACEHOLDER
 
 PROJECT = Table(
     name="new_project",
@@ -158,14 +162,81 @@ EXTERNAL_ORDER = Table(
     primary_id="new_externalorderid",
     primary_name="new_name",
     custom=True,
-    table_type="Virtual",
+    table_type=TableType.VIRTUAL,
+    data_provider=PLACEHOLDER,
+    etag=Etag.KEY,
     ownership="OrganizationOwned",
     readable=False,
-    fixed_rows=0,
+    fixed_rows=40,
     columns=(
         key("new_externalorderid", "External Order", "Externer Auftrag"),
         text("new_name", "Name", "Name"),
+        decimal("new_total", "Total", "Summe", "decimal:0:1000"),
+        day("new_orderedon", "Ordered On", "Bestellt am"),
+        MODIFIED_ON,
     ),
 )
 
-TABLES = (PROJECT, MEASUREMENT, AWKWARD, PROJECT_ACCOUNT, EXTERNAL_ORDER)
+SENSOR_DATA = Table(
+    name="new_sensordata",
+    set_name="new_sensordatas",
+    schema_name="new_SensorData",
+    type_code=10006,
+    label=Label("Sensor Data", "Sensordaten"),
+    plural=Label("Sensor Data", "Sensordaten"),
+    description="What sensors send, in an elastic table: an id is told apart by its partition.",
+    key=("new_sensordataid",),
+    primary_id="new_sensordataid",
+    primary_name="new_name",
+    custom=True,
+    table_type=TableType.ELASTIC,
+    etag=Etag.COSMOS_DB,
+    unasked=("versionnumber", "partitionid", "_ownerid_value", "_owningbusinessunit_value"),
+    largest_page=500,
+    fixed_rows=30,
+    columns=(
+        replace(key("new_sensordataid", "Sensor Data", "Sensordaten"), values="twins"),
+        text("partitionid", "Partition Id", "Partitions-ID", "partition"),
+        text("new_name", "Name", "Name", "number:S-"),
+        integer("new_value", "Value", "Wert"),
+        memo("new_energy", "Energy Consumption", "Energieverbrauch", "json", 0.2),
+        integer("ttlinseconds", "Time to Live", "Lebensdauer", "integer:86400:864000", 0.5),
+        *OWNED,
+        *TRACES[:-1],
+        replace(VERSION, values="ticks"),
+    ),
+)
+
+BOT = Table(
+    name="bot",
+    set_name="bots",
+    schema_name="bot",
+    type_code=10007,
+    label=Label("Copilot", "Copilot"),
+    plural=Label("Copilots", "Copiloten"),
+    description="A copilot, which is a component of a solution.",
+    key=("botid",),
+    primary_id="botid",
+    primary_name="name",
+    fixed_rows=12,
+    columns=(
+        key("botid", "Copilot", "Copilot"),
+        text("name", "Name", "Name", "words"),
+        integer("language", "Language", "Sprache", "integer:1033:1033", 0.0),
+        boolean("ismanaged", "Is Managed", "Ist verwaltet"),
+        column(
+            "iscustomizable",
+            Kind.MANAGED,
+            "Customizable",
+            "Anpassbar",
+            "managed:iscustomizableanddeletable",
+        ),
+        moment("overwritetime", "Record Overwrite Time", "Überschreibzeit", "never", 0.0),
+        column("solutionid", Kind.UNIQUE_IDENTIFIER, "Solution", "Lösung", "guid", computed=True),
+        *active_or_not("bot"),
+        *OWNED,
+        *TRACES,
+    ),
+)
+
+TABLES = (PROJECT, MEASUREMENT, AWKWARD, PROJECT_ACCOUNT, EXTERNAL_ORDER, SENSOR_DATA, BOT)

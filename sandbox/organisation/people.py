@@ -206,6 +206,7 @@ AUDIT = Table(
     key=("auditid",),
     primary_id="auditid",
     ownership="None",
+    unasked=("transactionid", "attributemask"),
     share=8,
     columns=(
         key("auditid", "Record", "Datensatz"),
@@ -215,6 +216,14 @@ AUDIT = Table(
         column("objecttypecode", Kind.ENTITY_NAME, "Entity", "Entität", "table"),
         lookup("userid", "Changed By", "Geändert von", "systemuser", nulls=0.0),
         lookup("objectid", "Record", "Datensatz", "account", "contact", "opportunity", nulls=0.0),
+        column(
+            "transactionid",
+            Kind.UNIQUE_IDENTIFIER,
+            "Transaction Id",
+            "Transaktions-ID",
+            "nothing",
+            computed=True,
+        ),
     ),
 )
 

@@ -35,6 +35,8 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
         long_url_status=404,
         more_records_without_link=False,
         guid_comparison="understood",
+        virtual_provider="absent",
+        virtual_provider_status=400,
         user_language=1033,
         clock="",
         clock_offset=0,

@@ -108,7 +108,10 @@ def test_definitions_filtered(api: Api) -> None:
             f"OwnershipType eq {SCHEMA}.OwnershipTypes'BusinessOwned'",
             {"systemuser", "team", "businessunit"},
         ),
-        ("ObjectTypeCode ge 10005", {"new_externalorder"}),
+        (
+            "ObjectTypeCode ge 10005 and TableType ne 'Standard'",
+            {"new_externalorder", "new_sensordata"},
+        ),
     ):
         assert {row["LogicalName"] for row in api.read(path + text)["value"]} == names
     assert api.refusal("EntityDefinitions?$filter=Name eq 'x'")[0] == 400
