@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,12 +18,13 @@ from tap_dynamics365.query import build
 from tap_dynamics365.records.codec import Codec, records
 from tap_dynamics365.records.keyset import Keyset
 from tap_dynamics365.records.raw_page import split
-from tests.singer import Tap, entry, in_one_mode
+from tests.singer import Message, Tap, choose, entry, in_one_mode, reads, select
 from tests.test_query import found, parse, parse_qs
 from tests.test_records import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from sandbox.client import Sandbox
 
@@ -134,3 +136,86 @@ def test_rows_behind_one_are_asked_for_by_its_partition_too(
     assert query["$orderby"] == ["changed asc,sensor asc,partitionid asc"]
     (text,) = query["$filter"]
     assert [row for row in rows if found(parse(text), row)] == rows[read:]
+
+
+def pairs(rows: Iterable[Message]) -> list[tuple[str, str]]:
+    """Tell rows apart, in order."""
+    return sorted((row["new_sensordataid"], row["partitionid"]) for row in rows)
+
+
+def test_elastic_table_is_told_apart_sorted_and_gone_on_with_by_its_partition(
+    service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
+) -> None:
+    key = ["new_sensordataid", "partitionid"]
+    found = entry(catalog, "new_sensordata")
+    assert found["key_properties"] == key
+    assert found["replication_method"] == "INCREMENTAL"
+    metadata = {tuple(item["breadcrumb"]): item["metadata"] for item in found["metadata"]}
+    assert metadata["properties", "partitionid"]["inclusion"] == "automatic"
+    chosen = select(catalog, {"new_sensordata": ["new_value"]})
+    rows = service.rows("new_sensordata")
+    # The second page is too much, and asked for again with fewer rows.
+    second = r"new_sensordatas\?.*skiptoken"
+    service.fault(second, status=504)
+    service.clear_requests()
+    run = tap_for(service, fetch_size=12).sync(catalog=chosen)
+    assert run.schemas["new_sensordata"]["key_properties"] == key
+    assert run.schemas["new_sensordata"]["schema"]["properties"]["partitionid"]["type"] == [
+        "string"
+    ]
+    assert pairs(run.records("new_sensordata")) == pairs(rows)
+    log = reads(service.requests(), "new_sensordatas")
+    assert all(
+        request["query"]["$orderby"] == "modifiedon asc,new_sensordataid asc,partitionid asc"
+        for request in log
+    )
+    assert any("partitionid gt '" in request["query"].get("$filter", "") for request in log)
+
+
+@in_one_mode
+def test_elastic_table_whose_partitions_are_null_arrives_whole(
+    service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
+) -> None:
+    # Those that are an id, and no device.
+    own = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    null = [(f'"partitionid":"{own}"', '"partitionid":null')]
+    service.fault("new_sensordatas", substitute=null, count=None)
+    tap = tap_for(service, fetch_size=7)
+    run = tap.sync(catalog=select(catalog, {"new_sensordata": None}))
+    rows = service.rows("new_sensordata")
+    for row in rows:
+        if re.fullmatch(own, row["partitionid"]):
+            row["partitionid"] = row["new_sensordataid"]
+    assert pairs(run.records("new_sensordata")) == pairs(rows)
+    assert any(row["new_sensordataid"] == row["partitionid"] for row in rows)
+
+
+@in_one_mode
+def test_elastic_table_is_read_without_deletes_where_log_based_is_wanted(
+    service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
+) -> None:
+    run = tap_for(service).sync(
+        catalog=choose(catalog, "new_sensordata", replication_method="LOG_BASED")
+    )
+    assert pairs(run.records("new_sensordata")) == pairs(service.rows("new_sensordata"))
+    (warning,) = run.logged("WARNING")
+    assert "read INCREMENTAL, without deletes" in warning
+    assert "no key of one column" in warning
+    assert "delta_token" not in run.state["bookmarks"]["new_sensordata"]
+
+
+@in_one_mode
+def test_elastic_table_keeps_its_key_in_a_schema_map(
+    service: Sandbox, tap_for: Callable[..., Tap], tmp_path: Path
+) -> None:
+    tap = tap_for(
+        service,
+        schema_map=str(tmp_path / "map"),
+        create_map="NotExist",
+        tables=["new_sensordata"],
+    )
+    keys = []
+    for _ in range(2):
+        keys.append(entry(tap.discover(), "new_sensordata")["key_properties"])
+        service.fault("metadata|RetrieveMetadataChanges|EntityDefinitions", status=403, count=None)
+    assert keys == [["new_sensordataid", "partitionid"]] * 2
