@@ -68,6 +68,7 @@ class MetadataStream(VersionedStream):
         for row in METADATA_TABLES[self.name].rows(description):
             yield {name: row.get(name) for name in names}
             self.tally.rows += 1
+        self.conclude()
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:

@@ -100,6 +100,7 @@ class PagedStream(TableStream):
                     part = next(passes, None)
                 except ServiceError as error:
                     part = self.instead(passes, error)
+        self.conclude()
 
     def instead(self, passes: Generator[Pass, None, None], error: ServiceError) -> Pass | None:
         """Find what to do in place of a pass that failed.
@@ -245,6 +246,6 @@ class PagedStream(TableStream):
             self._begin()
         self._metrics.close()
         if complete:
-            self.activate_version()
+            self.conclude()
             self._finalize_state(self.stream_state)
         self._write_state_message()

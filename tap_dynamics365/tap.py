@@ -274,7 +274,6 @@ class TapDynamics365(Tap):
                 raise _not_mapped(error) from None
             else:
                 stream.tally.outcome = stream.outcome
-                stream.activate_version()
                 stream.finalize_state_progress_markers()
         return failed
 
@@ -300,7 +299,6 @@ class TapDynamics365(Tap):
             except MappingError as error:
                 raise _not_mapped(error) from None
             stream.tally.outcome = Outcome.DONE
-            stream.activate_version()
             stream.finalize_state_progress_markers()
         return []
 

@@ -391,7 +391,7 @@ def test_each_run_is_a_version_of_its_own(described: Tap, whole: Message) -> Non
     for _ in range(2):
         run = tap.sync(catalog=select(whole, {"StateMetadata": None}), state=state)
         kinds = [kind for kind, _ in groupby(m["type"] for m in run.messages)]
-        assert kinds[-3:] == ["RECORD", "STATE", "ACTIVATE_VERSION"]
+        assert kinds[-3:] == ["RECORD", "ACTIVATE_VERSION", "STATE"]
         (activated,) = [m["version"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
         assert {m["version"] for m in run.messages if m["type"] == "RECORD"} == {activated}
         assert activated > before

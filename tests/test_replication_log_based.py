@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tests.singer import WAYS, Message, Run, Tap, choose, entry, own_metadata, reads, select
+from tests.singer import (
+    WAYS,
+    Message,
+    Run,
+    Tap,
+    choose,
+    entry,
+    in_one_mode,
+    own_metadata,
+    reads,
+    select,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +113,7 @@ def test_a_small_table_is_loaded_with_one_request(
     run = tap.but(fetch_size=5_000).sync(catalog=select(discovered, {LARGE: None}))
     assert len(queries(service)) == 1
     assert folded(run) == stored(service, run)
-    assert set(run.state["bookmarks"][LARGE]) == {"delta_token"}
+    assert set(run.state["bookmarks"][LARGE]) == {"delta_token", "version"}
 
 
 def test_a_large_table_is_loaded_sorted_behind_its_delta_token(
@@ -241,7 +252,7 @@ def test_a_first_load_that_was_killed_goes_on_where_it_was(
     rest = tap.sync(catalog=catalog, state=killed.state)
     assert "track-changes" not in str(service.requests())
     assert folded(killed, rest) == stored(service, rest)
-    assert set(rest.state["bookmarks"][LARGE]) == {"delta_token", "metadata_version"}
+    assert set(rest.state["bookmarks"][LARGE]) == {"delta_token", "metadata_version", "version"}
 
 
 @pytest.mark.parametrize("key", ["versionnumber", None])
@@ -249,20 +260,21 @@ def test_a_first_load_by_another_key_begins_anew(
     service: Sandbox, tap: Tap, discovered: Message, key: str | None
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
-    token = tap.sync(catalog=catalog).state["bookmarks"][LARGE]["delta_token"]
+    loaded = tap.sync(catalog=catalog).state["bookmarks"][LARGE]
     last = max(row["modifiedon"] for row in service.rows(LARGE))
-    state = {"replication_key": "modifiedon", "replication_key_value": last, "delta_token": token}
+    state = {**loaded, "replication_key": "modifiedon", "replication_key_value": last}
     entry(catalog, LARGE)["replication_key"] = key
     run = tap.sync(catalog=catalog, state={"bookmarks": {LARGE: state}})
     assert folded(run) == stored(service, run)
-    assert set(run.state["bookmarks"][LARGE]) <= {"delta_token", "metadata_version"}
+    assert set(run.state["bookmarks"][LARGE]) <= {"delta_token", "metadata_version", "version"}
 
 
 @pytest.mark.parametrize("versions", [False, True])
 def test_an_expired_token_means_the_whole_table_anew(
     service: Sandbox, tap: Tap, discovered: Message, *, versions: bool
 ) -> None:
-    tap = tap.but(emit_activate_version_messages=versions)
+    if not versions:
+        tap = tap.but(emit_activate_version_messages=False)
     catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     service.delete(LARGE, first.records(LARGE)[0]["accountid"])
@@ -288,7 +300,6 @@ def activated(run: Run) -> list[int]:
 def test_deletes_are_of_no_version_and_all_else_of_one(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
-    tap = tap.but(emit_activate_version_messages=True)
     catalog = select(discovered, {LARGE: ["name"]})
     first = tap.sync(catalog=catalog)
     kept, gone = (row["accountid"] for row in first.records(LARGE)[:2])
@@ -302,16 +313,41 @@ def test_deletes_are_of_no_version_and_all_else_of_one(
     }
     (version,) = activated(first)
     assert versions == {kept: version, gone: None}
+    # A target that hard-deletes drops the records of deletions with it.
     assert activated(second) == [version]
+    service.update(LARGE, kept, {"name": "Changed again"})
+    third = tap.sync(catalog=catalog, state=second.state)
+    assert third.counts == {LARGE: 1}
+    assert not activated(third)
 
 
-def test_a_state_without_a_version_is_loaded_anew_where_versions_are_sent(
-    service: Sandbox, tap: Tap, discovered: Message
+@pytest.mark.parametrize("method", ["INCREMENTAL", "LOG_BASED"])
+def test_a_state_without_a_version_is_read_in_full_once(
+    service: Sandbox, tap: Tap, discovered: Message, method: str
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
-    first = tap.sync(catalog=catalog)
-    second = tap.but(emit_activate_version_messages=True).sync(catalog=catalog, state=first.state)
+    before = choose(catalog, LARGE, replication_method=method)
+    first = tap.but(emit_activate_version_messages=False).sync(catalog=before)
+    assert "version" not in first.state["bookmarks"][LARGE]
+    service.delete(LARGE, first.records(LARGE)[0]["accountid"])
+    second = tap.sync(catalog=catalog, state=first.state)
+    (warning,) = second.logged("WARNING")
+    assert "emit_activate_version_messages" in warning
     assert folded(second) == stored(service, second)
+    assert activated(second) == [second.state["bookmarks"][LARGE]["version"]]
+    third = tap.sync(catalog=catalog, state=second.state)
+    assert not third.counts
+    assert not third.logged("WARNING")
+
+
+@in_one_mode
+def test_activate_version_is_off_by_default_for_other_methods(
+    service: Sandbox, tap_for: Callable[..., Tap]
+) -> None:
+    tap = tap_for(service, tables=[LARGE, "bulkdeletefailure"])
+    run = tap.sync(catalog=select(tap.discover(), {LARGE: [], "bulkdeletefailure": []}))
+    assert not activated(run)
+    assert not [message for message in run.messages if "version" in message]
 
 
 @pytest.mark.parametrize("forbidden", [False, True])
@@ -375,6 +411,8 @@ def test_one_method_goes_on_where_another_left_off(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     log_based = select(discovered, {LARGE: ["name"]})
+    # With versions, rows that have none could not be kept: see above.
+    tap = tap.but(emit_activate_version_messages=False)
     incremental = json.loads(json.dumps(log_based))
     own_metadata(entry(incremental, LARGE))["replication-method"] = "INCREMENTAL"
     first = tap.sync(catalog=incremental)

@@ -6,9 +6,10 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracki
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
+from tap_dynamics365.records.changes import DELETED
 from tap_dynamics365.replication.methods import FullTable, Incremental
 from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.replication.state import NO_BOOKMARK, NOTHING_READ
@@ -17,6 +18,8 @@ from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from tap_dynamics365.records.page import Page
+    from tap_dynamics365.records.raw_page import RawPage
     from tap_dynamics365.replication.bookmark import Bookmark
     from tap_dynamics365.replication.methods import Method
     from tap_dynamics365.streams import TableStream
@@ -62,10 +65,21 @@ class LogBased:
                 "catalog chose."
             )
             return
-        is_cut_off = self._bookmark is None and self._state.entry.replication_key is not None
-        if not self._stream.keep_version() or is_cut_off:
+        entry = self._state.entry
+        has_version = self._stream.keep_version()
+        is_under_way = entry.replication_key is not None
+        # The run that began to load the table has not told the target of the version yet.
+        self._stream.is_outdated = is_under_way or entry.delta_token is None
+        if not has_version or (is_under_way and self._bookmark is None):
             # Rows that the target has without a version would go with those of earlier versions;
             # a load by a replication key that the catalog no longer has can't be gone on with.
+            if not has_version and (is_under_way or entry.delta_token is not None):
+                self._stream.logger.warning(
+                    "%r is read in full, once: the rows that the target has of it carry no table "
+                    "version, so rows deleted meanwhile could not be found. To continue from the "
+                    "state instead, set emit_activate_version_messages to false.",
+                    self._stream.name,
+                )
             self._forget()
         try:
             yield from self._anew_if_expired()
@@ -143,15 +157,18 @@ class LogBased:
         if bookmark is None:
             self._stream.begin_version()
             yield Pass(self._stream.codec().page)
-            self._keep(token)
+            self._end_with(token)
             return True
         # The key marks the load as under way, for the next run to go on with it.
         under_way = {"replication_key": self._stream.replication_key}
         if token is not None and self._stream.emit_activate_version_messages:
             # Rows that were deleted before the token was given would stay, of the same version.
             self._stream.begin_version(delta_token=token, **NO_BOOKMARK | under_way)
+        elif token is not None:
+            self._state.change(delta_token=token, **under_way)
         else:
-            self._keep(token, **under_way)
+            self._warn_of_no_link()
+            self._state.change(**under_way)
         return False
 
     def _whole(self) -> Generator[Pass, None, bool]:
@@ -165,7 +182,7 @@ class LogBased:
         yield from self._tracked(whole)
         if not whole.is_whole or self._lacks_link(whole):
             return False
-        self._keep(whole.delta_token, **NO_BOOKMARK)
+        self._end_with(whole.delta_token)
         return True
 
     def _token(self, since: str | None = None) -> Generator[Pass, None, str | None]:
@@ -193,36 +210,45 @@ class LogBased:
         return True
 
     def _load(self, bookmark: Bookmark) -> Generator[Pass, None, None]:
-        """Read the rows from the bookmark on; behind them, the delta token takes its place."""
+        """Read the rows from the bookmark on."""
         if self._state.entry.delta_token is None:
             yield from Incremental(self._stream, bookmark).passes()
             return
         yield self._stream.sorted_pass(bookmark.start())
-        bookmark.forget()
 
     def _changes(self, token: str) -> Generator[Pass, None, None]:
         if not self._asks_apart():
-            changes = Pass(self._stream.codec().changes, since=token)
+            changes = Pass(self._decode_changes, since=token)
             yield from self._tracked(changes)
             if not self._lacks_link(changes):
-                self._keep(changes.delta_token)
+                self._end_with(changes.delta_token)
                 return
         # Ahead of the rows: what changes in between comes again at the next run.
         following = yield from self._token(since=token)
-        yield from self._tracked(Pass(self._stream.codec().changes, since=token))
-        self._keep(following)
+        yield from self._tracked(Pass(self._decode_changes, since=token))
+        self._end_with(following)
 
-    def _keep(self, token: str | None, **values: Any) -> None:
-        """Keep a delta token, once all before it was sent, and what is to be said with it."""
+    def _decode_changes(self, page: RawPage) -> Page:
+        """Decode a page of changes, and note whether rows were deleted, in whichever thread."""
+        if DELETED.encode() in page.body:
+            # Records of deletions have no version: the target is told once more of the newest.
+            self._stream.is_outdated = True
+        return self._stream.codec().changes(page)
+
+    def _end_with(self, token: str | None) -> None:
+        """Have the next run go on from a delta token, once the target was told of everything."""
         if token is None:
-            self._stream.logger.warning(
-                "The service gave no delta link behind the last page of %r: the next run begins "
-                "where this one began.",
-                self._stream.name,
-            )
+            self._warn_of_no_link()
+            self._stream.at_end = NO_BOOKMARK
         else:
-            values["delta_token"] = token
-        self._state.change(**values)
+            self._stream.at_end = {**NO_BOOKMARK, "delta_token": token}
+
+    def _warn_of_no_link(self) -> None:
+        self._stream.logger.warning(
+            "The service gave no delta link behind the last page of %r: the next run begins where "
+            "this one began.",
+            self._stream.name,
+        )
 
     @staticmethod
     def _tracked(part: Pass) -> Generator[Pass, None, None]:

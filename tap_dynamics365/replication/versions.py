@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams import Stream
 from typing_extensions import override
 
 from tap_dynamics365.replication.state import NOTHING_READ, TableState
+from tap_dynamics365.schema import LOG_BASED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SETTING = "emit_activate_version_messages"
 
 
 class VersionedStream(Stream):
@@ -21,6 +28,18 @@ class VersionedStream(Stream):
     unreadable = False
     #: Whether the run ends before the end of the table, as the settings have it.
     is_cut_short = False
+    #: Whether the target may hold rows that are gone, and has to be told of the version.
+    is_outdated = False
+    #: What the state is to say once the table was read to its end.
+    at_end: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    @override
+    def emit_activate_version_messages(self) -> bool:
+        # By LOG_BASED a full resync is a matter of course, and nothing else tells of rows that
+        # were deleted before it.
+        chosen = self.config.get(SETTING)
+        return self.replication_method == LOG_BASED if chosen in {None, ""} else bool(chosen)
 
     @cached_property
     def table_state(self) -> TableState:
@@ -40,6 +59,7 @@ class VersionedStream(Stream):
             # Two runs may begin in the same second.
             last = self.table_state.entry.version or 0
             self._stream_version = max(self._initialized_at // 1000, last + 1)
+            self.is_outdated = True
             values = {**NOTHING_READ, **values}
         self.table_state.change(**values, version=self._stream_version)
 
@@ -59,7 +79,14 @@ class VersionedStream(Stream):
     def _write_activate_version_message(self, full_table_version: int) -> None:
         """Do nothing: the SDK would have the target drop the old rows before the new are there."""
 
-    def activate_version(self) -> None:
-        """Have the target drop the rows of earlier versions, now that this one is whole."""
-        if self._stream_version is not None and not (self.unreadable or self.is_cut_short):
+    def conclude(self) -> None:
+        """Tell that the table was read to its end: the target first, and then the state.
+
+        A run that ends between the two has not come to its end, as far as the state knows.
+        """
+        # The SDK's connection test reads tables too, in part and without writing.
+        if self.unreadable or self.is_cut_short or self.ABORT_AT_RECORD_COUNT is not None:
+            return
+        if self._stream_version is not None and self.is_outdated:
             super()._write_activate_version_message(self._stream_version)
+        self.table_state.change(**self.at_end)

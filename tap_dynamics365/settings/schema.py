@@ -6,7 +6,6 @@ from typing import Any
 
 from singer_sdk import typing as th
 from singer_sdk.helpers.capabilities import (
-    EMIT_ACTIVATE_VERSION_CONFIG,
     FLATTENING_CONFIG,
     STREAM_MAPS_CONFIG,
 )
@@ -373,6 +372,16 @@ _EXTRACTION = (
         description="Megabytes of rows that may be fetched ahead of what has been written.",
         default=READ_AHEAD_MB,
     ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        title="Emit ACTIVATE_VERSION Messages",
+        description=(
+            "Whether records carry a table version, and an `ACTIVATE_VERSION` message tells the "
+            "target to drop the rows of older versions once a table was read anew. When left out, "
+            "it is on for tables that are replicated `LOG_BASED`, and off for all others."
+        ),
+    ),
 )
 
 _JSON_SCHEMA = th.PropertiesList(
@@ -383,7 +392,6 @@ JSON_SCHEMA: dict[str, Any] = {
     **_JSON_SCHEMA,
     "properties": {
         **_JSON_SCHEMA["properties"],
-        **EMIT_ACTIVATE_VERSION_CONFIG["properties"],
         **STREAM_MAPS_CONFIG["properties"],
         **FLATTENING_CONFIG["properties"],
     },
