@@ -110,6 +110,11 @@ WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
         re.compile(r"version stamp\b.*\bexpired|perform a full sync", re.IGNORECASE | re.DOTALL),
         Failure.TOKEN_EXPIRED,
     ),
+    # A token that is not one of this environment's is of no more use than an expired one.
+    (
+        re.compile(r"\bdelta ?token\b.*\b(?:invalid|not valid)\b", re.IGNORECASE | re.DOTALL),
+        Failure.TOKEN_EXPIRED,
+    ),
     (
         re.compile(r"n[o']t enabled for change tracking|cannot be retrieved for intersect entity"),
         Failure.NOT_TRACKED,
