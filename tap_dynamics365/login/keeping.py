@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_dynamics365.auth import way
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
-from tap_dynamics365.errors import TokenStoreError
+from tap_dynamics365.errors import SettingsError, TokenStoreError
 from tap_dynamics365.login import terminal
-from tap_dynamics365.settings import JSON_SCHEMA
+from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings, connection_url
 from tap_dynamics365.settings.environment import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_dynamics365.login.app import App
-    from tap_dynamics365.settings import Settings
 
 # With the refresh token, what the tap has to know to sign in as the same app.
 SIGN_IN_SETTINGS = (
@@ -79,23 +79,52 @@ def keep(settings: Settings, app: App, refresh_token: str) -> None:
     except TokenStoreError as error:
         msg = f"{error.message} {OTHER_WAY}"
         raise TokenStoreError(msg) from None
-    terminal.say(f"The refresh token is in {store.path}; the tap uses it from its next run on.")
+    terminal.say(f"The refresh token is in {store.path}.")
 
 
 def tell(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
-    """Tell which settings the tap needs to use the token.
+    """Tell whether the tap uses the kept token, and which settings it needs for that.
 
     Args:
         values: The settings of this sign-in.
         configured: Those that the tap has already.
     """
-    missing = {name: value for name, value in values.items() if configured.get(name) != value}
+    url = configured.get("connection_url")
+    known = {**(connection_url.parse(url)[0] if url else {}), **configured}
+    missing = {name: value for name, value in values.items() if known.get(name) != value}
     if not missing:
+        terminal.say("The tap uses it from its next run on.")
         return
+    terminal.say(f"As it is configured now, the tap's next run {_next_run(configured)}")
     terminal.say("", "Settings that the tap needs for it, as in a file .env:", "")
     for name, value in missing.items():
         secret = JSON_SCHEMA["properties"][name].get("secret")
         terminal.say(line(name, "…" if secret else value))
+
+
+def _next_run(configured: Mapping[str, Any]) -> str:
+    """Tell how the tap signs in with the settings that it has already."""
+    try:
+        settings = Settings.from_config(configured, JSON_SCHEMA)
+        is_stored = settings.grant is Grant.REFRESH_TOKEN and not settings.refresh_token
+        stored = _store(settings).read() if is_stored else None
+    except (SettingsError, TokenStoreError) as error:
+        return f"does not start. {error.message}"
+    if stored is not None and not _fits(stored, settings):
+        return (
+            "can't sign in: the token in token_store was issued to another app than client_id, or "
+            "by another host than that of token_uri."
+        )
+    if settings.grant in {Grant.CLIENT_CERTIFICATE, Grant.CLIENT_SECRET}:
+        return f"signs in as app {settings.client_id} with {way(settings)}."
+    return f"signs in with {way(settings)}."
+
+
+def _fits(stored: StoredToken, settings: Settings) -> bool:
+    """Tell whether a stored token is of the app and the host that the settings name."""
+    if stored.client_id.lower() != (settings.client_id or "").lower():
+        return False
+    return not settings.token_uri or stored.authority == authority(settings.token_uri)
 
 
 def show(settings: Settings, refresh_token: str) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dotenv import dotenv_values
 
+from sandbox.caller import ACCOUNT
 from tap_dynamics365.login.keeping import line
+from tests.auth.flows import sign_in_told
 from tests.login.conftest import address
 from tests.singer import Tap
 
@@ -74,6 +76,95 @@ def test_a_new_token_wins_over_the_one_in_the_settings(
     assert json.loads(Path(stored_tap.settings["token_store"]).read_text())["refresh_token"] in [
         token for token in service.issued() if token not in before
     ]
+
+
+def signed_in(tap: Tap) -> str:
+    """Tell how and as whom a run of the tap signs in, or why it does not."""
+    run = tap.run("--discover")
+    return run.refusal() if run.status else " ".join(sign_in_told(run))
+
+
+def test_next_run_is_told_to_use_the_token_where_it_does(
+    sign_in: Callable[..., Program], stored_tap: Tap
+) -> None:
+    program = sign_in()
+    assert program.told.endswith("The tap uses it from its next run on.\n")
+    told = f"Signed in as {ACCOUNT} with the refresh token in token_store."
+    assert signed_in(stored_tap) == told
+
+
+SECRET = ("client_id", "client_secret")
+# Of the settings of a confidential app, those that are configured for the tap; what the command
+# says of the tap's next run as long as token_store is not, and what that run says of itself.
+NEXT_RUNS = {
+    "an app with a secret": (
+        SECRET,
+        "signs in as app {client_id} with client_secret.",
+        "Signed in as app {client_id} with client_secret.",
+    ),
+    "a refresh token": (
+        (*SECRET, "refresh_token"),
+        "signs in with refresh_token.",
+        f"Signed in as {ACCOUNT} with refresh_token.",
+    ),
+    "no way to sign in": (
+        (),
+        "does not start. There is no way to sign in: ",
+        "There is no way to sign in: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NEXT_RUNS)
+def test_next_run_is_told_as_it_is_where_token_store_is_not_configured(
+    sign_in: Callable[..., Program], settings: dict[str, Any], service: Sandbox, case: str
+) -> None:
+    names, told, says = NEXT_RUNS[case]
+    app = {name: service.settings[name] for name in names}
+    store = settings["token_store"]
+    program = sign_in("--token-store", store, token_store=None, **app)
+    assert "from its next run on" not in program.told
+    whole = f"As it is configured now, the tap's next run {told.format_map(app)}"
+    assert whole in program.told
+    assert f"TAP_DYNAMICS365_TOKEN_STORE={store}\n" in program.told
+    assert not [secret for name, secret in app.items() if name != "client_id" and secret in whole]
+    tap = Tap({**settings, **app}).but(token_store=None)
+    assert signed_in(tap).startswith(says.format_map(app))
+    # With what it says the tap needs, the next run is the person's.
+    assert signed_in(tap.but(token_store=store)).startswith(f"Signed in as {ACCOUNT} ")
+
+
+@pytest.mark.parametrize(
+    ("client_id", "told", "says"),
+    [
+        ("another-app", "can't sign in: ", "was issued to another app than client_id"),
+        (None, "does not start. Setting client_id is missing", "Setting client_id is missing"),
+    ],
+)
+def test_next_run_is_told_as_it_is_where_another_app_is_configured(
+    sign_in: Callable[..., Program],
+    settings: dict[str, Any],
+    client_id: str | None,
+    told: str,
+    says: str,
+) -> None:
+    program = sign_in("--client-id", settings["client_id"], client_id=client_id)
+    assert f"As it is configured now, the tap's next run {told}" in program.told
+    assert f"TAP_DYNAMICS365_CLIENT_ID={settings['client_id']}\n" in program.told
+    assert says in signed_in(Tap(settings).but(client_id=client_id))
+
+
+def test_next_run_is_told_to_use_the_token_where_options_repeat_the_connection_url(
+    sign_in: Callable[..., Program], settings: dict[str, Any]
+) -> None:
+    url = "jdbc:datadirect:dynamics365:ServiceURL={service_url};ClientID={client_id}"
+    program = sign_in(
+        "--client-id",
+        settings["client_id"],
+        connection_url=url.format(**settings),
+        **dict.fromkeys(("service_url", "client_id")),
+    )
+    assert program.told.endswith("The tap uses it from its next run on.\n")
 
 
 def test_options_win_over_files_and_files_over_variables(
