@@ -47,7 +47,8 @@ def sign_in(app: App, finish: Callable[[Tokens], str]) -> None:
     interval = lifetime(answer.get("interval")) or INTERVAL_SECONDS
     end = time.monotonic() + (lifetime(answer.get("expires_in")) or LIFETIME_SECONDS)
     while True:
-        time.sleep(interval)
+        # Not for longer than the code is good, however seldom the host wants to be asked.
+        time.sleep(max(0.0, min(interval, end - time.monotonic())))
         try:
             tokens = app.tokens(grant_type=GRANT, device_code=device_code)
         except TransientSignInError:

@@ -90,8 +90,12 @@ def test_a_confidential_app_proves_who_it_is(
     assert stored_tap.but(**app).discover()["streams"]
 
 
-def test_a_code_that_nobody_types_ends(devices: Sandbox, login: Callable[..., Program]) -> None:
-    before = devices.configure(device_code_lifetime=1)
+@pytest.mark.parametrize("interval", [1, 10**12])
+def test_a_code_that_nobody_types_ends(
+    devices: Sandbox, login: Callable[..., Program], interval: int
+) -> None:
+    """However seldom the host wants to be asked."""
+    before = devices.configure(device_code_lifetime=1, device_code_interval=interval)
     try:
         program = login("--device-code")
         assert program.end() == 1
