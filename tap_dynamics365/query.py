@@ -50,6 +50,7 @@ def build(  # noqa: PLR0913 - what a query consists of
     start: str | int | None = None,
     stop: str | int | None = None,
     behind: Mapping[str, str | None] | None = None,
+    empty: str | None = None,
     delta_token: str | None = None,
 ) -> str:
     """Write the query for rows of one table.
@@ -63,6 +64,7 @@ def build(  # noqa: PLR0913 - what a query consists of
         stop: The value before which to end, as a literal.
         behind: The columns that rows are sorted by, each with its literal in the last row that was
             read, if those behind it are asked for: None stands for null.
+        empty: A column: asks for the rows without a value of it, in no order.
         delta_token: Asks for the changes since it was given, instead of all rows.
 
     Returns:
@@ -83,6 +85,8 @@ def build(  # noqa: PLR0913 - what a query consists of
             options.append(("$filter", " and ".join(terms)))
         order = dict.fromkeys((replication_key, *key))
         options.append(("$orderby", ",".join(f"{name} asc" for name in order)))
+    if empty is not None:
+        options.append(("$filter", f"{empty} eq null"))
     texts = [f"{name}={quote(value, safe=SAFE)}" for name, value in options]
     if delta_token is not None:
         # As the service writes it in its links: with nothing but letters and digits as they are.

@@ -18,6 +18,7 @@ class _Bookmark(msgspec.Struct):
     replication_key_value: str | int | float | None = None
     replication_key_overlap: str | int | None = None
     replication_key_began: str | int | None = None
+    replication_key_nulls: bool | None = None
     delta_token: str | None = None
     version: int | None = None
     metadata_version: str | int | None = None

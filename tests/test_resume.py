@@ -158,7 +158,7 @@ def test_a_failure_leaves_a_state_to_go_on_from(
 ) -> None:
     """What was sent before the failure is not sent again, but for a little before it."""
     try:
-        service.fault(SETS[BY_DATE], status=403, skip=16, count=None)
+        service.fault(SETS[BY_DATE], status=400, code="0x80040265", skip=16, count=None)
         failed = tap.run(catalog=catalog)
     finally:
         service.clear_faults()

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from tap_dynamics365 import query
 from tap_dynamics365.replication.keys import SECOND, Moments, Numbers, Scale
 from tap_dynamics365.replication.state import NO_BOOKMARK, NOTHING_READ
+from tap_dynamics365.schema import REPLICATION_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,11 +181,24 @@ class Bookmark:
         """Tell whether rows before a date may not have been committed yet."""
         return self._scale is not Numbers and position > self._now() - self._lookback * SECOND
 
-    def complete(self, began_at: Value) -> None:
+    @property
+    def may_leave_rows_out(self) -> bool:
+        """Whether there may be rows without a value of the key: no bookmark leads to them.
+
+        The service itself gives each row a date and a version number, unless a table is of another
+        kind, such as a virtual one. Of all other columns nobody can tell.
+        """
+        return (
+            self._key not in REPLICATION_KEYS
+            or self._state.entry.replication_key_nulls is not False
+        )
+
+    def complete(self, began_at: Value, *, has_nulls: bool | None) -> None:
         """Note that a run has read all there is.
 
         Args:
             began_at: The bookmark with which it began.
+            has_nulls: Whether there were rows without a value of the key; None if it is not known.
         """
         entry = self._state.entry
         if entry.replication_key_began is not UNSET:
@@ -195,4 +209,8 @@ class Bookmark:
         elif self.value is not None:
             # Of a first load, however many runs it took, the beginning is that of the table.
             overlap = began_at if overlap is not UNSET else None
-        self._state.change(replication_key_began=UNSET, replication_key_overlap=overlap)
+        self._state.change(
+            replication_key_began=UNSET,
+            replication_key_overlap=overlap,
+            replication_key_nulls=has_nulls,
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.records.changes import DELETED
-from tap_dynamics365.replication.methods import FullTable, Incremental
+from tap_dynamics365.replication.methods import FullTable, Incremental, rows_without_key
 from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.replication.state import NO_BOOKMARK, NOTHING_READ
 from tap_dynamics365.schema import FULL_TABLE, INCREMENTAL
@@ -160,7 +160,10 @@ class LogBased:
             self._end_with(token)
             return True
         # The key marks the load as under way, for the next run to go on with it.
-        under_way = {"replication_key": self._stream.replication_key}
+        # Rows without a value of it that came since an INCREMENTAL run are no changes since the
+        # token: they are asked for once.
+        key = self._stream.replication_key
+        under_way = {"replication_key": key, "replication_key_nulls": None}
         if token is not None and self._stream.emit_activate_version_messages:
             # Rows that were deleted before the token was given would stay, of the same version.
             self._stream.begin_version(delta_token=token, **NO_BOOKMARK | under_way)
@@ -214,7 +217,9 @@ class LogBased:
         if self._state.entry.delta_token is None:
             yield from Incremental(self._stream, bookmark).passes()
             return
-        yield self._stream.sorted_pass(bookmark.start())
+        rows = self._stream.sorted_pass(bookmark.start())
+        yield rows
+        yield from rows_without_key(self._stream, bookmark, rows)
 
     def _changes(self, token: str) -> Generator[Pass, None, None]:
         if not self._asks_apart():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tap_dynamics365.errors import CatalogError
+from tap_dynamics365.errors import CallLimitError, CatalogError, Failure, ServiceError
 from tap_dynamics365.replication import keys
 from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
@@ -85,10 +85,14 @@ class Incremental:
         self._bookmark = bookmark
 
     def passes(self) -> Generator[Pass, None, None]:
-        """Yield the pass from the bookmark on; one over all rows if the bookmark was of no use."""
+        """Yield the pass from the bookmark on; one over all rows if the bookmark was of no use.
+
+        Last come the rows without a value of the key.
+        """
         bookmark = self._bookmark
         began_at = bookmark.value
-        yield self._stream.sorted_pass(bookmark.start())
+        read = self._stream.sorted_pass(bookmark.start())
+        yield read
         # The service's time is known only now.
         if bookmark.lies_ahead():
             self._stream.logger.warning(
@@ -98,5 +102,48 @@ class Incremental:
                 bookmark.value,
             )
             bookmark.forget()
-            yield self._stream.sorted_pass(bookmark.start())
-        bookmark.complete(began_at)
+            read = self._stream.sorted_pass(bookmark.start())
+            yield read
+        has_nulls = yield from rows_without_key(self._stream, bookmark, read)
+        bookmark.complete(began_at, has_nulls=has_nulls)
+
+
+def rows_without_key(
+    stream: TableStream, bookmark: Bookmark, read: Pass
+) -> Generator[Pass, None, bool | None]:
+    """Yield a pass over the rows without a value of the replication key, unless there are none.
+
+    Nothing tells which of them are new, so they are all read at each run.
+
+    Args:
+        stream: The table's stream.
+        bookmark: How far it was read.
+        read: The pass over the rows from the bookmark on.
+
+    Returns:
+        Whether there are such rows; None if it is not known.
+    """
+    if read.reads_all:
+        return read.has_nulls
+    if not bookmark.may_leave_rows_out:
+        return False
+    part = Pass(stream.codec().page, empty=stream.replication_key)
+    try:
+        yield part
+    except ServiceError as error:
+        # The provider of a virtual table may not know the condition; and a limit to the calls is
+        # not to be taken up by a mere question.
+        is_question = not (part.has_nulls or stream.table_state.entry.replication_key_nulls)
+        if error.failure is Failure.NOT_UNDERSTOOD:
+            return False
+        if isinstance(error, CallLimitError) and is_question:
+            return None
+        raise
+    if part.has_nulls:
+        stream.logger.info(
+            "Rows of %r without a value of %r are sent at each run: nothing tells whether they "
+            "have changed.",
+            stream.name,
+            stream.replication_key,
+        )
+    return part.has_nulls

@@ -31,12 +31,14 @@ class Pass:
         sorted_by: The replication key, where rows come in its order.
         scale: How values of the replication key are reckoned with.
         start: The smallest value of the replication key to ask for.
+        empty: A column, where the rows without a value of it are asked for.
         ids_only: Whether the key's columns alone are asked for, in place of those selected.
         tracked: Whether the service is asked for a delta token behind the last page.
         since: The delta token since which changes are asked for, in place of all rows.
         single: Whether rows are of use only if all are on the first page.
         is_whole: Whether all rows were read.
         delta_token: What the service gave behind the last page.
+        has_nulls: Whether rows came that have no value of the replication key.
         metadata_version: Changes with every change to any table's definition.
         reads_all: Whether it reads all rows of the table, from the first on.
     """
@@ -46,19 +48,22 @@ class Pass:
     sorted_by: str | None = None
     scale: Scale | None = None
     start: Value = None
+    empty: str | None = None
     ids_only: bool = False
     tracked: bool = False
     since: str | None = None
     single: bool = False
     is_whole: bool = True
     delta_token: str | None = None
+    has_nulls: bool = False
     metadata_version: Value = None
     reads_all: bool = field(init=False)
     _position: int | None = None
 
     def __post_init__(self) -> None:
         """See where it begins: a pass that is begun again begins elsewhere."""
-        self.reads_all = self.start is None and self.since is None and not self.ids_only
+        begins = self.start is None and self.since is None and self.empty is None
+        self.reads_all = begins and not self.ids_only
 
     def query(
         self,
@@ -84,6 +89,7 @@ class Pass:
             start=self.start if low is None else low,
             stop=high,
             behind=behind,
+            empty=self.empty,
             delta_token=self.since,
         )
 
@@ -125,7 +131,10 @@ class Pass:
         self.metadata_version = page.metadata_version or self.metadata_version
         if self.ids_only:
             return replace(page, rows=())
-        return page if self.keyset is None else self.keyset.place(page)
+        placed = page if self.keyset is None else self.keyset.place(page)
+        if page.rows and (self.keyset or self.empty) and None in {placed.first, placed.last}:
+            self.has_nulls = True
+        return placed
 
     def sent(self, value: str | int) -> None:
         """Note the replication key of a row that was sent; begun again, the pass goes on there.

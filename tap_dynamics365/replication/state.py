@@ -29,6 +29,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             behind it, and nobody can tell how far back in time a number lies.
         replication_key_began: The bookmark with which a run began that was stopped: the next run
             goes on where it ended.
+        replication_key_nulls: Whether rows were seen that have no value of the key; None where
+            nobody has looked yet.
         delta_token: What change tracking goes on from.
         version: The table version of the rows in the target.
         metadata_version: That of the service's data model.
@@ -39,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # None is a value of both: the beginning of the table.
     replication_key_overlap: Value | UnsetType = UNSET
     replication_key_began: Value | UnsetType = UNSET
+    replication_key_nulls: bool | None = None
     delta_token: str | None = None
     version: int | None = None
     metadata_version: Value = None
@@ -53,6 +56,7 @@ NO_BOOKMARK: Final[dict[str, Any]] = {
     "replication_key_value": None,
     "replication_key_overlap": UNSET,
     "replication_key_began": UNSET,
+    "replication_key_nulls": None,
 }
 #: What has a table read from its beginning.
 NOTHING_READ: Final[dict[str, Any]] = {**NO_BOOKMARK, "delta_token": None}
