@@ -25,8 +25,7 @@ ROWS = 2_000
 
 # Forked from a process that has the rows already.
 SANDBOXES = ForkServer(["sandbox.__main__"], prepare="sandbox.__main__:prepare")
-# Without what Python does at its end, which takes longer than the start.
-SERVING = "import os; from sandbox.__main__ import main; os._exit(main())"
+SERVING = "import sys; from sandbox.__main__ import main; sys.exit(main())"
 
 
 def fork_sandbox(arguments: Sequence[str]) -> Forked:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import io
 import json
@@ -421,10 +422,40 @@ def _main(descriptor: str, prepare: str, *modules: str) -> None:
         importlib.import_module(name)
     module, _, name = prepare.partition(":")
     preparing = getattr(sys.modules[module], name) if prepare else None
+    # To look what was imported over for garbage would have each child copy all of it, at its end
+    # at the latest.
+    gc.collect()
+    gc.freeze()
     with socket.socket(fileno=int(descriptor)) as jobs:
         work = _serve(jobs, preparing)
     if work:
+        _end(_status(work))
+
+
+def _status(work: Callable[[], None]) -> int:
+    """Do the work, and tell with which code the process is to end."""
+    try:
         work()
+    except SystemExit as end:
+        if isinstance(end.code, int | None):
+            return end.code or 0
+        raise
+    return 0
+
+
+def _end(status: int) -> None:
+    """End as Python does, but without taking apart what was imported: most of the time goes there.
+
+    What can't be written any more is left to Python, which tells of it.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python calls it
+    atexit._run_exitfuncs()  # noqa: SLF001 - likewise
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        sys.exit(status)
+    os._exit(status)
 
 
 if __name__ == "__main__":

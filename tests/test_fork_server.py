@@ -165,6 +165,8 @@ def test_forked_process_is_as_python_starts_it(tmp_path: Path, own: dict[str, st
         ("import atexit; atexit.register(print, 'at the end')", 0),
         ("import threading, time; threading.Timer(0.2, print, ['late']).start()", 0),
         ("import os; os.close(1); os._exit(7)", 7),
+        ("import os; print('lost'); os.close(1)", 120),
+        ("import sys; sys.stdout = None", 0),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
     ],
 )
