@@ -317,34 +317,51 @@ def _serve(
         In a child, what it has to do; in the server None, when nobody has a job any more.
     """
     running: dict[int, int] = {}
-
-    def reap(_number: int, _frame: object) -> None:
-        for child in [*running]:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                _answer(running.pop(child), os.waitstatus_to_exitcode(status), last=True)
-
-    signal.signal(signal.SIGCHLD, reap)
     # Ctrl-C comes to all processes of a terminal: the tests end the server when they have ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A child's end is a byte to read.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     while True:
-        header, descriptors, _, _ = socket.recv_fds(jobs, LENGTH.size, 4)
-        if not header:
+        ready, _, _ = select.select([jobs, ended], [], [])
+        if ended in ready:
+            os.read(ended, 65536)
+            _reap(running)
+        if jobs not in ready:
+            continue
+        job, descriptors = _take(jobs)
+        if not job:
             return None
-        (length,) = LENGTH.unpack(header)
-        job = json.loads(jobs.recv(length, socket.MSG_WAITALL))
         if prepare:
             prepare(job["arguments"])
-        # One that ends at once is not taken note of before it is known.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         child = os.fork()
         if not child:
+            signal.set_wakeup_fd(-1)
             return functools.partial(_become, job, descriptors[:3])
         for descriptor in descriptors[:3]:
             os.close(descriptor)
         running[child] = descriptors[3]
         _answer(descriptors[3], child)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+
+
+def _take(jobs: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """Take the next job and its file descriptors; an empty one when there will be none."""
+    header, descriptors, _, _ = socket.recv_fds(jobs, LENGTH.size, 4)
+    if not header:
+        return {}, []
+    (length,) = LENGTH.unpack(header)
+    job: dict[str, Any] = json.loads(jobs.recv(length, socket.MSG_WAITALL))
+    return job, descriptors
+
+
+def _reap(running: dict[int, int]) -> None:
+    """Tell how children ended, and forget them."""
+    for child in [*running]:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            _answer(running.pop(child), os.waitstatus_to_exitcode(status), last=True)
 
 
 def _answer(descriptor: int, number: int, *, last: bool = False) -> None:
@@ -363,7 +380,6 @@ def _become(job: dict[str, Any], streams: Sequence[int]) -> None:
         os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     os.chdir(job["cwd"])
     os.environ.clear()
     os.environ.update(job["env"])

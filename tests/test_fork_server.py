@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -194,6 +195,15 @@ def test_forked_processes_run_side_by_side(tmp_path: Path) -> None:
         slow.kill()
         assert slow.communicate(timeout=SECONDS) == (b"", b"")
     assert slow.returncode == -signal.SIGKILL
+
+
+def test_ends_at_the_same_moment_are_all_told(tmp_path: Path) -> None:
+    def begin(code: int) -> int:
+        with TAPS.start(("-c", f"import os; os._exit({code})"), [], cwd=tmp_path) as process:
+            return process.wait(SECONDS)
+
+    with ThreadPoolExecutor(16) as threads:
+        assert [*threads.map(begin, range(200))] == [*range(200)]
 
 
 @pytest.mark.parametrize("name", ["PYTHONUTF8", "LC_ALL", "MALLOC_ARENA_MAX"])
