@@ -107,11 +107,3 @@ def test_dependency_with_a_known_vulnerability_is_not_accepted(name: str) -> Non
     (found,) = [each for each in map(Requirement, every) if each.name == name]
     (oldest,) = [bound.version for bound in found.specifier if bound.operator == ">="]
     assert Version(oldest) >= Version(SOUND[name])
-
-
-def test_every_file_that_is_named_as_a_proof_is_there() -> None:
-    for document in ("SECURITY.md", "docs/reliability.md"):
-        text = (REPOSITORY / document).read_text(encoding="utf-8")
-        named = set(re.findall(r"`((?:auth/|simulation/|storms/)?test_\w+\.py)`", text))
-        assert named
-        assert not [proof for proof in named if not (REPOSITORY / "tests" / proof).exists()]

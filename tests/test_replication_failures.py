@@ -183,3 +183,16 @@ def test_first_load_behind_a_lasting_transient_failure_is_resumed_with_deletes(
     assert deleted not in living
     assert token(again)
     assert not again.logged("WARNING")
+
+
+def test_first_load_that_is_not_understood_is_read_without_tracking(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    words = {"code": "0x80060888", "message": "Tracking is not understood here."}
+    service.fault(SET, status=400, **words)
+    run = tap.sync(catalog=catalog)
+    (warning,) = run.logged("WARNING")
+    assert f"'{TABLE}' was read INCREMENTAL, without deletes" in warning
+    assert words["message"] in warning
+    assert {row[KEY] for row in run.records(TABLE)} == {row[KEY] for row in service.rows(TABLE)}
+    assert "delta_token" not in run.state["bookmarks"][TABLE]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -122,6 +124,23 @@ def test_patience_ends_in_one_sentence(
     service.fault("contacts", throttle="requests", retry_after=retry_after, count=None)
     sentence = tap.but(ws_retry_wait_limit=1).run(catalog=chosen).refusal()
     assert "ws_retry_wait_limit" in sentence
+
+
+@in_one_mode
+@pytest.mark.parametrize("fault", [{"throttle": "requests"}, {"status": 503}], ids=["429", "503"])
+def test_waits_that_nobody_asked_for_double_up_to_a_minute(
+    service: Sandbox, tap: Tap, chosen: Message, fault: dict[str, Any]
+) -> None:
+    service.fault(SECOND_PAGE, retry_after="", count=9, **fault)
+    hasty = replace(tap.but(ws_retry_count=9), clock={"ahead": 0, "speed": 1_000})
+    run = hasty.sync(catalog=chosen)
+    assert_complete(run, service)
+    told = [re.search(r"Trying again in (\d+) s", line) for line in run.logged("WARNING")]
+    waits = [int(found[1]) for found in told if found]
+    least = [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert len(waits) == len(least)
+    # Up to half as much more, so that requests that failed together do not come again together.
+    assert all(few <= wait <= 1.5 * few for few, wait in zip(least, waits, strict=True)), waits
 
 
 @in_one_mode
