@@ -46,6 +46,16 @@ def loaded(database: Postgres, table: str) -> dict[str, Any]:
         return dict(connection.execute(query).fetchall())
 
 
+def marked_and_whole(database: Postgres) -> int:
+    """How many rows are marked as deleted and have their values."""
+    query = sql.SQL(
+        "SELECT count(*) FROM {} WHERE _sdc_deleted_at IS NOT NULL AND createdon IS NOT NULL"
+    ).format(sql.Identifier(SCHEMA, "account"))
+    with psycopg.connect(database.dsn) as connection:
+        (found,) = connection.execute(query).fetchone() or (0,)
+        return int(found)
+
+
 def ids(sandbox: Sandbox, table: str) -> list[str]:
     """The keys of the service's rows."""
     return [row[KEYS[table]] for row in sandbox.rows(table)]
@@ -111,6 +121,8 @@ def test_deleted_rows_are_marked(
         }
         # The one that came and went between the runs has a row too, of its key alone.
         assert {key for key, mark in rows.items() if mark is not None} == gone[table]
+    # The records of deletions have the key alone, and the target empties the other columns.
+    assert marked_and_whole(postgres) == 0
     assert sent.counts == {table: len(keys) for table, keys in gone.items()}
     # Once told, it is not told again.
     assert changes.run().counts == {}
@@ -147,6 +159,8 @@ def test_rows_deleted_before_a_full_resync_are_gone_after_it(
             *ids(changing_sandbox, table)
         }
         assert not hard_delete or len(rows) == len(ids(changing_sandbox, table))
+    # The two that had been loaded before; nobody tells the target what to empty.
+    assert marked_and_whole(postgres) == (0 if hard_delete else 2)
 
 
 @in_one_mode
