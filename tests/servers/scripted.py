@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
@@ -52,6 +53,11 @@ class Scripted:
             and (more := connection.recv(65536))
         ):
             request += more
+        # With what is left unread the connection would be reset, and not closed.
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\nContent-Length: *(\d+)", head)
+        while length and len(body) < int(length[1]) and (more := connection.recv(65536)):
+            request, body = request + more, body + more
         self.times.append(time.monotonic())
         self.requests.append(request)
         self.asked.append(request.partition(b" HTTP")[0].decode("latin-1"))
