@@ -15,6 +15,8 @@ import click
 from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
+from tap_dynamics365.words import printable
+
 if TYPE_CHECKING:
     import requests
 
@@ -177,3 +179,80 @@ class ServiceError(Dynamics365Error):
 
 class CallLimitError(ServiceError):
     """The calls of the service that one table may take are used up."""
+
+
+class UnsortedError(ServiceError):
+    """Rows of a table can't be had in the order of its replication key.
+
+    Args:
+        message: One sentence: what shows it.
+        is_seen: Whether rows came in another order than was asked for; else the service does not
+            understand what it is asked for.
+    """
+
+    def __init__(self, message: str, *, is_seen: bool) -> None:
+        super().__init__(message)
+        self.is_seen = is_seen
+
+
+#: What ends a run at once, whichever table it meets: the others would fail of it too.
+ENDS_RUN = (
+    SettingsError,
+    InputError,
+    OutputError,
+    TransportError,
+    TokenStoreError,
+    SignInError,
+)
+
+
+def failure_of_table(error: Exception) -> ServiceError:
+    """Take whatever went wrong with a table for the failure of this table alone.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        The failure, told in one sentence; the exception is its cause.
+
+    Raises:
+        Dynamics365Error: It ends the run.
+    """
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, ENDS_RUN):
+        raise error
+    if isinstance(error, Dynamics365Error):
+        message = error.message
+    else:
+        message = (
+            f"Unexpected {type(error).__name__}: {printable(str(error)).rstrip('.')}. Report it "
+            "with the traceback, which is in the log at level DEBUG."
+        )
+    failure = ServiceError(message)
+    failure.__cause__ = error
+    return failure
+
+
+def is_query_refused(error: ServiceError, *, is_virtual: bool) -> bool:
+    """Tell whether a service does not understand a query, and may understand one that asks less.
+
+    Args:
+        error: How it answered.
+        is_virtual: Whether the rows come from the data provider of a virtual table, which says so
+            in words of its own.
+    """
+    if error.failure is Failure.NOT_UNDERSTOOD:
+        return True
+    return is_virtual and error.failure is Failure.FATAL and error.response is not None
+
+
+def log_failure(what: str, error: ServiceError) -> None:
+    """Log that a table failed: why at ERROR, where at DEBUG.
+
+    Args:
+        what: What failed, as a sentence begins with it.
+        error: The failure.
+    """
+    logger.error("%s failed. %s", what, error.message)
+    logger.debug("Where it failed:", exc_info=error)

@@ -14,7 +14,7 @@ from tap_dynamics365.errors import REFUSED, ServiceError
 from tap_dynamics365.metadata import schema_map
 from tap_dynamics365.metadata_tables import METADATA_TABLES, Description
 from tap_dynamics365.progress.tally import Tally
-from tap_dynamics365.replication.versions import VersionedStream
+from tap_dynamics365.record_stream import RecordStream
 from tap_dynamics365.schema import FULL_TABLE
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ logger = logging.getLogger("tap-dynamics365.metadata_streams")
 PRIMARY_IDS = "EntityDefinitions?$select=LogicalName,PrimaryIdAttribute"
 
 
-class MetadataStream(VersionedStream):
+class MetadataStream(RecordStream):
     """What the service says of its tables, as the rows of a table: all of them at every run.
 
     Args:
@@ -69,6 +69,10 @@ class MetadataStream(VersionedStream):
             yield {name: row.get(name) for name in names}
             self.tally.rows += 1
         self.conclude()
+
+    def sample(self) -> Record | None:
+        """Give the first row, if there is one."""
+        return next(iter(self.get_records(None)), None)
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:

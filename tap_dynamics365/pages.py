@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import requests
@@ -12,10 +13,15 @@ from typing_extensions import override
 
 from tap_dynamics365 import query
 from tap_dynamics365.engine.range import Range
-from tap_dynamics365.errors import CallLimitError, Failure, ServiceError
+from tap_dynamics365.errors import (
+    CallLimitError,
+    ServiceError,
+    UnsortedError,
+    is_query_refused,
+)
 from tap_dynamics365.page_size import PageSize
-from tap_dynamics365.progress.tally import Outcome
 from tap_dynamics365.records import codec, raw_page
+from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.streams import TableStream
 
 if TYPE_CHECKING:
@@ -27,10 +33,9 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.records.page import Page, Value
     from tap_dynamics365.records.raw_page import RawPage
-    from tap_dynamics365.replication.passes import Pass
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.writer import LineWriter
+    from tap_dynamics365.state_messages import PacedStateWriter
 
 
 class PagedStream(TableStream):
@@ -40,7 +45,7 @@ class PagedStream(TableStream):
         tap: The tap that the stream belongs to.
         entry: What the catalog says of the table.
         service: Where the rows are.
-        writer: Where they go.
+        states: What writes the state; rows go where it goes.
         settings: How many rows to ask for with each request; where to begin.
     """
 
@@ -49,17 +54,18 @@ class PagedStream(TableStream):
         tap: Tap,
         entry: CatalogEntry,
         service: Service,
-        writer: LineWriter,
+        states: PacedStateWriter,
         settings: Settings,
     ) -> None:
-        self.writer = writer
+        self.writer = states.writer
         self._metrics = ExitStack()
         self._has_begun = False
-        super().__init__(tap, entry, service, settings)
+        super().__init__(tap, entry, service, states, settings)
         #: How many rows its pages are to have.
         self.page_size = PageSize(self.name, settings.fetch_size)
-        # Whether the service does not understand what is asked for the rows behind a page.
-        self._only_links = False
+        # Whether the service compares ids, by which rows behind a page are asked for, as far as
+        # has been seen. Any thread may learn that it does not.
+        self._compares_ids = True
 
     @property
     def is_passed_through(self) -> bool:
@@ -76,13 +82,6 @@ class PagedStream(TableStream):
             and self.ABORT_AT_RECORD_COUNT is None
         )
 
-    @property
-    def outcome(self) -> Outcome:
-        """What came of the table, as nothing has failed."""
-        if self.unreadable:
-            return Outcome.SKIPPED
-        return Outcome.IN_PART if self.is_cut_short else Outcome.DONE
-
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Yield the rows one after the other; a table that may not be read is skipped."""
@@ -94,6 +93,7 @@ class PagedStream(TableStream):
                 try:
                     for page in self._pages(part):
                         requests_made.increment()
+                        self.check_order(page)
                         for record in codec.records(page):
                             yield record
                             self.tally.rows += 1
@@ -101,6 +101,28 @@ class PagedStream(TableStream):
                 except ServiceError as error:
                     part = self.instead(passes, error)
         self.conclude()
+
+    def fetch_sample(self) -> Record | None:
+        """Fetch one row, in whichever thread.
+
+        Returns:
+            The row; None if there is none.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        self.columns.fit(self.address, self.service.longest_url)
+        self.page_size = PageSize(self.name, 1)
+        part = Pass(self.codec().page)
+        while True:
+            try:
+                page = self.read(part, Range())
+            except ServiceError as error:
+                if not self._asks_otherwise(error):
+                    raise
+            else:
+                # Some services give more than they are asked for.
+                return next(codec.records(part.decode(replace(page, rows=page.rows[:1]))), None)
 
     def instead(self, passes: Generator[Pass, None, None], error: ServiceError) -> Pass | None:
         """Find what to do in place of a pass that failed.
@@ -158,22 +180,35 @@ class PagedStream(TableStream):
         return self.service.retrying(self._try)(part, place)
 
     def _try(self, part: Pass, place: Range) -> RawPage:
-        """Ask for a page once, or by its link too where what was asked is not understood."""
-        rows = self.page_size.rows
-        behind = None
+        """Ask for a page once, and at once in another way where what was asked is not understood.
+
+        Raises:
+            UnsortedError: The order, or a bound of the key, is not understood.
+            ServiceError: The service refused.
+            requests.RequestException: It could not be reached.
+        """
+        rows, compares_ids = self.page_size.rows, self._compares_ids
+        behind = place.end if place.by_values else None
         if place.link is not None and rows != place.asked:
             # The link belongs to pages of the size before.
-            behind = None if self._only_links else place.end
+            behind = place.end if compares_ids else None
             rows = rows if behind else place.fitting(rows)
+        by_query = place.link is None or behind is not None
         try:
             page = self.send(self._request_for(part, place, rows, behind), rows)
         except (ServiceError, requests.RequestException) as error:
-            failure = error.failure if isinstance(error, ServiceError) else None
-            if behind and failure is Failure.NOT_UNDERSTOOD:
-                self._only_links = True
-                return self._try(part, place)
+            if isinstance(error, ServiceError) and is_query_refused(
+                error, is_virtual=part.holds_back
+            ):
+                if behind is not None and compares_ids:
+                    self._compares_ids = False
+                    return self._try(part, place)
+                if by_query and part.sorted_by and part.has_bounds(place) not in part.understood:
+                    raise UnsortedError(error.message, is_seen=False) from error
             self.page_size.failed(rows, error)
             raise
+        if by_query:
+            part.understood.add(part.has_bounds(place))
         self.page_size.went_well(rows)
         return page
 
@@ -184,11 +219,14 @@ class PagedStream(TableStream):
         if place.link is None or behind:
             low = place.low.literal if place.low else None
             high = place.high.literal if place.high else None
+            if behind is not None and not self._compares_ids:
+                # There is no link either: rows of the last value come once more.
+                low, behind = behind[part.sorted_by or ""], None
             query = part.query(self.columns.names, self.row_key, low, high, behind)
             url = f"{self.address}?{query}"
         else:
             url = self.service.resolve(place.link)
-        first = place.link is None and place.low is None and self.service.is_dataverse
+        first = not place.has_begun and place.low is None and self.service.is_dataverse
         wishes = part.wishes(rows, ask_version=first, annotations=self.annotations)
         return HTTPRequest(url, headers={"Prefer": wishes})
 
@@ -197,8 +235,7 @@ class PagedStream(TableStream):
         if self._has_begun:
             return
         self._has_begun = True
-        self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
-        self._write_schema_message()
+        self.announce()
         self._requests = self._metrics.enter_context(self.get_http_request_counter())
         self._records = self._metrics.enter_context(self.get_record_counter())
         self._metrics.enter_context(self.get_sync_timer())
@@ -223,29 +260,34 @@ class PagedStream(TableStream):
             page: The page that is next in order.
 
         Raises:
-            ServiceError: Its rows are not in order, so that no bookmark can be taken from them.
+            UnsortedError: Its rows are not in order. None of them was written.
         """
+        self.check_order(page)
         self._begin()
         self._requests.increment()
         for piece in page.pieces:
-            self.writer.write_lines(piece.lines)
+            self.writer.write_records(piece.lines)
             self.state_manager.is_flushed = False
-            self.advance(piece.last)
+            self.advance(piece.keys.last)
             self._records.increment(piece.rows)
             self.tally.rows += piece.rows
         self._write_state_message()
 
-    def finish(self, *, complete: bool) -> None:
+    def finish(self, error: ServiceError | None = None) -> None:
         """Send what comes behind the records.
 
         Args:
-            complete: Whether they are all there, or all that the settings allow.
+            error: Why the table failed, if it did.
         """
-        self.tally.outcome = self.outcome if complete or self.unreadable else Outcome.FAILED
-        if complete:
+        if error is not None:
+            self._metrics.close()
+            self.fail(error)
+            return
+        self.tally.outcome = self.outcome
+        if not self.unreadable:
             self._begin()
         self._metrics.close()
-        if complete:
+        if not self.unreadable:
             self.conclude()
             self._finalize_state(self.stream_state)
         self._write_state_message()

@@ -194,6 +194,8 @@ def catalog_entry(
         metadata=metadata,
         replication_key=replication_key,
         replication_method=LOG_BASED if log_based else next_best,
+        # Rows of a virtual table come from elsewhere, like those of a view.
+        is_view=True if definition is not None and definition.is_virtual else None,
     )
     return _with_deletes(entry)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,21 +15,28 @@ from typing_extensions import override
 from tap_dynamics365 import name_columns, stream_key
 from tap_dynamics365.call_limit import CallLimit
 from tap_dynamics365.columns import Columns
-from tap_dynamics365.errors import CallLimitError, CatalogError, Failure, ServiceError
+from tap_dynamics365.errors import (
+    CallLimitError,
+    CatalogError,
+    Failure,
+    ServiceError,
+    UnsortedError,
+)
 from tap_dynamics365.http.answers import SAFE_URL
 from tap_dynamics365.progress.tally import Tally
+from tap_dynamics365.record_stream import RecordStream
 from tap_dynamics365.records import deletions
 from tap_dynamics365.records.codec import Codec
 from tap_dynamics365.records.notices import Notices
 from tap_dynamics365.records.raw_page import split
 from tap_dynamics365.records.spelling import Spelling
-from tap_dynamics365.replication import keys
+from tap_dynamics365.replication import keys, order
 from tap_dynamics365.replication.bookmark import Bookmark
 from tap_dynamics365.replication.change_tracking import LogBased
 from tap_dynamics365.replication.methods import FullTable, Incremental, check
 from tap_dynamics365.replication.passes import Pass
-from tap_dynamics365.replication.versions import VersionedStream
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, LOG_BASED
+from tap_dynamics365.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -38,23 +46,34 @@ if TYPE_CHECKING:
     from singer_sdk.tap_base import Tap
 
     from tap_dynamics365.auth import Authenticator
-    from tap_dynamics365.records.page import Value
+    from tap_dynamics365.records.page import Page, Value
     from tap_dynamics365.records.raw_page import RawPage
     from tap_dynamics365.replication.keys import Scale
     from tap_dynamics365.replication.methods import Method
     from tap_dynamics365.service import Service
     from tap_dynamics365.settings import Settings
+    from tap_dynamics365.state_messages import PacedStateWriter
 
 REPAIRED = "Rows of %r hold values that can't be passed on as the service wrote them: %s."
 
+UNREAD = (
+    "The column %r of %r holds %s, which can't be read as a value of a replication key: such rows "
+    "are sent, but no bookmark is taken from them."
+)
+UNSORTED = (
+    "All rows of %r are read, for they can't be had in the order of %s. %s As long as it stays so, "
+    "that is done at every run: choose another replication key in the catalog, or FULL_TABLE."
+)
 
-class TableStream(VersionedStream, RESTStream[str | None]):
+
+class TableStream(RecordStream, RESTStream[str | None]):
     """The rows of one table, as its replication method has them read.
 
     Args:
         tap: The tap that the stream belongs to.
         entry: What the catalog says of the table.
         service: Where the rows are.
+        states: What writes the state.
         settings: How many rows to ask for with each request; where to begin.
     """
 
@@ -64,15 +83,27 @@ class TableStream(VersionedStream, RESTStream[str | None]):
     #: Whether definitions of tables, this one's perhaps, have changed since the run before.
     is_redefined = False
 
-    def __init__(self, tap: Tap, entry: CatalogEntry, service: Service, settings: Settings) -> None:
+    def __init__(
+        self,
+        tap: Tap,
+        entry: CatalogEntry,
+        service: Service,
+        states: PacedStateWriter,
+        settings: Settings,
+    ) -> None:
         # The properties that the SDK asks for while it is set up need these.
         self.entry = entry
+        self.states = states
         self.service = service
         self.settings = settings
         #: How far the reading is.
         self.tally = Tally(entry.tap_stream_id)
         #: The pass that is under way.
         self.current: Pass | None = None
+        # The replication key of the last row that was sent, while no bookmark may be taken of it.
+        self._held_back: Value = None
+        # Why all rows are read in place of those in its order.
+        self._unsorted: UnsortedError | None = None
         self._codecs: dict[tuple[str | None, int | None], Codec] = {}
         if not entry.table:
             msg = (
@@ -206,20 +237,72 @@ class TableStream(VersionedStream, RESTStream[str | None]):
             try:
                 yield self.current
             except ServiceError as error:
-                if error.failure is Failure.ADDRESS_TOO_LONG and self.columns.ask_for_all():
-                    self.service.longest_url = SAFE_URL
+                if self._asks_otherwise(error):
                     continue
-                if self.columns.drop(error):
+                if isinstance(error, UnsortedError) and self._bookmark is not None:
+                    self.current = self._unsorted_pass(self._bookmark, error)
                     continue
                 if isinstance(error, CallLimitError) and self._bookmark is not None:
                     self._bookmark.stop()
+                    if self._unsorted is not None and not self.current.understood:
+                        # What there were no calls left for would hardly have helped.
+                        error = self._unsorted
                 try:
                     self.current = plan.throw(error)
                 except StopIteration:
                     return
             else:
                 self._note_version(self.current.metadata_version)
+                self._end_pass()
                 self.current = next(plan, None)
+
+    def _asks_otherwise(self, error: ServiceError) -> bool:
+        """Tell whether it was for the columns asked for that a request failed, and ask for others.
+
+        Args:
+            error: How it failed.
+
+        Raises:
+            ServiceError: It was, and the table can't be read without one of them.
+        """
+        if error.failure is Failure.ADDRESS_TOO_LONG and self.columns.ask_for_all():
+            self.service.longest_url = SAFE_URL
+            return True
+        return self.columns.drop(error)
+
+    def _unsorted_pass(self, bookmark: Bookmark, error: UnsortedError) -> Pass:
+        """Make a pass over all rows, in whatever order, in place of one that was to be sorted.
+
+        Where rows came out of order, no bookmark that was taken from them says anything. Until
+        all rows were sent there is none; then there is the one from before.
+
+        Args:
+            bookmark: How far the table was read.
+            error: Why it can't be read sorted.
+        """
+        self._held_back, self._unsorted = None, error
+        if self.current is not None:
+            self.current.replaced()
+        if error.is_seen:
+            bookmark.void()
+            self.states.write_now(self.tap_state)
+            self._tell_unsorted()
+        return Pass(self.codec().page)
+
+    def _tell_unsorted(self) -> None:
+        if self._unsorted is not None:
+            self._notices.warn(UNSORTED, self.name, self.replication_key, self._unsorted.message)
+
+    def _end_pass(self) -> None:
+        """Take what the end of a pass has made sure of: a bookmark that was held back."""
+        if self._bookmark is None:
+            return
+        if isinstance(self._held_back, (str, int)):
+            self._bookmark.advance(self._held_back)
+        if self._unsorted is not None and self._unsorted.is_seen:
+            self._bookmark.restore()
+        self._tell_unsorted()
+        self._held_back = self._unsorted = None
 
     def _note_version(self, version: Value) -> None:
         """Note that definitions of tables have changed since the run before."""
@@ -261,43 +344,67 @@ class TableStream(VersionedStream, RESTStream[str | None]):
     def sorted_pass(self, start: Value) -> Pass:
         """Make a pass over the rows in the order of the replication key.
 
+        Of a virtual table, whose provider may ignore the order that it is asked for, and of one
+        whose rows have come in another, no bookmark is taken before the end.
+
         Args:
             start: The smallest value of it to ask for; None for all rows.
         """
         key = self.replication_key
         codec = self.codec(key)
-        return Pass(codec.page, codec.keyset, sorted_by=key, scale=self.scale, start=start)
+        least = None if self.scale is None else keys.least(self.scale, start)
+        part = Pass(codec.page, sorted_by=key, start=start, reached=least)
+        if self.entry.is_view or (self._bookmark is not None and self._bookmark.is_unsorted):
+            return replace(part, holds_back=True)
+        return replace(part, keyset=codec.keyset, scale=self.scale)
+
+    def check_order(self, page: Page) -> None:
+        """Look at the replication key of each row of a page that is about to be sent.
+
+        Args:
+            page: The page that is next.
+
+        Raises:
+            UnsortedError: Rows are not in the order asked for.
+        """
+        if self.current is None or not self.current.sorted_by:
+            return
+        self.current.check_order(page)
+        for piece in page.pieces:
+            if piece.keys.unread is not None:
+                unread = printable(piece.keys.unread)
+                self._notices.warn(UNREAD, self.current.sorted_by, self.name, unread)
+                return
 
     @override
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
         if self.current is not None and self.current.sorted_by:
-            self.advance(latest_record[self.current.sorted_by])
+            self.advance(latest_record.get(self.current.sorted_by))
 
-    def advance(self, value: Value) -> None:
-        """Move the bookmark on behind a row that was sent.
+    def advance(self, value: object) -> None:
+        """Move the bookmark on behind a row that was sent; begun again, the pass goes on there.
 
         Args:
-            value: Its value of the replication key; None does not move it.
-
-        Raises:
-            ServiceError: Rows are not in the order asked for.
+            value: Its value of the replication key. What can't be read as one does not move it.
         """
-        if value is not None and self.current is not None and self._bookmark is not None:
-            self.current.sent(value)
+        if self.current is None or self._bookmark is None or self.scale is None:
+            return
+        if not isinstance(value, (str, int)) or keys.position(self.scale, value) is None:
+            return
+        if self.current.holds_back:
+            self._held_back = value
+        else:
+            self.current.start = value
             self._bookmark.advance(value)
 
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
 
+    @override
     def is_refused(self, error: ServiceError) -> bool:
-        """Tell whether the service does not let the table be read, and warn if so.
-
-        Args:
-            error: What the service said.
-        """
         if error.failure not in {Failure.DENIED, Failure.GONE}:
             return False
         self.unreadable = True
@@ -319,6 +426,7 @@ class TableStream(VersionedStream, RESTStream[str | None]):
                 annotated=self.annotated,
                 key=key,
                 ids=self.row_key,
+                look=None if self.scale is None else partial(order.look, scale=self.scale),
                 version=self._stream_version,
             )
         return self._codecs[kind]

@@ -17,19 +17,28 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_dynamics365 import inputs, metadata_streams, new_columns, state_file, stream_key
+from tap_dynamics365.connection_test import ConnectionTest
 from tap_dynamics365.discovery import discover
 from tap_dynamics365.engine.engine import Engine
-from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
+from tap_dynamics365.errors import (
+    OutputError,
+    ServiceError,
+    SettingsError,
+    failure_of_table,
+    log_failure,
+)
 from tap_dynamics365.metadata import schema_map
 from tap_dynamics365.metadata_streams import MetadataStream
 from tap_dynamics365.pages import PagedStream
 from tap_dynamics365.progress.display import LINES_EVERY, shown
 from tap_dynamics365.progress.tally import Outcome, Progress
+from tap_dynamics365.record_stream import not_mapped
 from tap_dynamics365.schema import read_catalog
 from tap_dynamics365.service import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, environment
 from tap_dynamics365.settings.schema import FORCE_NEW, NOT_EXIST, ON_CHANGE
-from tap_dynamics365.writer import LineWriter, Terminated
+from tap_dynamics365.state_messages import PacedStateWriter
+from tap_dynamics365.writer import LineWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,12 +127,22 @@ class TapDynamics365(Tap):
         try:
             super().setup_mapper()
         except (MappingError, ValueError) as error:
-            raise _not_mapped(error) from None
+            raise SettingsError(not_mapped(error)) from None
 
     @property
     def writer(self) -> LineWriter:
         """What writes the messages."""
         return cast("LineWriter", self.message_writer)
+
+    @cached_property
+    def states(self) -> PacedStateWriter:
+        """What writes the state."""
+        return PacedStateWriter(self.writer)
+
+    @property
+    @override
+    def state_writer(self) -> PacedStateWriter:
+        return self.states
 
     @cached_property
     def service(self) -> Service:
@@ -176,7 +195,7 @@ class TapDynamics365(Tap):
         return [
             MetadataStream(self, entry, lambda: self.metadata)
             if metadata_streams.is_one(entry)
-            else PagedStream(self, entry, self.service, self.writer, self.settings)
+            else PagedStream(self, entry, self.service, self.states, self.settings)
             for entry in self.catalog.values()
         ]
 
@@ -190,6 +209,18 @@ class TapDynamics365(Tap):
             # Discovery has just seen to it that what is kept is as it is to be.
             settings = replace(settings, create_map=NOT_EXIST)
         return metadata_streams.describe(self.service, settings, names)
+
+    @override  # type: ignore[misc]  # final in the SDK, for type checkers only
+    def run_connection_test(self) -> bool:
+        streams = [stream for stream in self.streams.values() if stream.selected]
+        self.service.sign_in()
+        test = ConnectionTest(self.service)
+        test.tables(stream for stream in streams if isinstance(stream, PagedStream))
+        for stream in streams:
+            if isinstance(stream, MetadataStream):
+                test.stream(stream, stream.sample)
+        test.conclude()
+        return True
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def sync_all(self) -> None:
@@ -227,16 +258,20 @@ class TapDynamics365(Tap):
             self.service.sign_in()
         self._reset_state_progress_markers()
         if self.state:
-            self.state_writer.write_state(self.state)
+            self.states.write_now(self.state)
         # What start-up made stays to the end: to look it over for garbage again and again would
         # take a tenth of the run's processor time.
         gc.freeze()
         try:
             with shown(progress, self.service, self.progress_every):
                 failed = self._sync(selected) + self._sync_metadata(describing)
-        except Terminated:
-            self.state_writer.write_state(self.state)
+        except OutputError:
             raise
+        except BaseException:
+            # Told to end, or unable to go on.
+            self.states.write_now(self.state)
+            raise
+        self.states.write_now(self.state)
         skipped = [stream.name for stream in selected if stream.unreadable]
         if skipped:
             self.logger.warning(
@@ -259,22 +294,16 @@ class TapDynamics365(Tap):
     def _sync(self, streams: list[PagedStream]) -> list[str]:
         """Sync streams, and return the names of those that failed."""
         passed = [stream for stream in streams if stream.is_passed_through]
-        engine = Engine(self.service, self.settings.read_ahead_mb * 1_000_000)
+        engine = Engine(self.service, self.states, self.settings.read_ahead_mb * 1_000_000)
         failed = engine.run(passed)
         for stream in streams:
             if stream in passed:
                 continue
             try:
-                stream.sync()
-            except ServiceError as error:
-                self.logger.error("Table %r failed. %s", stream.name, error.message)  # noqa: TRY400
+                stream.sync_by_record()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is this table's failure
+                stream.fail(failure_of_table(error))
                 failed.append(stream.name)
-                stream.tally.outcome = Outcome.FAILED
-            except MappingError as error:
-                raise _not_mapped(error) from None
-            else:
-                stream.tally.outcome = stream.outcome
-                stream.finalize_state_progress_markers()
         return failed
 
     def _sync_metadata(self, streams: list[MetadataStream]) -> list[str]:
@@ -288,27 +317,21 @@ class TapDynamics365(Tap):
         try:
             # Read here once for all of them.
             self.logger.info("Describing %d tables.", len(self.metadata.tables))
-        except (MetadataError, ServiceError) as error:
-            self.logger.error("The metadata streams failed. %s", error.message)  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - tables are whole nevertheless
+            log_failure("The metadata streams", failure_of_table(error))
             for stream in streams:
                 stream.tally.outcome = Outcome.FAILED
             return [stream.name for stream in streams]
+        failed = []
         for stream in streams:
             try:
-                stream.sync()
-            except MappingError as error:
-                raise _not_mapped(error) from None
-            stream.tally.outcome = Outcome.DONE
-            stream.finalize_state_progress_markers()
-        return []
+                stream.sync_by_record()
+            except Exception as error:  # noqa: BLE001 - as above
+                stream.fail(failure_of_table(error))
+                failed.append(stream.name)
+        return failed
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End the line under way first, and send a state for what was written."""
         self.writer.terminate(signum)
-
-
-def _not_mapped(error: Exception) -> SettingsError:
-    """Tell what the SDK says of settings of its own."""
-    words = str(error).rstrip(".")
-    return SettingsError(f"Setting stream_maps, or one of flattening, can't be followed: {words}.")

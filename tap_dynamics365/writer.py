@@ -14,6 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_dynamics365.errors import OutputError
@@ -49,10 +50,14 @@ class LineWriter(MsgSpecWriter):
     """Writes messages one by one, or many encoded lines at once.
 
     A signal that arrives in the middle of a line is obeyed behind it, if somebody reads it.
+
+    Attributes:
+        record_bytes: How many bytes of records were written.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.record_bytes = 0
         self._writing = False
         # The signal that the process ends on, since when, and whether that is still to be obeyed.
         self._signal = 0
@@ -65,7 +70,24 @@ class LineWriter(MsgSpecWriter):
 
     @override
     def write_message(self, message: Message) -> None:
-        self.write_lines(self.format_message(message))
+        lines = self.format_message(message)
+        if isinstance(message, RecordMessage):
+            self.write_records(lines)
+        else:
+            self.write_lines(lines)
+
+    def write_records(self, lines: bytes | bytearray) -> None:
+        """Write RECORD messages.
+
+        Args:
+            lines: Messages, each with its line end.
+
+        Raises:
+            OutputError: Nobody reads them any more, or there is no room for them.
+            Terminated: A signal came before.
+        """
+        self.write_lines(lines)
+        self.record_bytes += len(lines)
 
     def write_lines(self, lines: bytes | bytearray) -> None:
         """Write whole lines.

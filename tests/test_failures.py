@@ -208,20 +208,6 @@ def test_link_that_names_another_origin_is_followed_on_our_own(
     assert len(reads(service.requests(), "contacts")) > 1
 
 
-@in_one_mode
-def test_link_that_is_no_url_fails_its_table_in_one_sentence(
-    service: Sandbox, tap: Tap, chosen: Message
-) -> None:
-    service.fault(
-        "/contacts", substitute=[[r'"@odata\.nextLink":"[^"]*"', '"@odata.nextLink":"http://[x"']]
-    )
-    run = tap.but(max_parallel_requests=1).run(catalog=chosen)
-    assert "'contact'" in " ".join(run.logged("ERROR"))
-    assert "no URL: http://[x" in run.log
-    assert "Traceback" not in run.log
-    assert len(run.records("lead")) == len(service.rows("lead"))
-
-
 def test_service_url_in_any_letter_case_is_known_as_dataverse() -> None:
     body = b"<edmx/>"
     with serving(answer(body, Content_Type="application/xml")) as server:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.singer import Message, Run, Tap, reads, select
+from tests.singer import Message, Run, Tap, choose, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STREAM, ENTITY_SET = "territory", "territories"
 MOMENT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
 TIES = 23
+MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def _put_right(service: Sandbox) -> Iterator[None]:
     service.clear_requests()
     yield
     service.clear_faults()
-    service.configure(page_size_cap=5_000)
+    service.configure(
+        page_size_cap=5_000, more_records_without_link=False, guid_comparison="understood"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +55,22 @@ def catalog(tap: Tap) -> Message:
     return select(tap.discover(), {STREAM: ["name"]})
 
 
+def assert_complete_but_for_repeats(run: Run, service: Sandbox) -> None:
+    """Each row is there, perhaps more than once."""
+    sent = {row["territoryid"] for row in run.records(STREAM)}
+    assert sent == {row["territoryid"] for row in service.rows(STREAM)}
+
+
 def assert_complete(run: Run, service: Sandbox) -> None:
     """Each row is there, once."""
     sent = [row["territoryid"] for row in run.records(STREAM)]
     assert len(sent) == len(set(sent))
     assert set(sent) == {row["territoryid"] for row in service.rows(STREAM)}
+
+
+def by_key(row: Message) -> tuple[str, str]:
+    """By what the tap has rows sorted."""
+    return row["modifiedon"], row["territoryid"]
 
 
 @pytest.mark.parametrize("size", [1, 7, TIES + 15, TIES + 16, 5_000, 10_000])
@@ -126,6 +140,83 @@ def test_a_link_that_comes_back_is_an_error_and_no_endless_loop(
     run = tap.but(fetch_size=10).run(catalog=catalog)
     assert "same link" in run.refusal()
     assert len(reads(service.requests())) <= 4
+
+
+def test_loop_of_several_links_is_an_error_and_no_endless_loop(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    """The third page leads back to the second, by an offset that the cookie does not show."""
+    for page, link in enumerate("ABAB"):
+        service.fault(
+            rf"/{ENTITY_SET}\?(?!.*\$top)",
+            substitute=[
+                (
+                    r'"@odata\.nextLink":"[^"]*"',
+                    rf'"@odata.nextLink":"{ENTITY_SET}?$select=name&loop={link}"',
+                )
+            ],
+            skip=page,
+        )
+    run = tap.but(fetch_size=10).run(catalog=catalog)
+    assert "same link" in run.refusal()
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_more_rows_without_a_link_are_asked_for_by_the_key(
+    service: Sandbox, tap: Tap, catalog: Message, size: int
+) -> None:
+    service.configure(more_records_without_link=True)
+    assert_complete(tap.but(fetch_size=size).sync(catalog=catalog), service)
+    assert all("$skiptoken" not in request["query"] for request in reads(service.requests()))
+
+
+def test_more_rows_without_a_link_fail_a_table_that_is_not_sorted(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(more_records_without_link=True)
+    full = choose(catalog, STREAM, replication_method="FULL_TABLE")
+    sentence = tap.but(fetch_size=10).run(catalog=full).refusal()
+    assert STREAM in sentence
+    assert "gives no link" in sentence
+    assert_complete(tap.but(fetch_size=1_000).sync(catalog=full), service)
+
+
+def test_more_rows_without_a_link_and_a_service_that_repeats_rows_end_in_one_sentence(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(more_records_without_link=True)
+    body = {"value": [min(service.rows(STREAM), key=by_key)], f"@{MORE_RECORDS}": True}
+    service.fault(ENTITY_SET, status=200, body=body, count=None)
+    assert "same rows again" in tap.run(catalog=catalog).refusal()
+
+
+def test_comparison_of_guids_that_is_refused_leaves_links_to_follow(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    """Pages that have to shrink are else asked for behind a row."""
+    service.configure(guid_comparison="refused")
+    service.fault(
+        rf"/{ENTITY_SET}\?", over_rows=30, status=504, retry_after="0", skip=1, count=None
+    )
+    assert_complete(tap.but(fetch_size=31).sync(catalog=catalog), service)
+
+
+def test_comparison_of_guids_that_is_refused_where_there_is_no_link_costs_no_row(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(guid_comparison="refused", more_records_without_link=True)
+    run = tap.but(fetch_size=TIES + 1).sync(catalog=catalog)
+    assert_complete_but_for_repeats(run, service)
+    values = [row["modifiedon"] for row in run.records(STREAM)]
+    assert values == sorted(values)
+
+
+def test_more_rows_of_one_second_that_can_not_be_told_apart_end_in_one_sentence(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(guid_comparison="refused", more_records_without_link=True)
+    sentence = tap.but(fetch_size=TIES - 1).run(catalog=catalog).refusal()
+    assert "choose another fetch_size" in sentence.lower()
 
 
 @contextmanager

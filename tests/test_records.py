@@ -163,10 +163,18 @@ def test_json_that_is_no_page_is_told(body: str) -> None:
     assert caught.value.failure is Failure.FATAL
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "[]", '{"@odata.nextLink":5,"value":[]}'])
+@pytest.mark.parametrize("body", ["", "<html>", "[]"])
 def test_a_link_is_not_looked_for_in_what_is_no_page(body: str) -> None:
     with pytest.raises(ServiceError):
         split(answer(body))
+
+
+@pytest.mark.parametrize("link", ["5", '""', '"http://["', "{}", "[]", "true"])
+def test_link_that_is_none_says_only_that_there_is_more(link: str) -> None:
+    page = split(answer('{"@odata.nextLink":%s,"value":[]}' % link))  # noqa: UP031 - braces
+    assert (page.next_link, page.more, page.is_last) == (None, True, False)
+    last = split(answer('{"@odata.nextLink":null,"value":[]}'))
+    assert last.is_last
 
 
 def test_no_content_type_is_told_too() -> None:

@@ -18,8 +18,8 @@ PAGE = Document(REPOSITORY / "docs" / "replication.md")
 METHODS = [INCREMENTAL, LOG_BASED, FULL_TABLE]
 SETTINGS = {"replication_method", "lookback_seconds", "emit_activate_version_messages"}
 STATE = state.NAMES
-# What is a target's, or a stream's.
-OTHERS = {"hard_delete", "add_record_metadata"}
+# What is a target's, a stream's, or the catalog's.
+OTHERS = {"hard_delete", "add_record_metadata", "is_view"}
 
 
 def test_settings_that_are_named_exist_and_all_that_matter_are_named() -> None:

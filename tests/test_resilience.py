@@ -233,7 +233,8 @@ def test_a_refusal_is_told_in_the_services_words_and_not_repeated(
     for part in (str(status), words["code"], words["message"]):
         assert part in told
     assert run.status == 1
-    assert len(reads(service.requests())) == 1
+    # A query that is not understood is tried once more without its order.
+    assert len(reads(service.requests())) == (1 if status in {403, 404} else 2)
 
 
 @in_one_mode

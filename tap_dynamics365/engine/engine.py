@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.engine.pool import Pool
 from tap_dynamics365.engine.ranges import Ranges
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import ServiceError, UnsortedError, failure_of_table
+from tap_dynamics365.replication.keys import position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tap_dynamics365.engine.range import Arrival, Range
     from tap_dynamics365.pages import PagedStream
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.records.raw_page import RawPage
     from tap_dynamics365.replication.passes import Pass
     from tap_dynamics365.service import Service
+    from tap_dynamics365.state_messages import PacedStateWriter
 
 logger = logging.getLogger("tap-dynamics365.engine")
 
@@ -38,8 +41,9 @@ class Reader:
     def __init__(self, stream: PagedStream) -> None:
         self.stream = stream
         self.over = False
+        self.part: Pass | None = None
+        self.ranges = Ranges(None)
         self._passes = stream.passes()
-        self._begin(next(self._passes, None))
 
     def _begin(self, part: Pass | None) -> None:
         self.part = part
@@ -60,7 +64,7 @@ class Reader:
         return not self.over and self.ranges is ranges
 
     def go_on(self, error: ServiceError | None = None) -> bool:
-        """Begin the next pass over the table.
+        """Begin the first pass over the table, or the next.
 
         Args:
             error: What ended the one before, if it failed.
@@ -83,11 +87,13 @@ class Engine:
 
     Args:
         service: Where the tables are.
+        states: What writes the state.
         read_ahead: Bytes that may lie fetched and not yet written.
     """
 
-    def __init__(self, service: Service, read_ahead: int) -> None:
+    def __init__(self, service: Service, states: PacedStateWriter, read_ahead: int) -> None:
         self._service = service
+        self._states = states
         self._read_ahead = read_ahead
         self._pool = Pool()
         self._waiting: deque[PagedStream] = deque()
@@ -111,9 +117,10 @@ class Engine:
             if not self._write():
                 if not self._pool.pending:
                     return self._failed
-                self._pool.hand_over()
+                self._pool.hand_over(self._states.seconds_left)
             while self._pool.has_results:
                 self._pool.hand_over()
+            self._states.write_if_late()
 
     def _ask(self) -> None:
         """Have as many requests on their way as may be."""
@@ -124,7 +131,7 @@ class Engine:
                 return
 
     def _ask_next(self) -> bool:
-        """Send the most useful request; tell whether there was one."""
+        """Do what is most useful to have answers come; tell whether there was something to do."""
         for reader in self._readers:
             if reader.ranges.front_is_idle():
                 return self._fetch(reader)
@@ -133,7 +140,8 @@ class Engine:
         if self._waiting:
             reader = Reader(self._waiting.popleft())
             self._readers.append(reader)
-            return self._fetch(reader)
+            self._go_on(reader)
+            return True
         for reader in self._readers:
             if reader.ranges.wants_measure:
                 reader.ranges.measured = True
@@ -150,12 +158,14 @@ class Engine:
         )
 
     def _fetch(self, reader: Reader) -> bool:
-        part, stream = reader.part, reader.stream
+        """Ask for a page of a table; tell whether that, or its failure, has led any further."""
+        part, stream, asked = reader.part, reader.stream, None
         # Tables share what may be in flight.
         parallel = max(1, self._service.parallelism.limit // len(self._readers))
-        asked = reader.ranges.next(parallel)
+        with self._guarded(reader):
+            asked = reader.ranges.next(parallel)
         if asked is None or part is None:
-            return False
+            return reader.over
         asked.busy = True
         arrived = partial(self._arrived, reader, reader.ranges, asked)
         self._pool.fetch(partial(stream.read, part, asked), arrived)
@@ -168,37 +178,36 @@ class Engine:
         part = reader.part
         if part is None or not reader.is_reading(ranges):
             return
-        try:
-            if isinstance(answer, Exception):
-                raise answer
-            self._page_size = max(self._page_size, len(answer.body))
-            arrival = ranges.accept(asked, part.take_in(answer))
-        except ServiceError as error:
+        arrival, error = None, answer if isinstance(answer, Exception) else None
+        if not isinstance(answer, Exception):
+            try:
+                self._page_size = max(self._page_size, len(answer.body))
+                arrival = ranges.accept(asked, part.take_in(answer))
+            except Exception as caught:  # noqa: BLE001 - whatever it is, it is of this table alone
+                error = caught
+        if error is not None:
             # Behind the pages that are being decoded.
-            fail = partial(self._fail, reader, ranges, error)
+            fail = partial(self._fail, reader, ranges, failure_of_table(error))
             self._pool.decode(lambda: None, lambda _: fail())
-            return
-        if arrival is not None and arrival.raw is not None:
+        elif arrival is not None and arrival.raw is not None:
             decoded = partial(self._decoded, reader, ranges, arrival)
             self._pool.decode(partial(part.decode, arrival.raw), decoded)
 
     def _decoded(
         self, reader: Reader, ranges: Ranges, arrival: Arrival, page: Page | Exception
     ) -> None:
-        if isinstance(page, ServiceError):
-            self._fail(reader, ranges, page)
-        elif isinstance(page, Exception):
-            raise page
+        if isinstance(page, Exception):
+            self._fail(reader, ranges, failure_of_table(page))
         else:
             arrival.become(page)
 
     def _measured(self, reader: Reader, ranges: Ranges, greatest: Value | Exception) -> None:
         """Take in the greatest value of the key."""
-        if isinstance(greatest, (str, int)) and ranges.scale is not None:
-            ranges.maximum = ranges.scale.position(greatest)
-        elif isinstance(greatest, Exception) and not isinstance(greatest, ServiceError):
-            raise greatest
-        else:
+        if isinstance(greatest, Exception):
+            greatest = failure_of_table(greatest)
+        elif ranges.scale is not None:
+            ranges.maximum = position(ranges.scale, greatest)
+        if ranges.maximum is None:
             logger.debug("%r is read link by link: %s", reader.stream.name, greatest)
 
     def _fail(self, reader: Reader, ranges: Ranges, error: ServiceError) -> None:
@@ -210,12 +219,8 @@ class Engine:
 
     def _go_on(self, reader: Reader, error: ServiceError | None = None) -> None:
         """Begin a table's next pass, or let go of the table."""
-        try:
-            goes_on = reader.go_on(error)
-        except ServiceError as final:
-            self._end(reader, final)
-        else:
-            if not goes_on:
+        with self._guarded(reader):
+            if not reader.go_on(error):
                 self._end(reader)
 
     def _write(self) -> bool:
@@ -230,16 +235,25 @@ class Engine:
         return False
 
     def _write_page(self, reader: Reader, page: Page) -> None:
+        with self._guarded(reader):
+            try:
+                reader.stream.write(page)
+            except UnsortedError as error:
+                self._go_on(reader, error)
+
+    @contextmanager
+    def _guarded(self, reader: Reader) -> Iterator[None]:
+        """Let whatever goes wrong with a table be the end of this table alone."""
         try:
-            reader.stream.write(page)
-        except ServiceError as error:
-            self._end(reader, error)
+            yield
+        except Exception as error:  # noqa: BLE001 - as above
+            self._end(reader, failure_of_table(error))
 
     def _end(self, reader: Reader, error: ServiceError | None = None) -> None:
         """Let go of a table that is whole, or that failed."""
         reader.over = True
-        self._readers.remove(reader)
+        if reader in self._readers:
+            self._readers.remove(reader)
         if error is not None:
             self._failed.append(reader.stream.name)
-            logger.error("Table %r failed. %s", reader.stream.name, error.message)
-        reader.stream.finish(complete=error is None and not reader.stream.unreadable)
+        reader.stream.finish(error)

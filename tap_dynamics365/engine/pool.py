@@ -6,7 +6,7 @@ import ctypes
 import sys
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -83,9 +83,16 @@ class Pool:
         """Whether there is something to hand over, without waiting for it."""
         return not self._results.empty()
 
-    def hand_over(self) -> None:
-        """Wait for a result, and hand it to what it is for, in this thread."""
-        deliver = self._results.get()
+    def hand_over(self, timeout: float | None = None) -> None:
+        """Wait for a result, and hand it to what it is for, in this thread.
+
+        Args:
+            timeout: Seconds after which to wait no longer.
+        """
+        try:
+            deliver = self._results.get(timeout=timeout)
+        except Empty:
+            return
         self.pending -= 1
         deliver()
 
@@ -102,6 +109,9 @@ class Pool:
             result: T | Exception = work()
         except Exception as error:  # noqa: BLE001 - the main thread looks at it
             result = error
+        except BaseException as error:  # noqa: BLE001 - nobody would hear of it, but wait for ever
+            result = RuntimeError(repr(error))
+            result.__cause__ = error
         self._results.put(partial(then, result))
 
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from tap_dynamics365.records.page import Page
     from tap_dynamics365.records.raw_page import RawPage
 
-# In a link of Dataverse: the last row of the page before.
+# In a link of Dataverse, decoded once: the last row of the page before. What the provider of a
+# virtual table puts there is its own affair.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
-COOKIE = re.compile(r'pagingcookie="[^"]')
+COOKIE = re.compile(r'pagingcookie="(?:%3c|<|&lt;)cookie', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Range:
         low: Where it begins; None is where the table's replication begins.
         high: Where it ends; None is the table's end.
         link: Where its next page is, once it has one.
+        by_values: Whether the rows behind can be asked for by their values alone, without a link.
         asked: How many rows were asked for with the page that told so.
         end: Where the rows that were fetched end, if the rest can be asked for by that.
         busy: Whether a request for it is on its way.
@@ -83,6 +85,7 @@ class Range:
     low: Bound | None = None
     high: Bound | None = None
     link: str | None = None
+    by_values: bool = False
     asked: int = 0
     end: Mapping[str, str | None] | None = None
     busy: bool = False
@@ -90,7 +93,8 @@ class Range:
     reached: int | None = None
     density: Density | None = None
     pages: deque[Arrival] = field(default_factory=deque)
-    _links: set[str] = field(default_factory=set)
+    _followed: int = 0
+    _kept: str | None = None
 
     def follow(self, page: RawPage) -> None:
         """Go on behind a page.
@@ -99,27 +103,63 @@ class Range:
             page: The page.
 
         Raises:
-            ServiceError: The service has sent the same link before, and would do so for ever.
+            ServiceError: It leads back to where the range has been, or to nowhere.
         """
-        link = page.next_link
-        if link in self._links:
+        if page.more:
+            self._go_on_by_values(page)
+        elif page.next_link is not None:
+            self._check_link(page.next_link)
+        if page.rows:
+            self.end = page.end
+        self.link = page.next_link
+        self.asked = page.asked
+        self.by_values = page.more
+        self.done = page.is_last
+
+    def _check_link(self, link: str) -> None:
+        """Raise if the service has sent a link before, and would do so for ever.
+
+        Of the links that were followed two are kept: the last, and the one whose number is the
+        last power of two. So a loop of any length is found, at the latest after twice as many
+        links, and memory does not grow with them (Brent's algorithm).
+        """
+        if link in {self.link, self._kept}:
             msg = (
                 "The service sent the same link to a next page twice; following it would never "
                 "end. Run again; if it stays so, choose another fetch_size."
             )
             raise ServiceError(msg)
-        self.link = link
-        self.asked = page.asked
-        if page.rows:
-            self.end = page.end
-        self.done = link is None
-        if link is not None:
-            self._links.add(link)
+        self._followed += 1
+        if self._followed.bit_count() == 1:
+            self._kept = link
+
+    def _go_on_by_values(self, page: RawPage) -> None:
+        """Raise if the rows behind a page that has no link can't be asked for by their values."""
+        end = page.end if page.rows else self.end
+        if end is None:
+            msg = (
+                "The service says that there are more rows, but gives no link to them, and they "
+                "can't be asked for by the values of a key: the table is not read any further. "
+                "Replicate it INCREMENTAL, or choose a fetch_size that all its rows fit in."
+            )
+            raise ServiceError(msg)
+        if self.by_values and end == self.end:
+            msg = (
+                "The service says that there are more rows, but gives no link to them, and the "
+                "same rows again when it is asked for those behind: the table is not read any "
+                "further. Choose another fetch_size."
+            )
+            raise ServiceError(msg)
 
     @property
     def position(self) -> int | None:
         """Where what is still to be fetched begins, if that is known."""
         return self.low.position if self.reached is None and self.low else self.reached
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a page of it was fetched, and it is not at its end."""
+        return self.link is not None or self.by_values
 
     def fitting(self, rows: int) -> int:
         """Tell how many rows may be asked for with the link.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.engine.density import Density
 from tap_dynamics365.engine.range import Arrival, Bound, Range
+from tap_dynamics365.replication.keys import position
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,7 @@ class Ranges:
 
     def _narrow(self, index: int, wide: Range, parallel: int) -> None:
         """Divide a range that is likely to hold too much."""
-        if self.scale is None or wide.low is None or wide.link is not None:
+        if self.scale is None or wide.low is None or wide.has_begun:
             return
         before = [
             self._pages(i, part)
@@ -144,16 +145,13 @@ class Ranges:
             What is to become ready to be written, if there are rows.
 
         Raises:
-            ServiceError: It leads back to where the range has been, or is no page of rows.
+            ServiceError: It leads back to where the range has been, or to nowhere, or is no page
+                of rows.
         """
         index = self._ranges.index(asked)
         self._learn(index, asked, page)
-        if self._cut_off is not None and self._pages(index, asked) > TOO_WIDE * PAGES_A_RANGE:
-            page = self._cut_off(page) or page
-        if page.cut is not None and self.scale is not None:
-            bound = Bound(self.scale.position(page.cut), page.cut)
-            self._ranges.insert(index + 1, Range(low=bound, high=asked.high))
-            asked.high = bound
+        if self._pages(index, asked) > TOO_WIDE * PAGES_A_RANGE:
+            page = self._cut(index, asked, page)
         asked.follow(page)
         # Not before: what can't be gone on with is not to be asked for again.
         asked.busy = False
@@ -163,18 +161,30 @@ class Ranges:
         asked.pages.append(arrival)
         return arrival
 
+    def _cut(self, index: int, asked: Range, page: RawPage) -> RawPage:
+        """Have the rest of a range become one of its own, where its page can be cut off there."""
+        if self.scale is None or self._cut_off is None:
+            return page
+        cut = self._cut_off(page)
+        if cut is None or cut.cut is None or (at := position(self.scale, cut.cut)) is None:
+            return page
+        bound = Bound(at, cut.cut)
+        self._ranges.insert(index + 1, Range(low=bound, high=asked.high))
+        asked.high = bound
+        return cut
+
     def _learn(self, index: int, asked: Range, page: RawPage) -> None:
         """Note how far a range is read, and how densely rows lie there."""
         if self.scale is None:
             return
-        if page.next_link is not None:
+        if not page.is_last:
             self._rows_a_page = max(self._rows_a_page, len(page.rows))
         begin = asked.position
-        if begin is None and page.first is not None:
-            begin = self.scale.position(page.first)
-        if page.last is not None:
-            asked.reached = self.scale.position(page.last)
-        whole = page.next_link is None and asked.high is not None
+        if begin is None:
+            begin = position(self.scale, page.first)
+        last = position(self.scale, page.last)
+        asked.reached = asked.reached if last is None else last
+        whole = page.is_last and asked.high is not None
         end = asked.high.position if whole and asked.high else asked.reached
         if begin is not None and end is not None and end >= begin:
             asked.density = self._density_at(index).beside(len(page.rows), end - begin)

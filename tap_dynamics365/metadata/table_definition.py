@@ -133,6 +133,11 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, kw
     columns: tuple[ColumnDefinition, ...] = ()
 
     @property
+    def is_virtual(self) -> bool:
+        """Whether a data provider fetches its rows from elsewhere."""
+        return self.table_type == "Virtual" or self.provider is not None
+
+    @property
     def by_property(self) -> dict[str, ColumnDefinition]:
         """The columns that rows have, by their names there."""
         return {

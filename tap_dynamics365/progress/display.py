@@ -67,7 +67,10 @@ def _repeated(work: Callable[[], None], seconds: float) -> Iterator[None]:
 
     def repeat() -> None:
         while not ended.wait(seconds):
-            work()
+            try:
+                work()
+            except Exception:
+                logger.debug("Progress can't be shown.", exc_info=True)
 
     thread = Thread(target=repeat, name="progress", daemon=True)
     thread.start()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from tap_dynamics365.records import row_types
 from tap_dynamics365.records.announced import Announced
 from tap_dynamics365.records.changes import DELETED, Entry
 from tap_dynamics365.records.keyset import Keyset
-from tap_dynamics365.records.page import Page, Piece
+from tap_dynamics365.records.page import NO_KEYS, Page, Piece
 from tap_dynamics365.records.raw_page import reading
 from tap_dynamics365.records.reader import Reader
 from tap_dynamics365.records.row_types import NULL
@@ -31,6 +32,7 @@ from tap_dynamics365.schema import DELETED_AT, PARTITION_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from tap_dynamics365.records.page import Keys
     from tap_dynamics365.records.raw_page import RawPage
     from tap_dynamics365.records.reader import Plan
 
@@ -71,6 +73,7 @@ class Codec:
         annotated: What rows call columns that are annotations of others, by their names.
         key: The replication key that rows are sorted by, if they are.
         ids: Columns that tell rows apart.
+        look: Looks at the replication key of rows, given as JSON, if they are sorted by it.
         version: Version of the table that the messages carry, if they do.
     """
 
@@ -83,6 +86,7 @@ class Codec:
         annotated: Mapping[str, str] = MappingProxyType({}),
         key: str | None = None,
         ids: Sequence[str] = (),
+        look: Callable[[Sequence[bytes]], Keys] | None = None,
         version: int | None = None,
     ) -> None:
         self._stream = stream
@@ -101,6 +105,8 @@ class Codec:
         self._partition = None
         if PARTITION_ID in ids[1:] and {PARTITION_ID, ids[0]} <= columns.keys():
             self._partition = names[PARTITION_ID], names[ids[0]]
+        self._look = look if key in names else None
+        self._key_of = attrgetter(names.get(key or "", "_"))
         # For msgspec a field has one name. Where the service has another than the message, rows
         # are read as a type of their own, and their values copied.
         self._written = None
@@ -176,23 +182,27 @@ class Codec:
                 for entry in entries
             ]
         )
-        return Piece(lines, len(entries), None)
+        return Piece(lines, len(entries))
 
     def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece]:
         now = datetime.now(UTC).isoformat()
         step = 1 + len(texts) // SAMPLE
         for start in range(0, len(texts), ROWS_A_PIECE):
             end = min(start + ROWS_A_PIECE, len(texts))
+            keys: list[bytes] = []
             lines = b"".join(
-                self._lines(texts[at : min(at + ROWS_AT_ONCE, end)], now, -at % step, step)
+                self._lines(texts[at : min(at + ROWS_AT_ONCE, end)], now, -at % step, step, keys)
                 for at in range(start, end, ROWS_AT_ONCE)
             )
-            last = self.keyset.value(texts[end - 1]) if self.keyset else None
-            yield Piece(lines, end - start, last)
+            yield Piece(lines, end - start, self._look(keys) if self._look else NO_KEYS)
 
-    def _lines(self, texts: Sequence[Raw], now: str, first: int, step: int) -> bytes:
-        """Encode rows, and look at every so manieth of them."""
+    def _lines(
+        self, texts: Sequence[Raw], now: str, first: int, step: int, keys: list[bytes]
+    ) -> bytes:
+        """Encode rows, look at every so manieth of them, and note the replication key of each."""
         rows, plan, firsts = self._reader.read(texts)
+        if self._look is not None:
+            keys += [bytes(value or NULL) for value in map(self._key_of, rows)]
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
         self._mend(rows, plan)

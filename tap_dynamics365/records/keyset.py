@@ -107,14 +107,16 @@ class Keyset:
         Raises:
             ServiceError: It is no page of rows.
         """
-        if page.next_link is None or page.last is None:
+        if page.is_last or page.last is None:
             return None
         rows = page.rows
         with reading():
             for index in range(len(rows) - 1, int(MOST_OF_A_PAGE * len(rows)) - 1, -1):
                 if (value := self.value(rows[index])) != page.last:
                     kept = rows[: index + 1]
-                    return replace(page, rows=kept, last=value, next_link=None, cut=page.last)
+                    return replace(
+                        page, rows=kept, last=value, next_link=None, more=False, cut=page.last
+                    )
         return None
 
     def end(self, rows: Sequence[Raw]) -> dict[str, str | None] | None:

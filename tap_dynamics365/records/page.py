@@ -8,18 +8,42 @@ Value = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """The replication key in some rows that are next to each other.
+
+    Attributes:
+        least: The smallest value as a number; None where none can be read.
+        greatest: That of the last row whose value can be read.
+        last: The same as the service wrote it.
+        wrong: A value behind a greater one, if there is such.
+        has_nulls: Whether there is a row without a value.
+        unread: A value in JSON that is not null and can't be read, if there is such.
+    """
+
+    least: int | None = None
+    greatest: int | None = None
+    last: Value = None
+    wrong: Value = None
+    has_nulls: bool = False
+    unread: str | None = None
+
+
+NO_KEYS = Keys()
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a page.
 
     Attributes:
         lines: RECORD messages, each with its line end.
         rows: How many.
-        last: Value of the replication key in the last of them, if the stream has one.
+        keys: The replication key in them, where they are sorted by it.
     """
 
     lines: bytes
     rows: int
-    last: Value
+    keys: Keys = NO_KEYS
 
 
 @dataclass(frozen=True, slots=True)

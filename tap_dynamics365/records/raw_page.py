@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.records.page import Value
 
 METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
+MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
 DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)
 # Bytes that are looked at together: they fit into the processor's cache.
 CHECKED = 2**16
@@ -40,6 +41,7 @@ class RawPage:
         body: All of it.
         rows: The text of each row that is of use, which is a part of the body and no copy.
         next_link: Where the rows after it are, if there are more; None for a page that was cut.
+        more: Whether there are more rows, though nothing says where.
         delta_token: What to ask with for the changes since; behind the last page of a tracked
             table.
         metadata_version: Changes with every change to any table's definition, where it was asked
@@ -56,6 +58,7 @@ class RawPage:
     body: bytes
     rows: Sequence[Raw]
     next_link: str | None = None
+    more: bool = False
     delta_token: str | None = None
     metadata_version: Value = None
     asked: int = 0
@@ -65,10 +68,16 @@ class RawPage:
     cut: Value = None
     repairs: str = ""
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no rows follow, as far as the service says."""
+        return self.next_link is None and not self.more
+
 
 class _Page(msgspec.Struct):
     value: list[Raw]
-    next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
+    next_link: Any = msgspec.field(default=None, name="@odata.nextLink")
+    more_records: Any = msgspec.field(default=False, name=f"@{MORE_RECORDS}")
     delta_link: str | None = msgspec.field(default=None, name="@odata.deltaLink")
     metadata_version: str | int | None = msgspec.field(default=None, name=f"@{METADATA_VERSION}")
 
@@ -100,13 +109,16 @@ def split(response: requests.Response, asked: int = 0, *, is_reached: bool = Fal
             repairs = answers.check_whole(response, is_reached=is_reached)
             body = _compact(response.content)
             page = _pages.decode(body)
+    link = _link(page.next_link)
     return RawPage(
         body,
         page.value,
-        page.next_link,
-        _token(page.delta_link),
-        page.metadata_version,
-        asked,
+        link,
+        # A link that leads nowhere says at least that there are more rows.
+        more=link is None and (page.next_link is not None or page.more_records is True),
+        delta_token=_token(page.delta_link),
+        metadata_version=page.metadata_version,
+        asked=asked,
         repairs=repairs,
     )
 
@@ -139,6 +151,17 @@ def reading() -> Iterator[None]:
             "the Web API, and no sign-in page or proxy before it?"
         )
         raise ServiceError(msg) from error
+
+
+def _link(link: object) -> str | None:
+    """Take a link to a next page, if it is one: no number, no empty text, no broken address."""
+    if not isinstance(link, str):
+        return None
+    try:
+        urlsplit(link)
+    except ValueError:
+        return None
+    return link or None
 
 
 def _token(link: str | None) -> str | None:

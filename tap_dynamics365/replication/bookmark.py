@@ -63,6 +63,7 @@ class Bookmark:
         self._start_date = scale.position(start_date) if is_date and start_date else None
         self._began: Value = None
         self._drop_unusable()
+        self._at_first = {name: getattr(state.entry, name) for name in NO_BOOKMARK}
 
     def _drop_unusable(self) -> None:
         """Drop a bookmark that means nothing for this key, and say so."""
@@ -95,6 +96,24 @@ class Bookmark:
     @property
     def _position(self) -> int | None:
         return None if self.value is None else self._scale.position(self.value)
+
+    @property
+    def is_unsorted(self) -> bool:
+        """Whether the service was seen to send rows in another order, in this run or before."""
+        return self._state.entry.replication_key_unsorted == self._key
+
+    def void(self) -> None:
+        """Have no bookmark, for the rows that it was taken from were not in order."""
+        # Beside a token, the key marks a first load as under way.
+        is_load = self._state.entry.delta_token is not None
+        key = self._key if is_load else None
+        self._state.change(
+            **NO_BOOKMARK | {"replication_key": key}, replication_key_unsorted=self._key
+        )
+
+    def restore(self) -> None:
+        """Take the bookmark again with which the run began, now that all rows were sent."""
+        self._state.change(**self._at_first)
 
     def start(self) -> Value:
         """Tell where a run begins.

@@ -11,6 +11,8 @@ from tap_dynamics365.records import row_types
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_dynamics365.records.page import Value
+
 EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 DAY = 24 * 60 * 60 * SECOND
@@ -22,8 +24,17 @@ class Moments:
 
     @staticmethod
     def position(value: str | int) -> int:
-        """Turn a value of the key into a number."""
-        moment = datetime.fromisoformat(str(value))
+        """Turn a value of the key into a number.
+
+        Raises:
+            ValueError: It is no date that Python can hold: an empty text, a number, a year before
+                1 or after 9999.
+        """
+        # Digits alone would be read as a date too.
+        if not isinstance(value, str) or value[4:5] != "-":
+            msg = f"{value!r} is no date"
+            raise ValueError(msg)
+        moment = datetime.fromisoformat(value)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return (moment - EPOCH) // timedelta(microseconds=1)
 
@@ -57,7 +68,14 @@ class Numbers:
 
     @staticmethod
     def position(value: str | int) -> int:
-        """Turn a value of the key into a number."""
+        """Turn a value of the key into a number.
+
+        Raises:
+            ValueError: It is no whole number.
+        """
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
+            msg = f"{value!r} is no whole number"
+            raise ValueError(msg)  # noqa: TRY004 - one kind of error for all that can't be read
         return int(value)
 
     @staticmethod
@@ -72,6 +90,39 @@ class Numbers:
 
 
 Scale = type[Moments] | type[Numbers]
+
+
+def position(scale: Scale, value: object) -> int | None:
+    """Turn what a row has for the key into a number.
+
+    Args:
+        scale: How the key's values are reckoned with.
+        value: Whatever the service sent.
+
+    Returns:
+        The number; None for null, and for what can't be read as a value of the key.
+    """
+    if not isinstance(value, (str, int)):
+        return None
+    try:
+        return scale.position(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def least(scale: Scale, start: Value) -> int | None:
+    """Tell the smallest number that rows can show which were asked for from a value on.
+
+    Args:
+        scale: How the key's values are reckoned with.
+        start: The value.
+
+    Returns:
+        The number; None if rows were asked for from the first on. A service that keeps fractions
+        of a second filters by them, but may leave them out of what it shows.
+    """
+    at = position(scale, start)
+    return None if at is None else -scale.edge(-at)
 
 
 def scale(column: Mapping[str, Any]) -> Scale | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tap_dynamics365.errors import CallLimitError, CatalogError, Failure, ServiceError
+from tap_dynamics365.errors import CallLimitError, CatalogError, ServiceError, is_query_refused
 from tap_dynamics365.replication import keys
 from tap_dynamics365.replication.passes import Pass
 from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
@@ -134,7 +134,7 @@ def rows_without_key(
         # The provider of a virtual table may not know the condition; and a limit to the calls is
         # not to be taken up by a mere question.
         is_question = not (part.has_nulls or stream.table_state.entry.replication_key_nulls)
-        if error.failure is Failure.NOT_UNDERSTOOD:
+        if is_query_refused(error, is_virtual=bool(stream.entry.is_view)):
             return False
         if isinstance(error, CallLimitError) and is_question:
             return None

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_dynamics365 import query
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import UnsortedError
 from tap_dynamics365.records.raw_page import METADATA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from tap_dynamics365.engine.range import Range
     from tap_dynamics365.records.keyset import Keyset
     from tap_dynamics365.records.page import Page, Value
     from tap_dynamics365.records.raw_page import RawPage
@@ -28,17 +29,22 @@ class Pass:
     Attributes:
         decode: Encodes the rows of its pages.
         keyset: By what rows are sorted, where they are.
-        sorted_by: The replication key, where rows come in its order.
-        scale: How values of the replication key are reckoned with.
+        sorted_by: The replication key, where rows are to come in its order.
+        holds_back: Whether no bookmark is taken before the pass is at its end, for the order of
+            the rows can't be relied on: it is followed link by link, and never divided.
+        scale: How values of the replication key are divided.
         start: The smallest value of the replication key to ask for.
         empty: A column, where the rows without a value of it are asked for.
+        reached: No row's value of the key is to be less than this number.
         ids_only: Whether the key's columns alone are asked for, in place of those selected.
         tracked: Whether the service is asked for a delta token behind the last page.
         since: The delta token since which changes are asked for, in place of all rows.
         single: Whether rows are of use only if all are on the first page.
         is_whole: Whether all rows were read.
         delta_token: What the service gave behind the last page.
-        has_nulls: Whether rows came that have no value of the replication key.
+        has_nulls: Whether rows came that have no value of the replication key; None if it is not
+            known.
+        understood: Which queries the service has answered: with bounds, and without.
         metadata_version: Changes with every change to any table's definition.
         reads_all: Whether it reads all rows of the table, from the first on.
     """
@@ -46,19 +52,21 @@ class Pass:
     decode: Callable[[RawPage], Page]
     keyset: Keyset | None = None
     sorted_by: str | None = None
+    holds_back: bool = False
     scale: Scale | None = None
     start: Value = None
     empty: str | None = None
+    reached: int | None = None
     ids_only: bool = False
     tracked: bool = False
     since: str | None = None
     single: bool = False
     is_whole: bool = True
     delta_token: str | None = None
-    has_nulls: bool = False
+    has_nulls: bool | None = False
+    understood: set[bool] = field(default_factory=set)
     metadata_version: Value = None
     reads_all: bool = field(init=False)
-    _position: int | None = None
 
     def __post_init__(self) -> None:
         """See where it begins: a pass that is begun again begins elsewhere."""
@@ -93,6 +101,14 @@ class Pass:
             delta_token=self.since,
         )
 
+    def has_bounds(self, place: Range) -> bool:
+        """Tell whether the query for a range has a bound of the replication key.
+
+        Args:
+            place: The range.
+        """
+        return not (self.start is None and place.low is None and place.high is None)
+
     def wishes(self, page_size: int, *, ask_version: bool, annotations: Sequence[str] = ()) -> str:
         """Write the header `Prefer`, which the service forgets from one page to the next.
 
@@ -124,34 +140,40 @@ class Pass:
         Raises:
             ServiceError: It is no page of rows.
         """
-        if self.single and page.next_link is not None:
+        if self.single and not page.is_last:
             self.is_whole = False
-            return replace(page, rows=(), next_link=None)
+            return replace(page, rows=(), next_link=None, more=False)
         self.delta_token = page.delta_token
         self.metadata_version = page.metadata_version or self.metadata_version
         if self.ids_only:
             return replace(page, rows=())
-        placed = page if self.keyset is None else self.keyset.place(page)
-        if page.rows and (self.keyset or self.empty) and None in {placed.first, placed.last}:
+        if self.empty and page.rows:
             self.has_nulls = True
-        return placed
+        return page if self.keyset is None else self.keyset.place(page)
 
-    def sent(self, value: str | int) -> None:
-        """Note the replication key of a row that was sent; begun again, the pass goes on there.
+    def replaced(self) -> None:
+        """Note that all rows were read in its place, in no order."""
+        self.reads_all, self.has_nulls = True, None
+
+    def check_order(self, page: Page) -> None:
+        """Look whether all rows of a page lie behind those of the pages before, and in order.
 
         Args:
-            value: The key's value.
+            page: The page that is next.
 
         Raises:
-            ServiceError: It is smaller than one before, so that no bookmark can be taken.
+            UnsortedError: They don't: no bookmark can be taken from rows of this pass.
         """
-        if self.scale is None:
-            return
-        position = self.scale.position(value)
-        if self._position is not None and position < self._position:
-            msg = (
-                f"The service sent rows out of the order that was asked for ({self.sorted_by} "
-                f"{value} behind a greater one): choose another replication key in the catalog."
-            )
-            raise ServiceError(msg)
-        self._position, self.start = position, value
+        for piece in page.pieces:
+            keys = piece.keys
+            self.has_nulls = self.has_nulls or keys.has_nulls
+            if keys.least is None:
+                continue
+            if keys.wrong is not None or (self.reached is not None and keys.least < self.reached):
+                value = "a value" if keys.wrong is None else keys.wrong
+                msg = (
+                    f"The service sent rows out of order: {value} of {self.sorted_by} came behind "
+                    "a greater one."
+                )
+                raise UnsortedError(msg, is_seen=True)
+            self.reached = keys.greatest

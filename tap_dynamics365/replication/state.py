@@ -31,6 +31,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             goes on where it ended.
         replication_key_nulls: Whether rows were seen that have no value of the key; None where
             nobody has looked yet.
+        replication_key_unsorted: The replication key in whose order the service was seen not to
+            send rows.
         delta_token: What change tracking goes on from.
         version: The table version of the rows in the target.
         metadata_version: That of the service's data model.
@@ -42,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replication_key_overlap: Value | UnsetType = UNSET
     replication_key_began: Value | UnsetType = UNSET
     replication_key_nulls: bool | None = None
+    replication_key_unsorted: str | None = None
     delta_token: str | None = None
     version: int | None = None
     metadata_version: Value = None

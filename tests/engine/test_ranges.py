@@ -74,7 +74,7 @@ def decode(arrival: Arrival) -> None:
     """Make a page ready to be written."""
     assert arrival.raw is not None
     rows = arrival.raw.rows
-    piece = Piece(b"\n".join(map(bytes, rows)), len(rows), arrival.raw.last)
+    piece = Piece(b"\n".join(map(bytes, rows)), len(rows))
     arrival.become(Page((piece,), len(piece.lines)))
 
 

@@ -1,0 +1,74 @@
+"""Whether rows are in the order of their key: the quick look finds what a slow one does."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_dynamics365.replication import keys
+from tap_dynamics365.replication.keys import Days, Moments, Numbers, Scale
+from tap_dynamics365.replication.order import look
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+MOMENTS = st.integers(0, 10**9).map(
+    lambda us: (START + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
+)
+SECONDS = st.integers(0, 100).map(
+    lambda s: (START + timedelta(seconds=s)).isoformat().replace("+00:00", "Z")
+)
+ELSEWHERE = st.tuples(SECONDS, st.sampled_from(["Z", "+01:00", "-02:00"])).map(
+    lambda pair: pair[0].replace("Z", pair[1])
+)
+ODD = st.sampled_from([None, "", "?", "2024-01-01T24:30:00Z", "12024-01-01T00:00:00Z", 7, 1.5, []])
+DATES: dict[Any, st.SearchStrategy[Any]] = {
+    Moments: st.one_of(SECONDS, MOMENTS, ELSEWHERE, ODD),
+    Days: st.one_of(st.dates().map(str), ODD),
+    Numbers: st.one_of(st.integers(), st.sampled_from([None, "", "12", "x", 1.5, True])),
+}
+
+
+def expected(values: list[Any], scale: Scale) -> tuple[Any, ...]:
+    """What is so of some values, found in the plainest way."""
+    known = [(at, value) for value in values if (at := keys.position(scale, value)) is not None]
+    positions = [at for at, _ in known]
+    nulls = [value for value in values if value is None or value == ""]
+    return (
+        min(positions, default=None),
+        known[-1] if known else (None, None),
+        positions == sorted(positions),
+        len(known) + len(nulls) < len(values),
+    )
+
+
+@given(st.data(), st.sampled_from([Moments, Days, Numbers]), st.booleans())
+def test_look_at_rows_finds_what_is_so_of_their_values(
+    data: st.DataObject,
+    scale: Scale,
+    sort: bool,  # noqa: FBT001 - drawn
+) -> None:
+    values = data.draw(st.lists(DATES[scale], max_size=12))
+    if sort:
+        values.sort(key=lambda value: keys.position(scale, value) or 0)
+    found = look([json.dumps(value).encode() for value in values], scale)
+    least, (greatest, last), in_order, unread = expected(values, scale)
+    assert (found.least, found.greatest, found.last) == (least, greatest, last)
+    assert (found.wrong is None) is in_order
+    assert (found.unread is not None) is unread
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=50))
+def test_look_at_moments_of_one_form_notices_each_that_is_out_of_order(values: list[str]) -> None:
+    found = look([json.dumps(value).encode() for value in values], Moments)
+    assert (found.wrong is None) is (values == sorted(values))
+
+
+def test_years_of_five_digits_do_not_pass_for_an_order() -> None:
+    values = ["2024-01-01T00:00:00.12Z", "12024-01-01T00:00:00.1Z", "2024-01-02T00:00:00.12Z"]
+    found = look([json.dumps(value).encode() for value in values], Moments)
+    assert found.wrong is None
+    assert found.unread == '"12024-01-01T00:00:00.1Z"'
+    assert found.last == "2024-01-02T00:00:00.12Z"
