@@ -13,9 +13,23 @@ Attributes = dict[str, Any]
 THROTTLED, FAILED, TOO_MUCH, HEAVY = "throttled", "failed", "too much", "heavy"
 REFUSED, HARMLESS = "refused", "harmless"
 
+#: Codes of errors come with these: the service's own statuses, and what gateways make of them.
+STATUSES = (400, 409, 429, 500, 502, 503, 504, 520)
+LIMITS = ("0x80072321", "0x80072322", "0x80072326")
+# Errors of SQL such as a deadlock, the query throttled, no worker for plug-ins.
+PASSING = ("0x80044150", "0x80048544", "0x8004418d")
+# An unexpected error, a time-out of SQL, a query that costs too much.
+TOO_LARGE = ("0x80040216", "0x80044151", "0x80048573")
+DEADLOCK = (
+    "Transaction (Process ID 62) was deadlocked on lock resources with another process and has "
+    "been chosen as the deadlock victim. Rerun the transaction."
+)
 
-def _error(code: str) -> Attributes:
-    return {"status": 500, "body": {"error": {"code": code, "message": "As ordered."}}}
+
+def _errors(*codes: str, **more: Any) -> Iterator[tuple[str, Attributes]]:
+    for code in codes:
+        for status in STATUSES:
+            yield f"{code} with {status}", {"status": status, "code": code, **more}
 
 
 def _throttlings() -> Iterator[tuple[str, Attributes]]:
@@ -29,14 +43,17 @@ def _throttlings() -> Iterator[tuple[str, Attributes]]:
 
 KINDS: dict[str, dict[str, Attributes]] = {
     # What is to be waited out.
-    THROTTLED: dict(_throttlings()),
+    THROTTLED: {**dict(_throttlings()), **dict(_errors(*LIMITS, retry_after="3"))},
     # What passes, so that the request is to be made again.
     FAILED: {
         "502": {"status": 502},
         "503": {"status": 503, "body": "<html>Unavailable</html>"},
         "503 for 0.4 s": {"status": 503, "retry_after": "0.4"},
         "503 until a date": {"status": 503, "retry_after": "2", "retry_after_is_date": True},
-        "error of SQL": _error("0x80044150"),
+        "520": {"status": 520, "body": ""},
+        "599": {"status": 599, "body": ""},
+        "deadlock in words": {"status": 400, "error_form": "no_code", "message": DEADLOCK},
+        **dict(_errors(*PASSING)),
         "dropped": {"drop": True},
         "reset": {"reset": True},
         "truncated": {"truncate": True},
@@ -48,17 +65,25 @@ KINDS: dict[str, dict[str, Attributes]] = {
     TOO_MUCH: {
         "408": {"status": 408, "body": ""},
         "504": {"status": 504, "body": ""},
-        "unexpected error": _error("0x80040216"),
-        "time-out of SQL": _error("0x80044151"),
-        "costly query": _error("0x80048573"),
+        "413": {"status": 413, "body": ""},
+        **dict(_errors(*TOO_LARGE)),
     },
     # No page of more rows comes, ever.
     HEAVY: {
-        "two rows at most": {"over_rows": 2, **_error("0x80040216")},
-        "one row at most": {"over_rows": 1, **_error("0x80044151")},
+        "two rows at most": {"over_rows": 2, "status": 500, "code": "0x80040216"},
+        "one row at most": {"over_rows": 1, "status": 400, "code": "0x80044151"},
     },
     # A sign-in that has to be made anew.
     REFUSED: {"401": {"status": 401}, "expired": {"expire_tokens": True}},
     # What changes nothing but the time it takes.
     HARMLESS: {"slow": {"delay_ms": 3}, "in drops": {"dribble_ms": 1}},
 }
+
+
+def is_of_service(attributes: Attributes) -> bool:
+    """Tell whether a fault is an error in the service's own terms, which no sign-in host uses.
+
+    Args:
+        attributes: The fault.
+    """
+    return not {"code", "error_form"}.isdisjoint(attributes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import organisation
 from sandbox import client
-from sandbox.mishaps import FAILED, KINDS, THROTTLED, TOO_MUCH
+from sandbox.mishaps import FAILED, KINDS, THROTTLED, TOO_MUCH, is_of_service
 from soak import reading
 from soak.reading import LostError
 
@@ -30,6 +30,8 @@ LONGEST_WAIT = 0.5
 CHANCE = 0.001
 # In each run every kind hits one request for certain, one in so many; and a token expires.
 SPACING = 3
+# Of the statuses that come with a code, these are enough.
+OF_CODES = {400, 500}
 # With 8 requests in flight and the read-ahead that is the default.
 MOST_MEMORY = 512
 
@@ -80,12 +82,18 @@ class Figures:
 
 
 def mishaps() -> dict[str, Attributes]:
-    """The faults, by what they are; those that ask for long waits left out."""
+    """The faults, by what they are; those that ask for long waits left out.
+
+    Codes and words are the service's own: the sign-in host has others.
+    """
     found = {}
     for sort in (THROTTLED, FAILED, TOO_MUCH):
         for kind, attributes in KINDS[sort].items():
-            if float(attributes.get("retry_after") or 0) <= LONGEST_WAIT:
-                found[f"{sort}: {kind}"] = attributes
+            waits = float(attributes.get("retry_after") or 0)
+            is_needed = "code" not in attributes or attributes["status"] in OF_CODES
+            if waits <= LONGEST_WAIT and is_needed:
+                path = "/api/data/" if is_of_service(attributes) else ""
+                found[f"{sort}: {kind}"] = {"path": path, **attributes}
     return found
 
 

@@ -16,12 +16,16 @@ from sandbox.client import SandboxError
 from tests.simulation import worker
 from tests.simulation.warehouse import Warehouse
 from tests.singer import entry, own_metadata, select
+from tests.storms.schedule import RETRIES, SPEED, weather
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hypothesis.strategies import SearchStrategy
 
     from sandbox.client import Sandbox, Transaction
     from tests.singer import Message, Run
+    from tests.storms.schedule import Fault
 
 INCREMENTAL, LOG_BASED, FULL_TABLE = "INCREMENTAL", "LOG_BASED", "FULL_TABLE"
 
@@ -103,6 +107,7 @@ class Setting:
             "tables": list(KEYS),
             "fetch_size": 3,
             "max_parallel_requests": self.parallel,
+            "ws_retry_count": RETRIES,
             "emit_activate_version_messages": True,
         }
 
@@ -260,6 +265,15 @@ class History(RuleBasedStateMachine):
         run = self._run(meanwhile)
         assert run.status == 0, run.log
 
+    @rule(meanwhile=meanwhile, faults=weather)
+    def run_in_a_storm(
+        self, meanwhile: list[tuple[int, bool, Change]], faults: list[Fault]
+    ) -> None:
+        """Run the tap while requests fail, to its end or until one has failed too often."""
+        run = self._run(meanwhile, faults=faults)
+        assert run.status in {0, 1}, run.log
+        assert "Traceback" not in run.log, run.log
+
     @rule(meanwhile=meanwhile, lines=st.integers(1, 40))
     def run_until_killed(self, meanwhile: list[tuple[int, bool, Change]], lines: int) -> None:
         """Run the tap, and kill it after so many messages."""
@@ -283,7 +297,12 @@ class History(RuleBasedStateMachine):
         """Compare at the end of every history."""
         self.compare()
 
-    def _run(self, meanwhile: list[tuple[int, bool, Change]], lines: int | None = None) -> Run:
+    def _run(
+        self,
+        meanwhile: list[tuple[int, bool, Change]],
+        lines: int | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> Run:
         for each in list(self.open):
             # Of a table that is read by version, a run reads again what the run before it read.
             if each.runs and each.table == BY_VERSION:
@@ -295,10 +314,13 @@ class History(RuleBasedStateMachine):
             begun.append(self._begin(change, late=late))
             path = f"/{SETS[change.table]}?"
             self.service.fault(path, skip=skip, commit=begun[-1].transaction.number)
+        for fault in faults:
+            self.service.fault(**fault.order)
         self.runs += 1
         run = worker.run(
             lines=lines,
             ahead=self.runs,
+            speed=SPEED if faults else 1,
             config=self.setting.config,
             catalog=self.catalog,
             state=self.warehouse.state or None,

@@ -76,7 +76,7 @@ class Requests:
                 for request in self.log[place + 1 :]
                 if refused["answered_at"] < request["at"] < free_at
             ]
-            if refused["status"] == 429:
+            if fault.sort == THROTTLED:
                 # Those that were on their way may come, and no others.
                 assert len(early) < self.parallel, (refused, early)
             elif is_for_token(refused):

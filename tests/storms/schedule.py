@@ -16,6 +16,7 @@ from sandbox.mishaps import (
     THROTTLED,
     TOO_MUCH,
     Attributes,
+    is_of_service,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ SETS = {
 ROWS = {"lead": 11, "teammembership": 9, "bulkdeletefailure": 7}
 FETCH_SIZE = 3
 RETRIES = 3
+# Of the tap's seconds in one: waits that it chooses itself are whole seconds.
+SPEED = 400.0
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,26 @@ METADATA_ROUTES = ["$metadata", "EntityDefinitions", "RetrieveMetadataChanges"]
 _skips = st.integers(0, 5)
 
 
+def _kinds(sort: str, routes: list[str]) -> SearchStrategy[tuple[str, str]]:
+    """Draw what goes wrong, and where: codes and words are those of the service."""
+
+    def where(kind: str) -> SearchStrategy[tuple[str, str]]:
+        of_service = is_of_service(KINDS[sort][kind])
+        fitting = [route for route in routes if route not in {"", "/token"}]
+        return st.tuples(st.just(kind), st.sampled_from(fitting if of_service else routes))
+
+    # Not by their number: there are many codes, each with many statuses.
+    coded, others = [], []
+    for kind, attributes in KINDS[sort].items():
+        (coded if is_of_service(attributes) else others).append(kind)
+    choices = [st.sampled_from(kinds) for kinds in (coded, others) if kinds]
+    return st.one_of(choices).flatmap(where)
+
+
 def _faults(sort: str, routes: list[str]) -> SearchStrategy[Fault]:
     return st.builds(
-        Fault,
-        st.just(sort),
-        st.sampled_from([*KINDS[sort]]),
-        st.sampled_from(routes),
+        lambda kind, *more: Fault(sort, *kind, *more),
+        _kinds(sort, routes),
         _skips,
         st.integers(1, 3),
         st.sampled_from([1.0, 1.0, 0.3]),
@@ -122,12 +139,13 @@ _refused = st.builds(
     Fault, st.just(REFUSED), st.sampled_from([*KINDS[REFUSED]]), st.just("/api/data/"), _skips
 )
 _endless = st.builds(
-    Fault,
-    st.just(FAILED),
-    st.sampled_from([*KINDS[FAILED]]),
-    st.sampled_from(["/token", *DATA_ROUTES]),
+    lambda kind, skip: Fault(FAILED, *kind, skip, None),
+    _kinds(FAILED, ["/token", *DATA_ROUTES]),
     _skips,
-    st.none(),
+)
+#: What goes wrong in a run of a history, and may do so until its end.
+weather: SearchStrategy[list[Fault]] = st.lists(
+    _any | _any | _any | _endless | _refused, min_size=1, max_size=3
 )
 
 

@@ -25,6 +25,7 @@ from tests.storms.schedule import (
     LOG_BASED,
     RETRIES,
     SETS,
+    SPEED,
     Schedule,
     schedules,
 )
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 # For each of the tests.
 SCHEDULES = 84
-# Of the tap's seconds in one: waits that it chooses itself are whole seconds.
-SPEED = 400.0
 COLUMNS = {
     "lead": ["leadid", "subject", "companyname", "modifiedon"],
     "teammembership": ["teammembershipid", "teamid", "versionnumber"],
