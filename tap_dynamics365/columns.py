@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING
 
 from tap_dynamics365 import query
-from tap_dynamics365.errors import Failure, ServiceError
+from tap_dynamics365.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-# Codes differ between versions of the service, the words do not.
-UNKNOWN = re.compile(r"Could not find a property named '([^']+)' on type")
 
 logger = logging.getLogger("tap-dynamics365.columns")
 
@@ -74,10 +71,9 @@ class Columns:
         Raises:
             ServiceError: It can't go on without it.
         """
-        found = UNKNOWN.search(error.message)
-        if error.failure is not Failure.UNKNOWN_COLUMN or found is None:
+        column = error.column
+        if not column:
             return False
-        column = found[1]
         if column in self._needed:
             msg = (
                 f"The column {column!r}, by which the rows of {self._stream!r} are told apart or "

@@ -163,6 +163,7 @@ class ServiceError(Dynamics365Error):
         message: One sentence with the service's own words.
         failure: What it means for whoever asked.
         response: The answer, if there was one; its `Retry-After` says when to repeat the request.
+        column: The name of a column that does not exist.
     """
 
     def __init__(
@@ -171,10 +172,12 @@ class ServiceError(Dynamics365Error):
         failure: Failure = Failure.FATAL,
         *,
         response: requests.Response | None = None,
+        column: str = "",
     ) -> None:
         super().__init__(message)
         self.failure = failure
         self.response = response
+        self.column = column
 
 
 class CallLimitError(ServiceError):

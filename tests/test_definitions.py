@@ -222,7 +222,9 @@ def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
     kinds = {each.kind for each in usual.tables["team"].columns}
     casts = {cast for kind, cast in CASTS.items() if kind in kinds}
     told = b'HTTP/1.1 200 OK\r\n\r\n{"value":[{"LogicalName":"name","MaxLength":9}]}'
-    answers = [told, *[b"HTTP/1.1 400 Bad Request\r\n\r\n{}"] * (len(casts) - 1)]
+    words = b'{"error":{"code":"0x8006088a","message":"Resource not found for the segment."}}'
+    refused = b"HTTP/1.1 404 Not Found\r\n\r\n" + words
+    answers = [told, *[refused] * (len(casts) - 1)]
     parts = [b"--b\r\nContent-Type: application/http\r\n\r\n%s\r\n" % each for each in answers]
     service.configure(no_metadata_changes=404)
     head = {"Content-Type": "multipart/mixed; boundary=b"}

@@ -18,7 +18,7 @@ from tap_dynamics365.service import Service
 from tap_dynamics365.services.dataverse import errors
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
-from tests.singer import Message, Tap, in_one_mode, reads, select
+from tests.singer import Message, Tap, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 # Every plausible status of an error that the code tells the meaning of.
-STATUSES = [400, 409, 429, 500, 502, 503, 504, 520]
+STATUSES = [400, 403, 404, 409, 410, 429, 500, 501, 502, 503, 504, 520]
 PRIVILEGE = (
     "Principal user (Id=1c2d3e4f-0000-4000-8000-000000000000, type=8, roleCount=4), is missing "
     "prvReadContact privilege on OTC=2 for entity 'contact'."
@@ -151,6 +151,123 @@ def test_privilege_of_an_older_release_with_any_status_skips_the_table(
     service.fault("/contacts", status=status, message=words, error_form="no_code", count=None)
     run = tap.sync(catalog=chosen)
     assert any("SecLib::AccessCheckEx" in line for line in run.logged("WARNING"))
+
+
+# What a gateway or proxy says in place of the service, which therefore denies nothing.
+STRANGERS: dict[str, dict[str, Any]] = {
+    "ingress": {"status": 404, "body": "default backend - 404"},
+    "gateway": {"status": 404, "body": {"message": "no Route matched with those values"}},
+    "mesh": {"status": 403, "body": "RBAC: access denied"},
+    "empty": {"status": 403, "body": ""},
+    "gone": {"status": 410, "body": "gone"},
+    "page": {
+        "status": 403,
+        "body": "<html>Blocked</html>",
+        "headers": {"Content-Type": "text/html"},
+    },
+}
+
+
+@in_one_mode
+@pytest.mark.parametrize("fault", STRANGERS.values(), ids=STRANGERS)
+def test_refusal_that_is_not_the_services_own_is_retried_and_skips_no_table(
+    service: Sandbox, tap: Tap, chosen: Message, fault: dict[str, Any]
+) -> None:
+    fault = {**fault, "headers": {"Content-Type": "text/plain", **fault.get("headers", {})}}
+    service.fault("contacts.*skiptoken", retry_after="0", **fault)
+    run = tap.but(max_parallel_requests=1).sync(catalog=chosen)
+    assert len(run.records("contact")) == len(service.rows("contact"))
+    service.fault("/contacts", count=None, retry_after="0", **fault)
+    run = tap.but(ws_retry_count=1).run(catalog=chosen)
+    assert run.status == 1
+    assert "'contact' failed" in " ".join(run.logged("ERROR"))
+
+
+@in_one_mode
+@pytest.mark.parametrize("status", [403, 404, 501])
+def test_refusal_with_a_transient_code_is_retried_whatever_its_status(
+    service: Sandbox, tap: Tap, chosen: Message, status: int
+) -> None:
+    service.fault("/contacts", status=status, code="0x80044151", retry_after="0", count=2)
+    run = tap.sync(catalog=chosen)
+    assert len(run.records("contact")) == len(service.rows("contact"))
+
+
+@in_one_mode
+def test_error_in_an_answer_with_status_200_is_never_the_end_of_the_rows(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    """What fails after the status was sent stands behind the rows that were."""
+    error = '"error":{"code":"0x80044150","message":"Generic SQL error."}'
+    cut = [[r'"@odata\.nextLink":"[^"]*"', error]]
+    service.fault(r"/contacts\?", substitute=cut, count=1)
+    alone = tap.but(max_parallel_requests=1)
+    run = alone.sync(catalog=chosen)
+    assert len(run.records("contact")) == len(service.rows("contact"))
+    assert any("holds an error: Generic SQL error." in line for line in run.logged("WARNING"))
+    service.clear_faults()
+    service.fault("/contacts", status=200, body=f"{{{error}}}", count=1)
+    assert len(alone.sync(catalog=chosen).records("contact")) == len(service.rows("contact"))
+
+
+@in_one_mode
+def test_column_that_an_outer_message_names_is_left_out(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    words = "Could not find a property named 'fullname' on type 'Microsoft.Dynamics.CRM.contact'."
+    inner = {"message": "An error has occurred."}
+    error = {"code": "0x0", "message": words, "innererror": inner}
+    service.fault("/contacts", status=400, body={"error": error}, count=1)
+    run = tap.sync(catalog=chosen)
+    assert len(run.records("contact")) == len(service.rows("contact"))
+    assert any("'fullname' of 'contact' has left" in line for line in run.logged("WARNING"))
+
+
+@in_one_mode
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 400, "code": "0x8004abcd"},
+        {"status": 400, "body": ""},
+        {"status": 403, "code": "0x80044151"},
+        {"status": 404, "body": "default backend - 404", "headers": {"Content-Type": "text/plain"}},
+        {"status": 501, "code": "0x80044150"},
+    ],
+    ids=["unknown-code", "empty", "denied-for-now", "ingress", "not-implemented-for-now"],
+)
+def test_discovery_with_a_refusal_that_nobody_knows_ends_without_a_catalog(
+    service: Sandbox, tap: Tap, fault: dict[str, Any]
+) -> None:
+    """Without the service's own description keys would be other ones."""
+    path = "RetrieveMetadataChanges|EntityDefinitions"
+    service.fault(path, retry_after="0", count=None, **fault)
+    run = tap.but(ws_retry_count=1).run("--discover")
+    run.refusal()
+    assert not run.output
+
+
+@in_one_mode
+def test_discovery_of_an_older_release_asks_for_what_it_knows(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    service.configure(no_metadata_changes=404)
+    words = "Could not find a property named 'TableType' on type 'mscrm.EntityMetadata'."
+    service.fault("EntityDefinitions.*TableType", status=400, message=words, count=None)
+    found = tap.discover()
+    assert len(found["streams"]) == len(catalog["streams"])
+    # The one of `$metadata` is `ownerid`.
+    assert entry(found, "team")["key_properties"] == ["teamid"]
+
+
+@in_one_mode
+def test_batch_part_refused_with_an_unknown_code_fails_the_metadata_streams(
+    service: Sandbox, tap: Tap
+) -> None:
+    service.configure(no_metadata_changes=404)
+    service.fault("Attributes/", in_batch=True, status=400, code="0x8004abcd", count=None)
+    run = tap.but(metadata_streams=True, tables=["contact"]).run()
+    assert run.status == 1
+    assert not run.records("TableMetadata")
 
 
 @in_one_mode

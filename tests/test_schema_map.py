@@ -181,7 +181,7 @@ def test_what_is_not_described_is_asked_for_again_until_it_is(
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "schema_map": str(path), "tables": ["team"]})
     changing_sandbox.configure(no_metadata_changes=501)
-    changing_sandbox.fault("EntityDefinitions", status=403, count=None, body={})
+    changing_sandbox.fault("EntityDefinitions", status=403, code="0x80040220", count=None)
     for _ in range(2):
         run = discover(changing_sandbox, tap)[1]
         assert any("does not describe its tables" in text for text in run.logged("WARNING"))

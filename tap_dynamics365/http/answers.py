@@ -38,6 +38,7 @@ SAFE_URL = 2_048
 BY_STATUS: dict[int, Failure] = {
     HTTPStatus.UNAUTHORIZED: Failure.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN: Failure.DENIED,
+    HTTPStatus.NOT_FOUND: Failure.GONE,
     HTTPStatus.BAD_REQUEST: Failure.NOT_UNDERSTOOD,
     HTTPStatus.METHOD_NOT_ALLOWED: Failure.NOT_UNDERSTOOD,
     HTTPStatus.NOT_IMPLEMENTED: Failure.NOT_UNDERSTOOD,
@@ -49,11 +50,18 @@ BY_STATUS: dict[int, Failure] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Failure.TOO_LARGE,
     HTTPStatus.GATEWAY_TIMEOUT: Failure.TOO_LARGE,
 }
-# Refusals that come from a gateway or proxy where they are a web page: of a blocked request, or of
-# an address that is longer than they accept.
-WEB_PAGES = {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-# With these the service has made up its mind: repeating the request does not help, whatever it
-# says beside.
+# These come from a gateway or proxy too: for a route that it lacks, for now or for good, for a
+# request that it blocks, for an address that is longer than it accepts. Only the service itself
+# tells what it denies, lacks or does not understand.
+OTHERS = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+}
+OWN_ALONE = {Failure.DENIED, Failure.GONE, Failure.NOT_UNDERSTOOD}
+# With these the service has made up its mind: repeating the request does not help, whatever its
+# words are. A code that says otherwise counts.
 DECIDED = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -74,6 +82,9 @@ class Errors(Protocol):
 
     def classify(self, code: str, words: str) -> Failure | None:
         """Tell what a refusal means, whatever its status; None if code and words do not tell."""
+
+    def unknown_column(self, words: str) -> str:
+        """Find the name of a column that the service does not know."""
 
 
 def check(
@@ -108,7 +119,28 @@ def check(
         message = f"{message.rstrip('.')}. {errors.ADVICE[said.code]}"
     elif status == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
         message = f"{message.rstrip('.')}. {_NO_METADATA}"
-    raise ServiceError(message, failure, response=response)
+    column = errors.unknown_column(said.words) if failure is Failure.UNKNOWN_COLUMN else ""
+    raise ServiceError(message, failure, response=response, column=column)
+
+
+def late_error(response: requests.Response, errors: Errors) -> ServiceError:
+    """Make the error of an answer that begins as a success and holds an error.
+
+    Args:
+        response: The answer.
+        errors: What is known of the service's errors.
+
+    Returns:
+        The error, classified as one of the server where code and words do not tell.
+    """
+    said = refusal.read(response.content, JSON)
+    code = f" ({printable(said.code)})" if said.code else ""
+    message = (
+        f"The service's answer to {urlsplit(response.url).path} holds an error: "
+        f"{_words(response, said)}{code}"
+    )
+    failure = classify(HTTPStatus.INTERNAL_SERVER_ERROR, said, errors)
+    return ServiceError(message, failure, response=response)
 
 
 def _redirected(response: requests.Response) -> str:
@@ -136,15 +168,18 @@ def _failure(
     if status < HTTPStatus.BAD_REQUEST:
         passes = is_reached and status < HTTPStatus.MULTIPLE_CHOICES
         return Failure.TRANSIENT if passes else Failure.FATAL
-    if _is_web_page(response) and not is_transient(status) and status in WEB_PAGES:
-        # Only the service itself tells what it denies or lacks.
-        too_long = status != HTTPStatus.FORBIDDEN and len(response.url) > SAFE_URL
-        return Failure.ADDRESS_TOO_LONG if too_long else Failure.FATAL
-    return classify(status, said, errors, query=urlsplit(response.url).query)
+    failure = classify(status, said, errors, query=urlsplit(response.url).query)
+    is_known = said.is_own or errors.classify(said.code, said.words) is not None
+    if is_known or status not in OTHERS or failure not in OWN_ALONE:
+        return failure
+    is_page = _is_web_page(response) and status != HTTPStatus.FORBIDDEN
+    if is_page and len(response.url) > SAFE_URL:
+        return Failure.ADDRESS_TOO_LONG
+    return Failure.TRANSIENT if is_reached else Failure.FATAL
 
 
 def classify(status: int, said: refusal.Refusal, errors: Errors, *, query: str = "") -> Failure:
-    """Tell what a refusal means.
+    """Tell what a refusal of the service itself means.
 
     Args:
         status: Its status, from 400 on.
@@ -155,9 +190,9 @@ def classify(status: int, said: refusal.Refusal, errors: Errors, *, query: str =
     Returns:
         The meaning: by code, else by words, else by status.
     """
-    by_status = _by_status(status, said, query)
+    by_status = _by_status(status, query)
     known = errors.classify(said.code, said.words)
-    if status == HTTPStatus.UNAUTHORIZED or (status in DECIDED and known in RETRYABLE):
+    if status == HTTPStatus.UNAUTHORIZED:
         return by_status
     meaning = known or by_status
     if status in DECIDED or known not in {None, Failure.FATAL} or meaning in RETRYABLE:
@@ -165,12 +200,10 @@ def classify(status: int, said: refusal.Refusal, errors: Errors, *, query: str =
     return Failure.TRANSIENT if TRANSIENT_WORDS.search(said.words) else meaning
 
 
-def _by_status(status: int, said: refusal.Refusal, query: str) -> Failure:
+def _by_status(status: int, query: str) -> Failure:
     if status == HTTPStatus.GONE and "deltatoken" in query:
         # OData 4.0 Protocol, section 11.3.
         return Failure.TOKEN_EXPIRED
-    if status == HTTPStatus.NOT_FOUND and said.messages:
-        return Failure.GONE
     return BY_STATUS.get(status) or (Failure.TRANSIENT if is_transient(status) else Failure.FATAL)
 
 

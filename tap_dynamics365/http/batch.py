@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import RETRYABLE, Failure, ServiceError
+from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.http import answers, refusal
 from tap_dynamics365.http.answers import SENSELESS, classify
 from tap_dynamics365.http.json_text import readable
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.service import Service
 
 MOST = 1_000
+# Refusals of one request of a batch that are no failure of the batch.
+NOT_TOLD = {Failure.DENIED, Failure.GONE, Failure.UNKNOWN_COLUMN}
 BOUNDARY = "batch_of_reads"
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})\b")
 
@@ -80,7 +82,7 @@ def _parts(response: requests.Response, count: int) -> list[bytes | None]:
             continue
         said = refusal.read(body, answers.JSON)
         failure = classify(status, said, errors)
-        if failure in RETRYABLE:
+        if failure not in NOT_TOLD:
             words = printable(said.telling or "no reason given")
             msg = f"The service answered {status} to a request in a batch: {words}"
             raise ServiceError(msg, failure, response=response)

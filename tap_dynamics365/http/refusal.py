@@ -16,6 +16,7 @@ INNER = (
 )
 # The names of a message, the most telling one last.
 MESSAGES = ("error_description", "message", "Message", "ExceptionMessage")
+CODES = ("code", "ErrorCode", "errorcode")
 INNER_MESSAGE = "@Microsoft.PowerApps.CDS.InnerError.Message"
 
 # Deeper than any service nests its errors.
@@ -23,6 +24,11 @@ DEEPEST = 20
 # What is looked at of a body that is no JSON.
 LONGEST_TEXT = 2**16
 
+# Messages that say nothing of the cause.
+_NOTHING = re.compile(
+    r"^(?:An error has occurred|Exception has been thrown by the target of an invocation)\b",
+    re.IGNORECASE,
+)
 # Where a stack trace of .NET begins: the name of an exception, or of a method.
 _STACK = re.compile(r"\r?\n\s*(?=at \S|--->|[A-Z]\w+(?:\.\w+)+Exception:)")
 _DECIMAL = re.compile(r"-?[0-9]{5,10}")
@@ -45,18 +51,20 @@ class Refusal(NamedTuple):
         code: The error code: in hexadecimal and lower case if it is a number, else as it was sent;
             empty if there is none.
         messages: The messages from the outside in, without repetition.
+        is_own: Whether the form is that of a service, and not what a gateway or proxy answers in
+            its place.
     """
 
     code: str = ""
     messages: tuple[str, ...] = ()
+    is_own: bool = False
 
     @property
     def telling(self) -> str:
-        """The innermost message, without the stack trace that may be in it.
-
-        The outer ones often say no more than "An error has occurred.".
-        """
-        return _STACK.split(self.messages[-1], maxsplit=1)[0].strip() if self.messages else ""
+        """The innermost message that tells something, without the stack trace in it."""
+        told = [message for message in self.messages if not _NOTHING.search(message)]
+        message = (*self.messages[-1:], *told)[-1] if self.messages else ""
+        return _STACK.split(message, maxsplit=1)[0].strip()
 
     @property
     def words(self) -> str:
@@ -99,19 +107,21 @@ def _read_json(answer: Any) -> Refusal:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(answer, dict):
         return Refusal()
     outer = answer.get("error", answer.get("odata.error", answer))
+    is_own = isinstance(outer, dict) and (outer is not answer or "Message" in outer)
     if not isinstance(outer, dict):
         # OAuth's form has the code as a text there, and the words beside it.
         outer = {**answer, "code": outer}
     messages: list[str] = []
+    code = ""
     error: Any = outer
     for _ in range(DEEPEST):
         messages += _messages(error)
+        code = code or next((_code(error[name]) for name in CODES if name in error), "")
         error = next((error[name] for name in INNER if isinstance(error.get(name), dict)), None)
         if error is None:
             break
     messages += _texts(outer.get(INNER_MESSAGE))
-    code = outer.get("code", outer.get("ErrorCode"))
-    return Refusal(_code(code), tuple(dict.fromkeys(messages)))
+    return Refusal(code, tuple(dict.fromkeys(messages)), is_own)
 
 
 def _messages(error: dict[str, Any]) -> list[str]:
@@ -140,9 +150,8 @@ def _code(code: Any) -> str:  # noqa: ANN401 - whatever JSON holds
 def _search(text: str, code: re.Pattern[str], message: re.Pattern[str], plain: Any) -> Refusal:  # noqa: ANN401 - a function
     found = code.search(text)
     messages = [plain(each).strip() for each in message.findall(text)]
-    return Refusal(
-        _code(plain(found[1])) if found else "", tuple(dict.fromkeys(filter(None, messages)))
-    )
+    told = tuple(dict.fromkeys(filter(None, messages)))
+    return Refusal(_code(plain(found[1])) if found else "", told, is_own=bool(told))
 
 
 def _unescape(text: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from tap_dynamics365 import query
+from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http import batch
 from tap_dynamics365.metadata.answers import Attributes, EntityDefinitions
 from tap_dynamics365.metadata.changes import WHOLE_TABLE
@@ -80,19 +81,32 @@ def read(service: Service, names: Collection[str] | None, *, whole: bool) -> lis
         ServiceError: The service refused.
         SENSELESS: An answer makes none.
     """
-    tables = [
-        table
-        for path in _paths(service.longest_url - len(service.url), names)
-        for table in _tables.decode(service.get(path).content.removeprefix(BOM_UTF8)).value
-    ]
+    tables = _read_tables(service, names, set())
     if whole:
         _complete(service, tables)
     return [table.taken_in() for table in tables]
 
 
-def _paths(longest: int, names: Collection[str] | None) -> Iterator[str]:
+def _read_tables(
+    service: Service, names: Collection[str] | None, unknown: set[str]
+) -> list[EntityMetadata]:
+    try:
+        return [
+            table
+            for path in _paths(service.longest_url - len(service.url), names, unknown)
+            for table in _tables.decode(service.get(path).content.removeprefix(BOM_UTF8)).value
+        ]
+    except ServiceError as error:
+        # Older releases lack some of the properties: `TableType`, for example.
+        if error.column not in {*WHOLE_TABLE, *COLUMN} - unknown - {"LogicalName"}:
+            raise
+        return _read_tables(service, names, {*unknown, error.column})
+
+
+def _paths(longest: int, names: Collection[str] | None, unknown: Collection[str]) -> Iterator[str]:
     """Yield the queries that it takes: one, if the names are not too many for an address."""
-    select, columns = ",".join(WHOLE_TABLE), ",".join(COLUMN)
+    select = ",".join(name for name in WHOLE_TABLE if name not in unknown)
+    columns = ",".join(name for name in COLUMN if name not in unknown)
     path = f"EntityDefinitions?$select={select}&$expand=Attributes($select={columns})"
     if names is None:
         yield path

@@ -131,7 +131,9 @@ def read_if_told(
     except MetadataError as error:
         logger.warning(NOT_TOLD, error)
     except ServiceError as error:
-        if error.failure not in REFUSED:
+        # Only what the service says of itself: catalogs are not to differ from day to day for a
+        # failure that nobody knows.
+        if error.failure not in {Failure.DENIED, Failure.GONE}:
             raise
         logger.warning(NOT_TOLD, error)
     return Definitions()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http import answers
+from tap_dynamics365.services.dataverse import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +76,8 @@ class RawPage:
 
 
 class _Page(msgspec.Struct):
-    value: list[Raw]
+    value: list[Raw] | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
     next_link: Any = msgspec.field(default=None, name="@odata.nextLink")
     more_records: Any = msgspec.field(default=False, name=f"@{MORE_RECORDS}")
     delta_link: str | None = msgspec.field(default=None, name="@odata.deltaLink")
@@ -109,6 +111,12 @@ def split(response: requests.Response, asked: int = 0, *, is_reached: bool = Fal
             repairs = answers.check_whole(response, is_reached=is_reached)
             body = _compact(response.content)
             page = _pages.decode(body)
+        if page.error is not UNSET:
+            # What failed after the status was sent (OData Protocol 4.0, section 11.2.1).
+            raise answers.late_error(response, errors)
+        if page.value is UNSET:
+            msg = "Object missing required field `value`"
+            raise msgspec.ValidationError(msg)
     link = _link(page.next_link)
     return RawPage(
         body,

@@ -103,8 +103,29 @@ FAILURES: dict[str, Failure] = {
 # SQL errors that stay: a query that SQL Server can't parse, an object that it does not have.
 FINAL_SQL = re.compile(r"Sql Number: (?:156|208)\b")
 
+UNKNOWN_COLUMN = re.compile(r"Could not find a property named '([^']+)' on type")
+
 WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
-    (re.compile(r"Could not find a property named '[^']+' on type"), Failure.UNKNOWN_COLUMN),
+    (
+        re.compile(
+            r"\bnumber of (?:concurrent )?requests exceeded"
+            r"|\bexecution time of incoming requests exceeded",
+            re.IGNORECASE,
+        ),
+        Failure.THROTTLED,
+    ),
+    (
+        re.compile(r"\b(?:sql|execution|query) time-?out\b|\btimed out\b", re.IGNORECASE),
+        Failure.TOO_LARGE,
+    ),
+    (
+        re.compile(
+            r"\bgeneric sql error|\bdeadlock|\bwas throttled|\bserver is (?:too )?busy",
+            re.IGNORECASE,
+        ),
+        Failure.TRANSIENT,
+    ),
+    (UNKNOWN_COLUMN, Failure.UNKNOWN_COLUMN),
     (re.compile(r"Resource not found for the segment"), Failure.GONE),
     (
         re.compile(r"version stamp\b.*\bexpired|perform a full sync", re.IGNORECASE | re.DOTALL),
@@ -166,3 +187,16 @@ def classify(code: str, words: str) -> Failure | None:
     if known is not None:
         return known
     return next((failure for pattern, failure in WORDS if pattern.search(words)), None)
+
+
+def unknown_column(words: str) -> str:
+    """Find the name of a column that the service does not know.
+
+    Args:
+        words: The messages of its refusal.
+
+    Returns:
+        The name; empty if it names none.
+    """
+    found = UNKNOWN_COLUMN.search(words)
+    return found[1] if found else ""
