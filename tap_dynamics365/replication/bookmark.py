@@ -113,7 +113,9 @@ class Bookmark:
 
     def restore(self) -> None:
         """Take the bookmark again with which the run began, now that all rows were sent."""
-        self._state.change(**self._at_first)
+        # A first load under way is not over yet: the changes since its token are still to come.
+        if self._state.entry.delta_token is None:
+            self._state.change(**self._at_first)
 
     def start(self) -> Value:
         """Tell where a run begins.

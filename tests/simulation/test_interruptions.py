@@ -114,6 +114,12 @@ def allow(service: Sandbox, _: datetime) -> None:
     service.configure(forbidden_tracking=[])
 
 
+def disorder(service: Sandbox, _: datetime) -> None:
+    """Let the second page of rows, which are asked for in order, seem older than all others."""
+    older = [(r'"modifiedon":"20', '"modifiedon":"19')]
+    service.fault(r"/leads\?.*orderby(?!.*top)", skip=1, substitute=older)
+
+
 def begin_late(service: Sandbox, now: datetime) -> Transaction:
     """Begin a transaction that is overtaken by others."""
     late = service.begin(BY_DATE, insert=[value_of(service, BY_DATE)])
@@ -147,6 +153,10 @@ STORIES = {
     ),
     "an expired token without versions": Story(
         step(LOG_BASED, **PLAIN), (step(LOG_BASED, **PLAIN),), (change, expire), sees_deletes=False
+    ),
+    "a first load out of order": Story(step(INCREMENTAL), (), (disorder,)),
+    "an expired token, out of order": Story(
+        step(LOG_BASED), (step(LOG_BASED),), (change, expire, disorder)
     ),
     "tracking is refused": Story(
         step(LOG_BASED), (step(LOG_BASED),), (change, forbid), sees_deletes=False
@@ -276,6 +286,7 @@ def test_a_run_that_a_signal_ends_anywhere_is_completed_by_the_next(
     pipeline = told(service, catalog, story)
     begun = [transaction for event in story.events if (transaction := event(service, story.day))]
     watched = pipeline.run(story.watched, pipeline.state, change=0)
+    service.clear_faults()
     for transaction in begun:
         transaction.commit()
     completed: dict[str, Run] = {}
