@@ -149,13 +149,18 @@ class LogBased:
         """
         bookmark = self._bookmark
         is_begun = self._state.entry.replication_key is not None
+        has_new_version = False
         if bookmark is None or not (is_begun or bookmark.start() is not None):
             self._stream.begin_version()
+            sent = self._stream.tally.rows
             if (yield from self._whole()):
                 return True
+            # Rows that were sent may be deleted before the token is given, and would stay.
+            has_new_version = sent == self._stream.tally.rows
         token = yield from self._token()
         if bookmark is None:
-            self._stream.begin_version()
+            if not has_new_version:
+                self._stream.begin_version()
             yield Pass(self._stream.codec().page)
             self._end_with(token)
             return True
@@ -164,8 +169,8 @@ class LogBased:
         # token: they are asked for once.
         key = self._stream.replication_key
         under_way = {"replication_key": key, "replication_key_nulls": None}
-        if token is not None and self._stream.emit_activate_version_messages:
-            # Rows that were deleted before the token was given would stay, of the same version.
+        versions = self._stream.emit_activate_version_messages
+        if token is not None and versions and not has_new_version:
             self._stream.begin_version(delta_token=token, **NO_BOOKMARK | under_way)
         elif token is not None:
             self._state.change(delta_token=token, **under_way)
