@@ -111,6 +111,10 @@ class TokenStoreError(Dynamics365Error):
     """The file of refresh tokens can't be read, written or locked."""
 
 
+class ForeignStoreError(TokenStoreError):
+    """Another program's file stands where the token store, or its lock, is to be."""
+
+
 class SignInError(Dynamics365Error):
     """The sign-in host gave no token.
 

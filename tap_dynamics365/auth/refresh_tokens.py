@@ -9,7 +9,12 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
-from tap_dynamics365.errors import SignInError, TokenStoreError, TransientSignInError
+from tap_dynamics365.errors import (
+    ForeignStoreError,
+    SignInError,
+    TokenStoreError,
+    TransientSignInError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +62,8 @@ class RefreshTokens:
 
         Raises:
             SignInError: None of the refresh tokens is accepted, or there is none.
+            TokenStoreError: The token store is another program's file. Without a place for the
+                next token, the one that is there is not used up.
         """
         if self._store is None:
             used, tokens = self._first_accepted([self._in_memory, self._configured], request)
@@ -71,13 +78,19 @@ class RefreshTokens:
                 )
             return tokens
         store = self._store
-        return _to_the_end(lambda: self._exchange(store, authority(token_uri), request))
+        try:
+            return _to_the_end(lambda: self._exchange(store, authority(token_uri), request))
+        except ForeignStoreError as error:
+            msg = f"{error.message} Let token_store name another file."
+            raise TokenStoreError(msg) from error
 
     def _exchange(self, store: TokenStore, issuer: str, request: Callable[[str], Tokens]) -> Tokens:
         """Exchange the newest token, while no other run can."""
         with ExitStack() as held:
             try:
                 held.enter_context(store.locked())
+            except ForeignStoreError:
+                raise
             except TokenStoreError as error:
                 self._say(
                     logging.WARNING, f"{error.message} Let no two runs use it at the same time."
@@ -94,6 +107,8 @@ class RefreshTokens:
         others = self._configured or self._in_memory
         try:
             stored = store.read()
+        except ForeignStoreError:
+            raise
         except TokenStoreError as error:
             if not others:
                 msg = f"{error.message} Run tap-dynamics365-login to have it written anew."

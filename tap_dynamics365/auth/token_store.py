@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import SignInError, TokenStoreError
+from tap_dynamics365.errors import ForeignStoreError, SignInError, TokenStoreError
 from tap_dynamics365.metadata import whole_file
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for other runs, each of which may be waiting for a slow sign-in host.
 LOCK_TIMEOUT = 300
+
+# As the file begins: of a damaged one that is all there is to go by.
+BEGINNING = re.compile(rb'\{\s*"refresh_token"\s*:')
+BEGINNING_AS_WRITTEN = b'{\n  "refresh_token": "'
+# What the file of any version has.
+NAMES = {"refresh_token", "client_id", "authority"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +65,7 @@ class TokenStore:
 
         Raises:
             TokenStoreError: There can be no lock.
+            ForeignStoreError: Its file is another program's.
             SignInError: Another run holds it for too long.
         """
         # Imported when it is needed, for it takes time.
@@ -66,6 +74,7 @@ class TokenStore:
         lock = FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
         try:
             whole_file.check(self.path)
+            _check_lock(Path(lock.lock_file))
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
@@ -82,6 +91,18 @@ class TokenStore:
         finally:
             lock.release()
 
+    def check(self) -> None:
+        """Raise if the file can't take a token.
+
+        Raises:
+            TokenStoreError: The file can't be read.
+            ForeignStoreError: It is another program's.
+        """
+        try:
+            self._content()
+        except OSError as error:
+            raise self._unreadable(error) from error
+
     def read(self) -> StoredToken | None:
         """Read the token.
 
@@ -89,16 +110,14 @@ class TokenStore:
             It, or None if there is no file yet, or nothing in it.
 
         Raises:
-            TokenStoreError: The file can't be read, or holds something else.
+            TokenStoreError: The file can't be read, or is damaged.
+            ForeignStoreError: It is another program's.
         """
         try:
-            content = whole_file.read(self.path)
-        except FileNotFoundError:
-            return None
+            content = self._content()
         except OSError as error:
-            msg = f"token_store {self.path} can't be read ({whole_file.words(error)})."
-            raise TokenStoreError(msg) from error
-        if not content.strip():
+            raise self._unreadable(error) from error
+        if not content:
             return None
         try:
             values = json.loads(content)
@@ -106,9 +125,33 @@ class TokenStore:
         except (ValueError, TypeError, RecursionError):
             stored = None
         if stored is None or not _is_whole(stored):
-            msg = f"token_store {self.path} is damaged, or is no file of this tap."
+            msg = f"token_store {self.path} is damaged."
             raise TokenStoreError(msg)
         return stored
+
+    def _content(self) -> bytes:
+        """Read the file; nothing if there is none yet.
+
+        Raises:
+            OSError: It can't be read.
+            ForeignStoreError: It is another program's.
+        """
+        try:
+            content = whole_file.read(self.path).strip()
+        except FileNotFoundError:
+            return b""
+        if content and not _is_own(content):
+            msg = (
+                f"token_store {self.path} holds something else than a refresh token of the tap, "
+                "and is left as it is."
+            )
+            raise ForeignStoreError(msg)
+        return content
+
+    def _unreadable(self, error: OSError) -> TokenStoreError:
+        return TokenStoreError(
+            f"token_store {self.path} can't be read ({whole_file.words(error)})."
+        )
 
     def write(self, token: StoredToken) -> None:
         """Put a token in the place of the one that is there.
@@ -121,8 +164,11 @@ class TokenStore:
 
         Raises:
             TokenStoreError: The file can't be written. The old one is as it was.
+            ForeignStoreError: It is another program's.
         """
         try:
+            # A file that can't be read may be anybody's: it is not replaced either.
+            self._content()
             content = json.dumps(asdict(token), indent=2) + "\n"
             whole_file.write(self.path, content.encode(), mode=0o600)
         except OSError as error:
@@ -153,6 +199,23 @@ def authority(token_uri: str) -> str:
     """
     parts = urlsplit(token_uri)
     return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _check_lock(path: Path) -> None:
+    """Raise if another program's file has the name of the lock, whose file is always empty."""
+    with suppress(OSError):
+        if path.stat().st_size > 0:
+            msg = f"{path}, the lock of token_store, holds something, and is left as it is."
+            raise ForeignStoreError(msg)
+
+
+def _is_own(content: bytes) -> bool:
+    """Tell whether the tap wrote a file, damaged or of another version included."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return bool(BEGINNING.match(content)) or BEGINNING_AS_WRITTEN.startswith(content)
+    return isinstance(values, dict) and values.keys() >= NAMES
 
 
 def _is_whole(stored: StoredToken) -> bool:

@@ -48,7 +48,7 @@ def check(settings: Settings) -> None:
     store = _store(settings)
     try:
         with store.locked():
-            store.read()
+            store.check()
     except TokenStoreError as error:
         msg = f"{error.message} {OTHER_WAY}"
         raise TokenStoreError(msg) from None

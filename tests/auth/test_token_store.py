@@ -212,26 +212,42 @@ def test_the_app_may_be_written_in_any_case(endpoint: TokenEndpoint, path: Path)
     assert endpoint.refresh_tokens == ["stored"]
 
 
-DAMAGED = [
-    "{",
-    "[]",
-    "null",
-    "{}",
-    '{"refresh_token": "x"}',
-    '{"refresh_token": 5, "client_id": "the-client", "authority": "x"}',
-    '{"refresh_token": "", "client_id": "the-client", "authority": "x"}',
-    '{"refresh_token": "x", "client_id": "the-client", "authority": "x", "descends_from": 1}',
-    '{"refresh_token": "x", "client_id": "the-client", "authority": "x", "more": 1}',
-    "[" * 100_000,
-    "\udcff",
-]
+# What the tap wrote, or another version of it, and something spoilt.
+DAMAGED = {
+    "cut behind the first character": "{",
+    "cut in the first name": '{\n  "refresh_to',
+    "cut in the token": '{\n  "refresh_token": "x',
+    "a token that is a number": '{"refresh_token": 5, "client_id": "the-client", "authority": "x"}',
+    "no token": '{"refresh_token": "", "client_id": "the-client", "authority": "x"}',
+    "an origin that is a number": (
+        '{"refresh_token": "x", "client_id": "the-client", "authority": "x", "descends_from": 1}'
+    ),
+    "another field": (
+        '{"refresh_token": "x", "client_id": "the-client", "authority": "x", "more": 1}'
+    ),
+    "something behind it": (
+        '{"refresh_token": "x", "client_id": "the-client", "authority": "x"}\n{"refr'
+    ),
+}
+# What somebody else may have written. Of `[]` and `{}` too, nothing says that it is the tap's:
+# the tap replaces its file whole, so that an accident does not leave these.
+FOREIGN = {
+    "notes": "my own notes",
+    "an empty list": "[]",
+    "an empty object": "{}",
+    "null": "null",
+    "settings of the tap": '{"client_id": "the-client", "refresh_token": "x"}',
+    "a token file of another program": '{"refresh_token": "x", "access_token": "y"}',
+    "deep": "[" * 100_000,
+    "no text": "\udcff",
+}
 
 
-@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_store_is_said_and_passed_over_and_mended(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture, content: str
 ) -> None:
-    path.write_bytes(content.encode(errors="surrogateescape"))
+    path.write_text(content)
     endpoint.rotates("second", "third")
     message = refusal(signing(endpoint, token_store=str(path), refresh_token=None))
     assert "damaged" in message
@@ -239,6 +255,36 @@ def test_a_damaged_store_is_said_and_passed_over_and_mended(
     assert endpoint.refresh_tokens == [CONFIGURED]
     assert "damaged" in caplog.text
     assert newest(path) == "second"
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_store_with_a_foreign_file_in_its_place_is_refused_before_sign_in_and_left_as_it_is(
+    endpoint: TokenEndpoint, path: Path, content: str
+) -> None:
+    written = content.encode(errors="surrogateescape")
+    path.write_bytes(written)
+    endpoint.rotates("second")
+    for more in ({}, {"refresh_token": None}):
+        with pytest.raises(TokenStoreError) as caught:
+            run(endpoint, path, **more)
+        assert f"token_store {path} holds something else" in caught.value.message
+        assert caught.value.message.endswith("Let token_store name another file.")
+    assert endpoint.forms == []
+    with pytest.raises(TokenStoreError):
+        keep(path, endpoint, "new")
+    assert path.read_bytes() == written
+
+
+def test_store_with_a_foreign_file_in_the_place_of_its_lock_is_refused_and_the_file_left(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
+    lock = path.with_name("token.json.lock")
+    lock.write_text("pinned versions")
+    endpoint.rotates("second")
+    with pytest.raises(TokenStoreError, match="Let token_store name another file"):
+        run(endpoint, path)
+    assert endpoint.forms == []
+    assert lock.read_text() == "pinned versions"
 
 
 def test_an_empty_store_is_as_none(

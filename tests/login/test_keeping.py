@@ -251,6 +251,16 @@ def test_a_token_that_can_not_be_kept_is_told_before_anybody_signs_in(
         assert path.read_text() == "# somebody's notes\n"
 
 
+def test_damaged_token_store_is_written_anew_as_the_tap_advises(
+    sign_in: Callable[..., Program], stored_tap: Tap
+) -> None:
+    store = Path(stored_tap.settings["token_store"])
+    store.write_text('{\n  "refresh_token": "cut of')
+    assert "damaged. Run tap-dynamics365-login" in stored_tap.run("--discover").refusal()
+    sign_in()
+    assert signed_in(stored_tap).startswith(f"Signed in as {ACCOUNT} ")
+
+
 def test_where_people_sign_in_is_learnt_from_microsofts_hosts_alone(
     login: Callable[..., Program],
 ) -> None:
