@@ -18,18 +18,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-dynamics365.new_columns")
 
 
-def report(service: Service, streams: Iterable[TableStream]) -> None:
+def report(service: Service, streams: Iterable[TableStream]) -> bool:
     """Say which tables have columns that the catalog lacks.
 
     Args:
         service: Where to ask.
         streams: The tables.
+
+    Returns:
+        Whether the service told; if not, a later run is to ask again.
     """
     try:
         tables = {table.name: table for table in document.read(service)}
     except Dynamics365Error as error:
         logger.debug("New columns can't be told: %s", error.message)
-        return
+        return False
     for stream in streams:
         columns = tables[stream.name].columns if stream.name in tables else ()
         # A column may have come that is called as one of the tap's own, which is an annotation.
@@ -42,3 +45,4 @@ def report(service: Service, streams: Iterable[TableStream]) -> None:
                 stream.name,
                 ", ".join(new),
             )
+    return True

@@ -80,8 +80,9 @@ class TableStream(RecordStream, RESTStream[str | None]):
     # The service answers JSON in the types of the schema, and only the columns asked for.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: Whether definitions of tables, this one's perhaps, have changed since the run before.
-    is_redefined = False
+    #: The version of the service's definitions, if they have changed since the run before, those
+    #: of this table perhaps; the state is to have it once the columns were compared.
+    new_definitions: Value = None
 
     def __init__(
         self,
@@ -305,11 +306,17 @@ class TableStream(RecordStream, RESTStream[str | None]):
         self._held_back = self._unsorted = None
 
     def _note_version(self, version: Value) -> None:
-        """Note that definitions of tables have changed since the run before."""
-        before = self.table_state.entry.metadata_version
-        if version is not None:
-            self.is_redefined = self.is_redefined or before not in {None, version}
+        """Note the version of the service's definitions, or that it has changed."""
+        if version is None:
+            return
+        if self.table_state.entry.metadata_version in {None, version}:
             self.table_state.change(metadata_version=version)
+        else:
+            self.new_definitions = version
+
+    def accept_definitions(self) -> None:
+        """Have the state say that the columns were compared with the new definitions."""
+        self.table_state.change(metadata_version=self.new_definitions)
 
     def _method(self) -> Method:
         """Choose how the table is replicated, given what the state says of runs before."""

@@ -277,9 +277,7 @@ class TapDynamics365(Tap):
             self.logger.warning(
                 "Skipped %d of %d tables: %s.", len(skipped), len(selected), ", ".join(skipped)
             )
-        redefined = [stream for stream in selected if stream.is_redefined]
-        if redefined and self.input_catalog is not None:
-            new_columns.report(self.service, redefined)
+        self._compare_columns(selected)
         if failed:
             msg = (
                 f"{len(failed)} of {len(selected) + len(describing)} tables failed, for the "
@@ -290,6 +288,15 @@ class TapDynamics365(Tap):
         if selected and len(skipped) == len(selected):
             msg = "None of the selected tables can be read: the warnings above say why."
             raise ServiceError(msg)
+
+    def _compare_columns(self, streams: list[PagedStream]) -> None:
+        """Tell of columns that have come since the catalog was made; note that in the state."""
+        redefined = [stream for stream in streams if stream.new_definitions is not None]
+        is_new_catalog = self.input_catalog is None
+        if redefined and (is_new_catalog or new_columns.report(self.service, redefined)):
+            for stream in redefined:
+                stream.accept_definitions()
+            self.states.write_now(self.state)
 
     def _sync(self, streams: list[PagedStream]) -> list[str]:
         """Sync streams, and return the names of those that failed."""
