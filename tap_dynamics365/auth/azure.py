@@ -87,6 +87,9 @@ class AzureAuthenticator(RenewingAuthenticator):
         self._settings = settings
         self._throttle = throttle
         self._traffic = traffic
+        # Whether there was a token before: from then on, a failure without a code of Entra ID is
+        # taken for a gateway's, and transient.
+        self._is_reached = False
         parts = urlsplit(settings.service_url)
         self._scope = settings.scope or f"{parts.scheme}://{parts.netloc}/.default"
 
@@ -110,7 +113,11 @@ class AzureAuthenticator(RenewingAuthenticator):
             words = "no reason given." if refusal is None else refusal.sentence
             msg = f"azure_credential={chosen} gives no token: {words}"
             passes = refusal is not None and refusal.passes
-            raise (TransientSignInError(msg) if passes else SignInError(msg)) from None
+            is_strange = refusal is None or refusal.code is None
+            if passes or (self._is_reached and is_strange):
+                raise TransientSignInError(msg) from None
+            raise SignInError(msg) from None
+        self._is_reached = True
         return Tokens(token.token, max(1.0, token.expires_on - time.time()))
 
     def _through_proxy(self) -> requests.Session:

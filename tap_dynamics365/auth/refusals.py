@@ -206,12 +206,14 @@ def from_words(text: str) -> Refusal | None:
     return Refusal(words, "", number, correlation_id[1] if correlation_id else "")
 
 
-def check(response: requests.Response, secrets: Iterable[str]) -> None:
+def check(response: requests.Response, secrets: Iterable[str], *, is_reached: bool) -> None:
     """Raise what a sign-in host says, since it gave no token.
 
     Args:
         response: Its answer.
         secrets: What it was sent and nobody may see, should it be repeated.
+        is_reached: Whether the host gave a good answer before: then an answer that is no error of
+            OAuth is a gateway's, and transient.
 
     Raises:
         TransientSignInError: It may give one later.
@@ -232,7 +234,8 @@ def check(response: requests.Response, secrets: Iterable[str]) -> None:
             "host; check token_uri."
         )
     error = refusal.error if refusal is not None else ""
-    if is_transient(status) or (refusal is not None and refusal.passes):
+    passes = is_transient(status) or (refusal is not None and refusal.passes)
+    if passes or (is_reached and not error):
         raise TransientSignInError(message, response, error=error)
     raise SignInError(message, error=error)
 

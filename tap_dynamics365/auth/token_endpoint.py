@@ -55,10 +55,20 @@ class TokenEndpoint:
         uri: The address.
         session: Made by `transport.session`.
         timeout: Seconds to wait for an answer.
+        is_reached: Whether the host gave a good answer before, which is kept as an attribute. An
+            answer that is none of an OAuth 2.0 host is final before, and transient from then on.
     """
 
-    def __init__(self, uri: str, session: requests.Session, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        uri: str,
+        session: requests.Session,
+        timeout: float = TIMEOUT,
+        *,
+        is_reached: bool = False,
+    ) -> None:
         self.uri = uri
+        self.is_reached = is_reached
         self._session = session
         self._timeout = timeout
 
@@ -75,11 +85,13 @@ class TokenEndpoint:
             SignInError: The host refused, or its answer makes no sense.
             TransientSignInError: It may do so later.
         """
-        answer = self.answer(form)
+        response = self._response(form)
+        answer = self._object(response)
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access_token, str) or not ONE_WORD.fullmatch(access_token):
             msg = f"The answer of {self._host} has no access token in it: check token_uri."
-            raise SignInError(msg)
+            raise self._strange(msg, response)
+        self.is_reached = True
         return Tokens(
             access_token,
             lifetime(answer.get("expires_in")),
@@ -99,6 +111,10 @@ class TokenEndpoint:
             SignInError: The host refused, or its answer is none.
             TransientSignInError: It may do so later.
         """
+        return self._object(self._response(form))
+
+    def _response(self, form: Mapping[str, str]) -> requests.Response:
+        """Send a form, and raise if the host refused."""
         try:
             response = self._session.post(
                 self.uri,
@@ -113,7 +129,11 @@ class TokenEndpoint:
             raise TransientSignInError(msg) from None
         if response.status_code != requests.codes.ok:
             secrets = [value for name, value in form.items() if name in SECRET_FIELDS]
-            refusals.check(response, secrets)
+            refusals.check(response, secrets, is_reached=self.is_reached)
+        return response
+
+    def _object(self, response: requests.Response) -> dict[str, Any]:
+        """Read the object in an answer, and raise if there is none."""
         try:
             answer = json.loads(response.content)
         except (ValueError, RecursionError):
@@ -127,8 +147,14 @@ class TokenEndpoint:
         if not isinstance(answer, dict):
             what = WEB_PAGE if refusals.is_web_page(response) else "something else than an object"
             msg = f"The sign-in host {self._host} answered with {what}; check token_uri."
-            raise SignInError(msg)
+            raise self._strange(msg, response)
         return answer
+
+    def _strange(self, message: str, response: requests.Response) -> SignInError:
+        """Make the error of an answer that is none of a sign-in host."""
+        if self.is_reached:
+            return TransientSignInError(message, response)
+        return SignInError(message)
 
     @property
     def _host(self) -> str:

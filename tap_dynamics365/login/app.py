@@ -47,6 +47,8 @@ class App:
         self._session = transport.session(self._settings, self.service.throttle)
         self._timeout = min(TIMEOUT, settings.ws_timeout or TIMEOUT)
         self.client_id = self._client.client_id
+        # Whether the sign-in host gave a code to type, so that it is the right one.
+        self._is_reached = False
 
     @cached_property
     def tenant(self) -> Tenant:
@@ -79,7 +81,9 @@ class App:
         """
         uri = self.tenant.device_authorization_uri
         ask = self.service.retrying(self._endpoint(uri).answer)
-        return ask({**self._client.fields(self.tenant.token_uri), "scope": self.scope})
+        answer = ask({**self._client.fields(self.tenant.token_uri), "scope": self.scope})
+        self._is_reached = True
+        return answer
 
     def tokens(self, **grant: str) -> Tokens:
         """Exchange what a person gave for tokens.
@@ -98,7 +102,7 @@ class App:
         return self._endpoint(uri).request({**self._client.fields(uri), **grant})
 
     def _endpoint(self, uri: str) -> TokenEndpoint:
-        return TokenEndpoint(uri, self._session, self._timeout)
+        return TokenEndpoint(uri, self._session, self._timeout, is_reached=self._is_reached)
 
 
 def _newer(uri: str) -> str:

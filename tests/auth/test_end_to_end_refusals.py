@@ -181,6 +181,60 @@ def test_a_certificate_that_can_not_be_used_is_told(
     assert words in flow.tap.run(catalog=one_table).refusal()
 
 
+STRANGE: dict[str, dict[str, Any]] = {
+    "a web page": {"html": True},
+    "a route that is gone": {
+        "status": 404,
+        "body": "no healthy upstream",
+        "headers": {"Content-Type": "text/plain"},
+    },
+    "a refusal in HTML": {
+        "status": 400,
+        "body": "<html>Bad Request</html>",
+        "headers": {"Content-Type": "text/html"},
+    },
+    "a gateway's own refusal": {
+        "status": 403,
+        "body": {"error": {"code": "Blocked", "message": "Come back."}},
+    },
+    "another object": {"status": 200, "body": {"maintenance": True}},
+    "no object": {"status": 200, "body": []},
+}
+RENEWING = [
+    *((flows.client_secret, answer) for answer in STRANGE),
+    (flows.workload_identity, "a web page"),
+]
+
+
+@pytest.mark.parametrize(
+    ("flow", "answer"), RENEWING, ids=lambda each: getattr(each, "__name__", each)
+)
+def test_answer_that_is_none_of_oauth_in_mid_run_is_retried(
+    places: Places,
+    dynamics: Sandbox,
+    one_table: Message,
+    flow: Callable[[Places], Flow],
+    answer: str,
+) -> None:
+    ready = flow(places)
+    dynamics.configure(page_size_cap=3)
+    dynamics.fault("teams.*skiptoken", status=401)
+    dynamics.fault("/token", method="POST", skip=1, **STRANGE[answer])
+    run = ready.tap.run(catalog=one_table)
+    assert (run.status, run.counts) == (0, {"team": flows.ROWS}), run.log
+    assert dynamics.hits() == [1, 1]
+
+
+@pytest.mark.parametrize("answer", STRANGE)
+def test_answer_that_is_none_of_oauth_at_first_ends_the_run_at_once(
+    places: Places, dynamics: Sandbox, one_table: Message, answer: str
+) -> None:
+    dynamics.fault("/token", method="POST", count=None, **STRANGE[answer])
+    run = flows.client_secret(places).tap.run(catalog=one_table)
+    assert run.refusal()
+    assert dynamics.hits() == [1]
+
+
 def test_azure_credentials_that_are_not_there_are_told(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:

@@ -125,6 +125,20 @@ def test_a_host_that_fails_for_a_while_is_asked_again(
     assert program.end() == 0
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [{"html": True}, {"status": 404, "body": "no healthy upstream"}],
+    ids=["a web page", "a route that is gone"],
+)
+def test_host_that_answers_strangely_while_a_code_is_waited_for_is_asked_again(
+    devices: Sandbox, login: Callable[..., Program], fault: dict[str, Any]
+) -> None:
+    devices.fault("/token", method="POST", count=1, **fault)
+    program = login("--device-code")
+    devices.approve_device(code(program))
+    assert program.end() == 0
+
+
 def test_an_app_that_is_not_known_is_told_at_once(
     devices: Sandbox,  # noqa: ARG001
     login: Callable[..., Program],
