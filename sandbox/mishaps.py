@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -81,9 +82,12 @@ KINDS: dict[str, dict[str, Attributes]] = {
 
 
 def is_of_service(attributes: Attributes) -> bool:
-    """Tell whether a fault is an error in the service's own terms, which no sign-in host uses.
+    """Tell whether a fault is one of the service alone.
+
+    No sign-in host has its codes and words, and what it is sent is never too large.
 
     Args:
         attributes: The fault.
     """
-    return not {"code", "error_form"}.isdisjoint(attributes)
+    coded = not {"code", "error_form"}.isdisjoint(attributes)
+    return coded or attributes.get("status") == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
