@@ -9,6 +9,9 @@ from starlette.responses import Response
 
 from sandbox.pages import SMALLEST_COMPRESSED, compressed
 
+METHODS = "OPTIONS,GET,HEAD,POST"
+SOURCE = "5a" * 24
+ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
 JSON = "application/json; odata.metadata=minimal"
 
 
@@ -39,7 +42,9 @@ def response(answer: Answer, *, gzipped: bool) -> Response:
             "Expires": "-1",
             "Vary": "Accept-Encoding,Prefer",
             "OData-Version": "4.0",
-            "x-ms-service-request-id": f"{request_id},{uuid.uuid4()}",
+            "Allow": METHODS,
+            "Public": METHODS,
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
             "REQ_ID": request_id,
             "CRM.ServiceId": "CRMAppPool",
             "AuthActivityId": str(uuid.uuid4()),
@@ -51,6 +56,11 @@ def response(answer: Answer, *, gzipped: bool) -> Response:
             **answer.headers,
         },
     )
-    made.headers.append("Set-Cookie", f"ARRAffinity={'5a' * 32}; Path=/; HttpOnly")
+    # Recorded answers have these twice.
+    for identifier in (uuid.uuid4(), request_id):
+        made.headers.append("x-ms-service-request-id", str(identifier))
+        made.headers.append("X-Source", SOURCE)
+        made.headers.append("Set-Cookie", f"ARRAffinity={'5a' * 32}; Path=/; HttpOnly")
     made.headers.append("Set-Cookie", f"ReqClientId={request_id}; Path=/; HttpOnly")
+    made.headers.append("Set-Cookie", f"orgId={ORGANIZATION}; Path=/; HttpOnly")
     return made

@@ -27,6 +27,7 @@ PART = re.compile(r"/(\w+)(?:\(([^)]*)\))?(?:/(?:\w+\.)+(\w+))?$")
 RELATED = frozenset(
     {"ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships", "Keys"}
 )
+UNSUPPORTED = frozenset({"$top", "$skip", "$orderby"})
 EXPANDABLE = RELATED | {"Attributes", "OptionSet", "GlobalOptionSet"}
 
 
@@ -99,7 +100,8 @@ class Definitions:
             return self._collection(self.tables.values(), "EntityMetadata", context, given)
         table = self._table(key)
         if not rest:
-            found = self._shaped([self.tables[table.name]], "EntityMetadata", given)[0]
+            row = self.tables[table.name]
+            found = self._shaped([row], "EntityMetadata", context, given)[0]
             return msgspec.json.encode({"@odata.context": f"{context}/$entity", **found})
         return self._part(table, rest, f"{context}('{table.name}'){rest}", given)
 
@@ -132,7 +134,7 @@ class Definitions:
         chosen = [row for row in rows if wanted in {row["LogicalName"], row["MetadataId"]}]
         if not chosen:
             raise unknown_segment(wanted)
-        found = self._shaped(chosen, kind, given)[0]
+        found = self._shaped(chosen, kind, context, given)[0]
         return msgspec.json.encode({"@odata.context": f"{context}/$entity", **found})
 
     def columns(self, table: Table) -> list[Json]:
@@ -185,25 +187,33 @@ class Definitions:
     def _collection(
         self, rows: Iterable[Json], kind: str, context: str, given: dict[str, str]
     ) -> bytes:
-        found = self._shaped(list(rows), kind, given)
+        found = self._shaped(list(rows), kind, context, given)
         count = {"@odata.count": len(found)} if given.get("$count") == "true" else {}
         if select := given.get("$select"):
             context += f"({select})"
         return msgspec.json.encode({"@odata.context": context, **count, "value": found})
 
-    def _shaped(self, rows: list[Json], kind: str, given: dict[str, str]) -> list[Json]:
+    def _shaped(
+        self, rows: list[Json], kind: str, context: str, given: dict[str, str]
+    ) -> list[Json]:
         """The rows that a query asks for, with the properties it asks for."""
+        for name in UNSUPPORTED & set(given):
+            message = f"The query parameter '{name}' is not supported for metadata."
+            raise bad_query(message)
         if condition := given.get("$filter"):
             tree = filters.parse(condition)
             rows = [row for row in rows if matches(tree, row, kind)]
-        if (top := given.get("$top", "")).isdecimal():
-            rows = rows[: int(top)]
         expands = _expands(given.get("$expand", ""))
         select = [name.strip() for name in given.get("$select", "").split(",") if name.strip()]
-        return [self._selected(row, kind, select, expands) for row in rows]
+        return [self._selected(row, kind, context, select, expands) for row in rows]
 
     def _selected(
-        self, row: Json, kind: str, select: list[str], expands: dict[str, dict[str, str]]
+        self,
+        row: Json,
+        kind: str,
+        context: str,
+        select: list[str],
+        expands: dict[str, dict[str, str]],
     ) -> Json:
         for name in select:
             if name not in row and kind in {"EntityMetadata", "AttributeMetadata"}:
@@ -219,8 +229,15 @@ class Definitions:
             if name in row or kind != "EntityMetadata":
                 continue
             table = self.model.by_name[row["LogicalName"]]
-            if name == "Attributes":
-                result[name] = self._shaped(self.columns(table), "AttributeMetadata", options)
-            else:
-                result[name] = self._shaped(self.related(name, table), name, options)
+            columns = name == "Attributes"
+            below = f"{context.partition('(')[0]}({row['MetadataId']})/{name}"
+            related = self.columns(table) if columns else self.related(name, table)
+            found = self._shaped(related, "AttributeMetadata" if columns else name, below, options)
+            if "MetadataId" in result:
+                # As recorded: behind what was selected.
+                result["MetadataId"] = result.pop("MetadataId")
+            if chosen := options.get("$select"):
+                below += f"({chosen})"
+            result[f"{name}@odata.context"] = below
+            result[name] = found
         return result

@@ -107,6 +107,7 @@ def option_set(found: OptionSet, kind: Kind, user: int) -> Json:
             "Color": None,
             "IsManaged": not found.is_global,
             "ExternalValue": "",
+            "ParentValues": [],
             "MetadataId": None,
         }
         if kind is Kind.STATUS:
@@ -199,7 +200,8 @@ def _limits(column: Column) -> Json:
         base = column.name.endswith("_base")
         limit = 922337203685477.0
         return {
-            "Precision": scale,
+            # What may be entered; what is computed has more.
+            "Precision": min(scale, 4),
             "PrecisionSource": 2,
             "IsBaseCurrency": base,
             "CalculationOf": column.name.removesuffix("_base") if base else None,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+from sandbox.model import GERMAN
+
 QUERY_ERROR = "0x80060888"
+UNKNOWN_RESOURCE = "0x8006088a"
 NOT_FOUND = "0x80040217"
 
 
@@ -40,13 +43,20 @@ def unknown_property(name: str, type_name: str) -> ServiceError:
 
 def unknown_segment(segment: str) -> ServiceError:
     """A path that leads nowhere."""
-    return ServiceError(404, QUERY_ERROR, f"Resource not found for the segment '{segment}'.")
+    message = f"Resource not found for the segment '{segment}'."
+    return ServiceError(404, UNKNOWN_RESOURCE, message)
+
+
+def not_for_metadata(function: str) -> ServiceError:
+    """A function that queries over metadata do not have."""
+    message = f'The "{function}" function isn\'t supported for Metadata Entities'
+    return ServiceError(501, UNKNOWN_RESOURCE, message)
 
 
 def no_metadata_changes(status: int) -> ServiceError:
     """A function that the service does not have, refused with one status or another."""
     message = "Resource not found for the segment 'RetrieveMetadataChanges'."
-    return ServiceError(status, QUERY_ERROR, message)
+    return ServiceError(status, UNKNOWN_RESOURCE, message)
 
 
 def wrong_method(method: str, path: str) -> ServiceError:
@@ -55,9 +65,9 @@ def wrong_method(method: str, path: str) -> ServiceError:
     return ServiceError(404, "", message)
 
 
-def no_record(table: str, key: str) -> ServiceError:
+def no_record(schema_name: str, key: str) -> ServiceError:
     """A row that is not there."""
-    return ServiceError(404, NOT_FOUND, f"{table} With Id = {key} Does Not Exist")
+    return ServiceError(404, NOT_FOUND, f"{schema_name} With Id = {key} Does Not Exist")
 
 
 def no_such_table(name: str) -> ServiceError:
@@ -73,9 +83,9 @@ def no_privilege(user: str, table: str, schema_name: str, type_code: int) -> Ser
     """A table that the caller may not read."""
     privilege = uuid.uuid5(uuid.NAMESPACE_OID, f"prvRead{schema_name}")
     message = (
-        f"Principal user (Id={user}, type=8, roleCount=1, privilegeCount=742, accessMode=0) is "
+        f"Principal user (Id={user}, type=8, roleCount=1, privilegeCount=742, accessMode=0), is "
         f"missing prvRead{schema_name} privilege (Id={privilege}) on OTC={type_code} "
-        f"for entity '{table}' (LocalizedName='{schema_name}')."
+        f"for entity '{table}' (LocalizedName='{schema_name}'). context.Caller={user}"
     )
     return ServiceError(403, "0x80040220", message)
 
@@ -97,14 +107,21 @@ def unauthorized(tenant: str, authority: str, resource: str) -> ServiceError:
     return ServiceError(401, "0x80048d06", "Unauthorized", {"WWW-Authenticate": challenge})
 
 
-def not_a_member() -> ServiceError:
-    """A caller whose token is good, but who has no user in the organisation."""
-    return ServiceError(403, "0x80072560", "The user is not a member of the organization.")
+def not_a_member(language: int) -> ServiceError:
+    """A caller whose token is good, but who has no user in the organisation.
+
+    Args:
+        language: of the organisation, in which the service says so.
+    """
+    message = "The user is not a member of the organization."
+    if language == GERMAN:
+        message = "Der Benutzer ist kein Mitglied der Organisation."
+    return ServiceError(403, "0x80072560", message)
 
 
-def disabled_user(user: str) -> ServiceError:
-    """A caller whose user is disabled."""
-    message = f"The specified user(Id = {user}) is disabled. Consider enabling this user."
+def disabled_user() -> ServiceError:
+    """A caller whose user is disabled, with a placeholder that the service leaves as it is."""
+    message = "The specified user(Id = {0}) is disabled."
     return ServiceError(403, "0x80040225", message)
 
 

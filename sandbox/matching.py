@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from sandbox.errors import unknown_property
+from sandbox.errors import not_for_metadata, unknown_property
 from sandbox.filters import (
     Both,
     Comparison,
@@ -76,14 +76,8 @@ def matches(  # noqa: PLR0911  - a rule for each sort of tree
             if name in {"eq", "ne"}:
                 return bool((left == right) == (name == "eq"))
             return left is not None and right is not None and bool(ORDER[name](left, right))
-        case TextTest(function, path, text):
-            value = str(_at(row, path, kind) or "")
-            tests = {
-                "contains": text in value,
-                "startswith": value.startswith(text),
-                "endswith": value.endswith(text),
-            }
-            return tests[function]
+        case TextTest(function, _, _):
+            raise not_for_metadata(function)
         case Membership(path, values):
             return str(_at(row, path, kind)) in values
         case Truth(path):

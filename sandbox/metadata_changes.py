@@ -38,6 +38,8 @@ ALWAYS = frozenset({"@odata.type", "MetadataId", "HasChanged"})
 # What an item still has of which only something below has changed. That the rest is null is
 # documented of options; of tables and columns it is assumed, for nothing says otherwise.
 BARE = ALWAYS | {"LogicalName"}
+# Of these nothing is told that other columns do not have: they have no type of their own.
+BASE_KINDS = {descriptions.SUFFIX, f"UniqueIdentifier{descriptions.SUFFIX}"}
 RELATIONSHIPS = ("ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships")
 
 
@@ -106,15 +108,13 @@ class MetadataChanges:
         stamp = arguments.get("ClientVersionStamp")
         now = self.clock.now().strftime(MOMENT)
         before = self._before(self._since(stamp)) if stamp else None
-        deleted = None
-        if before is not None:
-            deleted = self._deleted(before, arguments.get("DeletedMetadataFilters", "'Default'"))
+        deleted = arguments.get("DeletedMetadataFilters", "'Default'")
         return msgspec.json.encode(
             {
                 "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM."
                 "RetrieveMetadataChangesResponse",
                 "ServerVersionStamp": f"{self.model.version}!{now}",
-                "DeletedMetadata": deleted,
+                "DeletedMetadata": self._deleted(before or {}, deleted),
                 "EntityMetadata": [*self._tables(query, before)],
             }
         )
@@ -139,7 +139,7 @@ class MetadataChanges:
                 found.setdefault(name, table)
         return found
 
-    def _deleted(self, before: dict[str, Table | None], argument: str) -> Json | None:
+    def _deleted(self, before: dict[str, Table | None], argument: str) -> Json:
         """The ids of what was there at that version and is no more."""
         words = argument.rpartition("DeletedMetadataFilters")[2].strip("'").split(",")
         if any(word.strip() not in FILTERS for word in words):
@@ -157,8 +157,6 @@ class MetadataChanges:
             columns += sorted(_ids(old) - _ids(new))
         found = {"Default": tables, "Attribute": columns}
         kept = {name: ids for name, ids in found.items() if ids and wanted & FILTERS[name]}
-        if not kept:
-            return None
         return {
             "Count": len(kept),
             "IsReadOnly": False,
@@ -209,7 +207,7 @@ class MetadataChanges:
             found = _kept(row, names)
             found.pop("GlobalOptionSet", None)
             kind = found.pop("@odata.type").rpartition(".")[2]
-            if kind != descriptions.SUFFIX:
+            if kind not in BASE_KINDS:
                 found = {"@odata.type": f"#Microsoft.Dynamics.CRM.Complex{kind}", **found}
             if known is not None:
                 found["HasChanged"] = True

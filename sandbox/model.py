@@ -128,6 +128,7 @@ class Column:
         scale: digits after the decimal point.
         behavior: of a date: UserLocal, DateOnly or TimeZoneIndependent.
         navigation: the navigation property's name for each target of a lookup.
+        nameless: whether no annotation tells the name of the row that a lookup leads to.
         members: the names of an enumeration, and `fields` the properties of a complex type.
     """
 
@@ -146,6 +147,7 @@ class Column:
     scale: int | None = None
     behavior: str = "UserLocal"
     computed: bool = False
+    nameless: bool = False
     members: tuple[str, ...] = ()
     fields: tuple[Column, ...] = ()
     is_collection: bool = False
@@ -187,6 +189,10 @@ class Table:
         etag: how a row's `@odata.etag` is made.
         unasked: columns that every row brings, whatever is selected.
         largest_page: the most rows of a page.
+        is_alphabetical: whether rows have their columns in the order of the alphabet, and the
+            etag last.
+        bare_lookups: whether lookups have no navigation property in annotations, and the table
+            that they lead to comes first.
     """
 
     name: str
@@ -212,6 +218,8 @@ class Table:
     etag: Etag = Etag.VERSION
     unasked: tuple[str, ...] = ()
     largest_page: int = 5_000
+    is_alphabetical: bool = False
+    bare_lookups: bool = False
     change_tracking: bool = False
     ownership: str = "UserOwned"
     readable: bool = True

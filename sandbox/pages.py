@@ -16,7 +16,7 @@ from sandbox.model import PARTITION, TableType
 from sandbox.rendering import Renderer, wanted
 from sandbox.shelves import Found, Shelves
 from sandbox.sql import Condition, refuse_guid_order, stored_value
-from sandbox.store import quoted
+from sandbox.store import order_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -181,7 +181,7 @@ class Pages:
         columns = paging.paging_columns(table, asked.order)
         if asked.skip_token:
             cookie = paging.read(asked.skip_token, columns)
-            beyond, values = paging.after(cookie, asked.order)
+            beyond, values = paging.after(cookie, table, asked.order)
             where, parameters = f"{where} AND {beyond}", parameters + values
         row = self.renderer.row(table, asked.select, annotations)
         names = ", ".join(quoted(column.property_name) for column in columns)
@@ -217,9 +217,9 @@ class Pages:
 
     def _order(self, table: Table, asked: query.Query) -> str:
         if not asked.order:
-            return ", ".join(quoted(name) for name in table.row_key)
+            return _in_order_of_key(table)
         parts = [
-            f"{quoted(part.column.property_name)}{' DESC' if part.descending else ''}"
+            f"{order_of(table, part.column)}{' DESC' if part.descending else ''}"
             for part in asked.order
         ]
         named = {part.column.property_name for part in asked.order}
@@ -275,7 +275,7 @@ class Pages:
             values,
         )
         if not found:
-            raise no_record(table.name, key)
+            raise no_record(table.schema_name, key)
         context = f"{table.set_name}{self.selected(asked)}"
         row: bytes = found[0][0]
         return f'{{"@odata.context":"{root}$metadata#{context}/$entity",'.encode() + row[1:]
@@ -302,7 +302,11 @@ class Pages:
 
     def stored(self, table: Table) -> bytes:
         """Every row as it is stored, with all its columns: a JSON array."""
-        order = ", ".join(quoted(name) for name in table.row_key)
+        order = _in_order_of_key(table)
         row, name = self.renderer.row(table, etag=False), quoted(table.name)
         found = self.store.select(f"SELECT {row} FROM {name} ORDER BY {order}")  # noqa: S608  - made of the model's names
         return b"[" + b",".join([row[0] for row in found]) + b"]"
+
+
+def _in_order_of_key(table: Table) -> str:
+    return ", ".join(order_of(table, table.by_property[name]) for name in table.row_key)

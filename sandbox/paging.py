@@ -14,8 +14,9 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from sandbox.errors import ServiceError
+from sandbox.guids import sortable
 from sandbox.model import INTEGERS, Kind
-from sandbox.store import quoted
+from sandbox.store import order_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ def paging_columns(table: Table, order: Sequence[Order]) -> list[Column]:
     return [c for c in dict.fromkeys(columns) if c.kind is not Kind.STREAM]
 
 
-def after(cookie: Cookie, order: Sequence[Order]) -> tuple[str, list[Any]]:
+def after(cookie: Cookie, table: Table, order: Sequence[Order]) -> tuple[str, list[Any]]:
     """The condition for the rows after a cookie, and its parameters.
 
     It goes by the ordered columns and then the key, also where the rows themselves are not
@@ -139,16 +140,17 @@ def after(cookie: Cookie, order: Sequence[Order]) -> tuple[str, list[Any]]:
         return "1", []
     descending = {part.column.property_name for part in order if part.descending}
     condition, parameters = "0", list[Any]()
-    for name, value in reversed(cookie.last):
-        sql = quoted(name)
-        beyond, values = _beyond(sql, value, descending=name in descending)
-        condition = f"({beyond} OR ({sql} IS ? AND {condition}))"
+    columns = paging_columns(table, order)
+    for column, (name, value) in reversed([*zip(columns, cookie.last, strict=True)]):
+        sql, least = order_of(table, column), _sortable(column, value)
+        beyond, values = _beyond(sql, least, descending=name in descending)
+        condition = f"({beyond} OR ({quoted(name)} IS ? AND {condition}))"
         parameters = [*values, value, *parameters]
     name, value = cookie.last[0]
     if value is not None and name not in descending:
         # Says the same once more in the form that an index serves.
-        condition = f"({quoted(name)} >= ? AND {condition})"
-        parameters = [value, *parameters]
+        condition = f"({order_of(table, columns[0])} >= ? AND {condition})"
+        parameters = [_sortable(columns[0], value), *parameters]
     return condition, parameters
 
 
@@ -157,3 +159,8 @@ def _beyond(sql: str, value: Any, *, descending: bool) -> tuple[str, list[Any]]:
     if descending:
         return ("0", []) if value is None else (f"({sql} < ? OR {sql} IS NULL)", [value])
     return (f"{sql} IS NOT NULL", []) if value is None else (f"{sql} > ?", [value])
+
+
+def _sortable(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
+    """A value as `order_of` has it."""
+    return sortable(value) if value is not None and column.edm_type == "Edm.Guid" else value

@@ -60,11 +60,11 @@ class Currency(NamedTuple):
 
 
 CURRENCIES = (
-    Currency("Euro", "EUR", "€", "1.0000000000"),
-    Currency("US Dollar", "USD", "$", "1.0837000000"),
-    Currency("Pound Sterling", "GBP", "£", "0.8429150000"),
-    Currency("Swiss Franc", "CHF", "CHF", "0.9381000001"),
-    Currency("Yen", "JPY", "¥", "163.2509876543"),
+    Currency("Euro", "EUR", "€", "1.000000000000"),
+    Currency("US Dollar", "USD", "$", "1.083700000000"),
+    Currency("Pound Sterling", "GBP", "£", "0.842915000000"),
+    Currency("Swiss Franc", "CHF", "CHF", "0.938100000123"),
+    Currency("Yen", "JPY", "¥", "163.250987654321"),
 )
 
 
@@ -120,7 +120,10 @@ def _edges(rng: random.Random, paragraphs: list[str]) -> dict[str, list[Any]]:
         "big": [2**63 - 1, -(2**63), 2**53 + 1, 0],
         "long_text": ["\r\n".join(rng.choices(paragraphs, k=400))],
         "quotes": ['say "hi"', "O'Brien", "back\\slash", "tab\there", "", "<tag/>", "new\nline"],
-        "unicode": ["größe", "日本語", "emoji 🚀", "Ελλάδα", "\u2028", "\u200frtl", "\x7f"],
+        "unicode": [
+            *("größe", "日本語", "emoji 🚀", "Ελλάδα", "\u2028", "\u200frtl", "\x7f"),
+            "  blanks around  ",
+        ],
     }
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sandbox.model import Column, Model, Table
 
 KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$skiptoken", "$deltatoken"})
+# What stands in a link as it is, and is not encoded.
+BARE = ",()/:;=@$!*'"
 LINKED = frozenset({"$skiptoken", "$deltatoken"})
 UNSUPPORTED = {
     "$skip": "Skip Clause is not supported in CRM",
@@ -61,7 +63,7 @@ def options(raw: str) -> dict[str, str]:
 
 def encoded(given: dict[str, str]) -> str:
     """Options as the service writes them into its links."""
-    return "&".join(f"{name}={quote(value, safe=',()/:;=@$!*')}" for name, value in given.items())
+    return "&".join(f"{name}={quote(value, safe=BARE)}" for name, value in given.items())
 
 
 def read(raw: str, model: Model, table: Table) -> Query:
@@ -125,6 +127,9 @@ def _sent(named: tuple[Column, ...], table: Table) -> tuple[Column, ...]:
     implied = [*table.key, *table.row_key, *table.unasked]
     if any(column.kind is Kind.MONEY for column in columns):
         implied.append("_transactioncurrencyid_value")
+    # A part of an address brings the whole.
+    parts = (re.match(r"(address\d)_", column.name) for column in named)
+    implied += [f"{part[1]}_composite" for part in parts if part]
     columns += [table.by_property[name] for name in implied if name in table.by_property]
     return tuple(dict.fromkeys(columns))
 

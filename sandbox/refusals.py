@@ -130,6 +130,23 @@ def _inner(code: str, message: str) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
+def _detailed(code: str, message: str) -> bytes:
+    """As the service answers who asks for all annotations."""
+    terms = "@Microsoft.PowerApps.CDS"
+    error = {
+        "code": code,
+        "message": message,
+        f"{terms}.ErrorDetails.ApiExceptionSourceKey": "Plugin/Sandbox.Plugin, Version=1.0.0.0",
+        f"{terms}.ErrorDetails.ApiExceptionCategory": "SystemFailure",
+        # So spelt by the service.
+        f"{terms}.ErrorDetails.ApiExceptionMesageName": "SandboxWorkerNotAvailable",
+        f"{terms}.ErrorDetails.ApiExceptionHttpStatusCode": "500",
+        f"{terms}.TraceText": "\r\n[Sandbox: Sandbox.Plugin]\r\n",
+        f"{terms}.InnerError.Message": message,
+    }
+    return msgspec.json.encode({"error": error})
+
+
 #: What `sandbox.faults.Fault.error_form` may say, with the media type of each form.
 FORMS: dict[str, tuple[Callable[[str, str], bytes], str]] = {
     "odata": (odata, JSON),
@@ -141,6 +158,7 @@ FORMS: dict[str, tuple[Callable[[str, str], bytes], str]] = {
     "text": (_text, "text/plain; charset=utf-8"),
     "bad_escape": (_bad_escape, JSON),
     "inner": (_inner, JSON),
+    "detailed": (_detailed, JSON),
 }
 
 

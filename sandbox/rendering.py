@@ -94,12 +94,16 @@ class Renderer:
             etag: whether the row begins with its `@odata.etag`.
         """
         chosen = [c for c in (columns or table.columns) if c.kind is not Kind.STREAM]
-        parts = []
+        if table.is_alphabetical:
+            chosen.sort(key=lambda column: column.property_name)
+        parts: list[str] = []
+        ending: list[str] = []
         if table.union_of:
             type_name = f'\',"@odata.type":"#{self.model.namespace}.\''
             parts.append(f"{type_name} || {quoted(OWN_TABLE)} || '\"'")
         if etag and (tag := _etag(table)):
-            parts.append(f'\',"@odata.etag":"W/\\"\' || {tag} || \'\\""\'')
+            tag = f'\',"@odata.etag":"W/\\"\' || {tag} || \'\\""\''
+            (ending if table.is_alphabetical else parts).append(tag)
         nulls = []
         for column in chosen:
             name, key = (
@@ -109,10 +113,14 @@ class Renderer:
             shown = " || ".join(
                 [*self._annotations(table, column, annotations), text(f",{key}:"), _value(column)]
             )
+            null = text(f",{key}:null")
+            if table.is_alphabetical:
+                parts.append(f"iif({name} IS NULL, {null}, {shown})")
+                continue
             parts.append(f"iif({name} IS NULL, '', {shown})")
             if column.property_name not in table.row_key:
-                nulls.append(f"iif({name} IS NULL, {text(f',{key}:null')}, '')")
-        return f"'{{' || substr({_joined(parts + nulls)}, 2) || '}}'"
+                nulls.append(f"iif({name} IS NULL, {null}, '')")
+        return f"'{{' || substr({_joined(parts + nulls + ending)}, 2) || '}}'"
 
     def _annotations(self, table: Table, column: Column, patterns: tuple[str, ...]) -> list[str]:
         if not patterns:
@@ -122,7 +130,9 @@ class Renderer:
             found.append((FORMATTED, formatted))
         if column.kind in LOOKUPS and column.targets:
             kind = quoted(type_column(column))
-            if wanted(NAVIGATION, patterns):
+            # Recorded answers have none that is simply the column's name.
+            told = column.is_polymorphic or column.navigation[0] != column.name
+            if told and not table.bare_lookups and wanted(NAVIGATION, patterns):
                 names = zip(column.targets, column.navigation, strict=True)
                 found.append(
                     (
@@ -134,6 +144,8 @@ class Renderer:
                 found.append(
                     (LOOKUP_NAME, kind if column.is_polymorphic else text(column.targets[0]))
                 )
+        if table.bare_lookups:
+            found.reverse()
         key = json.dumps(column.property_name, ensure_ascii=False)[:-1]
         named = ((text(f',{key}@{annotation}":'), value) for annotation, value in found)
         return [
@@ -153,7 +165,7 @@ class Renderer:
             return f"CASE {name} {whens} END"
         if column.kind is Kind.MULTI_SELECT:
             return f"labels({name}, {text(json.dumps(dict(options)))})"
-        if column.kind in LOOKUPS and column.targets:
+        if column.kind in LOOKUPS and column.targets and not column.nameless:
             return self._related_name(table, column)
         if column.kind is Kind.MONEY:
             return f"formatted_number({name}, 2, {self._symbol(table)})"

@@ -304,9 +304,9 @@ class _Drawing:
     def _make_currency_rate(self, _column: Column, _rest: str) -> Cells:
         return self._currency("currency_rate")
 
-    def _make_base(self, _column: Column, amount: str) -> Cells:
+    def _make_base(self, column: Column, amount: str) -> Cells:
         known: dict[tuple[str, str], str] = {}
-        rates = self._make_rate(_column, "")
+        rates = self._make_rate(column, "")
         result: Cells = []
         for value, rate in zip(self.done[amount], rates, strict=True):
             if value is None:
@@ -314,9 +314,18 @@ class _Drawing:
                 continue
             pair = (value, rate)
             if pair not in known:
-                known[pair] = f"{Decimal(value) / Decimal(rate):.4f}"
+                known[pair] = f"{Decimal(value) / Decimal(rate):.{column.scale}f}"
             result.append(known[pair])
         return result
+
+    def _make_computed(self, column: Column, _rest: str) -> Cells:
+        pool = [f"{Decimal(amount):.{column.scale}f}" for amount in self.pools.plain["money"][:500]]
+        return self.rng.choices(pool, k=self.count)
+
+    def _make_composite(self, _column: Column, address: str) -> Cells:
+        names = ("line1", "postalcode", "city", "country")
+        parts = zip(*(self.done[f"{address}_{name}"] for name in names), strict=True)
+        return ["\r\n".join(filter(None, each)) or None for each in parts]
 
     def _make_number(self, _column: Column, prefix: str) -> Cells:
         return [f"{prefix}{n:07d}" for n in range(self.start + 1, self.start + self.count + 1)]

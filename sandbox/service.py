@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 
 from sandbox import batch, caller, errors, introspection, metadata, refusals, tokens
-from sandbox.answers import JSON, Answer, response
+from sandbox.answers import JSON, ORGANIZATION, Answer, response
 from sandbox.changes import ChangeTracking
 from sandbox.clock import Clock
 from sandbox.definitions import Definitions
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 LONGEST_URL = 32_768
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
-ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
 OK = 200
 WORKERS = 4
 T = TypeVar("T")
@@ -193,9 +193,9 @@ class Service:
             resource = origin.replace(".api.", ".", 1)
             raise errors.unauthorized(tokens.TENANT, authority_url, resource)
         if self.switches.not_a_member:
-            raise errors.not_a_member()
+            raise errors.not_a_member(self.model.user_language)
         if self.switches.disabled_user:
-            raise errors.disabled_user(self.user)
+            raise errors.disabled_user()
 
     async def get(  # noqa: PLR0911, PLR0913  - a rule for each path; the parts of a request
         self, path: str, root: str, raw: str, prefer: str, *, gzipped: bool, empty: bool = False
@@ -396,6 +396,8 @@ class Service:
             except ServiceError as error:
                 answer = self._refusal(part.headers.get("prefer", ""), error)
             headers = {"Content-Type": answer.content_type, "OData-Version": "4.0"}
+            if answer.status != OK:
+                headers = {"REQ_ID": str(uuid.uuid4()), **headers}
             results.append(batch.Result(answer.status, headers | answer.headers, answer.body))
             if answer.status != OK and not keep_going:
                 break

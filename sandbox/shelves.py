@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox import paging
 from sandbox.filters import Both, Comparison, Literal, Path
+from sandbox.guids import restored, sortable
 from sandbox.rendering import OF_VALUES, Renderer, wanted
 from sandbox.sql import stored_value
-from sandbox.store import UNCOLLATED, quoted
+from sandbox.store import UNCOLLATED, order_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -129,15 +130,19 @@ class Shelves:
                 return Found([], (), (), more=False)
             more, ranks = len(order.values if greatest else ranks) > size, ranks[:size]
             rows = self._rows(table, asked.select, annotations, [order.places[r] for r in ranks])
-        first, last = ((order.values[r], order.keys[r]) for r in (ranks[0], ranks[-1]))
-        width = len(paging.paging_columns(table, asked.order))
-        return Found(rows, first[:width], last[:width], more)
+        columns = paging.paging_columns(table, asked.order)
+        first, last = (
+            tuple(map(_stored, columns, (order.values[rank], order.keys[rank])))
+            for rank in (ranks[0], ranks[-1])
+        )
+        return Found(rows, first, last, more)
 
     def _beyond(self, table: Table, asked: Query) -> tuple[Any, Any] | None:
         if not asked.skip_token:
             return None
         columns = paging.paging_columns(table, asked.order)
-        last = [_comparable(value) for _, value in paging.read(asked.skip_token, columns).last]
+        cookie = paging.read(asked.skip_token, columns).last
+        last = [_comparable(*each) for each in zip(columns, (v for _, v in cookie), strict=False)]
         return (last[0], last[-1]) if last else None
 
     def _order(self, table: Table, column: Column, asked: tuple[Order, ...]) -> Sorted | None:
@@ -152,7 +157,8 @@ class Shelves:
         return order
 
     def _sort(self, table: Table, column: Column, asked: tuple[Order, ...]) -> Sorted | None:
-        value, key = quoted(column.property_name), quoted(table.row_key[0])
+        key = order_of(table, table.by_property[table.row_key[0]])
+        value = order_of(table, column)
         # Equal rows in the order of storage, if the key is not asked for.
         then = key if len(asked) > 1 else "rowid"
         found = self.store.select(
@@ -202,9 +208,16 @@ class Shelves:
         return sum(shelf.size for shelf in self._shelves.values())
 
 
-def _comparable(value: Any) -> Any:  # noqa: ANN401  - a cell
-    """A value as the store gives it."""
+def _comparable(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
+    """A value as the lists of an order have it."""
+    if column.edm_type == "Edm.Guid" and value is not None:
+        value = sortable(value)
     return value.encode() if isinstance(value, str) else value
+
+
+def _stored(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
+    """A value from the lists of an order as the store gives it."""
+    return restored(value.decode()).encode() if column.edm_type == "Edm.Guid" else value
 
 
 def _sorted_column(table: Table, order: tuple[Order, ...]) -> Column | None:
@@ -240,7 +253,7 @@ def _bounds(tree: Expression | None, column: Column) -> list[tuple[str, Any]] | 
             case Comparison(operator, Path(name), Literal() as literal) if (
                 name == column.property_name and operator in MIRRORED and literal.kind != "null"
             ):
-                bounds.append((operator, _comparable(stored_value(column, literal))))
+                bounds.append((operator, _comparable(column, stored_value(column, literal))))
             case _:
                 return None
     return bounds

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import bad_query, unknown_property
 from sandbox.filters import Both, Comparison, Literal, Membership, Not, Path, TextTest, Truth
+from sandbox.guids import sortable, sortable_sql
 from sandbox.model import EXACT_TEXT, INTEGERS
 from sandbox.store import quoted
 
@@ -92,6 +93,8 @@ class Condition:
             )
             raise bad_query(message)
         texts = [self._side(side, columns[0]) for side in (left, right)]
+        if operator in KINDS and columns[0].edm_type == "Edm.Guid":
+            return self._order_of_guids(texts, operator)
         folded = any(
             isinstance(side, Literal) and side.kind == "string" and not side.text.isascii()
             for side in (left, right)
@@ -99,6 +102,15 @@ class Condition:
         if folded:
             texts = [f"fold({text})" for text in texts]
         return f"{texts[0]} {OPERATORS[operator]} {texts[1]}"
+
+    def _order_of_guids(self, texts: list[str], operator: str) -> str:
+        """A comparison of two GUIDs; a parameter is made sortable here, and not by SQLite."""
+        sides = []
+        for text in texts:
+            if text == "?":
+                self.parameters[-1] = sortable(self.parameters[-1])
+            sides.append(text if text in {"?", "NULL"} else sortable_sql(text))
+        return f"{sides[0]} {OPERATORS[operator]} {sides[1]}"
 
     def _side(self, side: Operand, column: Column) -> str:
         return quoted(side.name) if isinstance(side, Path) else self._value(column, side)

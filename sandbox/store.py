@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import rows as inventing
+from sandbox.guids import sortable_sql
 from sandbox.model import EXACT_TEXT, INTEGERS, OBJECTS, Kind
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 UNCOLLATED = frozenset(
     {"Edm.Guid", "Edm.DateTimeOffset", "Edm.Date", "Edm.TimeOfDay", "Edm.Duration", "Edm.Binary"}
 )
-OWN_TABLE = "@table"
+OWN_TABLE, KEY_ORDER = "@table", "@order"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,17 @@ def fold(text: str | None) -> str | None:
 def _compare_numbers(left: str, right: str) -> int:
     one, two = Decimal(left), Decimal(right)
     return (one > two) - (one < two)
+
+
+def order_of(table: Table, column: Column) -> str:
+    """The SQL expression by which rows are sorted and compared, to sort by a column."""
+    name = column.property_name
+    if column.edm_type != "Edm.Guid":
+        return quoted(name)
+    # A view of several tables has it as a column, so that the indexes of each serve.
+    if table.union_of and table.row_key == (name,):
+        return quoted(KEY_ORDER)
+    return sortable_sql(quoted(name))
 
 
 def declaration(column: Column) -> str:
@@ -130,8 +142,10 @@ class Store:
         name = quoted(table.name)
         if table.union_of:
             columns = ", ".join(quoted(stored) for stored in self.stored_columns(table))
+            order = sortable_sql(quoted(table.primary_id))
             parts = (
-                f"SELECT {columns}, '{part}' AS {quoted(OWN_TABLE)} FROM {quoted(part)}"  # noqa: S608  - names of the model
+                f"SELECT {columns}, '{part}' AS {quoted(OWN_TABLE)}, {order} AS {quoted(KEY_ORDER)}"  # noqa: S608  - names of the model
+                f" FROM {quoted(part)}"
                 for part in table.union_of
             )
             self._writer.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
@@ -154,11 +168,15 @@ class Store:
         keys = ", ".join(quoted(part) for part in table.row_key)
         name = quoted(f"{table.name} by key")
         self._writer.execute(f"CREATE UNIQUE INDEX {name} ON {quoted(table.name)} ({keys})")
+        order = ", ".join(order_of(table, table.by_property[part]) for part in table.row_key)
+        if order != keys:
+            name = quoted(f"{table.name} in order")
+            self._writer.execute(f"CREATE INDEX {name} ON {quoted(table.name)} ({order})")
         for stamp in ("modifiedon", "versionnumber", "createdon", "lastModifiedDateTime"):
             if stamp in table.by_property:
                 self._writer.execute(
                     f"CREATE INDEX {quoted(f'{table.name} by {stamp}')} ON {quoted(table.name)} "
-                    f"({', '.join(quoted(part) for part in (stamp, *table.row_key))})"
+                    f"({quoted(stamp)}, {order})"
                 )
 
     def add(self, table: Table) -> None:

@@ -12,7 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sandbox.assertions import Assertions
 from sandbox.caller import ACCOUNT, PERSON
@@ -271,9 +271,10 @@ class Authority:
         name = urlsplit(resource).hostname or ""
         if urlsplit(resource).netloc not in own and not name.endswith(".dynamics.com"):
             text = (
-                f"The resource principal named {resource} was not found in the tenant named "
-                "Sandbox. This can happen if the application has not been installed by the "
-                "administrator of the tenant."
+                f"The resource principal named {quote(resource, safe='')} was not found in the "
+                "tenant named Sandbox & Son, Inc. This can happen if the application has not been "
+                "installed by the administrator of the tenant or consented to by any user in the "
+                "tenant. You might have sent your authentication request to the wrong tenant."
             )
             raise TokenError(INVALID_RESOURCE, 500011, text)
         return resource.rstrip("/")
@@ -284,10 +285,11 @@ class Authority:
         now = int(time.time())
         answer: dict[str, Any] = {"token_type": "Bearer"}
         if v1:
+            # A recorded answer to an app has no scope.
+            answer |= {"scope": PERMISSION} if is_person else {}
             answer |= {
-                "scope": PERMISSION,
                 "expires_in": str(self.lifetime),
-                "ext_expires_in": str(self.lifetime),
+                "ext_expires_in": str(self.lifetime) if is_person else "0",
                 "expires_on": str(now + self.lifetime),
                 "not_before": str(now - 300),
                 "resource": resource,

@@ -105,7 +105,7 @@ class Writer:
             ServiceError: 404, if the row that it changes is not there.
         """
         if not self.store.change(change.table, change.statements)[0] and change.missing:
-            raise no_record(change.table.name, change.missing)
+            raise no_record(change.table.schema_name, change.missing)
 
     def insert(self, name: str, rows: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
         """Add rows.

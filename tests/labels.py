@@ -62,7 +62,8 @@ class Expected:
             found[f"{column.name}name"] = self.label(column, value)
         elif column.kind in LOOKUPS:
             table = next((name for name in column.targets if (name, value) in self.names), None)
-            found[f"{column.name}name"] = self.names[table, value] if table else None
+            named = table and not column.nameless
+            found[f"{column.name}name"] = self.names[table, value] if named else None
             found[f"{column.name}type"] = table
         return found
 

@@ -28,7 +28,10 @@ def column(  # noqa: PLR0913  - a column has that many traits, and each is named
     navigation = targets
     if kind in LOOKUPS:
         alone = kind is Kind.OWNER or len(targets) == 1
-        navigation = tuple(name if alone else f"{name}_{target}" for target in targets)
+        # Columns that somebody added have a name that is not all lower case.
+        prefix, _, rest = name.partition("new_")
+        own = name if prefix or not rest else f"new_{rest.capitalize()}"
+        navigation = tuple(own if alone else f"{own}_{target}" for target in targets)
     return Column(
         name=name,
         kind=kind,
@@ -77,6 +80,11 @@ def memo(
     return column(name, Kind.MEMO, english, german, values, nulls=nulls, max_length=1_048_576)
 
 
+def computed_memo(name: str, english: str, german: str, values: str) -> Column:
+    """A text of several lines that the service puts together."""
+    return column(name, Kind.MEMO, english, german, values, max_length=1_000, computed=True)
+
+
 def integer(
     name: str, english: str, german: str, values: str = "integer:0:1000", nulls: float = 0.2
 ) -> Column:
@@ -102,7 +110,7 @@ def double(name: str, english: str, german: str, values: str, nulls: float = 0.3
 
 
 def money(name: str, english: str, german: str, nulls: float = 0.2) -> tuple[Column, Column]:
-    """An amount, and the same in the organisation's base currency, of four digits each."""
+    """An amount that people enter, and the same in the base currency, of four digits each."""
     return (
         column(name, Kind.MONEY, english, german, "money", nulls=nulls, scale=4),
         column(
@@ -114,6 +122,15 @@ def money(name: str, english: str, german: str, nulls: float = 0.2) -> tuple[Col
             scale=4,
             computed=True,
         ),
+    )
+
+
+def computed_money(name: str, english: str, german: str) -> tuple[Column, Column]:
+    """An amount that the service computes, of ten digits, and the same in the base currency."""
+    plain, base = money(name, english, german)
+    return (
+        replace(plain, values="computed", scale=10, computed=True),
+        replace(base, scale=10),
     )
 
 
@@ -290,7 +307,7 @@ OWNED = (
 )
 CURRENCY = (
     lookup("transactioncurrencyid", "Currency", "Währung", "transactioncurrency", nulls=0.0),
-    decimal("exchangerate", "Exchange Rate", "Wechselkurs", "rate", scale=10, nulls=0.0),
+    decimal("exchangerate", "Exchange Rate", "Wechselkurs", "rate", scale=12, nulls=0.0),
 )
 
 

@@ -218,6 +218,7 @@ BOT = Table(
     key=("botid",),
     primary_id="botid",
     primary_name="name",
+    is_alphabetical=True,
     fixed_rows=12,
     columns=(
         key("botid", "Copilot", "Copilot"),

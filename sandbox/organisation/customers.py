@@ -14,6 +14,8 @@ from sandbox.organisation.columns import (
     boolean,
     choice,
     column,
+    computed_memo,
+    computed_money,
     customer,
     day,
     decimal,
@@ -104,6 +106,8 @@ ACCOUNT = Table(
         *active_or_not("account"),
         *OWNED,
         *TRACES,
+        *computed_money("openrevenue", "Open Revenue", "Offener Umsatz"),
+        computed_memo("address1_composite", "Address 1", "Adresse 1", "composite:address1"),
     ),
 )
 
@@ -236,6 +240,7 @@ OPPORTUNITY = Table(
         ),
         *OWNED,
         *TRACES,
+        *computed_money("totalamount", "Total Amount", "Gesamtbetrag"),
     ),
 )
 

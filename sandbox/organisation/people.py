@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sandbox.model import Kind, Label, Table
 from sandbox.organisation import choices as sets
 from sandbox.organisation.columns import (
@@ -167,7 +169,7 @@ CURRENCY = Table(
             "currencyprecision", "Currency Precision", "Währungsgenauigkeit", "integer:2:2", 0.0
         ),
         column(
-            "exchangerate", Kind.DECIMAL, "Exchange Rate", "Wechselkurs", "currency_rate", scale=10
+            "exchangerate", Kind.DECIMAL, "Exchange Rate", "Wechselkurs", "currency_rate", scale=12
         ),
         *active_or_not("transactioncurrency"),
         *TRACES,
@@ -207,6 +209,7 @@ AUDIT = Table(
     primary_id="auditid",
     ownership="None",
     unasked=("transactionid", "attributemask"),
+    bare_lookups=True,
     share=8,
     columns=(
         key("auditid", "Record", "Datensatz"),
@@ -215,7 +218,12 @@ AUDIT = Table(
         text("attributemask", "Changed Field", "Geändertes Feld", "words", 0.3, 10000),
         column("objecttypecode", Kind.ENTITY_NAME, "Entity", "Entität", "table"),
         lookup("userid", "Changed By", "Geändert von", "systemuser", nulls=0.0),
-        lookup("objectid", "Record", "Datensatz", "account", "contact", "opportunity", nulls=0.0),
+        replace(
+            lookup(
+                "objectid", "Record", "Datensatz", "account", "contact", "opportunity", nulls=0.0
+            ),
+            nameless=True,
+        ),
         column(
             "transactionid",
             Kind.UNIQUE_IDENTIFIER,

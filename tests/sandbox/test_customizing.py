@@ -104,7 +104,7 @@ def test_a_table_goes(api: Api) -> None:
     assert api.get("new_projects").status_code == 200
     api.sandbox.drop_table("new_project")
     words = "Resource not found for the segment 'new_projects'."
-    assert api.refusal("new_projects") == (404, "0x80060888", words)
+    assert api.refusal("new_projects") == (404, "0x8006088a", words)
     assert "new_project" not in {table["name"] for table in api.sandbox.tables()}
     assert '"new_project"' not in api.get("$metadata").text
     assert api.refusal("EntityDefinitions(LogicalName='new_project')")[1] == "0x80041102"

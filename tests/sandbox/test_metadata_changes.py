@@ -230,10 +230,11 @@ def test_later_only_what_has_changed_is_told(own: Sandbox) -> None:
     api = Api(own)
     asked = query("LogicalName", "DisplayName", "OptionSet")
     before = api.read(call(asked))
-    assert before["DeletedMetadata"] is None
+    nothing = {"Count": 0, "IsReadOnly": False, "Keys": [], "Values": []}
+    assert before["DeletedMetadata"] == nothing
     stamp = before["ServerVersionStamp"]
     same = api.read(call(asked, stamp))
-    assert (same["EntityMetadata"], same["DeletedMetadata"]) == ([], None)
+    assert (same["EntityMetadata"], same["DeletedMetadata"]) == ([], nothing)
 
     own.add_column("account", "new_size", "Edm.Int32")
     own.relabel_column("contact", "firstname", "First", "Vor")

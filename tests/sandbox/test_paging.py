@@ -3,13 +3,57 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox import guids
 
 if TYPE_CHECKING:
     from tests.sandbox.api import Api
+
+
+def in_sql_server(guid: str) -> bytes:
+    """A GUID's bytes in the order in which .NET's `SqlGuid` compares them."""
+    stored = uuid.UUID(guid).bytes_le
+    return bytes(stored[at] for at in (*range(10, 16), 8, 9, 6, 7, 4, 5, *range(4)))
+
+
+@given(st.uuids(), st.uuids())
+def test_order_of_guids_is_that_of_sql_server(one: uuid.UUID, other: uuid.UUID) -> None:
+    first, second = str(one), str(other)
+    in_order = in_sql_server(first) < in_sql_server(second)
+    assert (guids.sortable(first) < guids.sortable(second)) == in_order
+    assert guids.restored(guids.sortable(first)) == first
+
+
+def test_order_of_guids_is_that_of_a_recorded_page() -> None:
+    first, last = "dd37b14b-ee17-ed11-b83e-000d3a102bc2", "c42e05fb-4da9-e711-813f-e0071b6a4261"
+    assert guids.sortable(first) < guids.sortable(last)
+
+
+@pytest.mark.parametrize("query", ["", "&$orderby=contactid", "&$orderby=contactid desc"])
+def test_rows_are_in_the_order_of_their_guids(api: Api, query: str) -> None:
+    keys = [row["contactid"] for row in api.rows(f"contacts?$select=contactid{query}", 100)]
+    assert keys == sorted(keys, key=in_sql_server, reverse="desc" in query)
+    assert keys != sorted(keys, reverse="desc" in query)
+    middle = sorted(keys, key=in_sql_server)[len(keys) // 2]
+    for operator, count in (("gt", -1), ("ge", 0), ("lt", 0), ("le", 1)):
+        # With and without a condition that no shelf knows.
+        for more in ("", " and statecode ge 0"):
+            condition = f"contactid {operator} {middle}{more}"
+            found = api.read(f"contacts?$select=contactid&$count=true&$filter={condition}{query}")
+            half = len(keys) // 2 if operator[0] == "l" else len(keys) - len(keys) // 2
+            assert found["@odata.count"] == half + count, condition
+            beyond = {row["contactid"] for row in found["value"]}
+            assert (middle in beyond) == (operator[1] == "e")
+    reference = f"contacts?$select=_ownerid_value&$filter=_ownerid_value gt {middle}"
+    owners = {row["_ownerid_value"] for row in api.rows(reference)}
+    assert all(in_sql_server(owner) > in_sql_server(middle) for owner in owners)
 
 
 def test_pages_are_complete_by_default(api: Api) -> None:
@@ -37,7 +81,7 @@ def test_pages_are_complete_with_a_tie_break(api: Api, order: str) -> None:
 
 def test_pages_are_in_order(api: Api) -> None:
     rows = api.rows("contacts?$select=modifiedon&$orderby=modifiedon asc,contactid asc", 50)
-    pairs = [(row["modifiedon"], row["contactid"]) for row in rows]
+    pairs = [(row["modifiedon"], in_sql_server(row["contactid"])) for row in rows]
     assert pairs == sorted(pairs)
     incomes = [
         r["annualincome"] for r in api.rows("contacts?$orderby=annualincome desc,contactid", 50)

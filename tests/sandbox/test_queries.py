@@ -124,7 +124,7 @@ def test_filters_that_are_none(api: Api, text: str) -> None:
 
 def test_unknown_set(api: Api) -> None:
     message = "Resource not found for the segment 'Account'."
-    assert api.refusal("Account") == (404, QUERY_ERROR, message)
+    assert api.refusal("Account") == (404, "0x8006088a", message)
 
 
 def test_wrong_method(api: Api) -> None:

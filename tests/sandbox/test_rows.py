@@ -234,5 +234,5 @@ def test_a_change_moves_modifiedon_and_version(api: Api) -> None:
     assert api.refusal(f"accounts({key})") == (
         404,
         "0x80040217",
-        f"account With Id = {key} Does Not Exist",
+        f"Account With Id = {key} Does Not Exist",
     )

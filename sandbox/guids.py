@@ -1,0 +1,43 @@
+"""The order of GUIDs: that of SQL Server's uniqueidentifier, in which Dataverse has its rows.
+
+SQL Server compares the bytes of the last group first, then those of the groups before it; in the
+first three groups it begins with the last byte. Recorded pages without `$orderby` are so.
+"""
+
+from __future__ import annotations
+
+# Where the digits are that are compared first, and how many: from 1, as SQL counts.
+_PARTS = (
+    (25, 12),
+    (20, 4),
+    (17, 2),
+    (15, 2),
+    (12, 2),
+    (10, 2),
+    (7, 2),
+    (5, 2),
+    (3, 2),
+    (1, 2),
+)
+
+
+def sortable_sql(guid: str) -> str:
+    """The SQL expression for a text that sorts as a GUID does.
+
+    Args:
+        guid: an expression for its text.
+    """
+    digits = "||".join(f"substr({guid},{start},{length})" for start, length in _PARTS)
+    return f"({digits})"
+
+
+def sortable(guid: str) -> str:
+    """The same text in Python."""
+    return "".join(guid[start - 1 : start - 1 + length] for start, length in _PARTS)
+
+
+def restored(text: str) -> str:
+    """The GUID of which a text is `sortable`."""
+    last, fourth = text[:12], text[12:16]
+    turned = "".join(text[at : at + 2] for at in range(30, 14, -2))
+    return f"{turned[:8]}-{turned[8:12]}-{turned[12:16]}-{fourth}-{last}"
