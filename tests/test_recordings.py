@@ -562,7 +562,7 @@ def test_recorded_changes_of_metadata_describe_tables_and_are_kept(
     assert "74812162!10/09/2022 22:10:22" in kept.read_text()
 
 
-def test_recorded_batch_with_parts_that_are_no_answers_is_passed_over(
+def test_recorded_batch_of_writes_in_answer_to_one_of_reads_is_told(
     recordings: list[Recording], tmp_path: Path
 ) -> None:
     picklist = (
@@ -570,12 +570,10 @@ def test_recorded_batch_with_parts_that_are_no_answers_is_passed_over(
         '"Attributes":[{"LogicalName":"inv_kind","AttributeTypeName":{"Value":"PicklistType"}}]}'
     )
     answers = {"$batch": recordings[39].answer, "EntityDefinitions": of_all_tables(picklist)}
-    catalog, run = discovered(answers, schema_map=str(tmp_path / "map.json"))
-    assert any("it refused 1 of 1 requests for their choices" in w for w in run.logged("WARNING"))
-    assert entry(catalog, "account")["schema"]["properties"]["inv_kind"]["type"] == [
-        "integer",
-        "null",
-    ]
+    with serving(by_path({"$metadata": DOCUMENT, **answers})) as server:
+        run = tap(server, schema_map=str(tmp_path / "map.json")).run("--discover")
+    assert "answered 204 to a request in a batch" in run.refusal()
+    assert [line.partition("?")[0] for line in server.asked][-1] == "POST /api/data/v9.2/$batch"
 
 
 # What else the service tells.
