@@ -223,7 +223,7 @@ def test_where_columns_are_not_described_a_warning_says_that_it_does_not_apply(
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "show_name_columns": True, "tables": ["team"]})
     changing_sandbox.configure(no_metadata_changes=501)
-    changing_sandbox.fault("EntityDefinitions", status=403, count=None, body={})
+    changing_sandbox.fault("EntityDefinitions", status=403, code="0x80040220", count=None)
     run = tap.run("--discover")
     assert run.status == 0
     (line,) = [text for text in run.logged("WARNING") if "show_name_columns" in text]
