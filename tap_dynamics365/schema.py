@@ -239,7 +239,9 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
         name_columns.read(entry, stream.get("metadata", ()))
         _with_deletes(entry)
         # Targets need the key, and bookmarks are read off the rows: neither can be left out.
-        for name in (*(entry.key_properties or ()), entry.replication_key):
-            if name and name in (entry.schema.properties or ()):
+        # What is no name is told where the stream is selected.
+        key = entry.key_properties if stream_key.is_list_of_names(entry.key_properties) else ()
+        for name in (*(key or ()), entry.replication_key):
+            if isinstance(name, str) and name in (entry.schema.properties or ()):
                 entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
     return catalog

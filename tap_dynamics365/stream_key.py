@@ -9,6 +9,7 @@ behind such a row would lose others.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import CatalogError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md#metadata
 METADATA = "table-key-properties"
 
+logger = logging.getLogger("tap-dynamics365.stream_key")
+
 
 def read(entry: CatalogEntry, metadata: Mapping[str, Any]) -> None:
     """Tell the key chosen from the table's own.
@@ -31,7 +34,19 @@ def read(entry: CatalogEntry, metadata: Mapping[str, Any]) -> None:
         metadata: Its metadata as JSON has it.
     """
     in_entry, in_metadata = entry.key_properties or (), metadata.get(METADATA) or ()
-    if in_metadata and not _is_own(entry, in_metadata):
+    if in_entry and metadata.get(METADATA) == [] and metadata.get("selected"):
+        # The SDK itself passes over this metadata. Without a key, rows that are sent twice would
+        # be there twice.
+        logger.warning(
+            "The catalog leaves the key of %r (%s) empty: the table's own is kept, since a row "
+            "may be sent more than once.",
+            entry.tap_stream_id,
+            METADATA,
+        )
+    if in_metadata and not isinstance(in_metadata, list):
+        # No key, which `check` tells where the stream is selected.
+        chosen, own = in_metadata, in_entry
+    elif in_metadata and not _is_own(entry, in_metadata):
         chosen, own = in_metadata, in_entry
     else:
         chosen, own = in_entry or in_metadata, in_metadata or in_entry
@@ -46,6 +61,17 @@ def _is_own(entry: CatalogEntry, key: Iterable[Any]) -> bool:
     return never_null == {*map(str, key)}
 
 
+def is_list_of_names(key: object) -> bool:
+    """Tell whether a key is a list of names, or none at all.
+
+    Args:
+        key: What the catalog has for a key.
+    """
+    if key is None:
+        return True
+    return isinstance(key, (list, tuple)) and all(isinstance(name, str) for name in key)
+
+
 def check(entry: CatalogEntry) -> None:
     """Raise if the key of a stream is no key.
 
@@ -58,7 +84,7 @@ def check(entry: CatalogEntry) -> None:
     wish = f"The catalog wants the key of {entry.tap_stream_id!r} ({METADATA})"
     key: Any = entry.key_properties
     columns = entry.schema.properties or {}
-    if isinstance(key, str) or not all(isinstance(name, str) for name in key or ()):
+    if not is_list_of_names(key):
         msg = f"{wish} to be something else than a list of names of columns: write it as a list."
         raise CatalogError(msg)
     for name in key or ():

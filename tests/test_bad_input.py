@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.tap import TapDynamics365
 from tests.singer import SECONDS, Message, Run, Tap, choose, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
@@ -118,6 +122,11 @@ def test_a_number_that_is_none_or_negative_is_one_sentence(setting: str, value: 
     assert setting in Tap({**NOWHERE, setting: value}).run("--discover").refusal()
 
 
+def test_longest_wait_beyond_what_can_be_slept_is_one_sentence() -> None:
+    run = Tap({**NOWHERE, "ws_retry_wait_limit": 10**12}).run("--discover")
+    assert "Setting ws_retry_wait_limit must be 2147483 or less." in run.refusal()
+
+
 @pytest.mark.parametrize("setting", NUMBERS)
 @pytest.mark.parametrize("value", ["-1", "many"])
 def test_so_is_one_from_the_environment(tmp_path: Path, setting: str, value: str) -> None:
@@ -151,6 +160,37 @@ def test_a_variable_that_is_not_what_its_setting_is_is_one_sentence(
     run = Run(process.returncode, output.decode(), log.decode())
     assert f"The variable {variable} must be" in run.refusal()
     assert SECRET not in run.log
+
+
+COMMANDS = {
+    "tap": ("tap_dynamics365", "--config=ENV"),
+    "login": ("tap_dynamics365.login", "--device-code"),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+def test_env_file_in_another_encoding_is_refused_in_one_sentence(
+    tmp_path: Path, command: tuple[str, ...], encoding: str
+) -> None:
+    lines = f"TAP_DYNAMICS365_PASSWORD={SECRET}\nTAP_DYNAMICS365_USER=jörg\n"
+    (tmp_path / ".env").write_bytes(lines.encode(encoding))
+    done = subprocess.run(  # noqa: S603 - our own program
+        # Without a file of the program, .env is looked for in the working folder first, and else
+        # beside the installation.
+        [sys.executable, "-c", f"from {command[0]}.__main__ import *", command[1]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert (
+        "The file .env is not in UTF-8: save it in that encoding." in done.stderr.splitlines()[-1]
+    )
+    assert SECRET not in done.stderr
 
 
 @in_one_mode
@@ -275,3 +315,106 @@ def test_a_bookmark_that_is_no_value_of_its_key_ends_in_no_traceback(
     run = tap.run(catalog=chosen, state={"bookmarks": {"contact": bookmark}})
     assert "Traceback" not in run.log
     assert run.status in {0, 1}
+
+
+# Each key of the catalog's metadata that the tap or the SDK reads, with values of wrong types.
+METADATA = (
+    "inclusion",
+    "selected",
+    "selected-by-default",
+    "table-key-properties",
+    "valid-replication-keys",
+    "replication-key",
+    "replication-method",
+    "forced-replication-method",
+    "schema-name",
+    "is-view",
+    "row-count",
+    "database-name",
+    "view-key-properties",
+)
+WRONG: tuple[Any, ...] = (
+    5,
+    1.5,
+    True,
+    "invented",
+    ["modifiedon"],
+    [["a"]],
+    [None],
+    {"a": 1},
+    {},
+    [],
+)
+
+
+def streams(entry: Message) -> None:
+    """Set up the stream of an entry, as a run does before it sends anything."""
+    tap = TapDynamics365(config=NOWHERE, catalog={"streams": [entry]})
+    for stream in tap.streams.values():
+        json.dumps([stream.primary_keys, stream.replication_key])
+
+
+def refused_or_set_up(entry: Message, case: object) -> None:
+    """See that an entry makes a stream, or is refused in one sentence."""
+    try:
+        streams(entry)
+    except Dynamics365Error as error:
+        message = error.message
+    else:
+        return
+    assert len(message.splitlines()) == 1, case
+
+
+def small_entry() -> Message:
+    """A catalog entry of a table of three columns."""
+    columns: Message = {
+        "teamid": {"type": ["string"], "format": "uuid"},
+        "name": {"type": ["string", "null"]},
+        "modifiedon": {"type": ["string", "null"], "format": "date-time"},
+    }
+    metadata = [
+        {"breadcrumb": ["properties", name], "metadata": {"inclusion": "available"}}
+        for name in columns
+    ]
+    own = {"inclusion": "available", "selected": True, "table-key-properties": ["teamid"]}
+    return {
+        "tap_stream_id": "team",
+        "table_name": "teams",
+        "replication_key": "modifiedon",
+        "replication_method": "INCREMENTAL",
+        "key_properties": ["teamid"],
+        "schema": {"properties": columns},
+        "metadata": [{"breadcrumb": [], "metadata": own}, *metadata],
+    }
+
+
+@pytest.mark.parametrize("key", METADATA)
+@pytest.mark.parametrize("item", [0, 1], ids=["of a table", "of a column"])
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_metadata_of_a_wrong_type_is_refused_or_passed_over(
+    key: str, item: int, method: str
+) -> None:
+    for value in WRONG:
+        found = small_entry()
+        found["replication_method"] = method
+        found["metadata"][item]["metadata"][key] = value
+        refused_or_set_up(found, value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("table-key-properties", 5),
+        ("table-key-properties", True),
+        ("table-key-properties", [["a"]]),
+        ("replication-key", ["modifiedon"]),
+    ],
+)
+def test_key_in_metadata_of_a_wrong_type_ends_a_run_in_one_sentence(
+    key: str, value: object
+) -> None:
+    found = small_entry()
+    found["metadata"][0]["metadata"][key] = value
+    run = Tap(NOWHERE).run(catalog={"streams": [found]})
+    assert "'team'" in run.refusal()
+    assert run.output == ""

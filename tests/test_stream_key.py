@@ -88,6 +88,8 @@ def test_key_missing_in_metadata_is_that_of_the_entry(
 ) -> None:
     run = tap.sync(catalog=chosen(catalog, "team", key))
     assert run.schemas["team"]["key_properties"] == ["teamid"]
+    told = [line for line in run.logged("WARNING") if f"'team' ({KEY}) empty" in line]
+    assert len(told) == (key == [])
 
 
 @in_one_mode

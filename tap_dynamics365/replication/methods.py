@@ -6,7 +6,7 @@ the method goes on; the error that ended one early is thrown in, for it to try a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_dynamics365.errors import CallLimitError, CatalogError, ServiceError, is_query_refused
 from tap_dynamics365.replication import keys
@@ -32,10 +32,13 @@ def check(entry: CatalogEntry, method: str) -> None:
     Raises:
         CatalogError: The method is unknown, or the replication key is no column that can be one.
     """
-    key = entry.replication_key
+    key: Any = entry.replication_key
     wish = f"The catalog wants {entry.tap_stream_id!r} replicated {method}"
     if method not in {FULL_TABLE, INCREMENTAL, LOG_BASED}:
         msg = f"{wish}: the tap knows {INCREMENTAL}, {LOG_BASED} and {FULL_TABLE}."
+        raise CatalogError(msg)
+    if key is not None and not isinstance(key, str):
+        msg = f"{wish} by a replication key that is no name of a column: write it as a text."
         raise CatalogError(msg)
     if method == FULL_TABLE or (method == LOG_BASED and not key):
         return

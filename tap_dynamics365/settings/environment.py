@@ -35,10 +35,19 @@ def check(schema: Mapping[str, Any]) -> None:
 
     Raises:
         InputError: A variable misspells the name of a setting, or its value is not of the
-            setting's type. The message never repeats a value, for it may be a secret.
+            setting's type; or a file .env can't be read. The message never repeats a value, for
+            it may be a secret.
     """
-    # The SDK reads a file .env too; without settings, it does no more than that.
-    parse_environment_config({}, PREFIX)
+    try:
+        # The SDK reads a file .env too; without settings, it does no more than that.
+        parse_environment_config({}, PREFIX)
+    except OSError as error:
+        msg = f"The file .env can't be read ({error.strerror})."
+        raise InputError(msg) from None
+    except ValueError:
+        # UTF-16 without a byte-order mark is UTF-8 with characters that no variable can hold.
+        msg = "The file .env is not in UTF-8: save it in that encoding."
+        raise InputError(msg) from None
     for variable in _unknown(schema):
         if variable.is_misspelt:
             msg = (

@@ -326,7 +326,7 @@ _EXTRACTION = (
     ),
     th.Property(
         "ws_retry_wait_limit",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=LONGEST_TIMEOUT),
         title="Longest Wait",
         description=(
             "Seconds that one request may wait in sum because the service is throttling or asks "
