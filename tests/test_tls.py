@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.servers.tls import TlsFront
 
 TOKEN = "a-token-that-is-not-good"  # noqa: S105 - invented
-VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # What has switched verification off in one program or another.
 SWITCHES = [
     {},
@@ -208,8 +208,8 @@ def test_file_of_authorities_that_holds_none_is_told_with_the_variable(
 def test_file_of_authorities_that_is_missing_ends_a_run_in_one_sentence_at_once(
     front: TlsFront, service: Sandbox
 ) -> None:
-    run = tap(front, {"SSL_CERT_FILE": "/nowhere"}).run("--discover")
-    assert "the variable SSL_CERT_FILE has to name" in run.refusal()
+    run = tap(front, {"CURL_CA_BUNDLE": "/nowhere"}).run("--discover")
+    assert "the variable CURL_CA_BUNDLE has to name" in run.refusal()
     assert "Trying again" not in run.log
     assert not service.requests()
 
@@ -222,10 +222,9 @@ def test_file_of_authorities_is_not_looked_at_without_tls(service: Sandbox) -> N
 @pytest.mark.parametrize(
     "environment",
     [
-        {"SSL_CERT_FILE": "{good}"},
         {"CURL_CA_BUNDLE": "{good}", "SSL_CERT_FILE": "/nowhere"},
         {"REQUESTS_CA_BUNDLE": "{good}", "CURL_CA_BUNDLE": "/nowhere"},
-        {"REQUESTS_CA_BUNDLE": "", "SSL_CERT_FILE": "{good}"},
+        {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "{good}"},
     ],
 )
 def test_first_variable_that_names_authorities_counts(
@@ -234,6 +233,16 @@ def test_first_variable_that_names_authorities_counts(
     for name, path in environment.items():
         monkeypatch.setenv(name, path.format(good=front.authority))
     assert session().get(f"{front.url}/api/data/v9.2/").status_code == 401
+
+
+def test_ssl_cert_file_of_other_programs_has_no_effect(
+    front: TlsFront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(front.authority))
+    with pytest.raises(TransportError, match="REQUESTS_CA_BUNDLE"):
+        session().get(f"{front.url}/api/data/v9.2/")
 
 
 def test_host_that_does_not_speak_tls_is_told(service: Sandbox) -> None:

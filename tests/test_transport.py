@@ -178,6 +178,12 @@ def test_a_proxy_that_wants_another_password_is_told_by_its_settings(
     assert len(host.asked) == 1
 
 
+@pytest.mark.usefixtures("no_proxy_of_this_machine")
+def test_407_without_a_proxy_is_the_hosts_own() -> None:
+    with scripted.serving(scripted.answer(b"", 407)) as host:
+        assert session().get(f"http://127.0.0.1:{host.port}/").status_code == 407
+
+
 @pytest.mark.parametrize("address", [SERVICE, SERVICE.replace("http", "https")])
 def test_a_proxy_that_is_not_there_is_told_by_its_settings(address: str) -> None:
     with serving(Host()) as host:
@@ -258,7 +264,7 @@ def test_proxy_that_is_named_with_https_and_speaks_http_is_told(
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
 def test_proxy_with_a_certificate_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     with tls.running("http://127.0.0.1:9") as front:
         monkeypatch.setenv("HTTPS_PROXY", front.url)

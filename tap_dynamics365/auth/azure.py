@@ -90,8 +90,7 @@ class AzureAuthenticator(RenewingAuthenticator):
         # Whether there was a token before: from then on, a failure without a code of Entra ID is
         # taken for a gateway's, and transient.
         self._is_reached = False
-        parts = urlsplit(settings.service_url)
-        self._scope = settings.scope or f"{parts.scheme}://{parts.netloc}/.default"
+        self._scope = settings.scope or f"{settings.origin}/.default"
 
     @override
     def fetch(self) -> Tokens:

@@ -41,8 +41,7 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
         self._settings = settings
         self._throttle = throttle
         self._traffic = traffic
-        parts = urlsplit(settings.service_url)
-        self._resource = f"{parts.scheme}://{parts.netloc}"
+        self._resource = settings.origin
         self._client = Client(settings)
 
     @cached_property

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 # Variables that name a file of authorities, in the place of those that come with requests; the
-# first that is set counts.
-VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# first that is set counts. As requests has it: SSL_CERT_FILE is set for other programs, and would
+# leave out the authorities that come with requests.
+VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 # What OpenSSL finds at fault, by its own codes (x509_vfy.h).
 NOT_YET_VALID, EXPIRED = 9, 10

@@ -50,6 +50,9 @@ LEAST_FIRST_WAIT = 1 / 16
 # Requests that failed together are not to come again together.
 JITTER = 0.5
 
+# Several where the header came several times: they are joined by commas.
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?(?:\s*,\s*[0-9]{1,9}(?:\.[0-9]{1,9})?)*")
+
 # More doublings than any wait needs, and fewer than a float bears.
 MOST_DOUBLINGS = 30
 
@@ -204,11 +207,12 @@ def retry_after(response: requests.Response) -> float | None:
         response: The answer.
 
     Returns:
-        The seconds it asks for, or None if it is missing or unreadable.
+        The seconds it asks for, the most where the header came more than once; None if it is
+        missing or unreadable.
     """
     text = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
-        return float(text)
+    if _SECONDS.fullmatch(text):
+        return max(float(seconds) for seconds in text.split(","))
     when = _moment(text)
     if when is None:
         return None

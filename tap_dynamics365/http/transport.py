@@ -19,6 +19,7 @@ from urllib3.exceptions import ReadTimeoutError
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import TransportError
 from tap_dynamics365.http import certificates, proxies
+from tap_dynamics365.settings import DEFAULT_PORTS
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ E = TypeVar("E", bound=BaseException)
 
 USER_AGENT = f"tap-dynamics365/{__version__}"
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 # What OpenSSL says of a peer that does not speak TLS; the name has changed in its version 3.2.
 NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
 KEEPING_THE_METHOD = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
@@ -132,7 +132,8 @@ class _Session(requests.Session):
             if final := _final(error, parts.netloc):
                 raise TransportError(final) from None
             raise
-        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        wants_a_user = response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        if wants_a_user and select_proxy(request.url or "", kwargs["proxies"]):
             raise TransportError(proxies.WANTS_A_USER)
         return response
 

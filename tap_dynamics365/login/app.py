@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tap_dynamics365.auth import tenant
 from tap_dynamics365.auth.client import Client
@@ -65,8 +64,7 @@ class App:
     @property
     def scope(self) -> str:
         """What is asked for, separated by spaces."""
-        parts = urlsplit(self._settings.service_url)
-        default = f"{parts.scheme}://{parts.netloc}/user_impersonation"
+        default = f"{self._settings.origin}/user_impersonation"
         scopes = (self._settings.scope or default).split()
         return " ".join(scopes if OFFLINE_ACCESS in scopes else [*scopes, OFFLINE_ACCESS])
 

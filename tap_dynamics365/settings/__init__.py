@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tap_dynamics365.settings import checks, connection_url
 from tap_dynamics365.settings.grant import Grant, choose
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 __all__ = ["JSON_SCHEMA", "Grant", "Settings"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,18 @@ class Settings:
     ignored: tuple[str, ...] = ()
     #: What is to be said of names that are no setting's.
     unknown: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """The origin of the service, by which the sign-in host knows it (RFC 6454, section 6.1).
+
+        In lower case and without the default port, however `service_url` spells it.
+        """
+        parts = urlsplit(self.service_url)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        has_port = parts.port not in {None, DEFAULT_PORTS.get(parts.scheme)}
+        return f"{parts.scheme}://{host}{f':{parts.port}' if has_port else ''}"
 
     @property
     def returns_results(self) -> bool:

@@ -55,6 +55,15 @@ def test_a_secret_is_sent_with_the_scope_of_the_service(endpoint: TokenEndpoint)
     }
 
 
+@pytest.mark.parametrize("host", ["ORG.api.crm.dynamics.com", "org.api.crm.dynamics.com:443"])
+def test_scope_of_a_service_url_in_another_spelling_is_that_of_its_origin(
+    endpoint: TokenEndpoint, host: str
+) -> None:
+    url = f"https://{host}/api/data/v9.2/"
+    sent_form = form(endpoint, client_secret=SECRET, service_url=url)
+    assert sent_form["scope"] == f"{RESOURCE}/.default"
+
+
 def test_another_scope_may_be_wanted(endpoint: TokenEndpoint) -> None:
     assert form(endpoint, client_secret=SECRET, scope="api://x/.default")["scope"] == (
         "api://x/.default"
