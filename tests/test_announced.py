@@ -81,6 +81,11 @@ REFUSED = [
     ({**announced("object"), "properties": PARTS}, '"x"', "text", "object"),
     ({**announced("object"), "properties": PARTS}, "[1]", "an array", "object"),
     ({**announced("array"), "items": announced("string")}, "7", "a number", "array"),
+    (announced("object"), '"x"', "text", "object"),
+    ({**announced("object"), "properties": {}}, "7", "a number", "object"),
+    (announced("array"), "true", "true or false", "array"),
+    ({**announced("array"), "items": announced("object")}, '{"a":1}', "an object", "array"),
+    (announced("object", "array"), '"x"', "text", "array or object"),
 ]
 
 
@@ -142,6 +147,12 @@ def test_types_of_any_form_in_a_catalog_are_checked(column: dict[str, Any]) -> N
 @pytest.mark.parametrize("column", [{"type": "string"}, {"anyOf": [STRING, {"type": "null"}]}])
 def test_text_announced_in_any_form_takes_any_value(column: dict[str, Any]) -> None:
     assert sent(column, "0.10", "null", '"x"', "true") == ['"0.10"', "null", '"x"', '"true"']
+
+
+def test_value_that_fits_one_of_several_types_stays_beside_one_that_becomes_text() -> None:
+    values = ['{"a":1}', "7", '"x"', "null", "[1]"]
+    column = {"anyOf": [{"type": "object"}, {"type": ["string", "null"]}]}
+    assert sent(column, *values) == ['{"a":1}', '"7"', '"x"', "null", '"[1]"']
 
 
 def test_text_in_a_column_of_numbers_is_found_in_any_row() -> None:

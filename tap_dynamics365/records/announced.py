@@ -81,7 +81,7 @@ class Announced:
         self._stream = stream
         self._columns = columns
         self._fields = {field.column: field for field in fields}
-        # Fields whose values are to be written as text.
+        # Columns of which values are to be written as text.
         self._as_text: set[str] = set()
 
     def checks(self, names: Iterable[str]) -> list[Check]:
@@ -132,7 +132,7 @@ class Announced:
         is_any = row_types.format_of(column) not in FORMATS and "contentEncoding" not in column
         if not (is_any and "string" in self._fields[name].kinds):
             raise self._refusal(name, found)
-        self._as_text.add(self._fields[name].name)
+        self._as_text.add(name)
 
     def _refusal(self, name: str, found: str) -> ServiceError:
         column = self._columns[name]
@@ -168,14 +168,16 @@ class Announced:
             rows: As they were read; they are changed.
             written: Writes the JSON text of an object or an array as a JSON string.
         """
-        for field in tuple(self._as_text):
+        for name in tuple(self._as_text):
+            field = self._fields[name]
+            misfit = _misfit(field.kinds)
             for row in rows:
-                value = getattr(row, field)
-                begin = b"n" if value is None else bytes(value)[:1]
-                if begin in {b"{", b"["}:
-                    setattr(row, field, Raw(written(value)))
-                elif begin not in {b'"', b"n"}:
-                    setattr(row, field, Raw(b'"' + bytes(value) + b'"'))
+                value = getattr(row, field.name)
+                if value is None or not misfit.match(b"\n" + bytes(value)):
+                    continue
+                is_plain = bytes(value)[:1] not in {b"{", b"["}
+                text = b'"' + bytes(value) + b'"' if is_plain else written(value)
+                setattr(row, field.name, Raw(text))
 
 
 @cache

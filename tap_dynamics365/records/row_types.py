@@ -17,9 +17,14 @@ COMBINED = ("anyOf", "oneOf", "allOf")
 NULLABLE = {"null"}
 
 
-def only(column: str) -> msgspec.json.Decoder[Any]:
-    """Make what reads one column of a row, as its `value`, and passes over the others."""
-    name = msgspec.field(default=None, name=column)
+def only(column: str, default: UnsetType | None = None) -> msgspec.json.Decoder[Any]:
+    """Make what reads one column of a row, as its `value`, and passes over the others.
+
+    Args:
+        column: The column.
+        default: The value in rows that do not have it.
+    """
+    name = msgspec.field(default=default, name=column)
     return msgspec.json.Decoder(msgspec.defstruct("Only", [("value", Any, name)]))
 
 
@@ -76,8 +81,8 @@ class Field(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether any value of it is read as the JSON text that it is, and left so."""
-        return self.type is Raw and not self.is_open
+        """Whether any value of it is read as the JSON text that it is."""
+        return self.type is Raw
 
 
 def fields(
