@@ -221,8 +221,8 @@ class TableStream(RecordStream, RESTStream[str | None]):
         response = self._request(prepared, None)
         page = split(response, asked, is_reached=self.service.is_reached)
         self.service.is_reached = True
-        if page.repairs:
-            self._notices.warn(REPAIRED, self.name, page.repairs)
+        for repair in page.repairs:
+            self._notices.warn(REPAIRED, self.name, repair)
         return self._spelling.corrected(page)
 
     def passes(self) -> Generator[Pass, None, None]:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import DecodeError
 
+from sandbox.bodies import GARBAGE
 from tap_dynamics365.errors import Failure, ServiceError
+from tap_dynamics365.http.json_text import readable
 from tap_dynamics365.records.codec import encoder
-from tests.singer import Message, Tap, entry, in_one_mode, select
+from tests.singer import Message, Tap, entry, in_one_mode, reads, select
 from tests.test_records import answer, rows
 
 if TYPE_CHECKING:
@@ -40,6 +43,10 @@ TEXTS = {
     "escaped quotation mark": (r"\"\ud83d\"", '"\ufffd"'),
     "control characters as they are": ("a\x01\tb", "a\x01\tb"),
     "line break as it is": ("a\nb", "a\nb"),
+    "escape of JavaScript": (r"\x41 \'\u00e9\'", "x41 'é'"),
+    "escape of too few digits": (r"\u12", "u12"),
+    "escaped line break": ("a\\\nb", "a\nb"),
+    "escape behind an escaped backslash": (r"\\\x\\x", r"\x\x"),
 }
 
 PAGE = (
@@ -65,6 +72,45 @@ def test_half_a_character_that_is_not_escaped_arrives_as_replacement() -> None:
 def test_numbers_that_json_has_not_arrive_as_null() -> None:
     page = answer('{"value":[{"a":NaN,"b":[Infinity,-Infinity],"c":"NaN Infinity"}]}')
     assert rows(page, ["a", "b", "c"]) == [{"a": None, "b": [None, None], "c": "NaN Infinity"}]
+
+
+NUMBERS = {
+    "01": "1",
+    "-007.50": "-7.50",
+    "00": "0",
+    ".5": "0.5",
+    "-.50": "-0.50",
+    "1.": "1",
+    "1.e5": "1e5",
+    "+1": "1",
+    "+0.10E-2": "0.10E-2",
+    "1.2.3": "null",
+    "1e": "null",
+    "undefined": "null",
+    "+Infinity": "null",
+}
+
+
+@pytest.mark.parametrize(("number", "arrives"), NUMBERS.items(), ids=NUMBERS)
+def test_number_in_a_form_that_json_has_not_keeps_its_value_or_is_null(
+    number: str, arrives: str
+) -> None:
+    page = '\ufeff{{"value":[{{"a":{0},"b":[{0}, {0} ],"c":"%s"}}]}}' % number  # noqa: UP031 - braces
+    repaired, (_,) = readable(page.format(number).encode())
+    assert repaired.decode() == page.format(arrives).removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize(
+    ("text", "arrives"),
+    [
+        (b"caf\xe9", "caf\ufffd"),
+        (b"\xe9\\n\xfc", "\ufffd\n\ufffd"),
+        ("größe".encode() + b"\xe9", "größe\ufffd"),
+    ],
+)
+def test_text_in_another_encoding_arrives_with_replacements(text: bytes, arrives: str) -> None:
+    page = answer(b'{"value":[{"a":"%s","b":"\xc3\xa9"}]}' % text)
+    assert rows(page, ["a", "b"]) == [{"a": arrives, "b": "é"}]
 
 
 # Surrogates are drawn more often than by chance.
@@ -107,6 +153,31 @@ def test_any_value_that_python_writes_survives(values: list[Any], is_ascii: bool
     assert got == wanted
 
 
+ODD = json.dumps({"value": [{"name": "größe", "size": 1.5, "of": [None, {"a": ""}]}] * 2})
+ODD_BODIES = [
+    ODD.encode(),
+    ODD.replace("1.5", ".5").encode(),
+    ODD.replace("o", r"\x").encode("latin-1"),
+]
+
+
+@given(st.sampled_from(ODD_BODIES), st.data())
+def test_damage_of_the_transfer_is_never_repaired(body: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(body) - 1))
+    for broken in (body[:at], body[:at] + GARBAGE + body[at + len(GARBAGE) :]):
+        with pytest.raises((DecodeError, UnicodeDecodeError)):
+            readable(broken)
+
+
+@given(st.binary() | st.text('"\\{}[]:,.+-eE01ux \xe9').map(lambda text: text.encode("latin-1")))
+def test_what_is_repaired_is_json(body: bytes) -> None:
+    try:
+        repaired, _ = readable(body)
+    except (DecodeError, UnicodeDecodeError):
+        return
+    json.loads(repaired)
+
+
 def test_values_within_values_too_deep_to_be_read_are_no_broken_transfer() -> None:
     page = answer('{"value":[{"a":%s}]}' % ("[" * 5_000 + "]" * 5_000))
     with pytest.raises(ServiceError, match="values within values, too deep") as caught:
@@ -139,6 +210,42 @@ def test_table_with_half_a_character_is_read_with_one_warning(
         "characters, such as of an emoji that was cut in two, are replaced by U+FFFD."
         for stream in ("contact", "lead")
     ]
+
+
+@in_one_mode
+def test_table_with_values_that_json_has_not_is_read_at_once_with_one_warning_each(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    odd = [
+        ('"name":"', r""" "name":"\\'\\x""".lstrip()),
+        (r'"numberofemployees":(?=\d)', '"numberofemployees":0'),
+        (r'"revenue":(?=\d)', '"revenue":+'),
+        ('"fax":null', '"fax":undefined'),
+    ]
+    columns = ["name", "numberofemployees", "revenue", "fax"]
+    chosen = select(catalog, {"account": columns})
+    tap.sync(catalog=chosen)
+    asked = len(reads(service.requests()))
+    service.fault("accounts", substitute=odd, count=None)
+    run = tap.sync(catalog=chosen)
+    assert len(reads(service.requests())) == 2 * asked
+    wanted = {row["accountid"]: row for row in service.rows("account")}
+    assert len(run.records("account")) == len(wanted)
+    for row in run.records("account"):
+        was = wanted[row["accountid"]]
+        name = None if was["name"] is None else f"'x{was['name']}"
+        number = None if was["revenue"] is None else Decimal(str(was["revenue"]))
+        assert [row[column] for column in columns] == [
+            name,
+            was["numberofemployees"],
+            number,
+            was["fax"],
+        ]
+    warnings = run.logged("WARNING")
+    assert len(warnings) == len(set(warnings)) == 3
+    assert all(line.startswith("Rows of 'account' hold values") for line in warnings)
+    for told in ("backslash", "undefined", "numbers in a form"):
+        assert told in "".join(warnings)
 
 
 @in_one_mode

@@ -207,7 +207,7 @@ def _by_status(status: int, query: str) -> Failure:
     return BY_STATUS.get(status) or (Failure.TRANSIENT if is_transient(status) else Failure.FATAL)
 
 
-def check_whole(response: requests.Response, *, is_reached: bool) -> str:
+def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, ...]:
     """Raise if what should be JSON is cut off, or was spoilt on its way.
 
     HTTP tells of a body that is shorter than announced, but not of one that nobody announced, nor

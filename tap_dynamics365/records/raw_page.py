@@ -67,7 +67,7 @@ class RawPage:
     last: Value = None
     end: Mapping[str, str | None] | None = None
     cut: Value = None
-    repairs: str = ""
+    repairs: tuple[str, ...] = ()
 
     @property
     def is_last(self) -> bool:
@@ -102,7 +102,7 @@ def split(response: requests.Response, asked: int = 0, *, is_reached: bool = Fal
     Raises:
         ServiceError: The answer is cut off, was spoilt on its way, or is no page of rows.
     """
-    repairs = ""
+    repairs: tuple[str, ...] = ()
     with reading():
         try:
             body = _compact(response.content)
