@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -59,6 +60,13 @@ REPAIRED = "Rows of %r hold values that can't be passed on as the service wrote 
 UNREAD = (
     "The column %r of %r holds %s, which can't be read as a value of a replication key: such rows "
     "are sent, but no bookmark is taken from them."
+)
+# Where the root of any version of the service is.
+ROOT = re.compile(r"/v\d+(?:\.\d+)?/$")
+ABSENT = (
+    "No row of %r has the column %r, its replication key: no bookmark can be taken, and the same "
+    "rows are read again at the next run. Make the catalog anew with --discover, or choose another "
+    "replication key, or FULL_TABLE."
 )
 UNSORTED = (
     "All rows of %r are read, for they can't be had in the order of %s. %s As long as it stays so, "
@@ -223,7 +231,18 @@ class TableStream(RecordStream, RESTStream[str | None]):
         self.service.is_reached = True
         for repair in page.repairs:
             self._notices.warn(REPAIRED, self.name, repair)
+        if page.next_link is not None and not self._leads_to_rows(page.next_link):
+            page = replace(page, next_link=None, more=True)
         return self._spelling.corrected(page)
+
+    def _leads_to_rows(self, link: str) -> bool:
+        """Tell whether a link leads to rows, and not to the root of the service or above it.
+
+        The answer at the root has the form of a page of rows, and lists entity sets.
+        """
+        path = urlsplit(self.service.resolve(link)).path.rstrip("/").lower() + "/"
+        root = urlsplit(self.service.url).path.lower()
+        return not root.startswith(path) and ROOT.search(path) is None
 
     def passes(self) -> Generator[Pass, None, None]:
         """Yield the passes over the table, each of which is to be read to its end.
@@ -298,6 +317,8 @@ class TableStream(RecordStream, RESTStream[str | None]):
         """Take what the end of a pass has made sure of: a bookmark that was held back."""
         if self._bookmark is None:
             return
+        if self.current is not None and self.current.is_key_absent:
+            self._notices.warn(ABSENT, self.name, self.replication_key)
         if isinstance(self._held_back, (str, int)):
             self._bookmark.advance(self._held_back)
         if self._unsorted is not None and self._unsorted.is_seen:
@@ -412,7 +433,8 @@ class TableStream(RecordStream, RESTStream[str | None]):
 
     @override
     def is_refused(self, error: ServiceError) -> bool:
-        if error.failure not in {Failure.DENIED, Failure.GONE}:
+        # What was sent of a table would be taken for all of it.
+        if error.failure not in {Failure.DENIED, Failure.GONE} or self.tally.rows:
             return False
         self.unreadable = True
         self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)

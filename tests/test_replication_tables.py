@@ -85,6 +85,31 @@ def test_a_type_that_was_changed_fails_its_table_alone_unless_it_was_text(
     assert "team" in run.schemas
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("status", [403, 404])
+def test_table_that_is_refused_behind_some_rows_fails_and_is_gone_on_with(
+    service: Sandbox, tap: Tap, discovered: Message, method: str, status: int
+) -> None:
+    catalog = by(select(discovered, {"contact": ["fullname"], "team": None}), method)
+    code = {403: "0x80040220", 404: "0x80060888"}[status]
+    # Of a tracked table, the first page only tells whether there are more, and then come ids alone.
+    pages = r"/contacts\?(?!.*\$top).*fullname"
+    service.fault(pages, status=status, code=code, skip=1 + (method == "LOG_BASED"), count=None)
+    run = tap.run(catalog=catalog)
+    sentence = run.refusal()
+    assert "Table 'contact' failed." in sentence
+    assert str(status) in sentence
+    assert run.counts["team"] == len(service.rows("team"))
+    assert run.counts["contact"] > 0
+    assert "Skipped" not in run.log
+    service.clear_faults()
+    second = tap.sync(catalog=catalog, state=run.state)
+    sent = {row["contactid"] for each in (run, second) for row in each.records("contact")}
+    assert sent == {row["contactid"] for row in service.rows("contact")}
+    if method == "INCREMENTAL":
+        assert second.counts["contact"] < len(sent)
+
+
 def test_new_columns_are_named_once_they_are_there(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:

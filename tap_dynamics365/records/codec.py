@@ -7,6 +7,7 @@ selected is passed over, numbers keep every digit, and encoding copies text.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
@@ -19,6 +20,7 @@ from msgspec import UNSET, Raw, UnsetType
 from singer_sdk.contrib.msgspec import enc_hook
 from typing_extensions import override
 
+from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.records import row_types
 from tap_dynamics365.records.announced import Announced
 from tap_dynamics365.records.changes import DELETED, Entry
@@ -45,6 +47,11 @@ SAMPLE = 200
 ROWS_AT_ONCE = 50
 
 MOST_DIGITS = 1000
+
+KEY_MISSING = (
+    "The service sent a row of {stream!r} without a value of {column!r}, which is part of the key: "
+    "if the table has another key now, make the catalog anew with --discover; otherwise run again."
+)
 
 # How JSON writes the numbers that it has no numbers for: "OData JSON Format Version 4.0",
 # section 7.1. The schema says number or null.
@@ -101,12 +108,20 @@ class Codec:
         names = {field.column: field.name for field in fields}
         self._announced = Announced(stream, columns, fields)
         self._reader = Reader(fields, self._announced)
+        # Columns of the table's key and their fields. A key that the catalog chose may be null: it
+        # says so.
+        self._key = [
+            (field.column, attrgetter(field.name))
+            for field in fields
+            if field.column in ids and "null" not in field.kinds
+        ]
         # Field of the partition, where it is a part of the key, and that of the primary id.
         self._partition = None
         if PARTITION_ID in ids[1:] and {PARTITION_ID, ids[0]} <= columns.keys():
             self._partition = names[PARTITION_ID], names[ids[0]]
         self._look = look if key in names else None
         self._key_of = attrgetter(names.get(key or "", "_"))
+        self._only_key = row_types.only(key or "", default=UNSET)
         # For msgspec a field has one name. Where the service has another than the message, rows
         # are read as a type of their own, and their values copied.
         self._written = None
@@ -194,7 +209,16 @@ class Codec:
                 self._lines(texts[at : min(at + ROWS_AT_ONCE, end)], now, -at % step, step, keys)
                 for at in range(start, end, ROWS_AT_ONCE)
             )
-            yield Piece(lines, end - start, self._look(keys) if self._look else NO_KEYS)
+            found = self._look(keys) if self._look else NO_KEYS
+            if found.has_nulls and self._lack_key(keys, texts[start:end]):
+                found = replace(found, is_absent=True)
+            yield Piece(lines, end - start, found)
+
+    def _lack_key(self, keys: Sequence[bytes], texts: Sequence[Raw]) -> bool:
+        """Tell whether no row has the column of the replication key, not even with null."""
+        if keys.count(bytes(NULL)) < len(keys):
+            return False
+        return all(self._only_key.decode(text).value is UNSET for text in texts)
 
     def _lines(
         self, texts: Sequence[Raw], now: str, first: int, step: int, keys: list[bytes]
@@ -206,6 +230,7 @@ class Codec:
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
         self._mend(rows, plan)
+        self._check_key(rows)
         self._announced.write_texts(rows, _as_string)
         is_new = self._announced.check(rows, firsts)
         if self._announced.check(rows[first::step], plan.checks) or is_new:
@@ -231,6 +256,14 @@ class Codec:
         for name in plan.open:
             for row in rows:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
+
+    def _check_key(self, rows: Sequence[Any]) -> None:
+        """Raise if a row has no key: it is a row of another table, or of none."""
+        for column, value_of in self._key:
+            values = list(map(value_of, rows))
+            if None in values or NULL in values:
+                msg = KEY_MISSING.format(stream=self._stream, column=column)
+                raise ServiceError(msg)
 
 
 def _page(pieces: Iterable[Piece]) -> Page:

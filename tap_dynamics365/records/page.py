@@ -18,6 +18,7 @@ class Keys:
         wrong: A value behind a greater one, if there is such.
         has_nulls: Whether there is a row without a value.
         unread: A value in JSON that is not null and can't be read, if there is such.
+        is_absent: Whether the rows do not have the column at all.
     """
 
     least: int | None = None
@@ -26,6 +27,7 @@ class Keys:
     wrong: Value = None
     has_nulls: bool = False
     unread: str | None = None
+    is_absent: bool = False
 
 
 NO_KEYS = Keys()

@@ -44,6 +44,8 @@ class Pass:
         delta_token: What the service gave behind the last page.
         has_nulls: Whether rows came that have no value of the replication key; None if it is not
             known.
+        is_key_absent: Whether no row that came has the column of the replication key; None if none
+            came.
         understood: Which queries the service has answered: with bounds, and without.
         metadata_version: Changes with every change to any table's definition.
         reads_all: Whether it reads all rows of the table, from the first on.
@@ -64,6 +66,7 @@ class Pass:
     is_whole: bool = True
     delta_token: str | None = None
     has_nulls: bool | None = False
+    is_key_absent: bool | None = None
     understood: set[bool] = field(default_factory=set)
     metadata_version: Value = None
     reads_all: bool = field(init=False)
@@ -167,6 +170,7 @@ class Pass:
         for piece in page.pieces:
             keys = piece.keys
             self.has_nulls = self.has_nulls or keys.has_nulls
+            self.is_key_absent = keys.is_absent and self.is_key_absent is not False
             if keys.least is None:
                 continue
             if keys.wrong is not None or (self.reached is not None and keys.least < self.reached):

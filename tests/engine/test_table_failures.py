@@ -22,6 +22,8 @@ PAGES = r"/contacts\?(?!.*\$top)"
 UNREADABLE = ["", "2026-01-01T24:30:00Z", "-0001-01-01T00:00:00Z", "12026-01-01T00:00:00Z", "?"]
 LINK = r'"@odata\.nextLink":"(?:[^"\\]|\\.)*"'
 BROKEN_LINKS = ['"http://["', "7", '""', '{"href": "contacts"}']
+# Where the service lists its entity sets.
+LINKS_TO_THE_ROOT = ['"?$top=1"', '" "', '"./"', '"/api/data/v9.0"', '"http://other.invalid/"']
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS)
@@ -76,12 +78,58 @@ def test_replication_key_that_can_never_be_read_leaves_no_bookmark(
     assert "replication_key_value" not in run.state["bookmarks"][TABLE]
 
 
+def test_replication_key_that_rows_do_not_have_is_told_once(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    told = []
+    for pattern in (
+        ('"modifiedon":', '"modified":'),
+        (r'"modifiedon":"[^"]*"', '"modifiedon":null'),
+    ):
+        service.clear_faults()
+        service.fault(PAGES, substitute=[pattern], count=None)
+        run = tap.sync(catalog=chosen)
+        assert_whole(run, service, TABLE, *OTHERS)
+        assert "replication_key_value" not in run.state["bookmarks"][TABLE]
+        told.append(run.logged("WARNING"))
+    # A column that is null is there.
+    ((warning,), nothing) = told
+    assert f"No row of '{TABLE}' has the column 'modifiedon'" in warning
+    assert nothing == []
+
+
 def test_link_that_leads_nowhere_is_replaced_by_values_of_the_key(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     for page, link in enumerate(BROKEN_LINKS):
         service.fault(PAGES, substitute=[(LINK, f'"@odata.nextLink":{link}')], skip=page)
     assert_whole(tap.sync(catalog=chosen), service, TABLE, *OTHERS)
+
+
+def test_link_to_the_root_is_replaced_by_values_of_the_key(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    for page, link in enumerate(LINKS_TO_THE_ROOT):
+        service.fault(PAGES, substitute=[(LINK, f'"@odata.nextLink":{link}')], skip=page)
+    assert_whole(tap.sync(catalog=chosen), service, TABLE, *OTHERS)
+
+
+def test_row_without_its_key_fails_its_table_alone(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
+    absent = ('"contactid":', '"contactidx":')
+    null = (r'"contactid":"[^"]*"', '"contactid":null')
+    for page, pattern in ((0, absent), (0, null), (2, null)):
+        service.fault(PAGES, substitute=[pattern], skip=page, count=None)
+        run = tap.run(catalog=chosen)
+        service.clear_faults()
+        sentence = run.refusal()
+        assert f"Table '{TABLE}' failed." in sentence
+        assert f"'{TABLE}' without a value of 'contactid'" in sentence
+        assert all(row["contactid"] for row in run.records(TABLE))
+        assert_whole(run, service, *OTHERS)
+    service.fault(PAGES, status=200, body={"value": [{}]}, count=None)
+    assert "without a value of 'contactid'" in tap.run(catalog=chosen).refusal()
 
 
 def test_link_that_leads_nowhere_fails_an_unsorted_table_alone(
