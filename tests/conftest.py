@@ -160,15 +160,35 @@ MELTANO = {
 }
 
 
+# What takes longest, in the order in which it begins: with one of these last, all but one worker
+# would wait for it.
+FIRST = ("meltano", "tests/storms/test_storms.py", "tests/simulation/test_simulation.py")
+
+
+def group(nodeid: str) -> str:
+    """Name what has to run on one worker: the tests of a file, or all that run Meltano."""
+    file = PurePosixPath(nodeid.partition("::")[0])
+    return "meltano" if "demo" in file.parts or file.name in MELTANO else str(file)
+
+
 class ByFile(LoadScopeScheduling):
-    """Keeps each file on one worker, and all that runs Meltano too."""
+    """Keeps groups together, and begins with those that take longest."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = PurePosixPath(nodeid.partition("::")[0])
-        return "meltano" if "demo" in file.parts or file.name in MELTANO else str(file)
+        return group(nodeid)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes longest first in the workers of `--dist loadgroup`."""
+    if config.getoption("loadgroup", default=False):
+        places = {name: place for place, name in enumerate(FIRST)}
+        items.sort(key=lambda item: places.get(group(item.nodeid), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
     """Take `--dist loadgroup` for these groups: marks of groups do nothing in pytest 9.2."""
-    return ByFile(config, log) if config.getvalue("dist") == "loadgroup" else None
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False
+    return ByFile(config, log)

@@ -16,12 +16,15 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import fork_server
 from tests.fork_server import Forked, ForkServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SECONDS = 60
 
@@ -122,6 +125,20 @@ class Run:
         return " ".join(errors)
 
 
+def begin(command: tuple[str, ...], arguments: Sequence[str], **options: Any) -> Process:
+    """Start a command.
+
+    Args:
+        command: What `python` would be given, to have a process forked; or a program, and what its
+            command line begins with.
+        arguments: The rest of the command line.
+        **options: Of `ForkServer.start`, or `subprocess.Popen`.
+    """
+    if command[0] in {"-m", "-c"}:
+        return TAPS.start(command, arguments, **options)
+    return subprocess.Popen([*command, *arguments], **options)  # noqa: S603 - our own program
+
+
 @dataclass
 class Tap:
     """The tap with its settings.
@@ -159,24 +176,15 @@ class Tap:
                 path = folder / f"{option}.json"
                 path.write_text(json.dumps(content))
                 given[:0] = [f"--{option}", str(path)]
-        environment = {**os.environ, **self.environment}
-        if self.command[0] in {"-m", "-c"}:
-            return TAPS.start(
-                self.command,
-                given,
-                cwd=folder,
-                env=environment,
-                stdout=stdout,
-                stderr=stderr,
-                clock=self.clock,
-            )
-        return subprocess.Popen(  # noqa: S603 - our own program
-            [*self.command, *given],
+        return begin(
+            self.command,
+            given,
             cwd=folder,
-            env=environment,
+            env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
+            **({"clock": self.clock} if self.clock else {}),
         )
 
     def run(self, *arguments: str, **files: Message | None) -> Run:

@@ -146,6 +146,7 @@ def test_only_selected_columns_are_asked_for_and_sent(
     assert set(audits["query"]["$select"].split(",")) == {"action", "auditid", "createdon"}
 
 
+@in_one_mode
 def test_tables_not_selected_are_not_asked_for(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
@@ -155,12 +156,14 @@ def test_tables_not_selected_are_not_asked_for(
     assert paths == {"accounts", "teams", "accountleadscollection", "audits", "token"}
 
 
+@in_one_mode
 def test_key_and_replication_key_come_even_when_deselected(tap: Tap, catalog: Message) -> None:
     chosen = select(catalog, {"contact": []})
     run = tap.sync(catalog=chosen)
     assert {*run.records("contact")[0]} == {"contactid", "modifiedon"}
 
 
+@in_one_mode
 def test_every_request_says_who_asks_and_how(service: Sandbox, tap: Tap, catalog: Message) -> None:
     tap.sync(catalog=select(catalog, FEW))
     requests = reads(service.requests())
@@ -179,6 +182,7 @@ def test_every_request_says_who_asks_and_how(service: Sandbox, tap: Tap, catalog
         assert not request["cookie"]
 
 
+@in_one_mode
 def test_a_sync_with_a_catalog_reads_no_metadata(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
@@ -216,6 +220,7 @@ def test_start_date_bounds_the_first_sync(
     assert first["query"]["$filter"] == f"modifiedon ge {asked}"
 
 
+@in_one_mode
 def test_start_date_leaves_tables_without_dates_alone(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
@@ -237,6 +242,7 @@ def test_the_state_wins_over_start_date(service: Sandbox, tap: Tap, catalog: Mes
     assert request["query"]["$filter"] == f"modifiedon ge {look_back(bookmark)}"
 
 
+@in_one_mode
 @pytest.mark.parametrize(
     ("stream", "column"),
     [
@@ -304,6 +310,7 @@ def test_where_nothing_changed_a_run_costs_one_request_a_table(
     assert len(reads(service.requests())) == len(everything.schemas)
 
 
+@in_one_mode
 def test_a_replication_key_chosen_in_the_entry_is_used(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
@@ -321,6 +328,7 @@ def test_a_replication_key_chosen_in_the_entry_is_used(
     assert again.counts == {"account": 1}
 
 
+@in_one_mode
 def test_what_a_person_wrote_into_the_metadata_wins(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
@@ -374,6 +382,7 @@ FAILURES: dict[str, Message] = {
 }
 
 
+@in_one_mode
 @pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES.keys())
 def test_no_secret_is_in_any_output_not_even_for_debugging(
     service: Sandbox, tap: Tap, catalog: Message, fault: Message

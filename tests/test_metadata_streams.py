@@ -15,7 +15,7 @@ from sandbox.model import Kind, Label, OptionSet
 from sandbox.organisation import MODEL
 from tap_dynamics365.metadata_streams import is_one
 from tests.documents import Document
-from tests.singer import REPOSITORY, Message, Tap, entry, own_metadata, reads, select
+from tests.singer import REPOSITORY, Message, Tap, entry, in_one_mode, own_metadata, reads, select
 from tests.test_discovery import assert_golden, readable
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from sandbox.model import Column, Table
+
+pytestmark = in_one_mode
 
 SYNAPSE = [
     "OptionsetMetadata",

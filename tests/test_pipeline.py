@@ -14,6 +14,7 @@ import psycopg
 from demo import warehouse
 from demo.story import plugin_settings
 from tap_dynamics365.settings import JSON_SCHEMA
+from tests.singer import in_one_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -161,6 +162,7 @@ def variables(settings: Mapping[str, Any]) -> dict[str, str]:
     return {f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in settings.items()}
 
 
+@in_one_mode
 def test_postgres_has_every_value_and_then_every_change(
     changing_sandbox: Sandbox,
     postgres: Postgres,

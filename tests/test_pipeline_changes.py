@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.singer import Message, Run, Tap
     from tests.targets import Target
 
+pytestmark = in_one_mode
+
 # A table with many columns, and one whose rows know no date.
 KEYS = {"account": "accountid", "teammembership": "teammembershipid"}
 NO_VERSIONS = {"emit_activate_version_messages": False}
@@ -163,7 +165,6 @@ def test_rows_deleted_before_a_full_resync_are_gone_after_it(
     assert marked_and_whole(postgres) == (0 if hard_delete else 2)
 
 
-@in_one_mode
 def test_a_row_that_came_back_is_no_longer_marked(
     changing_sandbox: Sandbox, postgres: Postgres, pipeline: Callable[..., Pipeline]
 ) -> None:
@@ -178,7 +179,6 @@ def test_a_row_that_came_back_is_no_longer_marked(
     assert loaded(postgres, "account")[key] is None
 
 
-@in_one_mode
 def test_a_setting_of_the_project_has_every_table_replicated_by_its_changes(
     changing_sandbox: Sandbox,
     postgres: Postgres,

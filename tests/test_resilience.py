@@ -216,11 +216,13 @@ def test_a_token_refused_in_the_middle_of_a_run_is_renewed(
     assert_complete(tap.sync(catalog=chosen), service)
 
 
+@in_one_mode
 def test_a_token_about_to_expire_is_renewed(service: Sandbox, tap: Tap, chosen: Message) -> None:
     service.configure(token_lifetime=30)
     assert_complete(tap.sync(catalog=chosen), service)
 
 
+@in_one_mode
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
 def test_a_refusal_is_told_in_the_services_words_and_not_repeated(
     service: Sandbox, tap: Tap, chosen: Message, status: int
@@ -257,6 +259,7 @@ def test_a_column_that_is_gone_is_named_and_the_others_are_read(
     assert any("'nickname_gone'" in line for line in run.logged("WARNING"))
 
 
+@in_one_mode
 def test_web_page_as_first_answer_ends_in_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
@@ -296,6 +299,7 @@ def test_a_table_that_may_not_be_read_is_skipped_and_the_others_go_on(
     assert "replication_key_value" not in run.state["bookmarks"].get("contact", {})
 
 
+@in_one_mode
 def test_a_table_that_can_not_be_listed_is_skipped(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
@@ -305,6 +309,7 @@ def test_a_table_that_can_not_be_listed_is_skipped(
     assert "RetrieveMultiple" in warning
 
 
+@in_one_mode
 def test_when_no_table_may_be_read_the_run_fails(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:

@@ -7,15 +7,18 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from tests.singer import begin
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from tests.singer import Process
 
 SECONDS = 60
 # Of the machine that the tests run on; each test says itself whether there is a browser.
@@ -39,7 +42,7 @@ class Program:
         terminal: The other end of its terminal, or None.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], terminal: int | None) -> None:
+    def __init__(self, process: Process, terminal: int | None) -> None:
         self.process = process
         self.terminal = terminal
         #: All that it wrote for people.
@@ -133,7 +136,7 @@ def running(
     *arguments: str,
     terminal: bool = False,
     environment: Mapping[str, str] | None = None,
-    command: tuple[str, ...] = (sys.executable, "-m", "tap_dynamics365.login"),
+    command: tuple[str, ...] = ("-m", "tap_dynamics365.login"),
 ) -> Iterator[Program]:
     """Run the command, and end it with the block in any case.
 
@@ -142,12 +145,13 @@ def running(
         arguments: Its arguments.
         terminal: Whether it gets a terminal.
         environment: Variables added to those of the tests.
-        command: How it is called.
+        command: How it is called, as of `Tap`.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     ours, its = pty.openpty() if terminal else (None, None)
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        [*command, *arguments],
+    process = begin(
+        command,
+        arguments,
         cwd=folder,
         env={**own, **(environment or {})},
         stdin=its if its is not None else subprocess.DEVNULL,
