@@ -93,7 +93,7 @@ class Codec:
         annotated: Mapping[str, str] = MappingProxyType({}),
         key: str | None = None,
         ids: Sequence[str] = (),
-        look: Callable[[Sequence[bytes]], Keys] | None = None,
+        look: Callable[[Sequence[Raw | None]], Keys] | None = None,
         version: int | None = None,
     ) -> None:
         self._stream = stream
@@ -204,7 +204,7 @@ class Codec:
         step = 1 + len(texts) // SAMPLE
         for start in range(0, len(texts), ROWS_A_PIECE):
             end = min(start + ROWS_A_PIECE, len(texts))
-            keys: list[bytes] = []
+            keys: list[Raw | None] = []
             lines = b"".join(
                 self._lines(texts[at : min(at + ROWS_AT_ONCE, end)], now, -at % step, step, keys)
                 for at in range(start, end, ROWS_AT_ONCE)
@@ -214,19 +214,19 @@ class Codec:
                 found = replace(found, is_absent=True)
             yield Piece(lines, end - start, found)
 
-    def _lack_key(self, keys: Sequence[bytes], texts: Sequence[Raw]) -> bool:
+    def _lack_key(self, keys: Sequence[Raw | None], texts: Sequence[Raw]) -> bool:
         """Tell whether no row has the column of the replication key, not even with null."""
-        if keys.count(bytes(NULL)) < len(keys):
+        if keys.count(None) + keys.count(NULL) < len(keys):
             return False
         return all(self._only_key.decode(text).value is UNSET for text in texts)
 
     def _lines(
-        self, texts: Sequence[Raw], now: str, first: int, step: int, keys: list[bytes]
+        self, texts: Sequence[Raw], now: str, first: int, step: int, keys: list[Raw | None]
     ) -> bytes:
         """Encode rows, look at every so manieth of them, and note the replication key of each."""
         rows, plan, firsts = self._reader.read(texts)
         if self._look is not None:
-            keys += [bytes(value or NULL) for value in map(self._key_of, rows)]
+            keys += map(self._key_of, rows)
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
         self._mend(rows, plan)
