@@ -12,13 +12,15 @@ from singer_sdk.streams.rest import HTTPRequest
 from typing_extensions import override
 
 from tap_dynamics365 import query
-from tap_dynamics365.engine.range import Range
+from tap_dynamics365.engine.range import Bound, Range
 from tap_dynamics365.errors import (
     CallLimitError,
     ServiceError,
+    TransportError,
     UnsortedError,
     is_query_refused,
 )
+from tap_dynamics365.http import transport
 from tap_dynamics365.page_size import PageSize
 from tap_dynamics365.records import codec, raw_page
 from tap_dynamics365.replication.passes import Pass
@@ -176,8 +178,14 @@ class PagedStream(TableStream):
 
         Raises:
             ServiceError: The service refused.
+            TransportError: There is no connection to it, and there was none before.
         """
-        return self.service.retrying(self._try)(part, place)
+        try:
+            return self.service.retrying(self._try)(part, place)
+        except ServiceError as error:
+            if not self.service.is_reached and transport.never_connected(error.__cause__):
+                raise TransportError(error.message) from error
+            raise
 
     def _try(self, part: Pass, place: Range) -> RawPage:
         """Ask for a page once, and at once in another way where what was asked is not understood.
@@ -188,27 +196,34 @@ class PagedStream(TableStream):
             requests.RequestException: It could not be reached.
         """
         rows, compares_ids = self.page_size.rows, self._compares_ids
-        behind = place.end if place.by_values else None
-        if place.link is not None and rows != place.asked:
+        asked, behind = place, None
+        if place.by_values and place.end is not None:
+            if compares_ids:
+                behind = place.end
+            else:
+                # The rows of the last value come once more.
+                value = place.end[part.sorted_by or ""]
+                asked = Range(low=Bound(0, value) if value else None, high=place.high)
+        elif place.link is not None and rows != place.asked:
             # The link belongs to pages of the size before.
             behind = place.end if compares_ids else None
             rows = rows if behind else place.fitting(rows)
-        by_query = place.link is None or behind is not None
+        by_query = asked.link is None or behind is not None
         try:
-            page = self.send(self._request_for(part, place, rows, behind), rows)
+            page = self.send(self._request_for(part, asked, rows, behind), rows)
         except (ServiceError, requests.RequestException) as error:
             if isinstance(error, ServiceError) and is_query_refused(
                 error, is_virtual=part.holds_back
             ):
-                if behind is not None and compares_ids:
+                if behind is not None:
                     self._compares_ids = False
                     return self._try(part, place)
-                if by_query and part.sorted_by and part.has_bounds(place) not in part.understood:
+                if by_query and part.sorted_by and part.has_bounds(asked) not in part.understood:
                     raise UnsortedError(error.message, is_seen=False) from error
             self.page_size.failed(rows, error)
             raise
         if by_query:
-            part.understood.add(part.has_bounds(place))
+            part.understood.add(part.has_bounds(asked))
         self.page_size.went_well(rows)
         return page
 
@@ -219,9 +234,6 @@ class PagedStream(TableStream):
         if place.link is None or behind:
             low = place.low.literal if place.low else None
             high = place.high.literal if place.high else None
-            if behind is not None and not self._compares_ids:
-                # There is no link either: rows of the last value come once more.
-                low, behind = behind[part.sorted_by or ""], None
             query = part.query(self.columns.names, self.row_key, low, high, behind)
             url = f"{self.address}?{query}"
         else:

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import resolve_proxies, select_proxy
 from typing_extensions import override
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import TransportError
@@ -73,6 +73,16 @@ def is_late(error: requests.RequestException) -> bool:
     # Of the rest of one, requests says that the connection was lost.
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError)
+
+
+def never_connected(error: BaseException | None) -> bool:
+    """Tell whether a request failed because there was no connection to the host at all.
+
+    Args:
+        error: What was raised.
+    """
+    kinds = (NewConnectionError, ConnectTimeoutError)
+    return error is not None and any(_cause(error, kind) is not None for kind in kinds)
 
 
 def reason(error: requests.RequestException) -> str:

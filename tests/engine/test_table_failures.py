@@ -176,6 +176,22 @@ def test_unexpected_error_of_one_table_is_one_sentence_and_the_others_go_on(
     assert "Traceback" in told.log
 
 
+def test_service_that_can_not_be_reached_at_all_ends_the_run_at_once(
+    tap: Tap, chosen: Message
+) -> None:
+    """Each table would wait for it in vain, one after the other."""
+    away = tap.but(
+        service_url="http://127.0.0.1:9/api/data/v9.2/",
+        access_token="invented",  # noqa: S106 - invented indeed
+        client_secret=None,
+        refresh_token=None,
+        ws_retry_count=0,
+    )
+    run = away.run(catalog=chosen)
+    assert "could not be reached" in run.refusal()
+    assert len(run.logged("ERROR")) == 1
+
+
 def test_stream_map_that_fails_for_a_row_is_the_failure_of_its_table(
     service: Sandbox, sandbox: Sandbox, chosen: Message
 ) -> None:
