@@ -196,10 +196,14 @@ class ForkServer:
         modules: What it imports; the processes that it forks need not.
         prepare: A function to call in it with the arguments of each start, before it forks, as
             `module:name`: what it keeps is there in all that are forked from then on.
+        python: The Python of another environment, where the modules are in that.
     """
 
-    def __init__(self, modules: Sequence[str], prepare: str = "") -> None:
+    def __init__(
+        self, modules: Sequence[str], prepare: str = "", python: str = sys.executable
+    ) -> None:
         self._modules = modules
+        self._python = python
         self._prepare = prepare
         self._environment = {**os.environ}
         self._sending = threading.Lock()
@@ -271,7 +275,7 @@ class ForkServer:
         finally:
             for descriptor in (*opened, theirs):
                 os.close(descriptor)
-        return Forked([sys.executable, *command, *arguments], answers, pipes[1], pipes[2])
+        return Forked([self._python, *command, *arguments], answers, pipes[1], pipes[2])
 
     def _send(self, job: Mapping[str, Any], descriptors: Sequence[int]) -> None:
         text = json.dumps(job).encode()
@@ -287,7 +291,7 @@ class ForkServer:
         options = [str(theirs.fileno()), self._prepare, *self._modules]
         with theirs:
             process = subprocess.Popen(  # noqa: S603 - this module
-                [sys.executable, "-m", "tests.fork_server", *options],
+                [self._python, "-m", "tests.fork_server", *options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 cwd=REPOSITORY,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from demo.meltano import PLUGINS
 from demo.warehouse import SCHEMA
+from tests.fork_server import ForkServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +20,20 @@ if TYPE_CHECKING:
 SECONDS = 120
 
 
+ENVIRONMENT = PLUGINS / "loaders" / "target-postgres" / "venv"
+# It is not this project's: what counts is what it makes of messages, not how it starts.
+TARGETS = ForkServer(["target_postgres.target"], python=str(ENVIRONMENT / "bin" / "python"))
+LOADING = "from target_postgres.target import TargetPostgres; TargetPostgres.cli()"
+
+
 @dataclass(frozen=True)
 class Target:
     """A target with its settings.
 
     Args:
-        executable: The program.
         config: The file of its settings.
     """
 
-    executable: Path
     config: Path
 
     def load(self, output: str) -> None:
@@ -38,14 +43,18 @@ class Target:
             output: Its standard output; the last line may be half.
         """
         whole = output[: output.rfind("\n") + 1]
-        done = subprocess.run(  # noqa: S603 - the plugin's own program
-            [self.executable, "--config", self.config],
-            input=whole.encode(),
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode()
+        with TemporaryFile() as messages:
+            messages.write(whole.encode())
+            messages.seek(0)
+            process = TARGETS.start(
+                ("-c", LOADING),
+                ["--config", str(self.config)],
+                cwd=self.config.parent,
+                stdin=messages,
+            )
+        with process:
+            _, log = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, log.decode()
 
 
 def target_postgres(project: Project, database: Postgres, **settings: Any) -> Target:
@@ -56,10 +65,9 @@ def target_postgres(project: Project, database: Postgres, **settings: Any) -> Ta
         database: Where it loads to.
         **settings: More of its settings.
     """
-    executable = PLUGINS / "loaders" / "target-postgres" / "venv" / "bin" / "target-postgres"
-    if not executable.exists():
+    if not ENVIRONMENT.exists():
         project.run("install", "loader", "target-postgres")
     config = project.folder / "target-postgres.json"
     default = {"sqlalchemy_url": database.sqlalchemy_url, "default_target_schema": SCHEMA}
     config.write_text(json.dumps({**default, **settings}))
-    return Target(executable, config)
+    return Target(config)
