@@ -14,6 +14,8 @@ LONGEST = 1500
 #: What can stand in a header as a token (RFC 6750, section 2.1, and what some hosts give beside).
 ONE_WORD = re.compile("[!-~]+")
 
+# What signs a request, should somebody repeat its headers: a proxy may pass on what was for it.
+_CREDENTIALS = re.compile(r"""(authorization["']?\s*[:=]\s*["']?\w+)\s+[^\s"',;]+""", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -24,10 +26,12 @@ def printable(text: str) -> str:
         text: The words.
 
     Returns:
-        The words without what would break the line, steer a terminal, or can't be written.
+        The words without what would break the line, steer a terminal, or can't be written, and
+        without the credentials in headers of a request.
     """
     written = text.encode(errors="replace").decode()
     line = " ".join(_CONTROLS.sub(" ", written).split())
+    line = _CREDENTIALS.sub(r"\1 …", line)
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
