@@ -66,13 +66,13 @@ class PacedStateWriter(StateWriter):
         return max(0.0, self._written_at + self._seconds - time.monotonic())
 
     def write_now(self, state: TapState) -> None:
-        """Write the state, if it says anything new.
+        """Write the state, if it says anything, and anything new.
 
         Args:
             state: The state.
         """
         line = encoder.encode(StateMessage(value=state).to_dict()) + b"\n"
-        if line != self._last:
+        if state and line != self._last:
             self.writer.write_lines(line)
             self._last = line
         self._waiting = None

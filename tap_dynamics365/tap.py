@@ -257,8 +257,7 @@ class TapDynamics365(Tap):
             # Before anything is written: a refusal leaves nothing for the target to take in.
             self.service.sign_in()
         self._reset_state_progress_markers()
-        if self.state:
-            self.states.write_now(self.state)
+        self.states.write_now(self.state)
         # What start-up made stays to the end: to look it over for garbage again and again would
         # take a tenth of the run's processor time.
         gc.freeze()

@@ -178,7 +178,7 @@ def test_a_host_that_has_no_address_is_asked_for_again_and_told_in_one_sentence(
     assert caught.value.message == (
         "The service could not be reached after 2 tries: ConnectionError at organisation.invalid."
     )
-    (warning,) = caplog.messages
+    (warning,) = (each.message for each in caplog.records if each.levelname == "WARNING")
     assert "(repetition 1 of 1)" in warning
 
 
