@@ -12,15 +12,18 @@ if TYPE_CHECKING:
 Attributes = dict[str, Any]
 
 THROTTLED, FAILED, TOO_MUCH, HEAVY = "throttled", "failed", "too much", "heavy"
-REFUSED, HARMLESS = "refused", "harmless"
+REFUSED, MISLED, FINAL, HARMLESS = "refused", "misled", "final", "harmless"
 
 #: Codes of errors come with these: the service's own statuses, and what gateways make of them.
-STATUSES = (400, 409, 429, 500, 502, 503, 504, 520)
+STATUSES = (400, 403, 404, 409, 429, 500, 501, 502, 503, 504, 520)
 LIMITS = ("0x80072321", "0x80072322", "0x80072326")
 # Errors of SQL such as a deadlock, the query throttled, no worker for plug-ins.
 PASSING = ("0x80044150", "0x80048544", "0x8004418d")
 # An unexpected error, a time-out of SQL, a query that costs too much.
 TOO_LARGE = ("0x80040216", "0x80044151", "0x80048573")
+# A plug-in of the customer's that refuses.
+ISV_ABORTED = "0x80040265"
+UNTELLING = "Wie bestellt."
 DEADLOCK = (
     "Transaction (Process ID 62) was deadlocked on lock resources with another process and has "
     "been chosen as the deadlock victim. Rerun the transaction."
@@ -31,6 +34,8 @@ def _errors(*codes: str, **more: Any) -> Iterator[tuple[str, Attributes]]:
     for code in codes:
         for status in STATUSES:
             yield f"{code} with {status}", {"status": status, "code": code, **more}
+        # The code alone says what it is.
+        yield f"{code} in other words", {"status": 400, "code": code, "message": UNTELLING, **more}
 
 
 def _throttlings() -> Iterator[tuple[str, Attributes]]:
@@ -47,6 +52,7 @@ KINDS: dict[str, dict[str, Attributes]] = {
     THROTTLED: {**dict(_throttlings()), **dict(_errors(*LIMITS, retry_after="3"))},
     # What passes, so that the request is to be made again.
     FAILED: {
+        "500": {"status": 500, "body": ""},
         "502": {"status": 502},
         "503": {"status": 503, "body": "<html>Unavailable</html>"},
         "503 for 0.4 s": {"status": 503, "retry_after": "0.4"},
@@ -76,6 +82,10 @@ KINDS: dict[str, dict[str, Attributes]] = {
     },
     # A sign-in that has to be made anew.
     REFUSED: {"401": {"status": 401}, "expired": {"expire_tokens": True}},
+    # A page of somebody else's, which passes where the service has answered before.
+    MISLED: {"web page": {"html": True}},
+    # What will not pass.
+    FINAL: dict(_errors(ISV_ABORTED)),
     # What changes nothing but the time it takes.
     HARMLESS: {"slow": {"delay_ms": 3}, "in drops": {"dribble_ms": 1}},
 }

@@ -85,7 +85,8 @@ class Bookmark:
         self._state.change(**NOTHING_READ)
 
     def forget(self) -> None:
-        """Have the table read from its beginning."""
+        """Have the table read from its beginning: the bookmark is not restored either."""
+        self._at_first = NO_BOOKMARK
         self._state.change(**NO_BOOKMARK)
 
     @property

@@ -191,6 +191,17 @@ def test_bookmark_from_before_the_run_is_restored_when_rows_come_out_of_order(
     assert_right_from_each_state(tap, catalog, run, everything, "contact")
 
 
+def test_bookmark_in_the_future_is_not_restored_when_rows_come_out_of_order(
+    tap: Tap, virtual: Callable[..., Message], service: Sandbox
+) -> None:
+    """What changes until that moment would be passed over when it has come."""
+    catalog = virtual("ignores_order")
+    ahead = {"replication_key": "modifiedon", VALUE: "2199-01-01T00:00:00Z"}
+    run = tap.sync(catalog=catalog, state={"bookmarks": {VIRTUAL: ahead}})
+    assert ids(run) == {row[KEY] for row in service.rows(VIRTUAL)}
+    assert VALUE not in run.state["bookmarks"][VIRTUAL]
+
+
 def test_rows_of_different_ranges_out_of_order_are_noticed(
     service: Sandbox, ordinary: tuple[Tap, Message]
 ) -> None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.mishaps import FAILED, HARMLESS, HEAVY, REFUSED, THROTTLED, TOO_MUCH
+from sandbox.mishaps import (
+    FAILED,
+    FINAL,
+    HARMLESS,
+    HEAVY,
+    MISLED,
+    REFUSED,
+    THROTTLED,
+    TOO_MUCH,
+)
 from tests.storms.schedule import RETRIES
 
 if TYPE_CHECKING:
@@ -107,7 +116,7 @@ class Requests:
         """Waits are announced, one for each failure, and none is longer than the rule allows."""
         throttled = self.failures(THROTTLED)
         waits = [match for line in run.logged("WARNING") if (match := WAIT.search(line))]
-        told = len(throttled) + len(self.failures(FAILED, TOO_MUCH, HEAVY))
+        told = len(throttled) + len(self.failures(FAILED, TOO_MUCH, HEAVY, MISLED))
         if self.parallel > 1:
             # Of those that were refused together, one is news; a sign-in that failed is the failure
             # of each that waited for it, and news again to one that comes to know of it late.
@@ -122,9 +131,23 @@ class Requests:
 
     def must_succeed(self) -> bool:
         """Tell whether so little failed that the run has to come to its end."""
+        if self.failures(FINAL) or any(map(self.may_be_first, self.failures(MISLED))):
+            return False
         # Of what is heavy, a request fails once, and is then for a page that is small enough.
         heavy = 1 if self.failures(HEAVY) else 0
-        return len(self.failures(FAILED, TOO_MUCH)) + heavy <= RETRIES
+        return len(self.failures(FAILED, TOO_MUCH, MISLED)) + heavy <= RETRIES
+
+    def may_be_first(self, request: Message) -> bool:
+        """Tell whether the tap may have had no good answer yet when it had that to a request."""
+        before = [
+            other
+            for other in self.log
+            if other["answered_at"] < request["at"]
+            and not self.failed(other)
+            and not is_for_token(other)
+        ]
+        # Those of the other requests in flight may have been on their way.
+        return len(before) < self.parallel
 
     def must_fail(self) -> bool:
         """Tell whether some request failed until the end."""

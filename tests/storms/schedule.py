@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
 from sandbox.mishaps import (
     FAILED,
+    FINAL,
     HARMLESS,
     HEAVY,
     KINDS,
+    MISLED,
     REFUSED,
     THROTTLED,
     TOO_MUCH,
@@ -138,6 +141,10 @@ _heavy = st.builds(
 _refused = st.builds(
     Fault, st.just(REFUSED), st.sampled_from([*KINDS[REFUSED]]), st.just("/api/data/"), _skips
 )
+_misled = st.builds(
+    Fault, st.just(MISLED), st.sampled_from([*KINDS[MISLED]]), st.sampled_from(DATA_ROUTES), _skips
+)
+_final = st.builds(lambda kind, skip: Fault(FINAL, *kind, skip), _kinds(FINAL, DATA_ROUTES), _skips)
 _endless = st.builds(
     lambda kind, skip: Fault(FAILED, *kind, skip, None),
     _kinds(FAILED, ["/token", *DATA_ROUTES]),
@@ -161,8 +168,21 @@ def schedules(draw: st.DrawFn) -> Schedule:
         faults.insert(0, draw(_refused))
     if draw(st.integers(0, 4)) == 0:
         faults.append(draw(_heavy))
+    if draw(st.integers(0, 4)) == 0:
+        faults.insert(0, draw(_misled))
+    if draw(st.integers(0, 9)) == 0:
+        faults.insert(0, draw(_final))
     # Before the others, lest one of them take a request from it.
     if draw(st.integers(0, 5)) == 0:
         faults.insert(0, draw(_endless))
     cut = draw(st.floats(0, 1)) if draw(st.integers(0, 4)) == 0 else None
     return Schedule(tuple(faults), discover, cut)
+
+
+#: Each failure that passes and has a code, once with the status of a refusal.
+with_a_refusals_status = [
+    Schedule((Fault(sort, kind, f"/{SETS['lead']}?", skip=1),), discover=False, cut=None)
+    for sort in (THROTTLED, FAILED, TOO_MUCH)
+    for kind, attributes in KINDS[sort].items()
+    if attributes.get("status") == HTTPStatus.BAD_REQUEST
+]

@@ -28,6 +28,7 @@ from tests.storms.schedule import (
     SPEED,
     Schedule,
     schedules,
+    with_a_refusals_status,
 )
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ def test_what_arrives_is_what_the_service_has(
     def check(schedule: Schedule) -> None:
         storms.check(schedule)
 
+    for schedule in with_a_refusals_status:
+        storms.check(schedule)
     check()
     assert storms.seen == {0, 1, *KINDS}
 
