@@ -142,9 +142,10 @@ class Requests:
         before = [
             other
             for other in self.log
-            if other["answered_at"] < request["at"]
-            and not self.failed(other)
-            and not is_for_token(other)
+            if not (self.failed(other) or is_for_token(other))
+            # A run that ends does not wait for what is in flight.
+            and other["answered_at"] is not None
+            and other["answered_at"] < request["at"]
         ]
         # Those of the other requests in flight may have been on their way.
         return len(before) < self.parallel
