@@ -15,7 +15,7 @@ import click
 from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
-from tap_dynamics365.words import printable
+from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
     import requests

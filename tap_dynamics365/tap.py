@@ -16,10 +16,6 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_dynamics365 import inputs, metadata_streams, new_columns, state_file, stream_key
-from tap_dynamics365.connection_test import ConnectionTest
-from tap_dynamics365.discovery import discover
-from tap_dynamics365.engine.engine import Engine
 from tap_dynamics365.errors import (
     OutputError,
     ServiceError,
@@ -27,18 +23,29 @@ from tap_dynamics365.errors import (
     failure_of_table,
     log_failure,
 )
-from tap_dynamics365.metadata import schema_map
-from tap_dynamics365.metadata_streams import MetadataStream
-from tap_dynamics365.pages import PagedStream
+from tap_dynamics365.extract.engine import Engine
+from tap_dynamics365.odata.client import Service
 from tap_dynamics365.progress.display import LINES_EVERY, shown
 from tap_dynamics365.progress.tally import Outcome, Progress
-from tap_dynamics365.record_stream import not_mapped
-from tap_dynamics365.schema import read_catalog
-from tap_dynamics365.service import Service
+from tap_dynamics365.services.dataverse import schema_map
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, environment
 from tap_dynamics365.settings.schema import FORCE_NEW, NOT_EXIST, ON_CHANGE
-from tap_dynamics365.state_messages import PacedStateWriter
-from tap_dynamics365.writer import LineWriter
+from tap_dynamics365.singer import new_columns, state_file, stream_key
+from tap_dynamics365.singer.catalog import read_catalog
+from tap_dynamics365.singer.connection_test import ConnectionTest
+from tap_dynamics365.singer.discovery import discover
+from tap_dynamics365.singer.input_files import InputFile, read_config
+from tap_dynamics365.singer.metadata_stream import (
+    MetadataStream,
+    are_there,
+    describe,
+    entries,
+    is_one,
+)
+from tap_dynamics365.singer.paged_stream import PagedStream
+from tap_dynamics365.singer.record_stream import not_mapped
+from tap_dynamics365.singer.state_writer import PacedStateWriter
+from tap_dynamics365.singer.writer import LineWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +53,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from tap_dynamics365.metadata_tables import Description
+    from tap_dynamics365.services.dataverse.metadata_tables import Description
 
 
 class TapDynamics365(Tap):
@@ -99,7 +106,7 @@ class TapDynamics365(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         given = super().cb_config(ctx, param, tuple(path for path in value if path == "ENV"))
         # In place of the SDK, which would tell nothing of a file that holds something else.
-        given.config = inputs.read_config(path for path in value if path != "ENV")
+        given.config = read_config(path for path in value if path != "ENV")
         if given.parse_env:
             environment.check(cls.config_jsonschema)
         else:
@@ -113,7 +120,7 @@ class TapDynamics365(Tap):
         for option in command.params:
             if option.name in {"catalog", "state"}:
                 # The SDK would end with a traceback where the file is not what it should be.
-                option.type = inputs.InputFile()
+                option.type = InputFile()
         return command
 
     @override
@@ -160,8 +167,8 @@ class TapDynamics365(Tap):
             # What start-up made is no garbage: to look it over again and again takes its time.
             gc.freeze()
             catalog = discover(self.service, settings)
-            if settings.metadata_streams and metadata_streams.are_there(self.service):
-                catalog.update(metadata_streams.entries())
+            if settings.metadata_streams and are_there(self.service):
+                catalog.update(entries())
             return catalog
         selected = Catalog(
             (name, entry)
@@ -194,7 +201,7 @@ class TapDynamics365(Tap):
     def discover_streams(self) -> Sequence[PagedStream | MetadataStream]:
         return [
             MetadataStream(self, entry, lambda: self.metadata)
-            if metadata_streams.is_one(entry)
+            if is_one(entry)
             else PagedStream(self, entry, self.service, self.states, self.settings)
             for entry in self.catalog.values()
         ]
@@ -203,12 +210,12 @@ class TapDynamics365(Tap):
     def metadata(self) -> Description:
         """What the service says of the tables in the catalog, selected or not."""
         entries = self.catalog if self.input_catalog is None else self.input_catalog
-        names = [name for name, entry in entries.items() if not metadata_streams.is_one(entry)]
+        names = [name for name, entry in entries.items() if not is_one(entry)]
         settings = self.settings
         if self.input_catalog is None and settings.create_map in {ON_CHANGE, FORCE_NEW}:
             # Discovery has just seen to it that what is kept is as it is to be.
             settings = replace(settings, create_map=NOT_EXIST)
-        return metadata_streams.describe(self.service, settings, names)
+        return describe(self.service, settings, names)
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
@@ -316,7 +323,7 @@ class TapDynamics365(Tap):
         """Sync what describes the tables, and return the names of streams that failed."""
         if not streams:
             return []
-        if not metadata_streams.are_there(self.service):
+        if not are_there(self.service):
             for stream in streams:
                 stream.tally.outcome = Outcome.SKIPPED
             return []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records.codec import Codec
-from tap_dynamics365.records.raw_page import split
+from tap_dynamics365.odata.page import split
+from tap_dynamics365.singer.encoder import Codec
 from tests.singer import WAYS, Message, Tap, entry, in_one_mode, select
 from tests.test_records import answer
 

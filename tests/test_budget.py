@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tap_dynamics365.records.codec import Codec
-from tap_dynamics365.records.raw_page import split
+from tap_dynamics365.odata.page import split
+from tap_dynamics365.singer.encoder import Codec
 from tests.singer import Message, Run, Tap, reads, select
 from tests.test_records import answer
 

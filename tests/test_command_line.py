@@ -170,7 +170,7 @@ def test_what_has_no_effect_in_the_connection_url_is_said_once_on_stderr() -> No
 
 LEAN = """
 import json, sys
-from tap_dynamics365.service import Service
+from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 for settings in json.loads(sys.argv[1]):
     Service(Settings.from_config(settings, JSON_SCHEMA))

@@ -12,18 +12,22 @@ from hypothesis import strategies as st
 
 from sandbox import client
 from tap_dynamics365.errors import MetadataError, ServiceError
-from tap_dynamics365.metadata import definitions
-from tap_dynamics365.metadata.answers import AttributeMetadata, EntityMetadata, MetadataChanges
-from tap_dynamics365.metadata.casts import CASTS
-from tap_dynamics365.service import Service
+from tap_dynamics365.odata.client import Service
+from tap_dynamics365.services.dataverse import definitions
+from tap_dynamics365.services.dataverse.entity_definitions import CASTS
+from tap_dynamics365.services.dataverse.metadata_json import (
+    AttributeMetadata,
+    EntityMetadata,
+    MetadataChanges,
+)
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
 from tests.singer import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tap_dynamics365.metadata.definitions import Definitions
-    from tap_dynamics365.metadata.table_definition import ColumnDefinition
+    from tap_dynamics365.services.dataverse.definitions import Definitions
+    from tap_dynamics365.services.table_definition import ColumnDefinition
 
 ENGLISH, GERMAN = 1033, 1031
 LARGEST = REPOSITORY.parent / "shared" / "csdl" / "dataverse-v9.xml.gz"

@@ -9,15 +9,15 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.metadata import map_changes
-from tap_dynamics365.metadata.changes import Changes
-from tap_dynamics365.metadata.csdl import Column, Primitive
-from tap_dynamics365.metadata.definitions import Definitions
-from tap_dynamics365.metadata.table_definition import ColumnDefinition, TableDefinition
-from tap_dynamics365.query import build
-from tap_dynamics365.records.codec import Codec, records
-from tap_dynamics365.records.keyset import Keyset
-from tap_dynamics365.records.raw_page import split
+from tap_dynamics365.odata.csdl import Column, Primitive
+from tap_dynamics365.odata.keyset import Keyset
+from tap_dynamics365.odata.page import split
+from tap_dynamics365.odata.query import build
+from tap_dynamics365.services.dataverse import map_changes
+from tap_dynamics365.services.dataverse.definitions import Definitions
+from tap_dynamics365.services.dataverse.retrieve_metadata_changes import Changes
+from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
+from tap_dynamics365.singer.encoder import Codec, records
 from tests.singer import Message, Tap, choose, entry, in_one_mode, reads, select
 from tests.test_query import found, parse, parse_qs
 from tests.test_records import answer

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sandbox.refusals import FORMS
 from tap_dynamics365.errors import Failure
 from tap_dynamics365.http import refusal
-from tap_dynamics365.http.answers import classify
-from tap_dynamics365.metadata import document
-from tap_dynamics365.service import Service
+from tap_dynamics365.http.response import classify
+from tap_dynamics365.odata.client import Service
+from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.dataverse import errors
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
@@ -331,7 +331,7 @@ def test_service_url_in_any_letter_case_is_known_as_dataverse() -> None:
         config = {"service_url": f"{server.url}/API/Data/V9.2/", "access_token": "invented"}
         made = Service(Settings.from_config(config, JSON_SCHEMA))
         with pytest.raises(Exception, match="metadata"):
-            document.read(made)
+            read_metadata(made)
     assert server.asked == ["GET /API/Data/V9.2/$metadata?annotations=true"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_dynamics365.http.limits import Limits, number
+from tap_dynamics365.services.dataverse.limits import Limits, number
 from tests.singer import Message, Tap, in_one_mode, select
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.metadata.csdl import (
+from tap_dynamics365.odata.csdl import (
     Collection,
     Column,
     Complex,

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.metadata.csdl import (
+from tap_dynamics365.odata.csdl import (
     Collection,
     Column,
     Complex,

@@ -13,7 +13,7 @@ from singer_sdk.singerlib import Catalog
 from sandbox import client
 from sandbox.model import Kind, Label, OptionSet
 from sandbox.organisation import MODEL
-from tap_dynamics365.metadata_streams import is_one
+from tap_dynamics365.singer.metadata_stream import is_one
 from tests.documents import Document
 from tests.singer import REPOSITORY, Message, Tap, entry, in_one_mode, own_metadata, reads, select
 from tests.test_discovery import assert_golden, readable

@@ -18,9 +18,9 @@ from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
 
 from sandbox import client
-from tap_dynamics365.engine.range import Range
-from tap_dynamics365.page_size import CAUTION, GOOD_PAGES, LESS, MORE, MOST, PageSize
-from tap_dynamics365.records.raw_page import RawPage
+from tap_dynamics365.extract.page_size import CAUTION, GOOD_PAGES, LESS, MORE, MOST, PageSize
+from tap_dynamics365.extract.range import Range
+from tap_dynamics365.odata.page import RawPage
 from tests.singer import WAYS, Message, Run, Tap, choose, reads
 from tests.test_other_odata import Model, Quiet, Server, order
 

@@ -11,9 +11,9 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_dynamics365.http.limits import Limits
-from tap_dynamics365.http.parallelism import Parallelism
-from tap_dynamics365.service import Service
+from tap_dynamics365.http.concurrency import Parallelism
+from tap_dynamics365.odata.client import Service
+from tap_dynamics365.services.dataverse.limits import Limits
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tap_dynamics365.auth.tenant import from_challenge
 from tap_dynamics365.auth.token_endpoint import TokenEndpoint, Tokens
 from tap_dynamics365.errors import Dynamics365Error, MetadataError
-from tap_dynamics365.http.limits import Limits, number
-from tap_dynamics365.metadata import csdl
-from tap_dynamics365.records.codec import Codec
-from tap_dynamics365.records.raw_page import single, split
+from tap_dynamics365.odata import csdl
+from tap_dynamics365.odata.page import single, split
+from tap_dynamics365.services.dataverse.limits import Limits, number
+from tap_dynamics365.singer.encoder import Codec
 from tests.servers.scripted import answer, serving
 from tests.test_records import answer as page
 

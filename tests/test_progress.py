@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_dynamics365.http.throttling import Throttle
+from tap_dynamics365.http.throttle import Throttle
 from tap_dynamics365.http.traffic import Traffic
 from tap_dynamics365.progress.tally import Outcome, Progress, Tally, span
 from tests.singer import SECONDS, WAYS, Message, Run, Tap, choose, in_one_mode, select

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.filters import Both, Comparison, Literal, Path, parse
-from tap_dynamics365.query import build, instant
-from tap_dynamics365.records.keyset import Keyset, literal
+from tap_dynamics365.odata.keyset import Keyset, literal
+from tap_dynamics365.odata.query import build, instant
 
 if TYPE_CHECKING:
     from sandbox.filters import Expression

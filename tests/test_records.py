@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import Failure, ServiceError
-from tap_dynamics365.records.codec import Codec, encoder, records
-from tap_dynamics365.records.raw_page import split
+from tap_dynamics365.odata.page import split
+from tap_dynamics365.singer.encoder import Codec, encoder, records
 
 CONTENT_TYPE = "application/json; odata.metadata=minimal"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.service import Service
+from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
 

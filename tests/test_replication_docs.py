@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from demo.meltano import REPOSITORY
-from tap_dynamics365.replication import state
-from tap_dynamics365.schema import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
+from tap_dynamics365.extract import state
 from tap_dynamics365.settings import JSON_SCHEMA
+from tap_dynamics365.singer.catalog import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 from tests.documents import Document
 
 PAGE = Document(REPOSITORY / "docs" / "replication.md")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records.codec import Codec
-from tap_dynamics365.records.raw_page import split
-from tap_dynamics365.replication.keys import Days, Moments, Numbers
+from tap_dynamics365.odata.key_scale import Days, Moments, Numbers
+from tap_dynamics365.odata.page import split
+from tap_dynamics365.singer.encoder import Codec
 from tests.test_records import answer
 
 COLUMNS = {"id": "string", "name": "string", "size": "integer", "price": "number", "on": "boolean"}

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.replication.state import NAMES, NO_BOOKMARK, NULLABLE, TableState
+from tap_dynamics365.extract.state import NAMES, NO_BOOKMARK, NULLABLE, TableState
 
 values = st.none() | st.text() | st.integers() | st.booleans()
 entries = st.dictionaries(st.sampled_from(sorted(NAMES)) | st.text(), values)

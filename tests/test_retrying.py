@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import Dynamics365Error, ServiceError, SignInError
-from tap_dynamics365.http.retrying import FIRST_WAIT, retry_after
-from tap_dynamics365.service import Service
+from tap_dynamics365.http.retry import FIRST_WAIT, retry_after
+from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import RESET, answer, serving
 

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tap_dynamics365.metadata import definitions
-from tap_dynamics365.metadata.schema_map import SchemaMap
+from tap_dynamics365.services.dataverse import definitions
+from tap_dynamics365.services.dataverse.schema_map import SchemaMap
 from tests.singer import Message, Run, Tap, in_one_mode
 from tests.test_definitions import connected
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.client import Sandbox
-    from tap_dynamics365.metadata.definitions import Definitions
+    from tap_dynamics365.services.dataverse.definitions import Definitions
 
 FUNCTION = "RetrieveMetadataChanges"
 MADE = ["token", "systemusers", FUNCTION, "$metadata"]

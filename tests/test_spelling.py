@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from tap_dynamics365.records.notices import Notices
-from tap_dynamics365.records.raw_page import split
-from tap_dynamics365.records.spelling import Spelling
+from tap_dynamics365.extract.notices import Notices
+from tap_dynamics365.odata.page import split
+from tap_dynamics365.odata.spelling import Spelling
 from tests.singer import Message, Tap, choose, in_one_mode, select
 from tests.test_records import answer
 

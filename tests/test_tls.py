@@ -13,7 +13,7 @@ from typing_extensions import override
 from urllib3.util.ssl_ import create_urllib3_context
 
 from tap_dynamics365.errors import TransportError
-from tap_dynamics365.http import transport
+from tap_dynamics365.http.session import open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers import bad_certificates, tls
 from tests.singer import EXECUTABLE, FORKED, Tap
@@ -63,7 +63,7 @@ def tap(front: TlsFront, environment: dict[str, str], **settings: object) -> Tap
 def session() -> requests.Session:
     """Make a session as the tap does."""
     config = {"service_url": "https://localhost/", "access_token": TOKEN}
-    return transport.session(Settings.from_config(config, JSON_SCHEMA))
+    return open_session(Settings.from_config(config, JSON_SCHEMA))
 
 
 @pytest.mark.parametrize("environment", SWITCHES)

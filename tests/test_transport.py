@@ -15,7 +15,7 @@ import requests
 from typing_extensions import override
 
 from tap_dynamics365.errors import TransportError
-from tap_dynamics365.http import transport
+from tap_dynamics365.http.session import failure_reason, open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers import scripted, tls
 from tests.singer import Tap
@@ -110,7 +110,7 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def session(**more: str | int) -> requests.Session:
     """Make a session as the tap does."""
     config = {"service_url": "https://org.example/", "access_token": "x", **more}
-    return transport.session(Settings.from_config(config, JSON_SCHEMA))
+    return open_session(Settings.from_config(config, JSON_SCHEMA))
 
 
 def through(proxy: Host, **more: str) -> requests.Session:
@@ -190,7 +190,7 @@ def test_a_proxy_that_is_not_there_is_told_by_its_settings(address: str) -> None
         made = through(host, proxy_user="me", proxy_password=PASSWORD)
     with pytest.raises(requests.exceptions.ProxyError) as caught:
         made.get(address)
-    told = transport.reason(caught.value)
+    told = failure_reason(caught.value)
     assert "proxy_host" in told
     assert "proxy_port" in told
     # Not even what requests says has it.
@@ -288,7 +288,7 @@ def test_proxy_that_can_not_connect_for_now_is_told_and_asked_again(
     host.status = status
     with pytest.raises(requests.exceptions.ProxyError) as caught:
         through(host).get("https://org.invented.example/path")
-    told = transport.reason(caught.value)
+    told = failure_reason(caught.value)
     assert told.startswith(f"The proxy does not connect to org.invented.example (HTTP {status}")
 
 
@@ -325,7 +325,7 @@ def test_connections_that_end_are_told_without_their_layers() -> None:
         address = f"{host.url}/api?secret=1"
     with pytest.raises(requests.ConnectionError) as caught:
         session().get(address)
-    assert transport.reason(caught.value) == f"ConnectionError at 127.0.0.1:{host.port}."
-    assert transport.reason(requests.ReadTimeout()) == "No answer in time."
+    assert failure_reason(caught.value) == f"ConnectionError at 127.0.0.1:{host.port}."
+    assert failure_reason(requests.ReadTimeout()) == "No answer in time."
     # Of a body, requests does not tell where it came from.
-    assert transport.reason(requests.ConnectionError()) == "ConnectionError."
+    assert failure_reason(requests.ConnectionError()) == "ConnectionError."

@@ -9,7 +9,7 @@ from tap_dynamics365.auth.grants import ClientCredentialsAuthenticator, RefreshT
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
-    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.throttle import Throttle
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from tap_dynamics365.words import printable
+from tap_dynamics365.redaction import printable
 
 # Claims that name a person, the most telling first.
 # https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference

@@ -16,8 +16,8 @@ from tap_dynamics365.auth import refusals
 from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 from tap_dynamics365.auth.token_endpoint import Tokens
 from tap_dynamics365.errors import SettingsError, SignInError, TransientSignInError
-from tap_dynamics365.http import transport
-from tap_dynamics365.words import without
+from tap_dynamics365.http.session import open_session
+from tap_dynamics365.redaction import without
 
 try:
     from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import requests
     from azure.core.credentials import AccessToken, TokenCredential
 
-    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.throttle import Throttle
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 
@@ -121,7 +121,7 @@ class AzureAuthenticator(RenewingAuthenticator):
 
     def _through_proxy(self) -> requests.Session:
         """Make a session that goes through the proxy, but for the addresses of managed identity."""
-        session = transport.session(self._settings, self._throttle, self._traffic)
+        session = open_session(self._settings, self._throttle, self._traffic)
         if session.proxies:
             places = [urlsplit(os.environ.get(name, "")).hostname for name in ENDPOINTS]
             for host in filter(None, [METADATA_HOST, *places]):

@@ -13,11 +13,11 @@ from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 from tap_dynamics365.auth.client import Client
 from tap_dynamics365.auth.refresh_tokens import RefreshTokens
 from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
-from tap_dynamics365.http import transport
+from tap_dynamics365.http.session import open_session
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
-    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.throttle import Throttle
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 
@@ -47,7 +47,7 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
     @cached_property
     def endpoint(self) -> TokenEndpoint:
         """The token endpoint: the one of the settings, or else that of the service's tenant."""
-        session = transport.session(self._settings, self._throttle, self._traffic)
+        session = open_session(self._settings, self._throttle, self._traffic)
         timeout = min(TIMEOUT, self._settings.ws_timeout or TIMEOUT)
         uri = self._settings.token_uri
         if uri is None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
 from tap_dynamics365.http.status import is_transient
-from tap_dynamics365.words import printable, without
+from tap_dynamics365.redaction import printable, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

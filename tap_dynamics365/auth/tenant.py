@@ -10,7 +10,7 @@ import requests
 
 from tap_dynamics365.auth.token_endpoint import TIMEOUT
 from tap_dynamics365.errors import SignInError, TransientSignInError
-from tap_dynamics365.http import transport
+from tap_dynamics365.http.session import failure_reason
 from tap_dynamics365.http.status import is_transient
 
 # https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud, and the
@@ -70,7 +70,7 @@ def learn(service_url: str, session: requests.Session, timeout: float = TIMEOUT)
 
     Args:
         service_url: The address of the Web API.
-        session: Made by `transport.session`.
+        session: Made by `session`.
         timeout: Seconds to wait for an answer.
 
     Returns:
@@ -88,7 +88,7 @@ def learn(service_url: str, session: requests.Session, timeout: float = TIMEOUT)
             status = answer.status_code
             challenge = answer.headers.get("WWW-Authenticate", "")
     except requests.RequestException as error:
-        msg = f"The service could not be reached to ask where to sign in. {transport.reason(error)}"
+        msg = f"The service could not be reached to ask where to sign in. {failure_reason(error)}"
         raise TransientSignInError(msg) from None
     if status != requests.codes.unauthorized:
         msg = (

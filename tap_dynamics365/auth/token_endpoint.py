@@ -12,8 +12,8 @@ import requests
 
 from tap_dynamics365.auth import refusals
 from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
-from tap_dynamics365.http import transport
-from tap_dynamics365.words import ONE_WORD
+from tap_dynamics365.http.session import failure_reason
+from tap_dynamics365.redaction import ONE_WORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class TokenEndpoint:
 
     Args:
         uri: The address.
-        session: Made by `transport.session`.
+        session: Made by `session`.
         timeout: Seconds to wait for an answer.
         is_reached: Whether the host gave a good answer before, which is kept as an attribute. An
             answer that is none of an OAuth 2.0 host is final before, and transient from then on.
@@ -125,7 +125,7 @@ class TokenEndpoint:
                 timeout=self._timeout,
             )
         except requests.RequestException as error:
-            msg = f"The sign-in host {self._host} could not be reached. {transport.reason(error)}"
+            msg = f"The sign-in host {self._host} could not be reached. {failure_reason(error)}"
             raise TransientSignInError(msg) from None
         if response.status_code != requests.codes.ok:
             secrets = [value for name, value in form.items() if name in SECRET_FIELDS]

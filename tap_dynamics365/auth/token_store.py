@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tap_dynamics365 import atomic_file as whole_file
 from tap_dynamics365.errors import ForeignStoreError, SignInError, TokenStoreError
-from tap_dynamics365.metadata import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

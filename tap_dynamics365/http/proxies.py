@@ -12,7 +12,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from tap_dynamics365.errors import TransportError
-from tap_dynamics365.words import printable
+from tap_dynamics365.redaction import printable
 
 SOCKS = {"socks4", "socks4a", "socks5", "socks5h"}
 

@@ -11,8 +11,8 @@ from tap_dynamics365.auth import tenant
 from tap_dynamics365.auth.client import Client
 from tap_dynamics365.auth.tenant import Tenant
 from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
-from tap_dynamics365.http import transport
-from tap_dynamics365.service import Service
+from tap_dynamics365.http.session import open_session
+from tap_dynamics365.odata.client import Service
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
@@ -43,7 +43,7 @@ class App:
         self._settings = replace(settings, grant=None, access_token=None)
         self._client = Client(self._settings)
         self.service = Service(self._settings)
-        self._session = transport.session(self._settings, self.service.throttle)
+        self._session = open_session(self._settings, self.service.throttle)
         self._timeout = min(TIMEOUT, settings.ws_timeout or TIMEOUT)
         self.client_id = self._client.client_id
         # Whether the sign-in host gave a code to type, so that it is the right one.

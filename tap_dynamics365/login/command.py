@@ -9,8 +9,9 @@ import click
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import SettingsError, SignInError
-from tap_dynamics365.login import browser, config, device, identity, keeping, terminal
+from tap_dynamics365.login import browser, config, device, keeping, terminal
 from tap_dynamics365.login.app import App
+from tap_dynamics365.services.dataverse.who_am_i import ask
 from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _login(
                 "app registration allow offline_access."
             )
             raise SignInError(msg)
-        found = identity.ask(app.service, tokens)
+        found = ask(app.service, tokens)
         terminal.say(
             f"Signed in as {found.user}.",
             f"Organisation: {found.organisation}, at {settings.service_url}.",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.configuration._dict_config import parse_environment_config
 
-from tap_dynamics365 import inputs
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import terminal
 from tap_dynamics365.settings import JSON_SCHEMA, connection_url, environment
+from tap_dynamics365.singer.input_files import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def configured(files: Sequence[str]) -> dict[str, Any]:
     environment.check(JSON_SCHEMA)
     config = parse_environment_config(JSON_SCHEMA, environment.PREFIX)
     # What the tap's own --config calls the environment.
-    config |= inputs.read_config(file for file in files if file != "ENV")
+    config |= read_config(file for file in files if file != "ENV")
     return {name: value for name, value in config.items() if value is not None and value != ""}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tap_dynamics365.auth.token_endpoint import lifetime
 from tap_dynamics365.errors import SignInError, TransientSignInError
 from tap_dynamics365.login import terminal
-from tap_dynamics365.words import printable
+from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ from tap_dynamics365.errors import REFUSED, ServiceError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tap_dynamics365.odata.client import Service
     from tap_dynamics365.progress.tally import Tally
-    from tap_dynamics365.service import Service
 
 # Names fit into an address that every proxy lets through.
 MOST_TABLES = 20

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_dynamics365.http.throttling import Throttle
+    from tap_dynamics365.http.throttle import Throttle
     from tap_dynamics365.http.traffic import Traffic
 
 #: Seconds over which rows a second are reckoned: pages come in bursts.

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from jsonschema import Draft202012Validator
 
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.redaction import ONE_WORD
 from tap_dynamics365.settings import names
 from tap_dynamics365.settings.grant import NTLM, Grant
 from tap_dynamics365.settings.schema import (
@@ -22,7 +23,6 @@ from tap_dynamics365.settings.schema import (
     ON_CHANGE,
     RETURN_RESULTS,
 )
-from tap_dynamics365.words import ONE_WORD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

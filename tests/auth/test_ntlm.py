@@ -13,7 +13,7 @@ import pytest
 from typing_extensions import override
 
 from tap_dynamics365.errors import ServiceError, SignInError
-from tap_dynamics365.service import Service
+from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.auth import flows
 

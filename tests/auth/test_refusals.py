@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_dynamics365.auth import refusals
+from tap_dynamics365.redaction import LONGEST
 from tap_dynamics365.settings import JSON_SCHEMA
-from tap_dynamics365.words import LONGEST
 
 CORRELATION_ID = "5a4db0c0-1111-2222-3333-5a4db0c05a4d"
 TRACE_ID = "5a4db0c0-aaaa-bbbb-cccc-5a4db0c05a4d"

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS, Tenant, from_challenge, learn
 from tap_dynamics365.errors import SignInError, TransientSignInError
-from tap_dynamics365.http import transport
+from tap_dynamics365.http.session import open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def answering(status: int, headers: dict[str, str]) -> Iterator[str]:
 def ask(service_url: str) -> Tenant:
     """Learn the tenant as the tap does."""
     config = {"service_url": service_url, "access_token": "x"}
-    return learn(service_url, transport.session(Settings.from_config(config, JSON_SCHEMA)))
+    return learn(service_url, open_session(Settings.from_config(config, JSON_SCHEMA)))
 
 
 def test_a_service_is_asked_without_a_token() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.engine.density import GROWTH, Density
+from tap_dynamics365.extract.density import GROWTH, Density
 
 PAGES = st.tuples(st.integers(0, 5_000), st.integers(0, 10**15))
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from tap_dynamics365.replication import keys
-from tap_dynamics365.replication.keys import Days, Moments, Numbers, Scale
-from tap_dynamics365.replication.order import look
+from tap_dynamics365.extract.order import look
+from tap_dynamics365.odata import key_scale as keys
+from tap_dynamics365.odata.key_scale import Days, Moments, Numbers, Scale
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 10**9).map(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Event, current_thread
 
-from tap_dynamics365.engine.pool import Pool
+from tap_dynamics365.extract.pool import Pool
 
 SECONDS = 30
 

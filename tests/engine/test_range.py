@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.engine.range import Range
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.records.raw_page import RawPage
+from tap_dynamics365.extract.range import Range
+from tap_dynamics365.odata.page import RawPage
 
 
 def follow(before: int, length: int) -> int:

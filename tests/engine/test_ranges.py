@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from tap_dynamics365.engine.ranges import Ranges
-from tap_dynamics365.records.keyset import Keyset
-from tap_dynamics365.records.page import Page, Piece
-from tap_dynamics365.records.raw_page import RawPage
-from tap_dynamics365.replication.keys import EPOCH, Moments, Numbers, Scale
+from tap_dynamics365.extract.page import Page, Piece
+from tap_dynamics365.extract.ranges import Ranges
+from tap_dynamics365.odata.key_scale import EPOCH, Moments, Numbers, Scale
+from tap_dynamics365.odata.keyset import Keyset
+from tap_dynamics365.odata.page import RawPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_dynamics365.engine.range import Arrival, Range
+    from tap_dynamics365.extract.range import Arrival, Range
 
 
 class Row(NamedTuple):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_dynamics365.state_messages import RECORDS_TO_STATE, SECONDS, PacedStateWriter
-from tap_dynamics365.writer import LineWriter
+from tap_dynamics365.singer.state_writer import RECORDS_TO_STATE, SECONDS, PacedStateWriter
+from tap_dynamics365.singer.writer import LineWriter
 from tests.servers.scripted import answer, serving
 from tests.singer import WAYS, Message, Tap
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_dynamics365.engine.pool import Pool
+from tap_dynamics365.extract.pool import Pool
 from tests.singer import WAYS, Message, Run, Tap, choose, entry, own_metadata, select
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Reading tables: what is read, in what order, and how far."""

@@ -1,0 +1,82 @@
+"""Whether rows come in the order of their replication key: every row is looked at.
+
+A bookmark says that all rows up to it were sent. That is true only of rows that were sent in its
+order, and the provider of a virtual table may ignore the order that it was asked for.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_dynamics365.extract.page import Keys
+from tap_dynamics365.odata.key_scale import Days, Moments, Numbers, position
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from msgspec import Raw
+
+    from tap_dynamics365.extract.page import Value
+    from tap_dynamics365.odata.key_scale import Scale
+
+# What reads many values of a key at once, where they are as they should be.
+FAST: dict[Scale, msgspec.json.Decoder[list[Any]]] = {
+    Moments: msgspec.json.Decoder(list[datetime]),
+    Days: msgspec.json.Decoder(list[date]),
+    Numbers: msgspec.json.Decoder(list[int]),
+}
+
+_encode = msgspec.json.Encoder().encode
+_any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
+
+
+def look(values: Sequence[Raw | None], scale: Scale) -> Keys:
+    """Look at the replication key of rows, in the order in which the service sent them.
+
+    Values that are null, an empty text, or nothing that can be read as a value of the key (a year
+    after 9999, a number in place of a date) have no place in the order and are passed over: such
+    a row is sent like any other, and no bookmark is taken from it.
+
+    Args:
+        values: The value of each row in JSON.
+        scale: How values of the key are reckoned with.
+    """
+    text = _encode(values)
+    return _sorted(text, values, scale) or _each(_any.decode(text), scale)
+
+
+def _sorted(text: bytes, values: Sequence[Raw | None], scale: Scale) -> Keys | None:
+    """Look at values quickly; give nothing unless all can be read, and are in order."""
+    try:
+        found = FAST[scale].decode(text)
+        in_order = bool(found) and found == sorted(found)
+    except (msgspec.ValidationError, TypeError):
+        # The second where some dates have a time zone, and others have not.
+        return None
+    if not in_order:
+        return None
+    first, last = _any.decode(bytes(values[0] or b"")), _any.decode(bytes(values[-1] or b""))
+    least, greatest = position(scale, first), position(scale, last)
+    return None if least is None or greatest is None else Keys(least, greatest, last)
+
+
+def _each(values: Sequence[Any], scale: Scale) -> Keys:
+    """Look at values one by one."""
+    known: list[tuple[int, Value]] = []
+    unread = None
+    for value in values:
+        at = position(scale, value)
+        if at is not None:
+            known.append((at, value))
+        elif unread is None and value is not None and value != "":
+            unread = _encode(value).decode()
+    has_nulls = None in values
+    if not known:
+        return Keys(has_nulls=has_nulls, unread=unread)
+    wrong = next((value for (at, _), (then, value) in pairwise(known) if then < at), None)
+    least = min(at for at, _ in known)
+    return Keys(least, *known[-1], wrong=wrong, has_nulls=has_nulls, unread=unread)

@@ -1,1 +1,0 @@
-"""The service's description of its data: fetched, read, kept."""

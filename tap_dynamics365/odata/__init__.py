@@ -1,0 +1,1 @@
+"""OData 4: queries, pages, metadata documents, change tracking links."""

@@ -1,0 +1,101 @@
+"""Many requests in one: Dataverse's `$batch`, of requests that only read.
+
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/execute-batch-operations-using-web-api
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tap_dynamics365.errors import Failure, ServiceError
+from tap_dynamics365.http import refusal
+from tap_dynamics365.http.json_text import readable
+from tap_dynamics365.http.response import JSON, SENSELESS, classify
+from tap_dynamics365.redaction import printable
+from tap_dynamics365.services.dataverse import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import requests
+
+    from tap_dynamics365.odata.client import Service
+
+MOST = 1_000
+# Refusals of one request of a batch that are no failure of the batch.
+NOT_TOLD = {Failure.DENIED, Failure.GONE, Failure.UNKNOWN_COLUMN}
+BOUNDARY = "batch_of_reads"
+STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})\b")
+
+
+def read(service: Service, paths: Sequence[str]) -> Iterator[bytes | None]:
+    """Fetch many answers.
+
+    Args:
+        service: A Dataverse.
+        paths: What follows the service's address in each request.
+
+    Yields:
+        The answers in their order; None for each that the service refused.
+
+    Raises:
+        ServiceError: The service refused all of them, or its answer makes no sense.
+    """
+    root = urlsplit(service.url).path
+    for start in range(0, len(paths), MOST):
+        some = paths[start : start + MOST]
+        batch = (f"multipart/mixed; boundary={BOUNDARY}", _written(root, some))
+        yield from service.read(
+            "$batch",
+            partial(_parts, count=len(some)),
+            accept="multipart/mixed",
+            prefer="odata.continue-on-error",
+            batch=batch,
+        )
+
+
+def _written(root: str, paths: Sequence[str]) -> bytes:
+    lines = []
+    for path in paths:
+        lines += [f"--{BOUNDARY}", "Content-Type: application/http"]
+        lines += ["Content-Transfer-Encoding: binary", "", f"GET {root}{path} HTTP/1.1"]
+        lines += ["Accept: application/json", "", ""]
+    return "\r\n".join([*lines, f"--{BOUNDARY}--", ""]).encode()
+
+
+def _parts(response: requests.Response, count: int) -> list[bytes | None]:
+    """Take the answers out of that to the batch (RFC 2046, section 5.1)."""
+    kind = response.headers.get("Content-Type", "")
+    found = re.search(r'boundary="?([^";,]+)', kind)
+    boundary = b"--" + found[1].strip().encode() if found else b"--"
+    pieces = response.content.split(boundary)[1:]
+    parts = [part for piece in pieces if (part := _part(piece)) is not None]
+    if len(parts) != count:
+        msg = f"The service's answer to a batch has {len(parts)} of {count} answers in it."
+        raise ServiceError(msg, Failure.TRANSIENT, response=response)
+    for status, body in parts:
+        if status == HTTPStatus.OK:
+            continue
+        said = refusal.read(body, JSON)
+        failure = classify(status, said, errors)
+        if failure not in NOT_TOLD:
+            words = printable(said.telling or "no reason given")
+            msg = f"The service answered {status} to a request in a batch: {words}"
+            raise ServiceError(msg, failure, response=response)
+    try:
+        return [readable(body)[0] if status == HTTPStatus.OK else None for status, body in parts]
+    except SENSELESS as error:
+        msg = f"The service's answer to a batch is spoilt ({printable(str(error))})."
+        raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
+
+
+def _part(piece: bytes) -> tuple[int, bytes] | None:
+    """Find the status and the body of an answer; None in what is none, such as the end."""
+    _, _, answer = piece.partition(b"\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    found = STATUS.match(head.lstrip())
+    return (int(found[1]), body) if found else None

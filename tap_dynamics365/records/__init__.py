@@ -1,1 +1,0 @@
-"""Rows: pages of the service in, Singer lines out."""

@@ -1,0 +1,144 @@
+"""What Dataverse says of its tables: read in as few requests as the service allows."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tap_dynamics365.errors import REFUSED, Failure, MetadataError, ServiceError
+from tap_dynamics365.http.response import SAFE_URL, SENSELESS
+from tap_dynamics365.services.dataverse import entity_definitions as casts
+from tap_dynamics365.services.dataverse import retrieve_metadata_changes as changes
+from tap_dynamics365.services.table_definition import (
+    TableDefinition,  # noqa: TC001 - msgspec looks it up
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tap_dynamics365.odata.client import Service
+
+logger = logging.getLogger("tap-dynamics365.definitions")
+
+# What it means for a catalog, and why.
+NOT_TOLD = (
+    "The service does not describe its tables (%s): keys are those of $metadata, private tables "
+    "can't be told, and columns have no titles."
+)
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """What the service says of its tables.
+
+    Attributes:
+        tables: By logical name.
+        stamp: Of which moment (`ServerVersionStamp`); empty where the service does not tell.
+    """
+
+    tables: dict[str, TableDefinition] = {}
+    stamp: str = ""
+
+
+def read(
+    service: Service,
+    names: Collection[str] | None = None,
+    *,
+    whole: bool = True,
+    table_types: bool = False,
+) -> Definitions:
+    """Read what the service says of its tables.
+
+    Args:
+        service: A Dataverse.
+        names: Logical names of the tables wanted; all if None.
+        whole: Whether choices, descriptions and labels in all languages are wanted, or only what
+            the schema of a table tells.
+        table_types: Whether the types of tables are wanted in any case, which services without
+            elastic tables do not know.
+
+    Returns:
+        The definitions.
+
+    Raises:
+        MetadataError: What the service says makes no sense.
+        ServiceError: The service does not describe itself, or does not answer.
+    """
+    try:
+        return _read(service, names, whole=whole, table_types=table_types)
+    except ServiceError as error:
+        if not _may_be_shorter(service, error):
+            raise
+        logger.info("Tables are asked for with shorter addresses: %s", error)
+    service.longest_url = SAFE_URL
+    return _read(service, names, whole=whole, table_types=table_types)
+
+
+def _may_be_shorter(service: Service, error: ServiceError) -> bool:
+    return error.failure is Failure.ADDRESS_TOO_LONG and service.longest_url > SAFE_URL
+
+
+def _read(
+    service: Service, names: Collection[str] | None, *, whole: bool, table_types: bool
+) -> Definitions:
+    try:
+        told = changes.read(service, names, whole=whole, table_types=table_types)
+    except ServiceError as error:
+        if error.failure not in REFUSED or _may_be_shorter(service, error):
+            raise
+        logger.info("Its tables are described by EntityDefinitions: %s", error.message)
+    except SENSELESS as error:
+        logger.info("Its tables are described by EntityDefinitions: %s.", _senseless(error))
+    else:
+        if told.tables or names is not None:
+            return Definitions({table.name: table for table in told.tables}, told.stamp)
+        logger.info("Its tables are described by EntityDefinitions: the function tells of none.")
+    try:
+        tables = casts.read(service, names, whole=whole)
+    except SENSELESS as error:
+        msg = f"{_senseless(error)}."
+        raise MetadataError(msg) from error
+    if not tables and names is None:
+        msg = "The service's description of its tables tells of none."
+        raise MetadataError(msg)
+    return Definitions({table.name: table for table in tables})
+
+
+def read_if_told(
+    service: Service,
+    names: Collection[str] | None = None,
+    *,
+    whole: bool = True,
+    table_types: bool = False,
+) -> Definitions:
+    """Read what the service says of its tables, if it says anything: a catalog can do without.
+
+    Args:
+        service: A Dataverse.
+        names: As of `read`.
+        whole: As of `read`.
+        table_types: As of `read`.
+
+    Returns:
+        The definitions; none if it does not describe itself to the caller.
+
+    Raises:
+        ServiceError: The service does not answer. What it would say is not known, and catalogs
+            are not to differ from day to day.
+    """
+    try:
+        return read(service, names, whole=whole, table_types=table_types)
+    except MetadataError as error:
+        logger.warning(NOT_TOLD, error)
+    except ServiceError as error:
+        # Only what the service says of itself: catalogs are not to differ from day to day for a
+        # failure that nobody knows.
+        if error.failure not in {Failure.DENIED, Failure.GONE}:
+            raise
+        logger.warning(NOT_TOLD, error)
+    return Definitions()
+
+
+def _senseless(error: Exception) -> str:
+    return f"The service's description of its tables makes no sense ({error})"

@@ -1,0 +1,283 @@
+"""What Dataverse says of itself, as tables: their columns, keys and rows.
+
+The first five are those of Azure Synapse Link, with its names and values, so that queries written
+for it work; the other two follow its style.
+https://learn.microsoft.com/power-apps/maker/data-platform/azure-synapse-link-choice-labels
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tap_dynamics365.services.table_definition import (
+        ColumnDefinition,
+        Option,
+        OptionSet,
+        TableDefinition,
+        Texts,
+    )
+
+Row = dict[str, Any]
+
+# Kinds of columns that are choices to Synapse Link. It has a table for states and one for status;
+# the options of EntityNameType are numbers where rows have names.
+CHOICES = frozenset({"PicklistType", "MultiSelectPicklistType", "BooleanType"})
+STATES = frozenset({"StateType"})
+STATUSES = frozenset({"StatusType"})
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the service says of tables.
+
+    Attributes:
+        tables: The tables.
+        primary_ids: The column that tells their rows apart, and the rows of the tables that their
+            lookups lead to, by logical name of the table, as far as the service tells.
+    """
+
+    tables: tuple[TableDefinition, ...]
+    primary_ids: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MetadataTable:
+    """A table of metadata.
+
+    Attributes:
+        description: What it holds.
+        key: Names of the columns that tell rows apart.
+        columns: Type and description of each column, by name.
+        rows: Makes its rows, or what of them it knows: the other columns are null.
+    """
+
+    description: str
+    key: tuple[str, ...]
+    columns: Mapping[str, tuple[str, str]]
+    rows: Callable[[Description], Iterator[Row]]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of its rows: all may be null but the key."""
+        return {
+            "type": "object",
+            "description": self.description,
+            "properties": {
+                name: {
+                    "type": [kind] if name in self.key else [kind, "null"],
+                    "description": description,
+                }
+                for name, (kind, description) in self.columns.items()
+            },
+        }
+
+
+def _labels(
+    description: Description, kinds: frozenset[str]
+) -> Iterator[tuple[TableDefinition, ColumnDefinition, OptionSet, Option, Row]]:
+    """Yield each label of each option of the columns that are of some kinds.
+
+    Synapse Link marks no label as the user's, and queries written for it ask for those that are
+    not marked.
+    """
+    for table in description.tables:
+        for column in table.columns:
+            if column.options is None or column.kind not in kinds:
+                continue
+            for option in column.options.options:
+                for language, text in option.label.by_language.items():
+                    label = {
+                        "IsUserLocalizedLabel": False,
+                        "LocalizedLabelLanguageCode": language,
+                        "LocalizedLabel": text,
+                    }
+                    yield table, column, column.options, option, label
+
+
+def _choices(description: Description) -> Iterator[Row]:
+    for table, column, options, option, label in _labels(description, CHOICES):
+        if not options.is_global:
+            yield _choice(table, column, option) | label
+
+
+def _global_choices(description: Description) -> Iterator[Row]:
+    for table, column, options, option, label in _labels(description, CHOICES):
+        if options.is_global:
+            yield _choice(table, column, option) | label | {"GlobalOptionSetName": options.name}
+
+
+def _choice(table: TableDefinition, column: ColumnDefinition, option: Option) -> Row:
+    return {"EntityName": table.name, "OptionSetName": column.name, "Option": option.value}
+
+
+def _states(description: Description) -> Iterator[Row]:
+    for table, _, _, option, label in _labels(description, STATES):
+        yield {"EntityName": table.name, "State": option.value} | label
+
+
+def _statuses(description: Description) -> Iterator[Row]:
+    for table, _, _, option, label in _labels(description, STATUSES):
+        yield {"EntityName": table.name, "State": option.state, "Status": option.value} | label
+
+
+def _targets(description: Description) -> Iterator[Row]:
+    for table in description.tables:
+        for column in table.columns:
+            for target in column.targets:
+                yield {
+                    "EntityName": table.name,
+                    "AttributeName": column.name,
+                    "ReferencedEntity": target,
+                    "ReferencedAttribute": description.primary_ids.get(target),
+                }
+
+
+def _tables(description: Description) -> Iterator[Row]:
+    for table in description.tables:
+        yield {
+            "EntityName": table.name,
+            "SchemaName": table.schema_name,
+            "EntitySetName": table.entity_set,
+            "LogicalCollectionName": table.collection_name,
+            "DisplayName": _by_language(table.display_name),
+            "DisplayCollectionName": _by_language(table.display_collection_name),
+            "Description": _by_language(table.description),
+            "PrimaryIdAttribute": table.primary_id,
+            "PrimaryNameAttribute": table.primary_name,
+            "OwnershipType": table.ownership,
+            "TableType": table.table_type,
+            "ChangeTrackingEnabled": table.tracked,
+            "IsCustomEntity": table.custom,
+        }
+
+
+def _columns(description: Description) -> Iterator[Row]:
+    for table in description.tables:
+        for column in table.columns:
+            in_rows = column.readable and not column.attribute_of
+            yield {
+                "EntityName": table.name,
+                "AttributeName": column.name,
+                "ColumnName": column.property_name if in_rows else None,
+                "SchemaName": column.schema_name,
+                "AttributeOf": column.attribute_of,
+                "AttributeType": column.kind,
+                "Format": column.format,
+                "DateTimeBehavior": column.behavior,
+                "MaxLength": column.max_length,
+                "Precision": column.precision,
+                "RequiredLevel": column.required,
+                "IsCustomAttribute": column.custom,
+                "DisplayName": _by_language(column.display_name),
+                "Description": _by_language(column.description),
+            }
+
+
+def _by_language(texts: Texts) -> dict[str, str]:
+    return {str(language): text for language, text in texts.by_language.items()}
+
+
+_TABLE = {"EntityName": ("string", "Logical name of the table.")}
+_COLUMN = {"AttributeName": ("string", "Logical name of the column.")}
+_CHOICE = {
+    **_TABLE,
+    "OptionSetName": ("string", "Logical name of the choice column."),
+    "Option": ("integer", "The value, as rows have it; of a yes/no column 0 or 1."),
+}
+_LABEL = {
+    "IsUserLocalizedLabel": ("boolean", "Always false, as in Azure Synapse Link."),
+    "LocalizedLabelLanguageCode": ("integer", "Language of the label, such as 1033 for English."),
+    "LocalizedLabel": ("string", "The label."),
+}
+_LANGUAGE = ("LocalizedLabelLanguageCode",)
+_NAMES = {
+    "DisplayName": ("object", "Name that people read, by code of the language."),
+    "Description": ("object", "What it is for, by code of the language."),
+}
+
+METADATA_TABLES = {
+    "OptionsetMetadata": MetadataTable(
+        "Labels of choices that belong to one column, and of yes/no columns.",
+        ("EntityName", "OptionSetName", "Option", *_LANGUAGE),
+        {**_CHOICE, **_LABEL},
+        _choices,
+    ),
+    "GlobalOptionsetMetadata": MetadataTable(
+        "Labels of choices that columns share, for each of these columns.",
+        ("EntityName", "OptionSetName", "Option", *_LANGUAGE),
+        {**_CHOICE, **_LABEL, "GlobalOptionSetName": ("string", "Name of the shared choice.")},
+        _global_choices,
+    ),
+    "StateMetadata": MetadataTable(
+        "Labels of states: the column statecode.",
+        ("EntityName", "State", *_LANGUAGE),
+        {**_TABLE, "State": ("integer", "The value, as rows have it."), **_LABEL},
+        _states,
+    ),
+    "StatusMetadata": MetadataTable(
+        "Labels of status reasons: the column statuscode.",
+        ("EntityName", "Status", *_LANGUAGE),
+        {
+            **_TABLE,
+            "State": ("integer", "The state that it belongs to."),
+            "Status": ("integer", "The value, as rows have it."),
+            **_LABEL,
+        },
+        _statuses,
+    ),
+    "TargetMetadata": MetadataTable(
+        "The tables that lookups lead to.",
+        ("EntityName", "AttributeName", "ReferencedEntity"),
+        {
+            **_TABLE,
+            "AttributeName": ("string", "Logical name of the lookup."),
+            "ReferencedEntity": ("string", "Logical name of a table that it leads to."),
+            "ReferencedAttribute": ("string", "The column there that holds what it holds."),
+        },
+        _targets,
+    ),
+    "TableMetadata": MetadataTable(
+        "The tables.",
+        ("EntityName",),
+        {
+            **_TABLE,
+            "SchemaName": ("string", "The same as it was spelt by who made it."),
+            "EntitySetName": ("string", "Its name in addresses."),
+            "LogicalCollectionName": ("string", "Logical name of many of its rows."),
+            "DisplayName": _NAMES["DisplayName"],
+            "DisplayCollectionName": ("object", "The same for many, by code of the language."),
+            "Description": _NAMES["Description"],
+            "PrimaryIdAttribute": ("string", "The column that tells rows apart."),
+            "PrimaryNameAttribute": ("string", "The column that names them."),
+            "OwnershipType": ("string", "Who rows belong to, such as UserOwned."),
+            "TableType": ("string", "Standard, Virtual or Elastic."),
+            "ChangeTrackingEnabled": ("boolean", "Whether it can be replicated LOG_BASED."),
+            "IsCustomEntity": ("boolean", "Whether somebody added it to Microsoft's tables."),
+        },
+        _tables,
+    ),
+    "ColumnMetadata": MetadataTable(
+        "The columns of the tables.",
+        ("EntityName", "AttributeName"),
+        {
+            **_TABLE,
+            **_COLUMN,
+            "ColumnName": ("string", "Its name in rows; null if they don't have it."),
+            "SchemaName": ("string", "The logical name as it was spelt by who made it."),
+            "AttributeOf": ("string", "The column of which it only holds the label or name."),
+            "AttributeType": ("string", "Dataverse's AttributeTypeName, such as PicklistType."),
+            "Format": ("string", "Such as Email or DateOnly."),
+            "DateTimeBehavior": ("string", "UserLocal, DateOnly or TimeZoneIndependent."),
+            "MaxLength": ("integer", "Characters that a text may have, says the service."),
+            "Precision": ("integer", "Decimal places of a number."),
+            "RequiredLevel": ("string", "None, Recommended, ApplicationRequired, SystemRequired."),
+            "IsCustomAttribute": ("boolean", "Whether somebody added it to Microsoft's columns."),
+            **_NAMES,
+        },
+        _columns,
+    ),
+}

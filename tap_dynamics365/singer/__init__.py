@@ -1,0 +1,1 @@
+"""The Singer side of the tap: catalog, streams, messages, input files."""

@@ -1,0 +1,247 @@
+"""A table as Singer describes it: JSON Schema and catalog entry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
+
+from tap_dynamics365.odata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
+from tap_dynamics365.singer import name_columns, stream_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
+
+INCREMENTAL = "INCREMENTAL"
+FULL_TABLE = "FULL_TABLE"
+LOG_BASED = "LOG_BASED"
+# When a deleted row was found to be so: Singer's name for the column.
+DELETED_AT = "_sdc_deleted_at"
+# In elastic tables rows are told apart by this column too, where it is in use: the primary id
+# alone is not unique.
+# https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
+PARTITION_ID = "partitionid"
+
+# The first that a table has is its replication key.
+REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
+
+# How values of primitive types are written: "OData JSON Format Version 4.0", section 7.1.
+PRIMITIVES: dict[str, dict[str, str]] = {
+    "Edm.Binary": {"type": "string", "contentEncoding": "base64"},
+    "Edm.Boolean": {"type": "boolean"},
+    "Edm.Byte": {"type": "integer"},
+    "Edm.Date": {"type": "string", "format": "date"},
+    "Edm.DateTimeOffset": {"type": "string", "format": "date-time"},
+    "Edm.Decimal": {"type": "number"},
+    "Edm.Double": {"type": "number"},
+    "Edm.Guid": {"type": "string", "format": "uuid"},
+    "Edm.Int16": {"type": "integer"},
+    "Edm.Int32": {"type": "integer"},
+    "Edm.Int64": {"type": "integer"},
+    "Edm.SByte": {"type": "integer"},
+    "Edm.Single": {"type": "number"},
+    "Edm.TimeOfDay": {"type": "string", "format": "time"},
+}
+TEXT = {"type": "string"}
+
+# Kinds of columns in Dataverse whose length, or precision, it declares.
+TEXTS = {"StringType", "MemoType"}
+FRACTIONS = {"DecimalType", "DoubleType", "MoneyType"}
+# How dates behave in Dataverse that are no moments.
+BEHAVIORS = {
+    "DateOnly": "A date without a time.",
+    "TimeZoneIndependent": "The same in all time zones: the Z at its end does not make it UTC.",
+}
+
+
+def is_stream(column: Column) -> bool:
+    """Tell whether a column's value is not in the row but at an address of its own."""
+    return column.type == Primitive("Edm.Stream")
+
+
+def json_schema(table: Table, definition: TableDefinition | None = None) -> dict[str, Any]:
+    """Describe the rows of a table.
+
+    Args:
+        table: The table.
+        definition: What Dataverse says of it beside.
+
+    Returns:
+        A JSON Schema with a property for each column that rows carry. All may be null but the
+        key. Titles are the names that people read. How long a text may be is told in words alone,
+        for there are longer ones.
+    """
+    schema = _object(table.columns)
+    for name in table.key:
+        column = schema["properties"][name]
+        column["type"] = [kind for kind in column["type"] if kind != "null"]
+    schema |= _words(table.description, definition)
+    if definition is not None:
+        columns = definition.by_property
+        for column in table.columns:
+            found = columns.get(column.name)
+            if found is not None and column.name in schema["properties"]:
+                schema["properties"][column.name] |= _words(
+                    column.description, found, *_facts(found)
+                )
+    return {**schema, "type": "object"}
+
+
+def _words(
+    description: str | None, definition: TableDefinition | ColumnDefinition | None, *facts: str
+) -> dict[str, str]:
+    """Tell what people call a table or a column, and what it is for."""
+    words = {}
+    if definition is not None:
+        description = description or definition.description.text
+        if title := definition.display_name.text:
+            words["title"] = title
+    if facts and description and description[-1] not in ".!?":
+        description += "."
+    if text := " ".join([description, *facts] if description else facts):
+        words["description"] = text
+    return words
+
+
+def _facts(column: ColumnDefinition) -> list[str]:
+    """Tell what Dataverse declares of a column and JSON Schema has no word for.
+
+    https://learn.microsoft.com/power-apps/developer/data-platform/behavior-format-date-time-attribute
+    """
+    facts = []
+    if column.max_length is not None and column.kind in TEXTS:
+        facts.append(f"At most {column.max_length} characters, says the service.")
+    if column.precision is not None and column.kind in FRACTIONS:
+        facts.append(f"At most {column.precision} decimal places, says the service.")
+    if column.kind == "DateTimeType" and column.behavior in BEHAVIORS:
+        facts.append(BEHAVIORS[column.behavior])
+    return facts
+
+
+def _object(columns: tuple[Column, ...]) -> dict[str, Any]:
+    return {
+        "type": ["object", "null"],
+        "properties": {
+            column.name: _nullable(column) for column in columns if not is_stream(column)
+        },
+    }
+
+
+def _nullable(column: Column) -> dict[str, Any]:
+    schema = _type(column.type)
+    if column.description:
+        schema["description"] = column.description
+    return schema
+
+
+def _type(kind: EdmType) -> dict[str, Any]:
+    match kind:
+        case Primitive(name):
+            schema = PRIMITIVES.get(name, TEXT)
+            return {**schema, "type": [schema["type"], "null"]}
+        case Complex(()):
+            return {"type": ["object", "null"]}
+        case Complex(columns):
+            return _object(columns)
+        case Collection(item):
+            return {"type": ["array", "null"], "items": _type(item)}
+
+
+def catalog_entry(
+    table: Table, method: str = INCREMENTAL, definition: TableDefinition | None = None
+) -> CatalogEntry:
+    """Make the entry of a table in a Singer catalog.
+
+    Args:
+        table: The table.
+        method: How it is to be replicated, if it can be: LOG_BASED where its changes are tracked,
+            and a key of one column tells which row was deleted; INCREMENTAL where it has a
+            replication key.
+        definition: What Dataverse says of the table beside.
+
+    Returns:
+        The entry; its table name is the entity set, so that a sync needs no other description of
+        the service. Key and replication key are always sent. A private table is selected only
+        by choice.
+    """
+    names = {column.name for column in table.columns}
+    replication_keys = [name for name in REPLICATION_KEYS if name in names]
+    replication_key = replication_keys[0] if replication_keys else None
+    log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
+    schema = json_schema(table, definition)
+    metadata = MetadataMapping.get_standard_metadata(
+        schema=schema,
+        key_properties=table.key,
+        valid_replication_keys=replication_keys,
+        selected_by_default=not table.private,
+    )
+    metadata.root.selected = not table.private
+    # In the metadata it would be taken for a person's choice (see read_catalog).
+    metadata.root.replication_key = None
+    for name in replication_keys[1:]:
+        # A key that is not in use is a column like others.
+        if name not in table.key:
+            metadata["properties", name].inclusion = Metadata.InclusionType.AVAILABLE
+    next_best = INCREMENTAL if replication_key else FULL_TABLE
+    entry = CatalogEntry(
+        tap_stream_id=table.name,
+        stream=table.name,
+        table=table.entity_set,
+        key_properties=table.key,
+        schema=Schema.from_dict(schema),
+        metadata=metadata,
+        replication_key=replication_key,
+        replication_method=LOG_BASED if log_based else next_best,
+        # Rows of a virtual table come from elsewhere, like those of a view.
+        is_view=True if definition is not None and definition.is_virtual else None,
+    )
+    return _with_deletes(entry)
+
+
+def _with_deletes(entry: CatalogEntry) -> CatalogEntry:
+    """Add the column that tells of deletes, where they are seen."""
+    if entry.replication_method == LOG_BASED and entry.schema.properties is not None:
+        entry.schema.properties[DELETED_AT] = Schema(
+            type=["string", "null"],
+            format="date-time",
+            description="When the row was found to be deleted; null for a row that is there.",
+        )
+        entry.metadata["properties", DELETED_AT].inclusion = Metadata.InclusionType.AUTOMATIC
+    return entry
+
+
+def read_catalog(document: Mapping[str, Any]) -> Catalog:
+    """Read a Singer catalog.
+
+    Args:
+        document: The catalog as JSON has it.
+
+    Returns:
+        The catalog. What a person wrote into a stream's metadata, `replication-method`,
+        `replication-key` and `table-key-properties`, wins over what discovery wrote beside it: the
+        SDK passes over it.
+        https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md
+    """
+    catalog = Catalog.from_dict(dict(document))
+    for stream in document.get("streams", ()):
+        entry = catalog[stream["tap_stream_id"]]
+        # The SDK maps streams by this name, and the tap has but one for each.
+        entry.stream = entry.tap_stream_id
+        for item in stream.get("metadata", ()):
+            if not item["breadcrumb"]:
+                chosen = item["metadata"]
+                entry.replication_key = chosen.get("replication-key") or entry.replication_key
+                method = chosen.get("replication-method")
+                entry.replication_method = method or entry.replication_method
+                stream_key.read(entry, chosen)
+        name_columns.read(entry, stream.get("metadata", ()))
+        _with_deletes(entry)
+        # Targets need the key, and bookmarks are read off the rows: neither can be left out.
+        # What is no name is told where the stream is selected.
+        key = entry.key_properties if stream_key.is_list_of_names(entry.key_properties) else ()
+        for name in (*(key or ()), entry.replication_key):
+            if isinstance(name, str) and name in (entry.schema.properties or ()):
+                entry.metadata["properties", name].inclusion = Metadata.InclusionType.AUTOMATIC
+    return catalog

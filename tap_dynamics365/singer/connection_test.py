@@ -1,0 +1,94 @@
+"""The connection test (`--test`): one row of each table, and a line that says so."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.errors import ServiceError, failure_of_table, log_failure
+from tap_dynamics365.extract.pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from singer_sdk.helpers.types import Record
+
+    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.singer.paged_stream import PagedStream
+    from tap_dynamics365.singer.record_stream import RecordStream
+
+logger = logging.getLogger("tap-dynamics365.connection_test")
+
+
+class ConnectionTest:
+    """Reads a row of each stream, sends it, and tells what came of it.
+
+    Args:
+        service: Where the tables are.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._failed: list[str] = []
+        self._read = 0
+
+    def tables(self, streams: Iterable[PagedStream]) -> None:
+        """Test tables, with as many requests in flight as in a sync.
+
+        Args:
+            streams: Their streams.
+        """
+        pool, waiting = Pool(), deque(streams)
+        while waiting or pool.pending:
+            while waiting and pool.in_flight < self._service.parallelism.limit:
+                stream = waiting.popleft()
+                pool.fetch(stream.fetch_sample, partial(self._take, stream))
+            pool.hand_over()
+
+    def _take(self, stream: PagedStream, answer: Record | Exception | None) -> None:
+        """Take in what came of a table."""
+
+        def sample() -> Record | None:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        self.stream(stream, sample)
+
+    def stream(self, stream: RecordStream, sample: Callable[[], Record | None]) -> None:
+        """Send a row of a stream, and tell what came of it.
+
+        Args:
+            stream: The stream.
+            sample: Gives the row, or None if there is none.
+        """
+        try:
+            row = sample()
+            stream.send_sample(row)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's failure
+            failure = failure_of_table(error)
+            if not stream.is_refused(failure):
+                log_failure(f"Table {stream.name!r}", failure)
+                self._failed.append(stream.name)
+        else:
+            self._read += 1
+            logger.info("%s: %s.", stream.name, "no rows" if row is None else "1 row")
+
+    def conclude(self) -> None:
+        """End the test.
+
+        Raises:
+            ServiceError: Tables failed, or none can be read.
+        """
+        if self._failed:
+            tested = len(self._failed) + self._read
+            msg = (
+                f"{len(self._failed)} of {tested} tables failed the test, for the reasons given "
+                f"above: {', '.join(self._failed)}."
+            )
+            raise ServiceError(msg)
+        if not self._read:
+            msg = "None of the tables can be read: the warnings above say why."
+            raise ServiceError(msg)

@@ -1,0 +1,130 @@
+"""Where the state is in a file: bare, wrapped in a message, or on one line of several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from tap_dynamics365.extract.state import NULLABLE
+
+# Singer's other messages, which a file with all that a tap has written holds too.
+MESSAGES = {"ACTIVATE_VERSION", "BATCH", "RECORD", "SCHEMA"}
+
+
+class _Bookmark(msgspec.Struct):
+    replication_key: str | None = None
+    replication_key_value: str | int | float | None = None
+    replication_key_overlap: str | int | None = None
+    replication_key_began: str | int | None = None
+    replication_key_nulls: bool | None = None
+    delta_token: str | None = None
+    version: int | None = None
+    metadata_version: str | int | None = None
+    partitions: list[dict[str, Any]] | None = None
+    progress_markers: dict[str, Any] | None = None
+
+
+class _State(msgspec.Struct):
+    """A state of the Meltano SDK; each tap defines the form of its own states."""
+
+    bookmarks: dict[str, _Bookmark | None] | None = None
+
+
+_document = msgspec.json.Decoder(dict[str, Raw])
+_state = msgspec.json.Decoder(_State)
+_text = msgspec.json.Decoder(str)
+
+
+def find(text: str) -> tuple[str, int | None]:
+    """Find the state in the text of a file.
+
+    Args:
+        text: A state, a STATE message, a state as `meltano state get` prints it, or one of these
+            on each line; of several states, the last counts. Lines with other messages, and lines
+            that were cut off, are skipped.
+
+    Returns:
+        The state in JSON, and the number of its line; None if the file holds nothing else.
+
+    Raises:
+        msgspec.ValidationError: The file holds something else. The message repeats nothing of it.
+        msgspec.DecodeError: It is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        return _unwrap(_document.decode(text)), None
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Not splitlines: JSON may hold the other line separators of Unicode as they are.
+        for number, line in reversed([*enumerate(text.split("\n"), start=1)]):
+            document = _read_line(line)
+            if document:
+                return _unwrap(document), number
+        raise
+
+
+def _read_line(line: str) -> dict[str, Raw]:
+    """Read a line that can hold a state; nothing if it is another message, or cut off."""
+    try:
+        document = _document.decode(line)
+    except msgspec.DecodeError:
+        return {}
+    return {} if _message(document) in MESSAGES else document
+
+
+def _message(document: dict[str, Raw]) -> str:
+    """Tell the type of a Singer message; empty if the document is none."""
+    try:
+        return _text.decode(document.get("type", Raw(b'""')))
+    except msgspec.ValidationError:
+        return ""
+
+
+def _unwrap(document: dict[str, Raw]) -> str:
+    """Take a state out of what it is wrapped in, and check its form."""
+    while True:
+        kind = _message(document)
+        if kind == "STATE" and "value" in document:
+            document = _document.decode(document["value"])
+        elif "singer_state" in document:
+            document = _document.decode(document["singer_state"])
+        else:
+            break
+    if document and "bookmarks" not in document:
+        if kind == "STATE":
+            why = "the STATE message has no value"
+        elif kind in MESSAGES:
+            why = f"it is a {kind} message"
+        elif "streams" in document:
+            why = "it is a catalog, which --catalog takes"
+        else:
+            why = "it has no bookmarks"
+        raise msgspec.ValidationError(why)
+    text = msgspec.json.encode(document)
+    _state.decode(text)
+    return text.decode()
+
+
+def without_nulls(state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out nulls that stand for values that are not there.
+
+    Args:
+        state: A state.
+
+    Returns:
+        The state without them.
+    """
+    return {
+        **state,
+        "bookmarks": {
+            stream: {
+                key: value
+                for key, value in (bookmark or {}).items()
+                if value is not None or key in NULLABLE
+            }
+            for stream, bookmark in (state.get("bookmarks") or {}).items()
+        },
+    }
