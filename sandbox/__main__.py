@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox import app, filling, server, tokens
-from sandbox.filling import Contents, UnknownTableError
-from sandbox.service import Service
-from sandbox.tokens import Authority
+from sandbox import app
+from sandbox.dataverse import filling
+from sandbox.dataverse.filling import Contents, UnknownTableError
+from sandbox.dataverse.service import Service
+from sandbox.http import server
+from sandbox.identity import tokens
+from sandbox.identity.tokens import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

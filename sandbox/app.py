@@ -10,18 +10,18 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import tokens
 from sandbox.control import Control
-from sandbox.faults import FaultLayer
-from sandbox.sign_in_pages import SignInPages
-from sandbox.token_errors import TokenError, require
-from sandbox.tokens import TokenRequest
+from sandbox.faults.faults import FaultLayer
+from sandbox.identity import tokens
+from sandbox.identity.errors import TokenError, require
+from sandbox.identity.pages import SignInPages
+from sandbox.identity.tokens import TokenRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from sandbox.faults import Connections
-    from sandbox.service import Service
+    from sandbox.dataverse.service import Service
+    from sandbox.faults.faults import Connections
 
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
 
@@ -97,5 +97,5 @@ def create(service: Service, connections: Connections) -> FaultLayer:
         ]
     )
     commit = control.transactions.commit
-    control.layer = FaultLayer(app, service.clock, connections, commit, authority.expire)
+    control.layer = FaultLayer(app, service.clock.now, connections, commit, authority.expire)
     return control.layer

@@ -12,22 +12,22 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.assertions import Federation
-from sandbox.customizing import Customizer
-from sandbox.errors import ServiceError
-from sandbox.faults import Fault
-from sandbox.tokens import CLIENT
-from sandbox.transactions import Order, Transactions
-from sandbox.virtual import MANNERS
-from sandbox.writing import Writer
+from sandbox.data.transactions import Order, Transactions
+from sandbox.data.writing import Writer
+from sandbox.dataverse.customizing import Customizer
+from sandbox.dataverse.virtual import MANNERS
+from sandbox.faults.errors import ServiceError
+from sandbox.faults.faults import Fault
+from sandbox.identity.assertions import Federation
+from sandbox.identity.tokens import CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
-    from sandbox.faults import FaultLayer
-    from sandbox.service import Service
+    from sandbox.dataverse.service import Service
+    from sandbox.faults.faults import FaultLayer
 
 
 # Switches that take one of a few words.

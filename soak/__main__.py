@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import organisation
 from sandbox import client
-from sandbox.mishaps import FAILED, KINDS, THROTTLED, TOO_MUCH, is_of_service
+from sandbox.faults.mishaps import FAILED, KINDS, THROTTLED, TOO_MUCH, is_of_service
 from soak import reading
 from soak.reading import LostError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.client import Sandbox
-    from sandbox.mishaps import Attributes
+    from sandbox.faults.mishaps import Attributes
 
 TABLES = [f"soak_table{number}" for number in range(1, 5)]
 # What one run reads; more runs read more.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.model import CHOICES, LOOKUPS, Kind
-from sandbox.organisation import MODEL
+from sandbox.data.model import CHOICES, LOOKUPS, Kind
+from sandbox.dataverse.organisation import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.client import Sandbox
-    from sandbox.model import Column
+    from sandbox.data.model import Column
     from tests.singer import Message
 
 ENGLISH, GERMAN = 1033, 1031

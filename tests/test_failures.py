@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.refusals import FORMS
+from sandbox.faults.refusals import FORMS
 from tap_dynamics365.errors import Failure
 from tap_dynamics365.http import refusal
 from tap_dynamics365.http.response import classify

@@ -11,8 +11,8 @@ import pytest
 from singer_sdk.singerlib import Catalog
 
 from sandbox import client
-from sandbox.model import Kind, Label, OptionSet
-from sandbox.organisation import MODEL
+from sandbox.data.model import Kind, Label, OptionSet
+from sandbox.dataverse.organisation import MODEL
 from tap_dynamics365.singer.metadata_stream import is_one
 from tests.documents import Document
 from tests.singer import REPOSITORY, Message, Tap, entry, in_one_mode, own_metadata, reads, select
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.client import Sandbox
-    from sandbox.model import Column, Table
+    from sandbox.data.model import Column, Table
 
 pytestmark = in_one_mode
 

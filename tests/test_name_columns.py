@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from sandbox import client
-from sandbox.model import LOOKUPS
-from sandbox.organisation import MODEL
+from sandbox.data.model import LOOKUPS
+from sandbox.dataverse.organisation import MODEL
 from tests.labels import ENGLISH, GERMAN, LABELLED, Expected, key_of
 from tests.singer import MODES, WAYS, Message, Run, Tap, entry, reads, select
 from tests.test_discovery import assert_golden
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.client import Sandbox
-    from sandbox.model import Column
+    from sandbox.data.model import Column
 
 LABEL = "OData.Community.Display.V1.FormattedValue"
 TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"

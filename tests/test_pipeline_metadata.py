@@ -9,7 +9,7 @@ import pytest
 
 from demo import warehouse
 from demo.story import plugin_settings
-from sandbox.organisation import MODEL
+from sandbox.dataverse.organisation import MODEL
 from tests.documents import Document
 from tests.singer import REPOSITORY
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from demo.meltano import Project
     from demo.postgres import Postgres
     from sandbox.client import Sandbox
-    from sandbox.model import Label
+    from sandbox.data.model import Label
 
 PAGE = Document(REPOSITORY / "docs" / "labels-and-metadata.md")
 LABELS, TOPICS, NAMES = PAGE.blocks("Metadata as tables", "sql")

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.filters import Both, Comparison, Literal, Path, parse
+from sandbox.query.filters import Both, Comparison, Literal, Path, parse
 from tap_dynamics365.odata.keyset import Keyset, literal
 from tap_dynamics365.odata.query import build, instant
 
 if TYPE_CHECKING:
-    from sandbox.filters import Expression
+    from sandbox.query.filters import Expression
 
 
 def test_nothing_wanted_is_no_query() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.caller import ACCOUNT
+from sandbox.identity.person import ACCOUNT
 from tests.auth import flows
 from tests.auth.flows import assert_complete, sign_in_told
 from tests.servers import tls

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from sandbox.tokens import ORGANISATION
+from sandbox.identity.tokens import ORGANISATION
 from tests.servers import certificate
 from tests.servers.front import Front, serving
 

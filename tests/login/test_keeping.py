@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dotenv import dotenv_values
 
-from sandbox.caller import ACCOUNT
+from sandbox.identity.person import ACCOUNT
 from tap_dynamics365.login.keeping import line
 from tests.auth.flows import sign_in_told
 from tests.login.conftest import address

@@ -20,7 +20,7 @@ import spnego
 from spnego.exceptions import SpnegoError
 from typing_extensions import override
 
-from sandbox.tokens import ORGANISATION
+from sandbox.identity.tokens import ORGANISATION
 from tests.servers.front import Front, serving
 from tests.servers.tokens import access_token
 from tests.singer import REPOSITORY

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.mishaps import (
+from sandbox.faults.mishaps import (
     FAILED,
     FINAL,
     HARMLESS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from sandbox.mishaps import (
+from sandbox.faults.mishaps import (
     FAILED,
     FINAL,
     HARMLESS,
@@ -63,7 +63,7 @@ class Fault:
 
     @property
     def order(self) -> Attributes:
-        """The attributes of `sandbox.faults.Fault`."""
+        """The attributes of `sandbox.faults.faults.Fault`."""
         return {
             "path": self.route,
             "skip": self.skip,

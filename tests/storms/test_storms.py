@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from sandbox.mishaps import KINDS
+from sandbox.faults.mishaps import KINDS
 from tests.simulation import worker
 from tests.simulation.simulate import trials
 from tests.simulation.warehouse import Warehouse

@@ -1,0 +1,1 @@
+"""The rows: data model, store, invented values, writes."""

@@ -1,0 +1,1 @@
+"""Dataverse: the Web API at /api/data/v9.2/."""

@@ -1,0 +1,66 @@
+"""Answers of the Web API, with the headers that all of them have."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from sandbox.http.compression import SMALLEST_COMPRESSED, compressed
+
+METHODS = "OPTIONS,GET,HEAD,POST"
+SOURCE = "5a" * 24
+ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
+JSON = "application/json; odata.metadata=minimal"
+
+
+@dataclass
+class Answer:
+    """A body with its type, before headers and compression."""
+
+    body: bytes
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    gzipped: bool = False
+
+
+def response(answer: Answer, *, gzipped: bool) -> Response:
+    """The answer with the headers of the service."""
+    body, encoding = answer.body, {}
+    if answer.gzipped:
+        encoding = {"Content-Encoding": "gzip"}
+    elif gzipped and len(body) > SMALLEST_COMPRESSED:
+        body, encoding = compressed(body), {"Content-Encoding": "gzip"}
+    request_id = str(uuid.uuid4())
+    made = Response(
+        body,
+        answer.status,
+        {
+            "Cache-Control": "no-cache",
+            "Expires": "-1",
+            "Vary": "Accept-Encoding,Prefer",
+            "OData-Version": "4.0",
+            "Allow": METHODS,
+            "Public": METHODS,
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+            "REQ_ID": request_id,
+            "CRM.ServiceId": "CRMAppPool",
+            "AuthActivityId": str(uuid.uuid4()),
+            "x-ms-dop-hint": "4",
+            "x-ms-ratelimit-time-remaining-xrm-requests": "1,200.00",
+            "x-ms-ratelimit-burst-remaining-xrm-requests": "7999",
+            "Content-Type": answer.content_type,
+            **encoding,
+            **answer.headers,
+        },
+    )
+    # Recorded answers have these twice.
+    for identifier in (uuid.uuid4(), request_id):
+        made.headers.append("x-ms-service-request-id", str(identifier))
+        made.headers.append("X-Source", SOURCE)
+        made.headers.append("Set-Cookie", f"ARRAffinity={'5a' * 32}; Path=/; HttpOnly")
+    made.headers.append("Set-Cookie", f"ReqClientId={request_id}; Path=/; HttpOnly")
+    made.headers.append("Set-Cookie", f"orgId={ORGANIZATION}; Path=/; HttpOnly")
+    return made

@@ -1,0 +1,415 @@
+"""The Web API at /api/data/v9.2/: from a request to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from sandbox.data.clock import Clock
+from sandbox.data.model import TableType
+from sandbox.dataverse import batch, errors, user
+from sandbox.dataverse.change_tracking import ChangeTracking
+from sandbox.dataverse.response import JSON, ORGANIZATION, Answer, response
+from sandbox.dataverse.virtual import Provider
+from sandbox.faults import refusals
+from sandbox.faults.errors import (
+    ServiceError,
+    bad_query,
+    no_such_table,
+    unknown_segment,
+    url_too_long,
+    wrong_method,
+)
+from sandbox.http.compression import SMALLEST_COMPRESSED, compressed
+from sandbox.http.page_cache import PageCache
+from sandbox.identity import introspection, tokens
+from sandbox.metadata import document
+from sandbox.metadata.definitions import Definitions
+from sandbox.metadata.metadata_changes import MetadataChanges
+from sandbox.query.pages import (
+    LARGEST_COUNT,
+    Pages,
+    Preferences,
+)
+from sandbox.query.paging import LARGEST_PAGE
+from sandbox.query.query_options import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from sandbox.data.model import Model, Table
+    from sandbox.data.store import Store
+    from sandbox.identity.tokens import Authority
+
+LONGEST_URL = 32_768
+VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
+BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
+OK = 200
+WORKERS = 4
+T = TypeVar("T")
+
+
+@dataclass
+class Switches:
+    """What can be changed while the service runs.
+
+    Attributes:
+        page_delay_ms: how long every answer of an entity set waits.
+        page_size_cap: the most rows of a page.
+        forbidden_tables: logical names of tables that the caller may not read.
+        forbidden_tracking: the same of tables whose rows the caller may read, but not all of the
+            organisation's, which reading their changes takes.
+        compress: whether callers who take gzip get it.
+        authority_url: scheme and host of the sign-in host that the challenge names; without
+            one, the address that was asked.
+        introspection_url: where another authority says which of its tokens are good, with the
+            service's name and password there: such tokens are accepted too.
+        not_a_member: whether the caller has no user in the organisation.
+        disabled_user: whether the caller's user is disabled.
+        no_metadata_changes: the status with which `RetrieveMetadataChanges` is refused; 0 for none.
+        link_origin: scheme, host and port that links name in place of those that were asked, as
+            behind a gateway.
+        longest_url: the most characters of an address; IIS or a gateway refuses longer ones with
+            the status `long_url_status` (404, 414 or 400) and a web page. 0 for the service's own
+            limit alone.
+    """
+
+    page_delay_ms: int = 0
+    page_size_cap: int = LARGEST_PAGE
+    forbidden_tables: list[str] = field(default_factory=list)
+    forbidden_tracking: list[str] = field(default_factory=list)
+    compress: bool = True
+    authority_url: str = ""
+    introspection_url: str = ""
+    not_a_member: bool = False
+    disabled_user: bool = False
+    no_metadata_changes: int = 0
+    link_origin: str = ""
+    longest_url: int = 0
+    long_url_status: int = 404
+
+
+def _preferences(header: str) -> Preferences:
+    size = re.search(r"odata\.maxpagesize\s*=\s*(\d+)", header)
+    annotations = re.search(r'odata\.include-annotations\s*=\s*"([^"]*)"', header)
+    patterns = [part.strip() for part in annotations[1].split(",")] if annotations else []
+    return Preferences(
+        page_size=int(size[1]) if size else None,
+        annotations=tuple(pattern for pattern in patterns if pattern),
+        track_changes="odata.track-changes" in header,
+    )
+
+
+class Service:
+    """Everything under the service root."""
+
+    def __init__(self, model: Model, store: Store, authority: Authority) -> None:
+        self.model = model
+        self.store = store
+        self.authority = authority
+        self.user = user.seat(store)
+        self.switches = Switches()
+        self.pages = Pages(model, store)
+        self.clock = Clock()
+        self.changes = ChangeTracking(self.pages, self.clock)
+        self.definitions = Definitions(model)
+        self.metadata_changes = MetadataChanges(self.definitions, self.clock)
+        self.provider = Provider(self.pages)
+        self.cache = PageCache()
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request under /api/data/."""
+        try:
+            try:
+                answer = await self._answer(request)
+            except sqlite3.OperationalError:
+                # A column left while the answer was made: as it is now.
+                answer = await self._answer(request)
+        except ServiceError as error:
+            answer = self._refusal(request.headers.get("prefer", ""), error)
+        return response(answer, gzipped=self._gives_gzip(request))
+
+    def _gives_gzip(self, request: Request) -> bool:
+        takes = "gzip" in request.headers.get("accept-encoding", "").lower()
+        return takes and self.switches.compress
+
+    def _refusal(self, prefer: str, error: ServiceError) -> Answer:
+        body = error.body()
+        if _preferences(prefer).annotations == ("*",):
+            body["error"] |= {
+                "@Microsoft.PowerApps.CDS.HelpLink": "http://go.microsoft.com/fwlink/?LinkID=398563"
+                f"&error=Microsoft.Crm.CrmException%3a{error.code}",
+                "@Microsoft.PowerApps.CDS.TraceText": "",
+                "@Microsoft.PowerApps.CDS.InnerError.Message": error.message,
+            }
+        return Answer(msgspec.json.encode(body), headers=error.headers, status=error.status)
+
+    async def _answer(self, request: Request) -> Answer:
+        raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+        raw_query = request.url.query
+        if 0 < self.switches.longest_url < len(str(request.url)):
+            status = self.switches.long_url_status
+            return Answer(refusals.long_address(status), "text/html", status=status)
+        if len(str(request.url)) > LONGEST_URL:
+            raise url_too_long()
+        origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        await self._check_caller(request.headers.get("authorization", ""), origin)
+        _, _, version, path = unquote(raw_path).lstrip("/").split("/", 3)
+        if version not in VERSIONS:
+            raise unknown_segment(version)
+        root = f"{self.switches.link_origin or origin}/api/data/{version}/"
+        path = path.rstrip("/")
+        if request.method == "POST" and path == "$batch":
+            return await self._batch(root, request)
+        if request.method != "GET":
+            raise wrong_method(request.method, f"{root}{path}")
+        return await self.get(
+            path,
+            root,
+            raw_query,
+            request.headers.get("prefer", ""),
+            gzipped=self._gives_gzip(request),
+            empty=bool(request.scope.get("sandbox.empty_page")),
+        )
+
+    async def _check_caller(self, authorization: str, origin: str) -> None:
+        """Refuse callers without a good token, and those who are no users of the organisation."""
+        scheme, _, token = authorization.partition(" ")
+        known = scheme.lower() == "bearer" and self.authority.is_valid(token, origin)
+        if not known and token and self.switches.introspection_url:
+            ask = partial(introspection.is_active, self.switches.introspection_url, token)
+            known = await self._in_thread(ask)
+            self.authority.issued.append(token)
+        if not known:
+            authority_url = self.switches.authority_url or origin
+            resource = origin.replace(".api.", ".", 1)
+            raise errors.unauthorized(tokens.TENANT, authority_url, resource)
+        if self.switches.not_a_member:
+            raise errors.not_a_member(self.model.user_language)
+        if self.switches.disabled_user:
+            raise errors.disabled_user()
+
+    async def get(  # noqa: PLR0911, PLR0913  - a rule for each path; the parts of a request
+        self, path: str, root: str, raw: str, prefer: str, *, gzipped: bool, empty: bool = False
+    ) -> Answer:
+        """The answer to a GET.
+
+        Args:
+            path: below the service root, decoded.
+            root: the URL of the service root.
+            raw: the query string.
+            prefer: the `Prefer` header.
+            gzipped: whether the caller takes compressed answers.
+            empty: give an empty page, see `sandbox.faults`.
+        """
+        preferences = _preferences(prefer)
+        if not path:
+            return Answer(msgspec.json.encode(document.service_document(self.model, root)))
+        if path == "$metadata":
+            annotated = options(raw).get("annotations") == "true" or bool(preferences.annotations)
+            return await self._kept(
+                ("$metadata", annotated),
+                lambda: document.metadata_document(self.model, annotated=annotated),
+                "application/xml",
+                gzipped=gzipped,
+            )
+        if path in {"WhoAmI", "WhoAmI()"}:
+            return Answer(self._who_am_i(root))
+        if path.startswith("RetrieveTotalRecordCount"):
+            return Answer(self._total(path, options(raw), root))
+        if self.definitions.knows(path):
+            describe = partial(self.definitions.get, path, root, options(raw))
+            return await self._kept(
+                ("definitions", root, path, raw), describe, JSON, gzipped=gzipped
+            )
+        if self.metadata_changes.knows(path):
+            return await self._metadata_changes(path, root, raw, gzipped=gzipped)
+        return await self._rows(path, root, raw, preferences, gzipped=gzipped, empty=empty)
+
+    async def _metadata_changes(self, path: str, root: str, raw: str, *, gzipped: bool) -> Answer:
+        if status := self.switches.no_metadata_changes:
+            raise errors.no_metadata_changes(status)
+        arguments = self.metadata_changes.arguments(path, options(raw))
+        key = ("metadata changes", root, *arguments.items(), self.clock.now().date())
+        work = partial(self.metadata_changes.get, arguments, root)
+        return await self._kept(key, work, JSON, gzipped=gzipped)
+
+    async def _rows(  # noqa: PLR0913  - the parts of a request
+        self,
+        path: str,
+        root: str,
+        raw: str,
+        preferences: Preferences,
+        *,
+        gzipped: bool,
+        empty: bool,
+    ) -> Answer:
+        match = re.fullmatch(r"([^/(]+)(?:\((.*)\))?(/\$count)?", path)
+        if not match:
+            raise unknown_segment(path.partition("/")[2] or path)
+        name, key, count = match.groups()
+        table = self.model.by_set.get(name)
+        if table is None:
+            raise unknown_segment(name)
+        self._check_readable(table)
+        if self.switches.page_delay_ms:
+            await asyncio.sleep(self.switches.page_delay_ms / 1000)
+        applied = {}
+        if preferences.page_size is not None and preferences.page_size <= LARGEST_PAGE:
+            applied["Preference-Applied"] = f"odata.maxpagesize={preferences.page_size}"
+        delta, token = "$deltatoken" in options(raw), options(raw).get("$skiptoken", "")
+        if count:
+            source = self.changes if delta else self.pages
+            number = await self._in_thread(partial(source.count, table, raw))
+            return Answer(str(min(number, LARGEST_COUNT)).encode(), "text/plain", applied)
+        if key is not None:
+            work = partial(self.pages.single, table, key, root, raw, preferences.annotations)
+            return Answer(await self._in_thread(work), headers=applied)
+        cap = self.switches.page_size_cap
+        if delta or preferences.track_changes or 'istracking="True"' in token:
+            if table.name in self.switches.forbidden_tracking:
+                raise self._no_privilege(table)
+            if preferences.track_changes:
+                both = [applied.get("Preference-Applied"), "odata.track-changes"]
+                applied["Preference-Applied"] = ", ".join(each for each in both if each)
+            read = self.changes.changes if delta else self.changes.everything
+            body = await self._in_thread(partial(read, table, root, raw, preferences, cap))
+            return Answer(body, headers=applied)
+        # Annotations show names from other tables.
+        shown = bool(preferences.annotations)
+        changes = self.store.all_changes if shown else self.store.changes(table)
+        arguments = (root, raw, preferences, min(cap, table.largest_page))
+        manners = (self.pages.manners, self.provider.manner)
+        answer = await self._kept(
+            (path, *arguments, changes, empty, manners),
+            partial(self._page(table, empty=empty), *arguments),
+            JSON,
+            gzipped=gzipped,
+        )
+        answer.headers = applied
+        return answer
+
+    def _page(self, table: Table, *, empty: bool) -> Callable[..., bytes]:
+        """What makes a page of a table."""
+        if table.table_type is TableType.VIRTUAL:
+            return partial(self.provider.page, table)
+        return partial(self.pages.page, table, empty=empty)
+
+    def _check_readable(self, table: Table) -> None:
+        if not table.readable:
+            raise errors.not_readable(table.name)
+        if table.name in self.switches.forbidden_tables:
+            raise self._no_privilege(table)
+
+    def _no_privilege(self, table: Table) -> ServiceError:
+        return errors.no_privilege(self.user, table.name, table.schema_name, table.type_code)
+
+    async def _kept(
+        self,
+        key: tuple[object, ...],
+        work: Callable[[], bytes],
+        content_type: str,
+        *,
+        gzipped: bool,
+    ) -> Answer:
+        """An answer from the cache, or made now and kept, compressed if the caller takes that."""
+        name = (key, gzipped, self.model.version, self.model.user_language)
+        body = self.cache.get(name)
+        if body is None:
+
+            def make() -> bytes:
+                body = work()
+                return compressed(body) if gzipped and len(body) > SMALLEST_COMPRESSED else body
+
+            body = await self._in_thread(make)
+            self.cache.put(name, body)
+        return Answer(body, content_type, gzipped=body.startswith(b"\x1f\x8b"))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _who_am_i(self, root: str) -> bytes:
+        answer = {
+            "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": BUSINESS_UNIT,
+            "UserId": self.user,
+            "OrganizationId": ORGANIZATION,
+        }
+        return msgspec.json.encode(answer)
+
+    def _total(self, path: str, given: dict[str, str], root: str) -> bytes:
+        argument = re.search(r"EntityNames=(@\w+|\[.*\])", path)
+        text = argument[1] if argument else "[]"
+        try:
+            names = msgspec.json.decode(given.get(text, text), type=list[str])
+        except msgspec.DecodeError:
+            message = f"Syntax error in '{text}'."
+            raise bad_query(message) from None
+        counts = []
+        for name in names:
+            table = self.model.by_name.get(name)
+            if table is None or not table.set_name:
+                raise no_such_table(name)
+            if table.table_type is TableType.VIRTUAL:
+                raise errors.not_readable(name)
+            counts.append(self.pages.count(table, ""))
+        collection = {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts}
+        kind = "Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse"
+        return msgspec.json.encode(
+            {"@odata.context": f"{root}$metadata#{kind}", "EntityRecordCountCollection": collection}
+        )
+
+    async def _part(self, root: str, part: batch.Part) -> Answer:
+        path, raw = batch.relative(part.url)
+        prefer = part.headers.get("prefer", "")
+        return await self.get(unquote(path).rstrip("/"), root, raw, prefer, gzipped=False)
+
+    def _ordered(self, request: Request, part: batch.Part) -> Answer | None:
+        """What `sandbox.faults` has in place of the answer to a part."""
+        ask = request.scope.get("sandbox.answer_to_part")
+        prefer = part.headers.get("prefer", "")
+        ordered = ask(part.method, unquote(part.url), prefer) if ask else None
+        if ordered is None:
+            return None
+        status, headers, body = ordered
+        media_type = headers.pop("Content-Type")
+        return Answer(body, media_type, headers, status)
+
+    async def _batch(self, root: str, request: Request) -> Answer:
+        """Answers one after another; the first error ends it, unless asked to go on."""
+        parts = batch.read(request.headers.get("content-type", ""), await request.body())
+        keep_going = "odata.continue-on-error" in request.headers.get("prefer", "")
+        results: list[batch.Result] = []
+        for part in parts:
+            try:
+                if part.method != "GET":
+                    raise wrong_method(part.method, part.url)
+                answer = self._ordered(request, part) or await self._part(root, part)
+            except ServiceError as error:
+                answer = self._refusal(part.headers.get("prefer", ""), error)
+            headers = {"Content-Type": answer.content_type, "OData-Version": "4.0"}
+            if answer.status != OK:
+                headers = {"REQ_ID": str(uuid.uuid4()), **headers}
+            results.append(batch.Result(answer.status, headers | answer.headers, answer.body))
+            if answer.status != OK and not keep_going:
+                break
+        failed = bool(results) and results[-1].status != OK and not keep_going
+        content_type, body = batch.write(results)
+        return Answer(body, content_type, status=400 if failed else OK)

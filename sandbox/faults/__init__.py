@@ -1,0 +1,1 @@
+"""Faults to order, and the errors of the service."""

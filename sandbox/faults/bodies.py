@@ -1,0 +1,86 @@
+"""What faults do to the body of an answer that the service gave."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from sandbox.http.compression import compressed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import Receive, Scope
+
+    from sandbox.faults.faults import Fault
+
+NEXT_LINK = re.compile(rb'("@odata\.nextLink":")([^"]*)(")')
+# Nowhere in a JSON document can these bytes stand (RFC 8259, section 7).
+GARBAGE = b'"\x00\x1b\xff<'
+PIECES = 16
+GZIP = b"\x1f\x8b"
+
+
+def rewritten(fault: Fault, scope: Scope, body: bytes) -> bytes:
+    """A body as a fault has it.
+
+    Args:
+        fault: what was ordered.
+        scope: of the request.
+        body: as the service gave it.
+    """
+    if fault.repeat_next_link:
+        own = _url(scope).encode()
+        body = NEXT_LINK.sub(lambda match: match[1] + own + match[3], body)
+    if fault.relative_next_link:
+        body = NEXT_LINK.sub(_relative, body)
+    if fault.substitute:
+        body = substituted(fault, body)
+    if fault.cut:
+        body = body[: len(body) // 2]
+    if fault.garble:
+        middle = len(body) // 2
+        body = body[:middle] + GARBAGE + body[middle + len(GARBAGE) :]
+    return body
+
+
+def substituted(fault: Fault, body: bytes) -> bytes:
+    """A body with other words in it, compressed if it was so before."""
+    packed = body.startswith(GZIP)
+    text = (gzip.decompress(body) if packed else body).decode()
+    for pattern, replacement in fault.substitute:
+        text = re.sub(pattern, replacement, text)
+    # A half of a pair of surrogates may be written as it is, too.
+    body = text.encode("utf-8", "surrogatepass")
+    return compressed(body) if packed else body
+
+
+def pieces(body: bytes) -> Iterator[bytes]:
+    """A body in some pieces, for one that comes in drops."""
+    size = max(len(body) // PIECES, 1)
+    return (body[start : start + size] for start in range(0, len(body), size))
+
+
+async def repeated(scope: Scope, receive: Receive) -> str:
+    """A request in words, with all that it said."""
+    said = [f"{name.decode()}: {value.decode('latin-1')}" for name, value in scope["headers"]]
+    more = True
+    while more:
+        message = await receive()
+        content = message.get("body", b"").decode("latin-1")
+        said += [content, unquote(content.replace("+", " "))]
+        more = message.get("more_body", False)
+    return " ".join(said)
+
+
+def _relative(match: re.Match[bytes]) -> bytes:
+    return match[1] + re.sub(rb"^.*?/api/data/v[\d.]+/", b"", match[2]) + match[3]
+
+
+def _url(scope: Scope) -> str:
+    host = dict(scope["headers"]).get(b"host", b"").decode()
+    query = scope["query_string"].decode("latin-1")
+    path = scope["raw_path"].decode("latin-1").partition("?")[0]
+    return f"{scope['scheme']}://{host}{path}" + (f"?{query}" if query else "")

@@ -1,0 +1,34 @@
+"""Cache of answers: least recently used, bounded by bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+class PageCache:
+    """Answers that were made before, the latest used, up to a number of bytes."""
+
+    def __init__(self, limit: int = 256 * 2**20) -> None:
+        self.limit = limit
+        self.size = 0
+        self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def get(self, key: Hashable) -> bytes | None:
+        """What was kept under a key."""
+        page = self._pages.get(key)
+        if page is not None:
+            self._pages.move_to_end(key)
+        return page
+
+    def put(self, key: Hashable, page: bytes) -> None:
+        """Keep an answer, and drop the longest unused ones for it."""
+        old = self._pages.pop(key, b"")
+        self._pages[key] = page
+        self.size += len(page) - len(old)
+        while self.size > self.limit:
+            _, dropped = self._pages.popitem(last=False)
+            self.size -= len(dropped)

@@ -1,0 +1,1 @@
+"""The sign-in host: tokens, sign-ins of people, assertions of apps."""

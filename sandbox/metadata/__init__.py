@@ -1,0 +1,1 @@
+"""What the service tells of its tables: $metadata, definitions, metadata changes."""

@@ -1,0 +1,1 @@
+"""OData queries: options, filters, pages."""
