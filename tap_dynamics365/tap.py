@@ -28,8 +28,8 @@ from tap_dynamics365.odata.client import Service
 from tap_dynamics365.progress.display import LINES_EVERY, shown
 from tap_dynamics365.progress.tally import Outcome, Progress
 from tap_dynamics365.services.dataverse import schema_map
-from tap_dynamics365.settings import JSON_SCHEMA, Settings, environment
-from tap_dynamics365.settings.schema import FORCE_NEW, NOT_EXIST, ON_CHANGE
+from tap_dynamics365.settings import CreateMap, Settings, environment
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import new_columns, state_file, stream_key
 from tap_dynamics365.singer.catalog import read_catalog
 from tap_dynamics365.singer.connection_test import ConnectionTest
@@ -60,7 +60,7 @@ class TapDynamics365(Tap):
     """Extracts the tables of Microsoft Dynamics 365."""
 
     name = "tap-dynamics365"
-    config_jsonschema = JSON_SCHEMA
+    config_jsonschema = CONFIG_SCHEMA
     message_writer_class = LineWriter
     #: Seconds from one line that tells the progress to the next.
     progress_every: ClassVar[float] = LINES_EVERY
@@ -212,9 +212,10 @@ class TapDynamics365(Tap):
         entries = self.catalog if self.input_catalog is None else self.input_catalog
         names = [name for name, entry in entries.items() if not is_one(entry)]
         settings = self.settings
-        if self.input_catalog is None and settings.create_map in {ON_CHANGE, FORCE_NEW}:
+        rebuilt = settings.create_map in {CreateMap.ON_CHANGE, CreateMap.FORCE_NEW}
+        if self.input_catalog is None and rebuilt:
             # Discovery has just seen to it that what is kept is as it is to be.
-            settings = replace(settings, create_map=NOT_EXIST)
+            settings = replace(settings, create_map=CreateMap.NOT_EXIST)
         return describe(self.service, settings, names)
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only

@@ -16,7 +16,7 @@ from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS
 from tap_dynamics365.login.command import login
 from tap_dynamics365.login.config import DEFAULT_STORE, QUESTIONS
 from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
-from tap_dynamics365.settings.schema import AZURE_CREDENTIALS
+from tap_dynamics365.settings.choices import AzureCredential
 from tap_dynamics365.tap import TapDynamics365
 from tests.documents import Document
 
@@ -62,14 +62,14 @@ def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
 
 def test_settings_that_are_named_exist_and_all_that_matter_are_named() -> None:
     known = JSON_SCHEMA["properties"]
-    assert PAGE.settings <= {*known, *AZURE_CREDENTIALS, "user_impersonation"}
+    assert PAGE.settings <= {*known, *AzureCredential, "user_impersonation"}
     sign_in = [name for name in known if list(known).index(name) < list(known).index("start_date")]
     assert {name for name in sign_in if name not in TEXT} == {"connection_url"}
 
 
 def test_azures_credentials_are_all_told() -> None:
     told = re.findall(r"^- `(\w+)`:", SECTIONS["Azure credential"], re.MULTILINE)
-    assert sorted(told) == sorted(AZURE_CREDENTIALS)
+    assert sorted(told) == sorted(AzureCredential)
 
 
 def test_the_order_of_the_ways_is_the_taps() -> None:

@@ -188,7 +188,7 @@ def test_env_file_in_another_encoding_is_refused_in_one_sentence(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert (
-        "The file .env is not in UTF-8: save it in that encoding." in done.stderr.splitlines()[-1]
+        "The file .env is not encoded in UTF-8: save it as UTF-8." in done.stderr.splitlines()[-1]
     )
     assert SECRET not in done.stderr
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_dynamics365 import __version__
-from tap_dynamics365.settings import JSON_SCHEMA
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tests.singer import FORKED, REPOSITORY, SECONDS, Tap, begin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETTINGS = list(JSON_SCHEMA["properties"])
+SETTINGS = list(CONFIG_SCHEMA["properties"])
 SERVICE = "https://org.api.crm.dynamics.com/api/data/v9.2/"
 SECRET = "s3cr3t~of/mine"  # noqa: S105 - an invented one
 
@@ -49,7 +49,7 @@ def test_the_options_are_told() -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_is_listed_in_each_format(setting: str) -> None:
-    declared = JSON_SCHEMA["properties"][setting]
+    declared = CONFIG_SCHEMA["properties"][setting]
     assert f"Name: {setting}\n" in told("--about")
     assert f"| {setting} |" in told("--about", "--format=markdown")
     assert declared["description"] in told("--about", "--format=markdown")

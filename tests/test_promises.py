@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tap_dynamics365.settings import JSON_SCHEMA
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tests.singer import REPOSITORY
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_nothing_is_executed_and_tls_is_verified(path: Path) -> None:
 
 def test_no_setting_is_about_verification() -> None:
     told = re.compile(r"verif|insecure|tls|ssl", re.IGNORECASE)
-    assert not [setting for setting in JSON_SCHEMA["properties"] if told.search(setting)]
+    assert not [setting for setting in CONFIG_SCHEMA["properties"] if told.search(setting)]
 
 
 def test_dependencies_have_a_lower_and_an_upper_bound() -> None:

@@ -55,7 +55,7 @@ def test_the_table_of_settings_has_every_setting_once_and_no_other() -> None:
 
 def test_the_table_of_settings_has_the_drivers_names_and_the_defaults() -> None:
     known = about()
-    properties = {setting: name for name, setting in connection_url.SETTINGS.items()}
+    properties = {setting: name for name, setting in connection_url.MIRRORED.items()}
     for first, driver, default, _ in rows():
         names = re.findall(r"`(\w+)`", first)
         if names == ["connection_url"]:

@@ -12,7 +12,8 @@ from tap_dynamics365.errors import SettingsError, SignInError
 from tap_dynamics365.login import browser, config, device, keeping, terminal
 from tap_dynamics365.login.app import App
 from tap_dynamics365.services.dataverse.who_am_i import ask
-from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
+from tap_dynamics365.settings import Grant, Settings
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
@@ -92,7 +93,7 @@ def _login(
         Dynamics365Error: Nobody signed in.
     """
     values = config.complete({**configured, **given}, printing=printing)
-    settings = Settings.from_config(values, JSON_SCHEMA, for_login=True)
+    settings = Settings.from_config(values, CONFIG_SCHEMA, for_login=True)
     if settings.grant in {Grant.NTLM, Grant.AZURE}:
         msg = (
             f"With {settings.grant.value} set, the tap signs in without a person's token: take "

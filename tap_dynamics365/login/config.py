@@ -8,7 +8,8 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import terminal
-from tap_dynamics365.settings import JSON_SCHEMA, connection_url, environment
+from tap_dynamics365.settings import connection_url, environment
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer.input_files import read_config
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def configured(files: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: A file can't be read, or a variable is not what it should be.
     """
-    environment.check(JSON_SCHEMA)
-    config = parse_environment_config(JSON_SCHEMA, environment.PREFIX)
+    environment.check(CONFIG_SCHEMA)
+    config = parse_environment_config(CONFIG_SCHEMA, environment.PREFIX)
     # What the tap's own --config calls the environment.
     config |= read_config(file for file in files if file != "ENV")
     return {name: value for name, value in config.items() if value is not None and value != ""}
@@ -77,7 +78,7 @@ def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:
 
 def _ask(name: str) -> str:
     """Ask for a setting."""
-    hidden = bool(JSON_SCHEMA["properties"][name].get("secret"))
+    hidden = bool(CONFIG_SCHEMA["properties"][name].get("secret"))
     default = {"client_secret": "", "token_store": DEFAULT_STORE}.get(name)
     return terminal.ask(f"{QUESTIONS[name]} ({name})", default, hidden=hidden)
 

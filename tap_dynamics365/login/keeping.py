@@ -11,7 +11,8 @@ from tap_dynamics365.auth import way
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
 from tap_dynamics365.errors import SettingsError, TokenStoreError
 from tap_dynamics365.login import terminal
-from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings, connection_url
+from tap_dynamics365.settings import Grant, Settings, connection_url
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.environment import PREFIX
 
 if TYPE_CHECKING:
@@ -98,14 +99,14 @@ def tell(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
     terminal.say(f"As it is configured now, the tap's next run {_next_run(configured)}")
     terminal.say("", "Settings that the tap needs for it, as in a file .env:", "")
     for name, value in missing.items():
-        secret = JSON_SCHEMA["properties"][name].get("secret")
+        secret = CONFIG_SCHEMA["properties"][name].get("secret")
         terminal.say(line(name, "…" if secret else value))
 
 
 def _next_run(configured: Mapping[str, Any]) -> str:
     """Tell how the tap signs in with the settings that it has already."""
     try:
-        settings = Settings.from_config(configured, JSON_SCHEMA)
+        settings = Settings.from_config(configured, CONFIG_SCHEMA)
         is_stored = settings.grant is Grant.REFRESH_TOKEN and not settings.refresh_token
         stored = _store(settings).read() if is_stored else None
     except (SettingsError, TokenStoreError) as error:

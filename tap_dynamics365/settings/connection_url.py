@@ -1,145 +1,194 @@
-"""The JDBC connection URL of the DataDirect driver, as settings of the tap."""
+"""Connection URL: reads the JDBC URL of the DataDirect driver as settings of the tap.
+
+read("jdbc:datadirect:dynamics365:ClientID=abc;FetchSize=250;")
+# ({"client_id": "abc", "fetch_size": 250}, [])
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import re
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.names import compare
+from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_dynamics365.settings.setting import Setting
+
 PREFIX = "jdbc:datadirect:dynamics365:"
 
-# Property of the driver, and the setting that mirrors it.
-SETTINGS = {
-    "AccessToken": "access_token",
-    "AuthURI": "auth_uri",
-    "AuthenticationMethod": "authentication_method",
-    "ClientID": "client_id",
-    "ClientSecret": "client_secret",
-    "CreateMap": "create_map",
-    "FetchSize": "fetch_size",
-    "NTLMDomain": "ntlm_domain",
-    "Password": "password",
-    "ProxyHost": "proxy_host",
-    "ProxyPassword": "proxy_password",
-    "ProxyPort": "proxy_port",
-    "ProxyUser": "proxy_user",
-    "RefreshToken": "refresh_token",
-    "SchemaMap": "schema_map",
-    "Scope": "scope",
-    "ServiceURL": "service_url",
-    "ShowNameColumns": "show_name_columns",
-    "StmtCallLimit": "stmt_call_limit",
-    "StmtCallLimitBehavior": "stmt_call_limit_behavior",
-    "TokenURI": "token_uri",
-    "User": "user",
-    "WSRetryCount": "ws_retry_count",
-    "WSTimeout": "ws_timeout",
+#: The setting that mirrors a property of the driver.
+MIRRORED = {
+    setting.driver_property: setting.name
+    for setting in SETTINGS.values()
+    if setting.driver_property
 }
 
-# Properties that mean nothing to an extractor: statement pools and batches of a JDBC
-# connection, and its debug log.
-WITHOUT_EFFECT = {
-    "BatchUpdateChunkSize",
-    "ImportStatementPool",
-    "InsensitiveResultSetBufferSize",
-    "MaxPooledStatements",
-    "RegisterStatementPoolMonitorMBean",
-    "SpyAttributes",
-}
+#: Properties that mean nothing to an extractor: they concern statement pools, batches, and the
+#: debug log of a JDBC connection. docs/driver-properties.md has the reason for each.
+WITHOUT_EFFECT = frozenset(
+    {
+        "BatchUpdateChunkSize",
+        "ImportStatementPool",
+        "InsensitiveResultSetBufferSize",
+        "MaxPooledStatements",
+        "RegisterStatementPoolMonitorMBean",
+        "SpyAttributes",
+    }
+)
 
-# Properties of the driver that the tap can't honour; leaving them out silently would extract
-# something other than what was asked for.
-NOT_SUPPORTED = {
-    "CrossCompany",
-}
+#: Properties that the tap does not support. They are refused: without them, the tap would extract
+#: other rows than the user asked for.
+NOT_SUPPORTED = frozenset({"CrossCompany"})
 
-# As the driver spells them, by lower case.
-PROPERTIES = {name.lower(): name for name in (*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED)}
+# Spelling of the driver, by lower case.
+_PROPERTIES = {name.lower(): name for name in (*MIRRORED, *WITHOUT_EFFECT, *NOT_SUPPORTED)}
+
+# The driver keeps a file of another format under the path in SchemaMap.
+_SCHEMA_MAP_SUFFIX = ".tap-dynamics365.json"
+
+
+def read(url: str) -> tuple[dict[str, Any], list[str]]:
+    """Read a connection URL as settings.
+
+    Args:
+        url: The connection URL.
+
+    Returns:
+        Values by setting name, in the types of the settings, and the names of the properties that
+        have no effect.
+
+    Raises:
+        SettingsError: The URL is malformed, see `parse`, or a value is not of the type of its
+            setting.
+    """
+    texts, ignored = parse(url)
+    if "schema_map" in texts:
+        texts["schema_map"] += _SCHEMA_MAP_SUFFIX
+    return {name: _convert(SETTINGS[name], text) for name, text in texts.items()}, ignored
 
 
 def parse(url: str) -> tuple[dict[str, str], list[str]]:
-    """Take a connection URL apart.
+    """Split a connection URL into its properties.
 
-    Names are in any case. Only `;` ends a value; `=`, `/`, `+` and `:` are part of it. Blanks
-    around a value do not count; one wrapped in curly brackets is taken as it stands between
-    them. An empty value is none.
+    Names are case-insensitive. Only `;` ends a value: `=`, `/`, `+`, and `:` are part of it.
+    Spaces around a value are ignored. A value in curly brackets is taken as it is between them. An
+    empty value means that the property is not set.
 
     Args:
-        url: `jdbc:datadirect:dynamics365:Name=value;Name=value;…`, as the documentation of the
-            driver "Progress DataDirect for JDBC for Microsoft Dynamics 365" describes it.
+        url: `jdbc:datadirect:dynamics365:Name=value;Name=value;…`, the format that is documented
+            for the driver "Progress DataDirect for JDBC for Microsoft Dynamics 365".
 
     Returns:
-        Values by setting name, and the names of the properties that have no effect here.
+        Texts by setting name, and the names of the properties that have no effect.
 
     Raises:
-        SettingsError: It is no such URL, or names a property that is unknown, is given twice,
-            or is not supported. The message names properties, never a value.
+        SettingsError: The text is not a connection URL, or a property is unknown, occurs twice, or
+            is not supported. The message contains names of properties, never a value.
     """
     if url[: len(PREFIX)].lower() != PREFIX:
-        msg = f"connection_url must begin with {PREFIX} as the driver's connection URLs do."
+        msg = f"Setting connection_url must start with {PREFIX}, as the driver's URLs do."
         raise SettingsError(msg)
 
-    settings: dict[str, str] = {}
+    texts: dict[str, str] = {}
     ignored: list[str] = []
     seen: list[str] = []
     for position, part in enumerate(url[len(PREFIX) :].split(";"), start=1):
         if not part.strip():
             continue
         name, equals, value = part.partition("=")
-        known = _known(name.strip()) if equals else None
+        known = _find_property(name.strip()) if equals else None
         if known is None:
-            raise SettingsError(_unknown(position, seen))
-        name = known
-        if name in seen:
-            msg = f"connection_url gives {name} twice: keep one of them."
+            raise SettingsError(_unknown_part(position, seen))
+        if known in seen:
+            msg = f"connection_url contains {known} twice: keep one of them."
             raise SettingsError(msg)
-        seen.append(name)
+        seen.append(known)
         value = _unwrap(value.strip())
-        if name in SETTINGS and value:
-            settings[SETTINGS[name]] = value
-        elif name in WITHOUT_EFFECT:
-            ignored.append(name)
-        elif name in NOT_SUPPORTED:
-            msg = f"{name} in connection_url is not supported yet: take it out to go on without it."
+        if known in MIRRORED and value:
+            texts[MIRRORED[known]] = value
+        elif known in WITHOUT_EFFECT:
+            ignored.append(known)
+        elif known in NOT_SUPPORTED:
+            msg = f"{known} in connection_url is not supported yet: remove it to run without it."
             raise SettingsError(msg)
-    return settings, ignored
+    return texts, ignored
 
 
-def _known(name: str) -> str | None:
-    """Find a property in the driver's spelling.
+def _find_property(name: str) -> str | None:
+    """Find a property.
+
+    Args:
+        name: The name, case-insensitive.
 
     Returns:
-        It, or None if there is none that the name could mean.
+        The name in the spelling of the driver, or None if the name is unknown.
 
     Raises:
-        SettingsError: The name misspells one. Only then is it told: otherwise it may be a piece
-            of a secret.
+        SettingsError: The name is a misspelling of a property. Only then the message contains the
+            name, because any other text may be a part of a secret.
     """
     key = name.lower()
-    if key in PROPERTIES:
-        return PROPERTIES[key]
-    found = compare(name, PROPERTIES.values())
+    if key in _PROPERTIES:
+        return _PROPERTIES[key]
+    found = compare(name, _PROPERTIES.values())
     if found.is_misspelt:
-        msg = f"connection_url has the unknown property {name!r}. Is {found.near} meant?"
+        msg = f"connection_url has the unknown property {name!r}. Did you mean {found.near}?"
         raise SettingsError(msg)
     return None
 
 
-def _unknown(position: int, before: Sequence[str]) -> str:
-    """Tell of a part that is no property."""
-    told = f"Part {position} of connection_url is no property of the driver, such as ClientID=…;"
-    if not before or before[-1] not in SETTINGS:
-        return f"{told} Remove it, or correct its name."
+def _unknown_part(position: int, before: Sequence[str]) -> str:
+    """Describe a part of the URL that is not a property, without repeating its text.
+
+    Args:
+        position: Number of the part, from 1.
+        before: Names of the properties before the part.
+    """
+    told = f"Part {position} of connection_url is not a property of the driver, such as ClientID=…;"
+    if not before or before[-1] not in MIRRORED:
+        return f"{told} Correct its name, or remove it."
     return (
-        f"{told} If it belongs to the value of {before[-1]}, which then holds a ';', take "
-        f"{before[-1]} out of the URL and set {SETTINGS[before[-1]]} instead."
+        f"{told} If it is a part of the value of {before[-1]}, which then contains a ';', remove "
+        f"{before[-1]} from the URL and set {MIRRORED[before[-1]]} instead."
     )
 
 
 def _unwrap(value: str) -> str:
     wrapped = len(value) > 1 and value.startswith("{") and value.endswith("}")
     return value[1:-1] if wrapped else value
+
+
+def _convert(setting: Setting, text: str) -> str | int | bool:
+    """Convert a text to the type of its setting.
+
+    Args:
+        setting: The setting.
+        text: The value in the URL.
+
+    Returns:
+        The value in JSON.
+
+    Raises:
+        SettingsError: The text is not a value of that type.
+    """
+    if setting.type == "integer":
+        least = setting.minimum or 0
+        greatest = math.inf if setting.maximum is None else setting.maximum
+        if not re.fullmatch("[0-9]{1,20}", text) or not least <= int(text) <= greatest:
+            bounds = (
+                f"of {least} or more" if greatest == math.inf else f"from {least} to {greatest}"
+            )
+            msg = f"{setting.driver_property} in connection_url must be an integer {bounds}."
+            raise SettingsError(msg)
+        return int(text)
+    if setting.type == "boolean":
+        if text.lower() not in {"true", "false"}:
+            msg = f"{setting.driver_property} in connection_url must be true or false."
+            raise SettingsError(msg)
+        return text.lower() == "true"
+    return text

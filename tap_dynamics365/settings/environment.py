@@ -1,4 +1,4 @@
-"""Variables of the environment that settings are read from, checked before the SDK reads them."""
+"""Environment variables of the settings: checked before the SDK reads them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PREFIX = "TAP_DYNAMICS365_"
-# The SDK's own, which is no setting.
+# TAP_DYNAMICS365_LOGLEVEL is read by the SDK and is not a setting.
 LOG_LEVEL = "loglevel"
 
-# What the SDK takes for true, and what can be meant by the rest of what it takes for false.
+# The SDK reads the first four as true, and any other text as false. Of these, only the next four
+# mean false.
 _BOOLEAN = re.compile(r"true|1|yes|on|false|0|no|off", re.IGNORECASE)
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 
@@ -28,86 +29,89 @@ logger = logging.getLogger("tap-dynamics365.environment")
 
 
 def check(schema: Mapping[str, Any]) -> None:
-    """Check the variables before settings are read from them.
+    """Check the variables before the SDK reads settings from them.
 
     Args:
-        schema: The JSON Schema of the settings.
+        schema: JSON Schema of the settings.
 
     Raises:
-        InputError: A variable misspells the name of a setting, or its value is not of the
-            setting's type; or a file .env can't be read. The message never repeats a value, for
-            it may be a secret.
+        InputError: The name of a variable misspells a setting, or a value is not of the setting's
+            type, or the file .env can't be read. The message never contains a value, because the
+            value may be a secret.
     """
     try:
-        # The SDK reads a file .env too; without settings, it does no more than that.
+        # The SDK also reads the file .env. With a schema without settings, it does only that.
         parse_environment_config({}, PREFIX)
     except OSError as error:
         msg = f"The file .env can't be read ({error.strerror})."
         raise InputError(msg) from None
     except ValueError:
-        # UTF-16 without a byte-order mark is UTF-8 with characters that no variable can hold.
-        msg = "The file .env is not in UTF-8: save it in that encoding."
+        # UTF-16 without a byte-order mark decodes as UTF-8, with NUL characters that no variable
+        # can contain.
+        msg = "The file .env is not encoded in UTF-8: save it as UTF-8."
         raise InputError(msg) from None
-    for variable in _unknown(schema):
+    for variable in _find_unknown(schema):
         if variable.is_misspelt:
-            msg = (
-                f"There is no setting for the variable {variable.name}: rename it to "
-                f"{variable.near}, or remove it."
-            )
+            msg = f"Unknown variable {variable.name}: rename it to {variable.near}, or remove it."
             raise InputError(msg)
-        logger.warning("There is no setting for the variable %s: it is ignored.", variable.name)
+        logger.warning("Unknown variable %s is ignored: no setting has this name.", variable.name)
     for name, setting in schema["properties"].items():
         variable_name = f"{PREFIX}{name.upper()}"
-        wanted = _wanted(setting, os.environ.get(variable_name))
-        if wanted is not None:
-            msg = f"The variable {variable_name} must be {wanted}."
+        expected = _expected(setting, os.environ.get(variable_name))
+        if expected is not None:
+            msg = f"The variable {variable_name} must be {expected}."
             raise InputError(msg)
 
 
 def warn(schema: Mapping[str, Any]) -> None:
-    """Warn of misspelt variables where another program reads them, such as Meltano.
+    """Warn of misspelt variables, for runs where another program such as Meltano reads them.
 
     Args:
-        schema: The JSON Schema of the settings.
+        schema: JSON Schema of the settings.
     """
-    for variable in _unknown(schema):
+    for variable in _find_unknown(schema):
         if variable.is_misspelt:
-            logger.warning(
-                "There is no setting for the variable %s: is %s meant?",
-                variable.name,
-                variable.near,
-            )
+            logger.warning("Unknown variable %s: did you mean %s?", variable.name, variable.near)
 
 
-def _unknown(schema: Mapping[str, Any]) -> Iterator[Unknown]:
+def _find_unknown(schema: Mapping[str, Any]) -> Iterator[Unknown]:
+    """Find the variables with the prefix that no setting has."""
     known = schema["properties"]
     names = (name[len(PREFIX) :].lower() for name in os.environ if name.startswith(PREFIX))
     for name in sorted(names):
         if name.startswith("_") or name in {*known, LOG_LEVEL}:
-            # Meltano's own begin with an underscore.
+            # Meltano's own variables start with an underscore.
             continue
         found = compare(name, known)
         near = found.near or ""
-        # As of Meltano's plugin tap-dynamics365-eu: TAP_DYNAMICS365_EU_SERVICE_URL.
+        # Meltano sets TAP_DYNAMICS365_EU_SERVICE_URL for a plugin named tap-dynamics365-eu.
         if not near or not name.endswith(f"_{near}"):
             near = near and f"{PREFIX}{near.upper()}"
             yield Unknown(f"{PREFIX}{name.upper()}", near or None, found.is_misspelt)
 
 
-def _wanted(setting: Mapping[str, Any], value: str | None) -> str | None:
-    """Tell what a variable should be, if its value is something else."""
+def _expected(setting: Mapping[str, Any], value: str | None) -> str | None:
+    """Check the value of a variable.
+
+    Args:
+        setting: JSON Schema of the setting.
+        value: The value, or None if the variable is not set.
+
+    Returns:
+        The type that the value must have, or None if the value is valid.
+    """
     if value is None:
         return None
-    kinds = setting["type"]
-    if "integer" in kinds and not _INTEGER.fullmatch(value):
-        return "a whole number"
-    if "boolean" in kinds and value and not _BOOLEAN.fullmatch(value):
+    types = setting["type"]
+    if "integer" in types and not _INTEGER.fullmatch(value):
+        return "an integer"
+    if "boolean" in types and value and not _BOOLEAN.fullmatch(value):
         return "true or false"
-    if "object" in kinds and not _is_json(value, dict[str, Any]):
-        return "an object in JSON"
-    # Without a bracket, the SDK takes it for names with commas between them.
-    if "array" in kinds and value.lstrip().startswith("[") and not _is_json(value, list[Any]):
-        return "an array in JSON"
+    if "object" in types and not _is_json(value, dict[str, Any]):
+        return "a JSON object"
+    # The SDK reads a value without a bracket as names separated by commas.
+    if "array" in types and value.lstrip().startswith("[") and not _is_json(value, list[Any]):
+        return "a JSON array"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which grant the settings call for, told by which of them are present, as in the driver."""
+"""Grant: the way to sign in, determined by the settings that are present, as in the driver."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365.settings.choices import AuthenticationMethod
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NTLM = "ntlm"
-
 
 class Grant(Enum):
-    """A way to sign in; the value is the setting that calls for it."""
+    """A way to sign in. The value is the setting that selects it."""
 
     NTLM = "authentication_method"
     AZURE = "azure_credential"
@@ -23,22 +23,24 @@ class Grant(Enum):
     ACCESS_TOKEN = "access_token"  # noqa: S105 - as above
 
 
-def choose(given: Mapping[str, Any]) -> Grant | None:
+def choose_grant(given: Mapping[str, Any]) -> Grant | None:
     """Choose the grant.
 
+    The order of precedence: NTLM and Azure, which are selected by name. Then a refresh token,
+    which may be in the token store. Then the certificate or secret of an app that signs in as
+    itself. Last an access token, which can't be renewed.
+
     Args:
-        given: The settings that have a value.
+        given: The settings that are set, with choices in their own spelling.
 
     Returns:
-        The first that the settings call for: NTLM and Azure are asked for by name; then a
-        refresh token, be it in the token store; then an app that signs in as itself; at last an
-        access token, which can't be renewed. None if there is no way to sign in.
+        The first grant that the settings select, or None if they select none.
     """
-    if str(given.get("authentication_method", "")).lower() == NTLM:
+    if given.get("authentication_method") == AuthenticationMethod.NTLM:
         return Grant.NTLM
     if "azure_credential" in given:
         return Grant.AZURE
-    if "refresh_token" in given or stores_token(given):
+    if "refresh_token" in given or _stores_token(given):
         return Grant.REFRESH_TOKEN
     for grant in (Grant.CLIENT_CERTIFICATE, Grant.CLIENT_SECRET, Grant.ACCESS_TOKEN):
         if grant.value in given:
@@ -46,12 +48,8 @@ def choose(given: Mapping[str, Any]) -> Grant | None:
     return None
 
 
-def stores_token(given: Mapping[str, Any]) -> bool:
-    """Tell whether there is a token store that something was written to.
-
-    Args:
-        given: The settings that have a value.
-    """
+def _stores_token(given: Mapping[str, Any]) -> bool:
+    """Tell whether `token_store` is set and its file is not empty."""
     if "token_store" not in given:
         return False
     try:

@@ -109,8 +109,8 @@ NEXT_RUNS = {
     ),
     "no way to sign in": (
         (),
-        "does not start. There is no way to sign in: ",
-        "There is no way to sign in: ",
+        "does not start. No way to sign in is configured: ",
+        "No way to sign in is configured: ",
     ),
 }
 
@@ -199,10 +199,10 @@ def test_the_connection_url_of_the_driver_is_enough(
         (None, "The file that --config names (config.json) can't be read: No such file"),
         ("[]", "(config.json) is not an object with a value for each setting"),
         ("{'client_id': 'invented-secret'}", "(config.json) is not JSON"),
-        ('{"client_idd": "invented-secret"}', "There is no setting client_idd: rename it to"),
-        ('{"client_id": 5}', "Setting client_id must be of the type string."),
-        ('{"connection_url": 5}', "Setting connection_url must be of the type string."),
-        ('{"service_url": "http://invented.example/"}', "Setting service_url must begin with"),
+        ('{"client_idd": "invented-secret"}', "Unknown setting client_idd: rename it to"),
+        ('{"client_id": 5}', "Setting client_id must be of type string."),
+        ('{"connection_url": 5}', "Setting connection_url must be of type string."),
+        ('{"service_url": "http://invented.example/"}', "Setting service_url must start with"),
         (
             '{"authentication_method": "NTLM"}',
             "With authentication_method set, the tap signs in without a person's token",
@@ -228,7 +228,7 @@ def test_settings_that_lead_nowhere_are_told_before_anybody_signs_in(
 def test_a_variable_that_is_no_number_is_told(login: Callable[..., Program]) -> None:
     program = login(ws_timeout="invented-secret")
     assert program.end() == 1
-    assert program.told == "The variable TAP_DYNAMICS365_WS_TIMEOUT must be a whole number.\n"
+    assert program.told == "The variable TAP_DYNAMICS365_WS_TIMEOUT must be an integer.\n"
 
 
 @pytest.mark.parametrize("case", ["a file of something else", "a folder", "no folder to be had"])

@@ -25,7 +25,7 @@ from tap_dynamics365.services.dataverse import definitions
 from tap_dynamics365.services.dataverse import retrieve_metadata_changes as changes
 from tap_dynamics365.services.dataverse.definitions import Definitions
 from tap_dynamics365.services.dataverse.map_changes import apply
-from tap_dynamics365.settings.schema import FORCE_NEW, NO_MAP, NOT_EXIST, SESSION
+from tap_dynamics365.settings import CreateMap
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -90,7 +90,7 @@ def is_kept(settings: Settings) -> bool:
     Returns:
         Whether there is; if not, each run reads what it needs.
     """
-    return settings.schema_map is not None and settings.create_map != SESSION
+    return settings.schema_map is not None and settings.create_map is not CreateMap.SESSION
 
 
 def check(service: Service, settings: Settings) -> None:
@@ -104,7 +104,7 @@ def check(service: Service, settings: Settings) -> None:
         SettingsError: There is no file, and `create_map` says not to make one; or the file is
             another program's.
     """
-    if settings.create_map == NO_MAP:
+    if settings.create_map is CreateMap.NO:
         read(service, settings)
     elif is_kept(settings):
         with contextlib.suppress(OSError):
@@ -167,9 +167,9 @@ def read(service: Service, settings: Settings) -> SchemaMap:
     else:
         is_writable = True
     kept = None
-    if content is not None and settings.create_map != FORCE_NEW:
+    if content is not None and settings.create_map is not CreateMap.FORCE_NEW:
         kept = _understand(path, content, service.url)
-    if settings.create_map == NO_MAP:
+    if settings.create_map is CreateMap.NO:
         if kept is None:
             msg = (
                 f"create_map is No, and schema_map {path} holds no description of this service: "
@@ -177,7 +177,9 @@ def read(service: Service, settings: Settings) -> SchemaMap:
             )
             raise SettingsError(msg)
         return kept
-    if kept is not None and (settings.create_map == NOT_EXIST or not service.is_dataverse):
+    if kept is not None and (
+        settings.create_map is CreateMap.NOT_EXIST or not service.is_dataverse
+    ):
         # How a service that is no Dataverse has changed can't be told.
         return kept
     fresh = _updated(service, kept) if kept is not None else None

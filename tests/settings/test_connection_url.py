@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import SettingsError
-from tap_dynamics365.settings.connection_url import parse
+from tap_dynamics365.settings.connection_url import MIRRORED, parse
 
 PREFIX = "jdbc:datadirect:dynamics365:"
 
@@ -35,6 +35,7 @@ SETTINGS = {
     "StmtCallLimitBehavior": "stmt_call_limit_behavior",
     "TokenURI": "token_uri",
     "User": "user",
+    "WSRetryCount": "ws_retry_count",
     "WSTimeout": "ws_timeout",
 }
 WITHOUT_EFFECT = [
@@ -77,6 +78,10 @@ def test_the_drivers_own_example_is_read_whole() -> None:
         "refresh_token": "0.AXkA-_b/c+d~e.f=",
     }
     assert ignored == []
+
+
+def test_properties_that_settings_mirror_are_those_listed() -> None:
+    assert MIRRORED == SETTINGS
 
 
 @pytest.mark.parametrize("name", SETTINGS)
