@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import organisation, pipeline, report
+from benchmarks import pipeline, report, tables
 from benchmarks.cases import CASES, DISCOVERY, Name, sizes
 from benchmarks.running import Runner, say
 from sandbox import client
+from tools import organisation
 
 HERE = Path(__file__).resolve().parent
 # What was measured, to be written down again in other words.
@@ -53,7 +54,7 @@ def main() -> None:
     rows = sizes(given.scale)
     cases = [case for case in CASES if given.only in case.name]
     with tempfile.TemporaryDirectory() as name:
-        document = organisation.write(Path(name) / "organisation.xml", organisation.COLUMNS)
+        document = organisation.write(Path(name) / "organisation.xml", tables.COLUMNS)
         say(f"Inventing {sum(rows.values()):,} rows")
         with client.running(rows=0, csdl=document, sizes=rows) as service:
             spent = time.monotonic() - begin

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from benchmarks import organisation
+from benchmarks import tables
 from benchmarks.competitors import Airbyte, Client, Dlt, MsDynamics
 from benchmarks.loads import Load, Work
 from benchmarks.programs import Ceiling, Textbook, ThisTap
@@ -26,7 +26,7 @@ SIZES = {
     "bench_typical": 50_000,
     "bench_wide": 10_000,
     "bench_large": 1_000_000,
-    **dict.fromkeys(organisation.SMALL_TABLES, 2 * PAGE),
+    **dict.fromkeys(tables.SMALL_TABLES, 2 * PAGE),
 }
 SMALLER = {"bench_large": 200_000, "bench_typical": 20_000, "bench_narrow": 20_000}
 
@@ -81,7 +81,7 @@ class Case:
 
 
 LIGHTER = "Programs that read fewer rows than this tap are compared by rows a second."
-MANY = tuple(organisation.SMALL_TABLES)
+MANY = tuple(tables.SMALL_TABLES)
 CASES = (
     Case(
         Name.TYPICAL,
@@ -112,7 +112,7 @@ CASES = (
     Case(Name.WIDE, Load(("bench_wide",)), note="No delay."),
     Case(
         Name.FEW,
-        Load(("bench_wide",), tuple(organisation.columns("bench_wide")[10:13])),
+        Load(("bench_wide",), tuple(tables.columns("bench_wide")[10:13])),
         note="No delay. With the key and the date of the last change.",
     ),
     Case(Name.NOTHING_NEW, Load(MANY[:10], work=Work.READ_NOTHING_NEW)),

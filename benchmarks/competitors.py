@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks import organisation
 from benchmarks.loads import Work
-from benchmarks.measuring import Command, FailedError
 from benchmarks.programs import LONG_AGO, PEERS, Program, last_state, output
+from tools import organisation
+from tools.measuring import Command, FailedError
 
 if TYPE_CHECKING:
     from benchmarks.loads import Load

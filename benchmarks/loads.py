@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from benchmarks import organisation
+from benchmarks import tables
 
 
 class Work(enum.Enum):
@@ -44,7 +44,7 @@ class Load:
 
     def chosen(self, table: str) -> list[str]:
         """The columns of a table that are to be read."""
-        names = organisation.columns(table)
+        names = tables.columns(table)
         if not self.columns:
             return names
         kept = {*self.columns, f"{table}id", "modifiedon"}

@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks.measuring import Command, Measurement, watched
 from benchmarks.programs import EXPECTED_SECONDS, output
 from benchmarks.running import say
 from sandbox import client
+from tools.measuring import Command, Measurement, watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

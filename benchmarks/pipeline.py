@@ -11,22 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import organisation
+from benchmarks import tables
 from benchmarks.cases import DELAY, PARALLEL, SEQUENTIAL, TEXTBOOK, Name
 from benchmarks.loads import Load
-from benchmarks.measuring import FailedError, reporting, spent
-from benchmarks.programs import REPOSITORY, Place
+from benchmarks.programs import Place
 from benchmarks.running import Runner, say, warm
-from demo import postgres
+from tools import postgres
+from tools.measuring import FailedError, reporting, spent
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
-    from benchmarks.measuring import Command, Measurement
-    from demo.postgres import Postgres
     from sandbox.client import Sandbox
+    from tools.measuring import Command, Measurement
+    from tools.postgres import Postgres
 
 TARGET = REPOSITORY / ".venv-bench-target-postgres" / "bin" / "target-postgres"
 TABLES = 2
-LOAD = Load(tuple(organisation.SMALL_TABLES[:TABLES]))
+LOAD = Load(tuple(tables.SMALL_TABLES[:TABLES]))
 
 
 def _piped(command: Command, database: Postgres, folder: Path) -> tuple[Measurement, float]:

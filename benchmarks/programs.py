@@ -10,14 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks import organisation
+from benchmarks import tables
 from benchmarks.loads import Load, Work
-from benchmarks.measuring import Command, FailedError
+from tools import organisation
+from tools.measuring import Command, FailedError
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
 LONG_AGO = "2000-01-01T00:00:00Z"
 EXPECTED_SECONDS = 300
@@ -195,7 +196,7 @@ class Textbook(Program):
                 "key": f"{table}id",
                 "columns": {
                     name: self.SCHEMAS[kind.removeprefix("Edm.").lower()]
-                    for name, kind in organisation.typed_columns(table)
+                    for name, kind in tables.typed_columns(table)
                     if name in load.chosen(table)
                 },
             }

@@ -22,12 +22,12 @@ from benchmarks.cases import (
     Name,
 )
 from benchmarks.loads import Work
-from benchmarks.measuring import FailedError
 from benchmarks.running import Results  # noqa: TC001  - read by msgspec
+from tools.measuring import FailedError
 
 if TYPE_CHECKING:
-    from benchmarks.measuring import Measurement
     from benchmarks.programs import Program
+    from tools.measuring import Measurement
 
 READ_AHEAD_MB = 256
 COLUMNS = (

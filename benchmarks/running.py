@@ -16,10 +16,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from benchmarks import organisation
 from benchmarks.loads import Work
-from benchmarks.measuring import FailedError, Measurement, watched
 from benchmarks.programs import Place
+from tools import organisation
+from tools.measuring import FailedError, Measurement, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

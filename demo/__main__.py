@@ -7,10 +7,10 @@ import tempfile
 import time
 from typing import NoReturn
 
-from demo.meltano import MeltanoError
-from demo.postgres import PostgresError
 from demo.story import WrongResultError, tell
 from sandbox.client import SandboxError
+from tools.meltano import MeltanoError
+from tools.postgres import PostgresError
 
 TAIL = 25
 

@@ -7,12 +7,11 @@ from contextlib import ExitStack
 import psycopg
 from psycopg import Connection, sql
 
-from demo import meltano, postgres, warehouse
-from demo.meltano import Project
-from demo.postgres import Postgres
 from demo.report import step, table
 from sandbox import client
 from sandbox.client import Sandbox
+from tools import meltano, postgres, warehouse
+from tools.meltano import Project
 
 SEED = 365
 RUN = ("run", "tap-dynamics365", "target-postgres")
@@ -51,16 +50,12 @@ def tell(rows: int) -> None:
             database = running.enter_context(postgres.running())
             connection = running.enter_context(psycopg.connect(database.dsn, autocommit=True))
             starting.outcome = database.dsn
-        project = running.enter_context(meltano.project(plugin_settings(dynamics, database)))
+        project = running.enter_context(
+            meltano.project(meltano.plugin_settings(dynamics, database))
+        )
         _load_everything(dynamics, connection, project)
         _load_changes(dynamics, connection, project)
     print("\nAll is in PostgreSQL as it is in Dynamics 365.")
-
-
-def plugin_settings(dynamics: Sandbox, database: Postgres) -> dict[str, str]:
-    """Return the variables by which Meltano's plugins read from one and load into the other."""
-    tap = {f"TAP_DYNAMICS365_{name.upper()}": text for name, text in dynamics.settings.items()}
-    return {**tap, "TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}
 
 
 def _load_everything(dynamics: Sandbox, connection: Connection, project: Project) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import organisation
 from sandbox import client
 from sandbox.faults.mishaps import FAILED, KINDS, THROTTLED, TOO_MUCH, is_of_service
 from soak import reading
 from soak.reading import LostError
+from tools import organisation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

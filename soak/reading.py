@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from benchmarks.measuring import CHILD
+from tools.measuring import CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,14 +12,14 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from demo import meltano as meltano_projects
-from demo import postgres as postgres_servers
-from demo.meltano import Project
-from demo.postgres import Postgres
 from sandbox import client
 from sandbox.client import Sandbox
 from tests.fork_server import Forked, ForkServer
 from tests.singer import MODES, Message, Tap
+from tools import meltano as meltano_projects
+from tools import postgres as postgres_servers
+from tools.meltano import Project
+from tools.postgres import Postgres
 
 ROWS = 2_000
 

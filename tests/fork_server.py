@@ -34,14 +34,15 @@ import threading
 import time
 import types
 import weakref
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
+
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 # Variables that are read before the first line of Python runs, and that of them which a forked
 # process can follow.
 READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC_", "GLIBC_", "LD_")

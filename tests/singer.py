@@ -20,15 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import fork_server
 from tests.fork_server import Forked, ForkServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SECONDS = 60
-
-REPOSITORY = fork_server.REPOSITORY
 
 # How the tap is run: by forking, or by starting Python.
 FORKED = ("-m", "tap_dynamics365")

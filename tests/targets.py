@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from demo.meltano import PLUGINS
-from demo.warehouse import SCHEMA
 from tests.fork_server import ForkServer
+from tools.meltano import PLUGINS
+from tools.warehouse import SCHEMA
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from demo.meltano import Project
-    from demo.postgres import Postgres
+    from tools.meltano import Project
+    from tools.postgres import Postgres
 
 SECONDS = 120
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dotenv import dotenv_values
 
-from demo.meltano import REPOSITORY
 from tap_dynamics365.auth.refusals import ADVICE, PASSING_CODES
 from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS
 from tap_dynamics365.login.command import login
@@ -19,6 +18,7 @@ from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
 from tap_dynamics365.settings.choices import AzureCredential
 from tap_dynamics365.tap import TapDynamics365
 from tests.documents import Document
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

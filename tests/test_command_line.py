@@ -12,7 +12,8 @@ import pytest
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tests.singer import FORKED, REPOSITORY, SECONDS, Tap, begin
+from tests.singer import FORKED, SECONDS, Tap, begin
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from tap_dynamics365.services.dataverse.metadata_json import (
 )
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
-from tests.singer import REPOSITORY
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from demo.meltano import REPOSITORY
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

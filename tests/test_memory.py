@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import organisation
-from benchmarks.measuring import Command, run
 from sandbox import client
-from tests.singer import REPOSITORY, SECONDS
+from tests.singer import SECONDS
+from tools import organisation
+from tools.measuring import Command, run
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

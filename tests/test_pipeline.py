@@ -11,17 +11,17 @@ from uuid import UUID
 
 import psycopg
 
-from demo import warehouse
-from demo.story import plugin_settings
 from tap_dynamics365.settings import JSON_SCHEMA
 from tests.singer import in_one_mode
+from tools import warehouse
+from tools.meltano import plugin_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from demo.meltano import Project
-    from demo.postgres import Postgres
     from sandbox.client import Sandbox
+    from tools.meltano import Project
+    from tools.postgres import Postgres
 
 Row = dict[str, Any]
 

@@ -9,20 +9,20 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from demo.story import plugin_settings
-from demo.warehouse import SCHEMA
 from tests.singer import entry, in_one_mode, own_metadata, reads, select
 from tests.targets import target_postgres
 from tests.test_pipeline import POSTGRES, variables
+from tools.meltano import plugin_settings
+from tools.warehouse import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.meltano import Project
-    from demo.postgres import Postgres
     from sandbox.client import Sandbox
     from tests.singer import Message, Run, Tap
     from tests.targets import Target
+    from tools.meltano import Project
+    from tools.postgres import Postgres
 
 pytestmark = in_one_mode
 

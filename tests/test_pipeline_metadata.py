@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from demo import warehouse
-from demo.story import plugin_settings
 from sandbox.dataverse.organisation import MODEL
 from tests.documents import Document
-from tests.singer import REPOSITORY
+from tools import warehouse
+from tools.meltano import plugin_settings
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.meltano import Project
-    from demo.postgres import Postgres
     from sandbox.client import Sandbox
     from sandbox.data.model import Label
+    from tools.meltano import Project
+    from tools.postgres import Postgres
 
 PAGE = Document(REPOSITORY / "docs" / "labels-and-metadata.md")
 LABELS, TOPICS, NAMES = PAGE.blocks("Metadata as tables", "sql")

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from demo import warehouse
-from demo.story import plugin_settings
 from tests.documents import Document
 from tests.labels import Expected
-from tests.singer import REPOSITORY
+from tools import warehouse
+from tools.meltano import plugin_settings
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demo.meltano import Project
-    from demo.postgres import Postgres
     from sandbox.client import Sandbox
+    from tools.meltano import Project
+    from tools.postgres import Postgres
 
 PAGE = Document(REPOSITORY / "docs" / "labels-and-metadata.md")
 (WON,) = PAGE.blocks("Name columns", "sql")

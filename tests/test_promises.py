@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tests.singer import REPOSITORY
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from demo.meltano import REPOSITORY
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, connection_url
 from tap_dynamics365.tap import TapDynamics365
 from tests.documents import slug
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

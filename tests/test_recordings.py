@@ -18,8 +18,9 @@ import pytest
 
 from tests.login.program import running, variables
 from tests.servers.scripted import SECONDS, answer, serving
-from tests.singer import REPOSITORY, Message, Run, Tap, entry, own_metadata
+from tests.singer import Message, Run, Tap, entry, own_metadata
 from tests.test_progress import HASTY, ending
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

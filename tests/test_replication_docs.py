@@ -8,11 +8,11 @@ import re
 import pytest
 import yaml
 
-from demo.meltano import REPOSITORY
 from tap_dynamics365.extract import state
 from tap_dynamics365.settings import JSON_SCHEMA
 from tap_dynamics365.singer.catalog import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 from tests.documents import Document
+from tools.repository import REPOSITORY
 
 PAGE = Document(REPOSITORY / "docs" / "replication.md")
 METHODS = [INCREMENTAL, LOG_BASED, FULL_TABLE]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import EXECUTABLE, REPOSITORY, Message, Tap, in_one_mode, reads, select
+from tests.singer import EXECUTABLE, Message, Tap, in_one_mode, reads, select
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import REPOSITORY, Message, Tap
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.singer import Message, Tap
 
 # An environment of its own, made once: its pins are not the tap's.
 ENVIRONMENT = REPOSITORY / ".venv-singer-tools"

@@ -13,7 +13,8 @@ import pytest
 from sandbox import client
 from tests.servers import azure, ntlm, oauth, proxy, tls, tokens
 from tests.servers.certificate import Certificate, make
-from tests.singer import REPOSITORY, Tap
+from tests.singer import Tap
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

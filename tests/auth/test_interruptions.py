@@ -14,7 +14,8 @@ import pytest
 
 from tap_dynamics365.auth.token_store import TokenStore
 from tests.auth.endpoint import SECRETS, TokenEndpoint, sent, signing
-from tests.singer import REPOSITORY, Tap
+from tests.singer import Tap
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from demo import __main__ as demo
-from demo.meltano import REPOSITORY, Project
 from demo.report import table
+from tools.meltano import Project
+from tools.repository import REPOSITORY
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_failure_is_told_with_the_end_of_the_log(
     program = tmp_path / "meltano"
     program.write_text("#!/bin/sh\nseq -f 'line %g' 100\nexit 3\n")
     program.chmod(0o755)
-    monkeypatch.setattr("demo.meltano.EXECUTABLE", program)
+    monkeypatch.setattr("tools.meltano.EXECUTABLE", program)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert demo.main() == 1
     out, err = capsys.readouterr()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from demo.meltano import EXECUTABLE
 from tests.login.conftest import address
 from tests.login.program import running, variables
+from tools.meltano import EXECUTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Page
 
-    from demo.meltano import Project
     from tests.singer import Tap
+    from tools.meltano import Project
 
 INVOKE = ("invoke", "tap-dynamics365:login")
 

@@ -23,7 +23,7 @@ from typing_extensions import override
 from sandbox.identity.tokens import ORGANISATION
 from tests.servers.front import Front, serving
 from tests.servers.tokens import access_token
-from tests.singer import REPOSITORY
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

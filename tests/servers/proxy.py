@@ -22,7 +22,7 @@ from proxy import Proxy as ProxyServer
 from proxy.http.proxy import HttpProxyBasePlugin
 from typing_extensions import override
 
-from tests.singer import REPOSITORY
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from demo.meltano import REPOSITORY, Project
 from tap_dynamics365.tap import TapDynamics365
+from tools.meltano import Project
+from tools.repository import REPOSITORY
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.singer import REPOSITORY, Tap
+from tests.singer import Tap
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,19 +9,19 @@ import pytest
 from psycopg import sql
 from typing_extensions import override
 
-from demo.warehouse import SCHEMA
 from tests.simulation.history import INCREMENTAL, KEYS, LOG_BASED, History, Setting
 from tests.simulation.simulate import simulate
 from tests.simulation.warehouse import DELETED_AT
 from tests.targets import Target, target_postgres
+from tools.warehouse import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from demo.meltano import Project
-    from demo.postgres import Postgres
     from sandbox.client import Sandbox
     from tests.singer import Message
+    from tools.meltano import Project
+    from tools.postgres import Postgres
 
 HISTORIES = 3
 

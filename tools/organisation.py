@@ -9,14 +9,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NARROW, TYPICAL, WIDE = 10, 40, 198
-SMALL_TABLES = [f"bench_small{number:02d}" for number in range(1, 41)]
-COLUMNS = {
-    "bench_narrow": NARROW,
-    "bench_typical": TYPICAL,
-    "bench_wide": WIDE,
-    "bench_large": TYPICAL,
-    **dict.fromkeys(SMALL_TABLES, TYPICAL),
-}
 # Of forty columns: eight GUIDs with the key, eleven texts, seven whole numbers with the version,
 # five decimals, five booleans and four points in time with the two that every table has.
 MIXTURE = (
@@ -51,23 +43,14 @@ def entity_set(table: str) -> str:
     return f"{table}s"
 
 
-def _columns(table: str, count: int) -> Iterator[tuple[str, str]]:
+def columns(table: str, count: int) -> Iterator[tuple[str, str]]:
+    """The names of a table's columns, with their types."""
     yield f"{table}id", "Edm.Guid"
     yield from STAMPS
     for number in range(count - 1 - len(STAMPS)):
         # Texts, GUIDs and the rest take turns in a narrow table too.
         edm_type = MIXTURE[number % len(MIXTURE) if count >= TYPICAL else number * 6]
         yield f"bench_{edm_type.removeprefix('Edm.').lower()}{number:03d}", edm_type
-
-
-def typed_columns(table: str) -> list[tuple[str, str]]:
-    """The names of a table's columns, with their types."""
-    return list(_columns(table, COLUMNS[table]))
-
-
-def columns(table: str) -> list[str]:
-    """The names of a table's columns."""
-    return [name for name, _ in typed_columns(table)]
 
 
 def document(tables: dict[str, int]) -> str:
@@ -80,7 +63,7 @@ def document(tables: dict[str, int]) -> str:
     for table, count in tables.items():
         properties = "".join(
             f'<Property Name="{name}" Type="{edm_type}" />'
-            for name, edm_type in _columns(table, count)
+            for name, edm_type in columns(table, count)
         )
         types.append(
             f'<EntityType Name="{table}" BaseType="mscrm.crmbaseentity">'

@@ -1,5 +1,7 @@
 """What a pipeline left in PostgreSQL, without what target-postgres adds for itself."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
 

@@ -1,19 +1,26 @@
 """Meltano in a project of its own: this one's meltano.yml, and nobody's state."""
 
+from __future__ import annotations
+
 import json
 import os
 import shlex
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from tools.repository import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sandbox.client import Sandbox
+    from tools.postgres import Postgres
 
 # Made by the Makefile. The plugins are installed in it too, once for all projects.
 ENVIRONMENT = REPOSITORY / ".venv-meltano"
@@ -114,7 +121,7 @@ class Project:
             MeltanoError: Its exit code was not 0.
         """
         with (self.folder / "meltano.log").open("w+", errors="replace") as output:
-            process = subprocess.Popen(  # noqa: S603 -- the program of our own environment
+            process = subprocess.Popen(  # noqa: S603  - the program of our own environment
                 [EXECUTABLE, *arguments],
                 cwd=self.folder,
                 env=self.environment,
@@ -165,3 +172,9 @@ def project(settings: Mapping[str, str]) -> Iterator[Project]:
             **settings,
         }
         yield Project(folder, environment)
+
+
+def plugin_settings(dynamics: Sandbox, database: Postgres) -> dict[str, str]:
+    """Return the variables by which Meltano's plugins read from one and load into the other."""
+    tap = {f"TAP_DYNAMICS365_{name.upper()}": text for name, text in dynamics.settings.items()}
+    return {**tap, "TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}

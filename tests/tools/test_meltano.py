@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.meltano import MeltanoError, Project, Run
+from tools.meltano import MeltanoError, Project, Run
 
 LINES = [
     "2026-11-23T22:34:23.822197Z [info     ] meltano      Meltano 4.4.1, Python 3.11.2",
@@ -102,7 +102,7 @@ def test_an_interrupted_command_leaves_no_process(
     )
     program.chmod(0o755)
     project = meltano({})
-    monkeypatch.setattr("demo.meltano.EXECUTABLE", program)
+    monkeypatch.setattr("tools.meltano.EXECUTABLE", program)
     with pytest.raises(KeyboardInterrupt):
         project.run("run")
     ended, _, _ = select.select([reader], [], [], 60)

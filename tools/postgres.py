@@ -1,5 +1,7 @@
 """A real PostgreSQL server for as long as it is needed, from a package's binaries."""
 
+from __future__ import annotations
+
 import os
 import pwd
 import shutil
@@ -8,15 +10,18 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
@@ -55,7 +60,7 @@ class Postgres:
         """Its address, as target-postgres takes it."""
         return self.dsn.replace("postgresql:", "postgresql+psycopg:", 1)
 
-    def create(self, name: str) -> "Postgres":
+    def create(self, name: str) -> Postgres:
         """Make another database on the same server."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -100,7 +105,7 @@ class _Cluster:
     """Whom the server runs as; None: whoever is asking."""
 
     @classmethod
-    def create(cls, folder: Path) -> "_Cluster":
+    def create(cls, folder: Path) -> _Cluster:
         """Find binaries that the server's user can reach, and make a data directory."""
         source = package()
         if source is None:
@@ -138,7 +143,7 @@ class _Cluster:
     def launch(self, program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
         """Start one of PostgreSQL's programs, out of reach of the terminal's Ctrl-C."""
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 -- the package's programs, nobody's words
+            return subprocess.Popen(  # noqa: S603  - the package's programs, nobody's words
                 [self.binaries / program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from demo import postgres
+from tools import postgres
 
 
 def test_it_serves_on_loopback_alone(postgres_server: postgres.Postgres) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RECORD = b'"RECORD"'
 PIPE = 1 << 20
-CHILD = Path(__file__).with_name("child.py")
+CHILD = Path(__file__).with_name("measured_process.py")
 LONGEST_LINE = 1 << 20
 MEGABYTE = 1 << 20
 
@@ -116,7 +116,7 @@ def run(command: Command, seconds: float) -> Measurement:
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "used"
         begin = time.perf_counter()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  - programs of this project's environments
             reporting(report, command.arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

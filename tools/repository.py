@@ -1,0 +1,7 @@
+"""The folder of the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
