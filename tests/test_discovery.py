@@ -20,7 +20,6 @@ import pytest
 from sandbox import client
 from tests.singer import (
     EXECUTABLE,
-    REPOSITORY,
     Message,
     Tap,
     entry,
@@ -28,6 +27,7 @@ from tests.singer import (
     own_metadata,
     reads,
 )
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
