@@ -31,6 +31,7 @@ DOCUMENTS = [
     "docs/replication.md",
     "docs/authentication.md",
     "docs/labels-and-metadata.md",
+    "docs/settings.md",
 ]
 # In a file of more tests than this, it does not help to name the file alone.
 FEW = 10
@@ -38,6 +39,7 @@ FEW = 10
 # tests of the documents hold against the code; a choice of ways; advice; what was measured.
 NO_PROMISES = {
     ("Setting", "Driver's property"),
+    ("Setting", "Type"),
     ("You have", "Way"),
     ("What you see", "What to do"),
     ("Cloud", "Host of `service_url`"),

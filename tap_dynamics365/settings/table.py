@@ -58,7 +58,7 @@ _SIGN_IN = (
         "the service for it and accepts only the sign-in hosts of Microsoft.",
         driver_property="TokenURI",
         format="uri",
-        without_value="asked of the service",
+        without_value="from the service",
     ),
     Setting(
         "client_id",
@@ -120,10 +120,10 @@ _SIGN_IN = (
     Setting(
         "scope",
         "Scope",
-        "Scopes to request at sign-in, separated by spaces. If not set, the app itself requests "
-        "`<service>/.default`, and for a refresh token the sign-in host chooses.",
+        "Scopes to request at sign-in, separated by spaces. If not set, the sign-in host chooses. "
+        "An app that signs in as itself requests `<service>/.default`.",
         driver_property="Scope",
-        without_value="depends on the sign-in",
+        without_value="depends on the way to sign in",
     ),
     Setting(
         "auth_uri",
@@ -292,8 +292,8 @@ _REQUESTS = (
     Setting(
         "ws_retry_count",
         "Retry Count",
-        "Retries of a request that gets no response, an incomplete response, or a transient error. "
-        "`0` turns retries off. Throttled requests don't count.",
+        "Number of retries of a request that gets no response, an incomplete response, or a "
+        "transient error. `0` turns retries off. Throttled requests don't count.",
         driver_property="WSRetryCount",
         type="integer",
         default=5,
