@@ -58,8 +58,41 @@ class Document:
             rf"^```{kind}\n(.*?)^```$", self.sections[section], re.MULTILINE | re.DOTALL
         )
 
-    def leads_somewhere(self, link: str) -> bool:
-        """Tell whether there is what a link leads to."""
+    def section(self, anchor: str) -> str:
+        """The section that an anchor leads to, with the sections below it.
+
+        Args:
+            anchor: The anchor; the empty string stands for the whole document.
+
+        Returns:
+            Its text; the empty string if there is no such section.
+        """
+        if not anchor:
+            return self.text
+        headings = list(re.finditer(r"^(#+) (.*)$", self.text, re.MULTILINE))
+        for number, heading in enumerate(headings):
+            if slug(heading[2]) == anchor:
+                after = (
+                    other.start()
+                    for other in headings[number + 1 :]
+                    if len(other[1]) <= len(heading[1])
+                )
+                return self.text[heading.start() : next(after, len(self.text))]
+        return ""
+
+    def target(self, link: str) -> str:
+        """The text that a link within the repository leads to.
+
+        Args:
+            link: A path with an anchor, or one of the two.
+
+        Returns:
+            The section or the document; the empty string if it does not exist.
+        """
         path, _, anchor = link.partition("#")
-        text = (self.path.parent / path).read_text() if path else self.text
-        return anchor in map(slug, re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+        document = Document(self.path.parent / path) if path else self
+        return document.section(anchor) if document.path.is_file() else ""
+
+    def leads_somewhere(self, link: str) -> bool:
+        """Tell whether the target of a link exists."""
+        return bool(self.target(link))

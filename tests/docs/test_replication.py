@@ -52,7 +52,7 @@ def test_the_state_has_the_names_that_the_tap_gives() -> None:
 
 
 def test_the_example_of_a_catalog_is_yaml_of_methods() -> None:
-    (example,) = PAGE.blocks("Choosing", "yaml")
+    (example,) = PAGE.blocks("Choosing a method", "yaml")
     chosen = yaml.safe_load(example)["metadata"].values()
     assert {entry["replication-method"] for entry in chosen} <= set(METHODS)
 

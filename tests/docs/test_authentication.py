@@ -62,7 +62,7 @@ def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
 
 def test_settings_that_are_named_exist_and_all_that_matter_are_named() -> None:
     known = JSON_SCHEMA["properties"]
-    assert PAGE.settings <= {*known, *AzureCredential, "user_impersonation"}
+    assert PAGE.settings <= {*known, *AzureCredential, "user_impersonation", "pip_url"}
     sign_in = [name for name in known if list(known).index(name) < list(known).index("start_date")]
     assert {name for name in sign_in if name not in TEXT} == {"connection_url"}
 

@@ -1,0 +1,67 @@
+"""docs/usage.md: its examples do what the page says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
+from tests.documents import Document
+from tests.singer import Tap
+from tools.repository import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+
+PAGE = Document(REPOSITORY / "docs" / "usage.md")
+
+
+@pytest.fixture
+def tap(sandbox: Sandbox) -> Tap:
+    """A tap that reads one small table."""
+    return Tap({**sandbox.settings, "tables": ["team"]})
+
+
+def test_meltano_example_fits_the_block_of_meltano_yml() -> None:
+    (example,) = PAGE.blocks("Meltano", "yaml")
+    (plugin,) = yaml.safe_load(example)["plugins"]["extractors"]
+    definition = yaml.safe_load((REPOSITORY / "meltano.yml").read_text(encoding="utf-8"))
+    (block,) = definition["plugins"]["extractors"]
+    assert plugin["name"] == block["name"]
+    assert plugin["use_cached_catalog"] is block["use_cached_catalog"] is False
+    assert set(plugin["config"]) <= set(CONFIG_SCHEMA["properties"])
+    left_out = {"namespace", "executable", "capabilities", "commands", "settings"}
+    assert left_out <= set(block)
+    assert all(f"`{name}`" in PAGE.sections["Meltano"] for name in left_out)
+
+
+def test_catalog_entry_of_the_example_has_the_fields_of_discovery(tap: Tap) -> None:
+    (example,) = PAGE.blocks("Singer commands", "json")
+    (entry,) = tap.discover()["streams"]
+    assert set(json.loads(example)) <= set(entry)
+
+
+def test_log_with_the_configuration_of_the_page_has_no_metrics(tap: Tap, tmp_path: Path) -> None:
+    (example,) = PAGE.blocks("Log", "yaml")
+    file = tmp_path / "logging.yml"
+    file.write_text(example)
+    run = replace(tap, environment={"SINGER_SDK_LOG_CONFIG": str(file)}).run()
+    assert run.status == 0
+    assert "METRIC" not in run.log
+    assert "Sent " in run.log
+
+
+def test_log_at_level_warning_has_warnings_only(tap: Tap) -> None:
+    quiet = replace(tap, environment={"TAP_DYNAMICS365_LOGLEVEL": "WARNING"}).run()
+    assert (quiet.status, quiet.log) == (0, "")
+    warned = replace(
+        tap.but(tables=["team", "no_such_*"]), environment={"TAP_DYNAMICS365_LOGLEVEL": "WARNING"}
+    ).run()
+    assert "no_such_*" in warned.log
+    assert " INFO " not in warned.log
