@@ -198,7 +198,7 @@ class Sandbox:
         self.ask("DELETE", "requests")
 
     def fault(self, path: str = "", **what: Any) -> None:
-        """Order a fault; the arguments are the attributes of `sandbox.faults.faults.Fault`."""
+        """Order a fault; the arguments are the attributes of `sandbox.faults.fault.Fault`."""
         self.ask("POST", "faults", {"path": path, **what})
 
     def hits(self) -> list[int]:
@@ -235,7 +235,7 @@ class Sandbox:
             code: such as 50076.
             error: the error of OAuth 2.0 that goes with it.
             status: of the answer.
-            **fault: more of the attributes of `sandbox.faults.faults.Fault`.
+            **fault: more of the attributes of `sandbox.faults.fault.Fault`.
         """
         body = TokenError(error, code, "Refused, as ordered.", status).body()
         self.fault("/token", method="POST", status=status, body=body, **fault)
@@ -277,7 +277,7 @@ class Sandbox:
         self.ask("POST", "devices", {"user_code": user_code, "approved": False})
 
     def configure(self, **switches: Any) -> Row:
-        """Set switches: the attributes of `sandbox.dataverse.service.Switches`, and
+        """Set switches: the attributes of `sandbox.dataverse.switches.Switches`, and
         `token_lifetime`, `single_use_refresh_tokens`, `resource`, `device_code_lifetime`,
         `device_code_interval`,
         `user_language` (1033 or 1031), `clock` (a moment to stand still at), `clock_offset`

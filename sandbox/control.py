@@ -17,7 +17,7 @@ from sandbox.data.writing import Writer
 from sandbox.dataverse.customizing import Customizer
 from sandbox.dataverse.virtual import MANNERS
 from sandbox.faults.errors import ServiceError
-from sandbox.faults.faults import Fault
+from sandbox.faults.fault import Fault
 from sandbox.identity.assertions import Federation
 from sandbox.identity.tokens import CLIENT
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from sandbox.dataverse.service import Service
-    from sandbox.faults.faults import FaultLayer
+    from sandbox.faults.layer import FaultLayer
 
 
 # Switches that take one of a few words.

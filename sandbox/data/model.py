@@ -157,6 +157,11 @@ class Column:
         """Whether a lookup's rows may be of several tables."""
         return len(self.targets) > 1
 
+    @property
+    def type_column(self) -> str:
+        """Name of the stored column that tells which table a polymorphic lookup points at."""
+        return f"{self.property_name}@type"
+
 
 class TableType(StrEnum):
     """Where the rows are: in SQL Server, in Cosmos DB, or in another system."""

@@ -158,7 +158,7 @@ class Store:
             if column.kind is not Kind.STREAM
         ]
         declared += [
-            f"{quoted(inventing.type_column(column))} TEXT"
+            f"{quoted(column.type_column)} TEXT"
             for column in table.columns
             if column.is_polymorphic
         ]
@@ -188,9 +188,7 @@ class Store:
     def stored_columns(self, table: Table) -> list[str]:
         """The names of the columns that the database has for a table."""
         names = [column.property_name for column in table.columns if column.kind is not Kind.STREAM]
-        return names + [
-            inventing.type_column(column) for column in table.columns if column.is_polymorphic
-        ]
+        return names + [column.type_column for column in table.columns if column.is_polymorphic]
 
     def fill(self, rows: int, seed: int, sizes: Mapping[str, int] | None = None) -> None:
         """Invent the rows; see `sandbox.data.rows.invent`."""

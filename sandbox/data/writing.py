@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.data.model import LOOKUPS, PARTITION, Kind, TableType
 from sandbox.data.pools import ticks
-from sandbox.data.rows import type_column
 from sandbox.data.store import quoted
 from sandbox.data.values import stored
 from sandbox.faults.errors import no_record, no_such_table, unknown_property
@@ -64,11 +63,11 @@ class Writer:
                 raise unknown_property(name, f"{self.model.namespace}.{table.name}")
             if at:
                 # The table that a polymorphic lookup points at, in the words of its annotation.
-                cells[type_column(column)] = value
+                cells[column.type_column] = value
                 continue
             cells[name] = stored(column, value)
             if column.kind in LOOKUPS and column.is_polymorphic:
-                cells.setdefault(type_column(column), column.targets[0] if value else None)
+                cells.setdefault(column.type_column, column.targets[0] if value else None)
         return cells
 
     def commit(self, change: Change) -> None:

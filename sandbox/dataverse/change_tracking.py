@@ -21,7 +21,8 @@ from sandbox.query import paging, query_options
 if TYPE_CHECKING:
     from sandbox.data.clock import Clock
     from sandbox.data.model import Table
-    from sandbox.query.pages import Pages, Preferences
+    from sandbox.query.pages import Pages
+    from sandbox.query.preferences import Preferences
 
 REFUSED = ("filter", "orderby", "expand", "top")
 TIME = "%m/%d/%Y %H:%M:%S"

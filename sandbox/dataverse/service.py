@@ -7,7 +7,6 @@ import re
 import sqlite3
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
@@ -16,15 +15,14 @@ import msgspec
 
 from sandbox.data.clock import Clock
 from sandbox.data.model import TableType
-from sandbox.dataverse import batch, errors, user
+from sandbox.dataverse import batch, errors, functions, user
 from sandbox.dataverse.change_tracking import ChangeTracking
-from sandbox.dataverse.response import JSON, ORGANIZATION, Answer, response
+from sandbox.dataverse.response import JSON, Answer, response
+from sandbox.dataverse.switches import Switches
 from sandbox.dataverse.virtual import Provider
 from sandbox.faults import refusals
 from sandbox.faults.errors import (
     ServiceError,
-    bad_query,
-    no_such_table,
     unknown_segment,
     url_too_long,
     wrong_method,
@@ -35,11 +33,8 @@ from sandbox.identity import introspection, tokens
 from sandbox.metadata import document
 from sandbox.metadata.definitions import Definitions
 from sandbox.metadata.metadata_changes import MetadataChanges
-from sandbox.query.pages import (
-    LARGEST_COUNT,
-    Pages,
-    Preferences,
-)
+from sandbox.query import preferences
+from sandbox.query.pages import LARGEST_COUNT, Pages
 from sandbox.query.paging import LARGEST_PAGE
 from sandbox.query.query_options import options
 
@@ -52,64 +47,13 @@ if TYPE_CHECKING:
     from sandbox.data.model import Model, Table
     from sandbox.data.store import Store
     from sandbox.identity.tokens import Authority
+    from sandbox.query.preferences import Preferences
 
 LONGEST_URL = 32_768
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
-BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
 OK = 200
 WORKERS = 4
 T = TypeVar("T")
-
-
-@dataclass
-class Switches:
-    """What can be changed while the service runs.
-
-    Attributes:
-        page_delay_ms: how long every answer of an entity set waits.
-        page_size_cap: the most rows of a page.
-        forbidden_tables: logical names of tables that the caller may not read.
-        forbidden_tracking: the same of tables whose rows the caller may read, but not all of the
-            organisation's, which reading their changes takes.
-        compress: whether callers who take gzip get it.
-        authority_url: scheme and host of the sign-in host that the challenge names; without
-            one, the address that was asked.
-        introspection_url: where another authority says which of its tokens are good, with the
-            service's name and password there: such tokens are accepted too.
-        not_a_member: whether the caller has no user in the organisation.
-        disabled_user: whether the caller's user is disabled.
-        no_metadata_changes: the status with which `RetrieveMetadataChanges` is refused; 0 for none.
-        link_origin: scheme, host and port that links name in place of those that were asked, as
-            behind a gateway.
-        longest_url: the most characters of an address; IIS or a gateway refuses longer ones with
-            the status `long_url_status` (404, 414 or 400) and a web page. 0 for the service's own
-            limit alone.
-    """
-
-    page_delay_ms: int = 0
-    page_size_cap: int = LARGEST_PAGE
-    forbidden_tables: list[str] = field(default_factory=list)
-    forbidden_tracking: list[str] = field(default_factory=list)
-    compress: bool = True
-    authority_url: str = ""
-    introspection_url: str = ""
-    not_a_member: bool = False
-    disabled_user: bool = False
-    no_metadata_changes: int = 0
-    link_origin: str = ""
-    longest_url: int = 0
-    long_url_status: int = 404
-
-
-def _preferences(header: str) -> Preferences:
-    size = re.search(r"odata\.maxpagesize\s*=\s*(\d+)", header)
-    annotations = re.search(r'odata\.include-annotations\s*=\s*"([^"]*)"', header)
-    patterns = [part.strip() for part in annotations[1].split(",")] if annotations else []
-    return Preferences(
-        page_size=int(size[1]) if size else None,
-        annotations=tuple(pattern for pattern in patterns if pattern),
-        track_changes="odata.track-changes" in header,
-    )
 
 
 class Service:
@@ -152,7 +96,7 @@ class Service:
 
     def _refusal(self, prefer: str, error: ServiceError) -> Answer:
         body = error.body()
-        if _preferences(prefer).annotations == ("*",):
+        if preferences.parse(prefer).annotations == ("*",):
             body["error"] |= {
                 "@Microsoft.PowerApps.CDS.HelpLink": "http://go.microsoft.com/fwlink/?LinkID=398563"
                 f"&error=Microsoft.Crm.CrmException%3a{error.code}",
@@ -219,11 +163,11 @@ class Service:
             gzipped: whether the caller takes compressed answers.
             empty: give an empty page, see `sandbox.faults`.
         """
-        preferences = _preferences(prefer)
+        preferred = preferences.parse(prefer)
         if not path:
             return Answer(msgspec.json.encode(document.service_document(self.model, root)))
         if path == "$metadata":
-            annotated = options(raw).get("annotations") == "true" or bool(preferences.annotations)
+            annotated = options(raw).get("annotations") == "true" or bool(preferred.annotations)
             return await self._kept(
                 ("$metadata", annotated),
                 lambda: document.metadata_document(self.model, annotated=annotated),
@@ -231,9 +175,9 @@ class Service:
                 gzipped=gzipped,
             )
         if path in {"WhoAmI", "WhoAmI()"}:
-            return Answer(self._who_am_i(root))
+            return Answer(functions.who_am_i(self.user, root))
         if path.startswith("RetrieveTotalRecordCount"):
-            return Answer(self._total(path, options(raw), root))
+            return Answer(functions.total_record_count(self.pages, path, options(raw), root))
         if self.definitions.knows(path):
             describe = partial(self.definitions.get, path, root, options(raw))
             return await self._kept(
@@ -241,7 +185,7 @@ class Service:
             )
         if self.metadata_changes.knows(path):
             return await self._metadata_changes(path, root, raw, gzipped=gzipped)
-        return await self._rows(path, root, raw, preferences, gzipped=gzipped, empty=empty)
+        return await self._rows(path, root, raw, preferred, gzipped=gzipped, empty=empty)
 
     async def _metadata_changes(self, path: str, root: str, raw: str, *, gzipped: bool) -> Answer:
         if status := self.switches.no_metadata_changes:
@@ -256,7 +200,7 @@ class Service:
         path: str,
         root: str,
         raw: str,
-        preferences: Preferences,
+        preferred: Preferences,
         *,
         gzipped: bool,
         empty: bool,
@@ -272,30 +216,30 @@ class Service:
         if self.switches.page_delay_ms:
             await asyncio.sleep(self.switches.page_delay_ms / 1000)
         applied = {}
-        if preferences.page_size is not None and preferences.page_size <= LARGEST_PAGE:
-            applied["Preference-Applied"] = f"odata.maxpagesize={preferences.page_size}"
+        if preferred.page_size is not None and preferred.page_size <= LARGEST_PAGE:
+            applied["Preference-Applied"] = f"odata.maxpagesize={preferred.page_size}"
         delta, token = "$deltatoken" in options(raw), options(raw).get("$skiptoken", "")
         if count:
             source = self.changes if delta else self.pages
             number = await self._in_thread(partial(source.count, table, raw))
             return Answer(str(min(number, LARGEST_COUNT)).encode(), "text/plain", applied)
         if key is not None:
-            work = partial(self.pages.single, table, key, root, raw, preferences.annotations)
+            work = partial(self.pages.single, table, key, root, raw, preferred.annotations)
             return Answer(await self._in_thread(work), headers=applied)
         cap = self.switches.page_size_cap
-        if delta or preferences.track_changes or 'istracking="True"' in token:
+        if delta or preferred.track_changes or 'istracking="True"' in token:
             if table.name in self.switches.forbidden_tracking:
                 raise self._no_privilege(table)
-            if preferences.track_changes:
+            if preferred.track_changes:
                 both = [applied.get("Preference-Applied"), "odata.track-changes"]
                 applied["Preference-Applied"] = ", ".join(each for each in both if each)
             read = self.changes.changes if delta else self.changes.everything
-            body = await self._in_thread(partial(read, table, root, raw, preferences, cap))
+            body = await self._in_thread(partial(read, table, root, raw, preferred, cap))
             return Answer(body, headers=applied)
         # Annotations show names from other tables.
-        shown = bool(preferences.annotations)
+        shown = bool(preferred.annotations)
         changes = self.store.all_changes if shown else self.store.changes(table)
-        arguments = (root, raw, preferences, min(cap, table.largest_page))
+        arguments = (root, raw, preferred, min(cap, table.largest_page))
         manners = (self.pages.manners, self.provider.manner)
         answer = await self._kept(
             (path, *arguments, changes, empty, manners),
@@ -344,37 +288,6 @@ class Service:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    def _who_am_i(self, root: str) -> bytes:
-        answer = {
-            "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-            "BusinessUnitId": BUSINESS_UNIT,
-            "UserId": self.user,
-            "OrganizationId": ORGANIZATION,
-        }
-        return msgspec.json.encode(answer)
-
-    def _total(self, path: str, given: dict[str, str], root: str) -> bytes:
-        argument = re.search(r"EntityNames=(@\w+|\[.*\])", path)
-        text = argument[1] if argument else "[]"
-        try:
-            names = msgspec.json.decode(given.get(text, text), type=list[str])
-        except msgspec.DecodeError:
-            message = f"Syntax error in '{text}'."
-            raise bad_query(message) from None
-        counts = []
-        for name in names:
-            table = self.model.by_name.get(name)
-            if table is None or not table.set_name:
-                raise no_such_table(name)
-            if table.table_type is TableType.VIRTUAL:
-                raise errors.not_readable(name)
-            counts.append(self.pages.count(table, ""))
-        collection = {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts}
-        kind = "Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse"
-        return msgspec.json.encode(
-            {"@odata.context": f"{root}$metadata#{kind}", "EntityRecordCountCollection": collection}
-        )
 
     async def _part(self, root: str, part: batch.Part) -> Answer:
         path, raw = batch.relative(part.url)

@@ -21,7 +21,8 @@ from sandbox.faults.errors import ServiceError
 
 if TYPE_CHECKING:
     from sandbox.data.model import Table
-    from sandbox.query.pages import Pages, Preferences
+    from sandbox.query.pages import Pages
+    from sandbox.query.preferences import Preferences
 
 # The provider of tables that have none yet, and one that is there.
 PLACEHOLDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Of `sandbox.faults.faults.Fault`.
+#: Of `sandbox.faults.fault.Fault`.
 Attributes = dict[str, Any]
 
 THROTTLED, FAILED, TOO_MUCH, HEAVY = "throttled", "failed", "too much", "heavy"

@@ -147,7 +147,7 @@ def _detailed(code: str, message: str) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-#: What `sandbox.faults.faults.Fault.error_form` may say, with the media type of each form.
+#: What `sandbox.faults.fault.Fault.error_form` may say, with the media type of each form.
 FORMS: dict[str, tuple[Callable[[str, str], bytes], str]] = {
     "odata": (odata, JSON),
     "no_code": (_no_code, JSON),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.data.model import Model, Table
     from sandbox.data.store import Store
+    from sandbox.query.preferences import Preferences
     from sandbox.query.query_options import Query
 
 LARGEST_COUNT = 5_000
@@ -29,15 +29,6 @@ LIMIT_EXCEEDED = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
 MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
 PAGING_COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 GLOBAL_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """The `Prefer` header."""
-
-    page_size: int | None = None
-    annotations: tuple[str, ...] = ()
-    track_changes: bool = False
 
 
 class Pages:

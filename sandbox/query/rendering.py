@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from sandbox.data.model import CHOICES, EXACT_TEXT, LOOKUPS, OBJECTS, Etag, Kind
 from sandbox.data.pools import EPOCH_IN_SECONDS, TICKS
-from sandbox.data.rows import type_column
 from sandbox.data.store import OWN_TABLE, UNCOLLATED, quoted
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class Renderer:
         if wanted(FORMATTED, patterns) and (formatted := self._formatted(table, column)):
             found.append((FORMATTED, formatted))
         if column.kind in LOOKUPS and column.targets:
-            kind = quoted(type_column(column))
+            kind = quoted(column.type_column)
             # Recorded answers have none that is simply the column's name.
             told = column.is_polymorphic or column.navigation[0] != column.name
             if told and not table.bare_lookups and wanted(NAVIGATION, patterns):
@@ -189,7 +188,7 @@ class Renderer:
                 )
         if not whens:
             return ""
-        kind = quoted(type_column(column)) if column.is_polymorphic else text(column.targets[0])
+        kind = quoted(column.type_column) if column.is_polymorphic else text(column.targets[0])
         return f"CASE {kind} {' '.join(whens)} END"
 
     def _symbol(self, table: Table) -> str:

@@ -63,7 +63,7 @@ class Fault:
 
     @property
     def order(self) -> Attributes:
-        """The attributes of `sandbox.faults.faults.Fault`."""
+        """The attributes of `sandbox.faults.fault.Fault`."""
         return {
             "path": self.route,
             "skip": self.skip,

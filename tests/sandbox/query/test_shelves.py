@@ -15,7 +15,8 @@ from sandbox.data.writing import Writer
 from sandbox.dataverse.organisation import MODEL
 from sandbox.faults.errors import ServiceError
 from sandbox.query import rendering
-from sandbox.query.pages import Pages, Preferences
+from sandbox.query.pages import Pages
+from sandbox.query.preferences import Preferences
 
 ROOT = "http://localhost/api/data/v9.2/"
 ORDERED = "$orderby=modifiedon%20asc,accountid%20asc"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope
 
-    from sandbox.faults.faults import Fault
+    from sandbox.faults.fault import Fault
 
 NEXT_LINK = re.compile(rb'("@odata\.nextLink":")([^"]*)(")')
 # Nowhere in a JSON document can these bytes stand (RFC 8259, section 7).
@@ -23,7 +23,7 @@ PIECES = 16
 GZIP = b"\x1f\x8b"
 
 
-def rewritten(fault: Fault, scope: Scope, body: bytes) -> bytes:
+def rewrite(fault: Fault, scope: Scope, body: bytes) -> bytes:
     """A body as a fault has it.
 
     Args:
@@ -37,7 +37,7 @@ def rewritten(fault: Fault, scope: Scope, body: bytes) -> bytes:
     if fault.relative_next_link:
         body = NEXT_LINK.sub(_relative, body)
     if fault.substitute:
-        body = substituted(fault, body)
+        body = substitute(fault, body)
     if fault.cut:
         body = body[: len(body) // 2]
     if fault.garble:
@@ -46,7 +46,7 @@ def rewritten(fault: Fault, scope: Scope, body: bytes) -> bytes:
     return body
 
 
-def substituted(fault: Fault, body: bytes) -> bytes:
+def substitute(fault: Fault, body: bytes) -> bytes:
     """A body with other words in it, compressed if it was so before."""
     packed = body.startswith(GZIP)
     text = (gzip.decompress(body) if packed else body).decode()
@@ -57,13 +57,13 @@ def substituted(fault: Fault, body: bytes) -> bytes:
     return compressed(body) if packed else body
 
 
-def pieces(body: bytes) -> Iterator[bytes]:
+def split(body: bytes) -> Iterator[bytes]:
     """A body in some pieces, for one that comes in drops."""
     size = max(len(body) // PIECES, 1)
     return (body[start : start + size] for start in range(0, len(body), size))
 
 
-async def repeated(scope: Scope, receive: Receive) -> str:
+async def request_text(scope: Scope, receive: Receive) -> str:
     """A request in words, with all that it said."""
     said = [f"{name.decode()}: {value.decode('latin-1')}" for name, value in scope["headers"]]
     more = True

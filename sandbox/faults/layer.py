@@ -6,15 +6,14 @@ import asyncio
 import random
 import re
 import time
-from datetime import timedelta
 from email.utils import format_datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from sandbox.faults import bodies, refusals
+from sandbox.faults import refusals
+from sandbox.faults.body import request_text, rewrite, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,153 +21,13 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from sandbox.faults.fault import Fault
+
 
 CONTROL = "/sandbox/"
 LONGEST_LOG = 200_000
 LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
 PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
-HTML = b"<!DOCTYPE html><html><body><h1>Sign in to your account</h1></body></html>"
-
-
-class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """What to do to which requests.
-
-    Attributes:
-        path: found anywhere in the decoded path and query, a part or a regular expression.
-        method: the method, or any.
-        count: how many requests to hit; none means all.
-        skip: how many matching requests to let through first.
-        over_rows: hit only requests whose `Prefer` asks for pages of more rows than this, or names
-            no size.
-        probability: the share of the matching requests to hit, drawn with `seed`.
-        status: answer with this status, `headers` and `body`; where that is left out, with an error
-            whose code says "unexpected" for 500, and "refused" for all else.
-        code: of that error, with any status; `message` its words, where they are not the service's
-            own for the code.
-        error_form: how the error is written, one of `sandbox.faults.refusals.FORMS`.
-        substitute: patterns, each with what takes the place of every match in the text of the
-            service's answer, in the syntax of `re.sub`.
-        in_batch: hit requests within `$batch`, and none outside.
-        throttle: answer 429 for `requests`, `execution_time` or `concurrency`.
-        retry_after: the `Retry-After` header's value; nothing leaves the header out.
-        retry_after_is_date: tell the moment that is so many seconds ahead instead.
-        delay_ms: wait before anything else.
-        drop: close the connection without an answer.
-        reset: reset it.
-        away_ms: close all connections, and refuse new ones for so long.
-        truncate: close it in the middle of the body.
-        cut: end the answer in the middle of the body, as if that were its end.
-        garble: put bytes in the middle of the body that can stand nowhere in it.
-        dribble_ms: send the body in some pieces, and wait before each.
-        repeat_next_link: give the request's own URL as nextLink.
-        relative_next_link: give the nextLink relative to the service root.
-        empty_page: give no rows, and a nextLink that goes on.
-        html: answer 200 with a web page.
-        expire_tokens: let every access token have expired just before.
-        echo: answer 400, and repeat headers and body of the request, as some gateways do.
-        commit: let everybody see the changes of this transaction just before, as if they came in
-            the middle of a run.
-    """
-
-    path: str = ""
-    method: str = ""
-    count: int | None = 1
-    skip: int = 0
-    over_rows: int = 0
-    probability: float = 1.0
-    seed: int = 0
-    status: int | None = None
-    headers: dict[str, str] = {}
-    body: Any = None
-    code: str | None = None
-    message: str = ""
-    error_form: str = "odata"
-    substitute: list[tuple[str, str]] = []
-    in_batch: bool = False
-    throttle: str = ""
-    retry_after: str | None = None
-    retry_after_is_date: bool = False
-    delay_ms: int = 0
-    drop: bool = False
-    reset: bool = False
-    away_ms: int = 0
-    truncate: bool = False
-    cut: bool = False
-    garble: bool = False
-    dribble_ms: int = 0
-    repeat_next_link: bool = False
-    relative_next_link: bool = False
-    empty_page: bool = False
-    html: bool = False
-    expire_tokens: bool = False
-    echo: bool = False
-    commit: int | None = None
-
-    @property
-    def touches_body(self) -> bool:
-        """Whether the service's answer is changed on its way."""
-        links = self.repeat_next_link or self.relative_next_link
-        changed = links or self.cut or self.garble or bool(self.substitute)
-        return changed or self.dribble_ms > 0
-
-    def answer(self, now: datetime) -> tuple[int, dict[str, str], bytes] | None:
-        """The answer that takes the place of the service's, if there is one.
-
-        Args:
-            now: the service's time.
-        """
-        headers = {"Content-Type": refusals.JSON, **self.headers}
-        retry_after = "1" if self.throttle and self.retry_after is None else self.retry_after
-        if retry_after and self.retry_after_is_date:
-            moment = now + timedelta(seconds=float(retry_after))
-            headers["Retry-After"] = format_datetime(moment, usegmt=True)
-        elif retry_after:
-            headers["Retry-After"] = retry_after
-        if self.throttle:
-            return 429, headers, self._refusal(refusals.THROTTLED[self.throttle], headers)
-        if self.html:
-            return 200, {**headers, "Content-Type": "text/html; charset=utf-8"}, HTML
-        if self.status is None:
-            return None
-        if isinstance(self.body, str):
-            return self.status, headers, self.body.encode()
-        if self.body is not None:
-            return self.status, headers, msgspec.json.encode(self.body)
-        own = self.status == HTTPStatus.INTERNAL_SERVER_ERROR
-        default = refusals.UNEXPECTED if own else refusals.REFUSED
-        code = default if self.code is None else self.code
-        return self.status, headers, self._refusal(code, headers)
-
-    def check(self, now: datetime) -> None:
-        """Refuse an order that cannot be followed.
-
-        Args:
-            now: the service's time.
-
-        Raises:
-            ValueError: it is one.
-        """
-        given = self.code is not None or self.message or self.error_form != "odata"
-        if given and self.status is None and not self.throttle:
-            text = "An order of an error needs a status: code, message and error_form say which."
-            raise ValueError(text)
-        answer = self.answer(now)
-        if self.in_batch and answer is None:
-            text = "Within a batch only an answer in place of the service's can be ordered."
-            raise ValueError(text)
-        try:
-            for pattern, replacement in self.substitute:
-                re.sub(pattern, replacement, "")
-        except re.error as error:
-            text = f"Not to be substituted: {error}."
-            raise ValueError(text) from error
-
-    def _refusal(self, code: str, headers: dict[str, str]) -> bytes:
-        """An error's body; its media type goes to the headers, unless they name another."""
-        media_type, body = refusals.refusal(self.error_form, code, self.message)
-        if "Content-Type" not in self.headers:
-            headers["Content-Type"] = media_type
-        return body
 
 
 class _Order:
@@ -368,14 +227,14 @@ class FaultLayer:
             half = body[: len(body) // 2]
             await send({"type": "http.response.body", "body": half, "more_body": True})
             return
-        body = bodies.rewritten(fault, scope, body)
+        body = rewrite(fault, scope, body)
         headers = [header for header in start["headers"] if header[0] != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))
         if not fault.dribble_ms:
             await _send(send, start["status"], headers, body)
             return
         await send({**start, "headers": headers})
-        for piece in bodies.pieces(body):
+        for piece in split(body):
             await asyncio.sleep(fault.dribble_ms / 1000)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
@@ -383,7 +242,7 @@ class FaultLayer:
 
 async def _echo(scope: Scope, receive: Receive) -> bytes:
     """An error that repeats its request: in the words of the service, and of the sign-in host."""
-    words = f"AADSTS9002313: Invalid request: {await bodies.repeated(scope, receive)}"
+    words = f"AADSTS9002313: Invalid request: {await request_text(scope, receive)}"
     if scope["path"].startswith("/api/data/"):
         return refusals.odata("0x80048d19", words)
     return msgspec.json.encode({"error": "invalid_request", "error_description": words})
