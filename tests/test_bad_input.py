@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_dynamics365.errors import Dynamics365Error
 from tap_dynamics365.tap import TapDynamics365
-from tests.singer import SECONDS, Message, Run, Tap, choose, entry, in_one_mode, reads, select
+from tests.singer import Message, Tap, choose, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,108 +103,6 @@ def test_a_state_of_another_form_is_one_sentence(tmp_path: Path, state: Message)
     assert "STATE" in refusal(tmp_path, "state", json.dumps(state).encode())
 
 
-NUMBERS = [
-    "fetch_size",
-    "max_parallel_requests",
-    "read_ahead_mb",
-    "stmt_call_limit",
-    "ws_retry_count",
-    "ws_retry_wait_limit",
-    "ws_timeout",
-]
-
-
-@pytest.mark.parametrize("setting", NUMBERS)
-@pytest.mark.parametrize("value", [-1, "many", 1.5, [], True])
-def test_a_number_that_is_none_or_negative_is_one_sentence(setting: str, value: object) -> None:
-    assert setting in Tap({**NOWHERE, setting: value}).run("--discover").refusal()
-
-
-def test_longest_wait_beyond_what_can_be_slept_is_one_sentence() -> None:
-    run = Tap({**NOWHERE, "ws_retry_wait_limit": 10**12}).run("--discover")
-    assert "Setting ws_retry_wait_limit must be 2147483 or less." in run.refusal()
-
-
-@pytest.mark.parametrize("setting", NUMBERS)
-@pytest.mark.parametrize("value", ["-1", "many"])
-def test_so_is_one_from_the_environment(tmp_path: Path, setting: str, value: str) -> None:
-    variable = f"TAP_DYNAMICS365_{setting.upper()}"
-    process = Tap(NOWHERE, {variable: value}).start(tmp_path, "--config=ENV", "--discover")
-    _, log = process.communicate(timeout=SECONDS)
-    assert process.returncode == 1
-    assert b"Traceback" not in log
-    assert setting in log.decode().splitlines()[-1].lower()
-
-
-VARIABLES = {
-    "FLATTENING_ENABLED": "maybe",
-    "FLATTENING_MAX_DEPTH": "x",
-    "FLATTENING_MAX_KEY_LENGTH": "",
-    "EMIT_ACTIVATE_VERSION_MESSAGES": "2",
-    "STREAM_MAPS": SECRET,
-    "STREAM_MAP_CONFIG": "[]",
-    "FAKER_CONFIG": "{",
-    "TABLES": '["account"',
-}
-
-
-@pytest.mark.parametrize("name", VARIABLES)
-def test_a_variable_that_is_not_what_its_setting_is_is_one_sentence(
-    tmp_path: Path, name: str
-) -> None:
-    variable = f"TAP_DYNAMICS365_{name}"
-    process = Tap(NOWHERE, {variable: VARIABLES[name]}).start(tmp_path, "--config=ENV")
-    output, log = process.communicate(timeout=SECONDS)
-    run = Run(process.returncode, output.decode(), log.decode())
-    assert f"The variable {variable} must be" in run.refusal()
-    assert SECRET not in run.log
-
-
-COMMANDS = {
-    "tap": ("tap_dynamics365", "--config=ENV"),
-    "login": ("tap_dynamics365.login", "--device-code"),
-}
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
-def test_env_file_in_another_encoding_is_refused_in_one_sentence(
-    tmp_path: Path, command: tuple[str, ...], encoding: str
-) -> None:
-    lines = f"TAP_DYNAMICS365_PASSWORD={SECRET}\nTAP_DYNAMICS365_USER=jörg\n"
-    (tmp_path / ".env").write_bytes(lines.encode(encoding))
-    done = subprocess.run(  # noqa: S603 - our own program
-        # Without a file of the program, .env is looked for in the working folder first, and else
-        # beside the installation.
-        [sys.executable, "-c", f"from {command[0]}.__main__ import *", command[1]],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert (
-        "The file .env is not encoded in UTF-8: save it as UTF-8." in done.stderr.splitlines()[-1]
-    )
-    assert SECRET not in done.stderr
-
-
-@in_one_mode
-@pytest.mark.parametrize("value", ["true", "YES", "0", "off", ""])
-def test_a_boolean_in_the_environment_may_be_written_in_several_ways(
-    service: Sandbox, tap: Tap, tmp_path: Path, value: str
-) -> None:
-    given = {f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in tap.settings.items()}
-    flattening = {"FLATTENING_ENABLED": value, "FLATTENING_MAX_DEPTH": "1", "TABLES": "team"}
-    given |= {f"TAP_DYNAMICS365_{name}": value for name, value in flattening.items()}
-    process = Tap({}, given).start(tmp_path, "--config=ENV")
-    output, log = process.communicate(timeout=SECONDS)
-    run = Run(process.returncode, output.decode(), log.decode())
-    assert run.counts == {"team": len(service.rows("team"))}, run.log
-
-
 @in_one_mode
 @pytest.mark.parametrize("setting", ["flattening_max_depth", "flattening_max_key_length"])
 @pytest.mark.parametrize("value", [-1, 0])
@@ -263,15 +159,6 @@ def test_an_address_that_is_not_the_web_apis_is_one_sentence(
         run = wrong.run(catalog=select(catalog, {"team": None}))
         assert run.refusal()
     assert run.output.count("RECORD") == 0
-
-
-ORGANISATION = "https://invented-org.crm4.dynamics.com"
-
-
-@pytest.mark.parametrize("path", ["", "/", "/main.aspx", "/api/data", "/api/data/v9.2/accounts"])
-def test_an_address_of_an_organisation_alone_is_one_sentence(path: str) -> None:
-    run = Tap({"service_url": ORGANISATION + path, "access_token": SECRET}).run("--discover")
-    assert "/api/data/v9.2/" in run.refusal()
 
 
 @in_one_mode

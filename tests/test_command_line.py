@@ -6,17 +6,14 @@ import json
 import subprocess
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tests.singer import FORKED, SECONDS, Tap, begin
+from tests.singer import FORKED, SECONDS, begin
 from tools.repository import REPOSITORY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SETTINGS = list(CONFIG_SCHEMA["properties"])
 SERVICE = "https://org.api.crm.dynamics.com/api/data/v9.2/"
@@ -89,84 +86,6 @@ def test_the_tap_tells_its_name_and_what_it_can_do() -> None:
     assert {"catalog", "discover", "state", "about"} <= set(about()["capabilities"])
     assert "batch" not in about()["capabilities"]
     assert "batch_config" not in about()["settings"]["properties"]
-
-
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing": ({}, "service_url"),
-    "no way to sign in": ({"service_url": SERVICE}, "refresh_token"),
-    "no client": (
-        {"service_url": SERVICE, "refresh_token": SECRET, "token_uri": "https://host/token"},
-        "client_id",
-    ),
-    "no name for the password": (
-        {"service_url": SERVICE, "authentication_method": "ntlm", "password": SECRET},
-        "ntlm_domain",
-    ),
-    "two ways to sign in": (
-        {"service_url": SERVICE, "authentication_method": "NTLM", "azure_credential": "default"},
-        "azure_credential",
-    ),
-    "an address that everyone can hear": (
-        {"service_url": SERVICE.replace("https", "http"), "access_token": SECRET},
-        "https://",
-    ),
-    "no such certificate": (
-        {"service_url": SERVICE, "client_id": "x", "client_certificate": f"/no/{SECRET}.pem"},
-        "client_certificate",
-    ),
-    "a wrong type": ({"service_url": SERVICE, "access_token": [SECRET]}, "access_token"),
-    "no connection URL": ({"connection_url": f"jdbc:oracle:Password={SECRET}"}, "connection_url"),
-    "an unknown property": (
-        {"connection_url": f"jdbc:datadirect:dynamics365:ClientSecrt={SECRET}"},
-        "ClientSecrt",
-    ),
-}
-
-
-@pytest.mark.parametrize("reason", REFUSED)
-def test_a_configuration_that_can_not_work_is_refused_in_one_sentence(reason: str) -> None:
-    config, named = REFUSED[reason]
-    check_refusal(Tap(config), named)
-
-
-@pytest.mark.parametrize("option", ["--discover", "--test"])
-@pytest.mark.parametrize("reason", ["nothing", "a wrong type"])
-def test_it_is_refused_by_each_command(option: str, reason: str) -> None:
-    config, named = REFUSED[reason]
-    check_refusal(Tap(config), named, option)
-
-
-def check_refusal(tap: Tap, named: str, *options: str) -> None:
-    """Check that a run ends at once, with the setting named and nothing else to be seen."""
-    run = tap.run(*options)
-    assert run.status == 1
-    assert run.output == ""
-    assert "Traceback" not in run.log
-    assert SECRET not in run.log
-    (line,) = (line for line in run.log.splitlines() if "INFO" not in line)
-    assert "ERROR" in line
-    assert named in line
-
-
-def test_settings_may_come_from_the_environment(tmp_path: Path) -> None:
-    environment = {"TAP_DYNAMICS365_SERVICE_URL": SERVICE, "TAP_DYNAMICS365_START_DATE": "soon"}
-    tap = Tap({}, {**environment, "TAP_DYNAMICS365_ACCESS_TOKEN": SECRET})
-    process = tap.start(tmp_path, "--config=ENV", "--discover")
-    output, log = process.communicate(timeout=60)
-    assert (process.returncode, output) == (1, b"")
-    assert b"start_date" in log
-    assert SECRET.encode() not in log
-
-
-def test_what_has_no_effect_in_the_connection_url_is_said_once_on_stderr() -> None:
-    url = (
-        "jdbc:datadirect:dynamics365:ServiceURL=https://org.api.crm.dynamics.com/api/data/v9.2/;"
-        f"AccessToken={SECRET};SpyAttributes=x;MaxPooledStatements=0"
-    )
-    run = Tap({"connection_url": url}).run(catalog={"streams": []})
-    assert run.status == 0
-    assert run.log.count("SpyAttributes, MaxPooledStatements") == 1
-    assert SECRET not in run.log + run.output
 
 
 LEAN = """

@@ -1,4 +1,4 @@
-"""The driver's connection URL, read as its documentation describes it."""
+"""Connection URL of the driver, read as the driver's documentation describes it."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
 
 
 def refusal(url: str) -> str:
-    """Tell why a URL is refused."""
+    """Parse a URL that is refused, and return the message."""
     with pytest.raises(SettingsError) as caught:
         parse(url)
     return caught.value.message
 
 
-def test_the_drivers_own_example_is_read_whole() -> None:
+def test_connection_url_of_the_drivers_documentation_is_read() -> None:
     settings, ignored = parse(
         "jdbc:datadirect:dynamics365:"
         "ServiceURL=https://mywebinstance.api.crm.dynamics.com/api/data/v9.1/;"
@@ -85,17 +85,17 @@ def test_properties_that_settings_mirror_are_those_listed() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_each_property_becomes_its_setting(name: str) -> None:
+def test_property_is_read_as_its_setting(name: str) -> None:
     assert parse(f"{PREFIX}{name}=value;") == ({SETTINGS[name]: "value"}, [])
 
 
 @pytest.mark.parametrize("name", ["ClientID", "clientid", "CLIENTID", "cLiEnTiD", " ClientID "])
-def test_names_are_in_any_case_with_blanks_around_them(name: str) -> None:
+def test_property_in_any_letter_case_is_read(name: str) -> None:
     assert parse(f"{PREFIX}{name}=abc") == ({"client_id": "abc"}, [])
 
 
 @pytest.mark.parametrize("prefix", [PREFIX, PREFIX.upper(), "JDBC:DataDirect:Dynamics365:"])
-def test_the_prefix_is_in_any_case(prefix: str) -> None:
+def test_prefix_in_any_letter_case_is_accepted(prefix: str) -> None:
     assert parse(f"{prefix}ClientID=abc") == ({"client_id": "abc"}, [])
 
 
@@ -116,27 +116,27 @@ def test_the_prefix_is_in_any_case(prefix: str) -> None:
         ("größe Ω", "größe Ω"),
     ],
 )
-def test_a_value_is_taken_as_it_stands_or_as_it_is_wrapped(written: str, meant: str) -> None:
+def test_value_in_curly_brackets_is_unwrapped_once(written: str, meant: str) -> None:
     assert parse(f"{PREFIX}Scope={written};ClientID=x") == ({"scope": meant, "client_id": "x"}, [])
 
 
 @pytest.mark.parametrize("value", ["", "   ", "{}"])
-def test_an_empty_value_is_none(value: str) -> None:
+def test_property_with_an_empty_value_is_not_set(value: str) -> None:
     assert parse(f"{PREFIX}ClientSecret={value};ClientID=x") == ({"client_id": "x"}, [])
 
 
 @pytest.mark.parametrize("rest", ["", ";", " ; ;; "])
-def test_no_properties_are_no_settings(rest: str) -> None:
+def test_connection_url_without_properties_has_no_settings(rest: str) -> None:
     assert parse(PREFIX + rest) == ({}, [])
 
 
 @pytest.mark.parametrize("name", WITHOUT_EFFECT)
-def test_a_property_without_effect_is_named_as_the_driver_spells_it(name: str) -> None:
+def test_property_without_effect_is_ignored_by_name(name: str) -> None:
     assert parse(f"{PREFIX}{name.lower()}=7;ClientID=x") == ({"client_id": "x"}, [name])
 
 
 @pytest.mark.parametrize("name", NOT_SUPPORTED)
-def test_a_property_that_would_change_the_rows_or_the_way_is_refused(name: str) -> None:
+def test_property_that_is_not_supported_is_refused(name: str) -> None:
     message = refusal(f"{PREFIX}{name.lower()}={SECRET};")
     assert name in message
     assert SECRET not in message
@@ -146,16 +146,14 @@ def test_a_property_that_would_change_the_rows_or_the_way_is_refused(name: str) 
     ("unknown", "near"),
     [("ClientSecrt", "clientsecret"), ("Service_URL", "serviceurl"), ("TokenURL", "tokenuri")],
 )
-def test_an_unknown_property_is_named_with_the_one_that_may_be_meant(
-    unknown: str, near: str
-) -> None:
+def test_property_misspelt_is_refused_with_the_one_meant(unknown: str, near: str) -> None:
     message = refusal(f"{PREFIX}ClientID=x;{unknown}={SECRET};")
     assert unknown in message
     assert near in message.lower()
     assert SECRET not in message
 
 
-def test_unknown_property_like_no_other_is_told_by_its_place_alone() -> None:
+def test_property_that_is_unknown_is_refused_by_its_position() -> None:
     message = refusal(f"{PREFIX}Qqqqq={SECRET};")
     assert "Part 1" in message
     assert "Qqqqq" not in message
@@ -165,7 +163,7 @@ def test_unknown_property_like_no_other_is_told_by_its_place_alone() -> None:
 
 @pytest.mark.parametrize("rest", ["s3cond=half", "s3cond", " s3cond = =", "=s3cond"])
 @pytest.mark.parametrize(("name", "setting"), [("ClientSecret", "client_secret"), ("user", "user")])
-def test_secret_with_a_semicolon_is_not_told_and_has_a_way_out(
+def test_secret_with_a_semicolon_is_refused_with_the_way_out(
     rest: str, name: str, setting: str
 ) -> None:
     message = refusal(f"{PREFIX}ClientID=x;{name}=first;{rest};Scope=y")
@@ -177,7 +175,7 @@ def test_secret_with_a_semicolon_is_not_told_and_has_a_way_out(
 
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rest=st.text("QZ~;= "))
-def test_secret_of_any_kind_is_not_told(rest: str) -> None:
+def test_secret_of_any_text_is_not_in_the_message(rest: str) -> None:
     message = ""
     try:
         parse(f"{PREFIX}ClientSecret=QZ~;{rest}")
@@ -187,18 +185,18 @@ def test_secret_of_any_kind_is_not_told(rest: str) -> None:
 
 
 @pytest.mark.parametrize("second", ["ClientSecret", "clientsecret", " CLIENTSECRET "])
-def test_a_property_given_twice_is_refused(second: str) -> None:
+def test_property_that_occurs_twice_is_refused(second: str) -> None:
     message = refusal(f"{PREFIX}ClientSecret={SECRET};{second}={SECRET};")
     assert "ClientSecret" in message
     assert "twice" in message
     assert SECRET not in message
 
 
-def test_a_property_without_effect_given_twice_is_refused() -> None:
+def test_property_without_effect_that_occurs_twice_is_refused() -> None:
     assert "twice" in refusal(f"{PREFIX}SpyAttributes=a;SpyAttributes=b;")
 
 
-def test_a_secret_that_holds_a_semicolon_is_not_told() -> None:
+def test_secret_after_a_semicolon_is_not_in_the_message() -> None:
     message = refusal(f"{PREFIX}ClientSecret=first;s3condHalf;ClientID=x")
     assert "s3condHalf" not in message
     assert "first" not in message
@@ -215,7 +213,7 @@ def test_a_secret_that_holds_a_semicolon_is_not_told() -> None:
         f"jdbc:datadirect:sqlserver://host;Password={SECRET}",
     ],
 )
-def test_what_is_no_such_url_is_told_how_one_begins(url: str) -> None:
+def test_text_that_is_no_connection_url_is_refused_with_the_prefix(url: str) -> None:
     message = refusal(url)
     assert "connection_url" in message
     assert PREFIX in message
@@ -227,7 +225,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_characters=";"), min_size=
 
 @st.composite
 def properties(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
-    """Invent a connection URL, and the settings that it means."""
+    """Generate a connection URL and the settings in it."""
     chosen = draw(st.dictionaries(st.sampled_from(sorted(SETTINGS)), VALUES))
     parts = []
     for name, value in draw(st.permutations(list(chosen.items()))):
@@ -245,7 +243,7 @@ def properties(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
 
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(properties())
-def test_every_value_comes_back_exactly(invented: tuple[str, dict[str, str]]) -> None:
+def test_value_of_any_text_is_read_exactly(invented: tuple[str, dict[str, str]]) -> None:
     url, settings = invented
     assert parse(url) == (settings, [])
 
@@ -261,7 +259,7 @@ PIECES = st.one_of(
 @given(st.one_of(st.text(), st.lists(PIECES).map(lambda pieces: PREFIX + "".join(pieces))))
 @example(PREFIX + "=")
 @example(PREFIX + ";=;")
-def test_any_text_whatever_is_read_or_refused_in_words(url: str) -> None:
+def test_connection_url_of_any_text_is_read_or_refused(url: str) -> None:
     try:
         settings, ignored = parse(url)
     except SettingsError:
