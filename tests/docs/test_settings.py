@@ -12,7 +12,7 @@ from tap_dynamics365.settings import JSON_SCHEMA, Settings, connection_url
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.table import GROUPS, SETTINGS
 from tests.documents import Document
-from tests.fork_server import REPOSITORY
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from tap_dynamics365.settings.setting import Setting
@@ -105,12 +105,3 @@ def test_other_properties_in_the_documentation_are_those_of_the_code(
 ) -> None:
     listed = [name for name, *_ in rows(PROPERTIES.sections[section])]
     assert listed == sorted(names)
-
-
-@pytest.mark.parametrize(
-    ("page", "link"), [(page, link) for page in (PAGE, PROPERTIES) for link in page.links]
-)
-def test_link_in_the_documentation_leads_somewhere(page: Document, link: str) -> None:
-    path, _, _ = link.partition("#")
-    assert not path or (page.path.parent / path).exists()
-    assert "#" not in link or page.leads_somewhere(link)
