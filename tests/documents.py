@@ -1,4 +1,4 @@
-"""Documents of this repository, taken apart so that tests can hold them against the code."""
+"""Markdown documents of this repository, parsed so that tests can compare them with the code."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ class Document:
     """A document in Markdown.
 
     Args:
-        path: Where it is.
+        path: The path of the file.
     """
 
     path: Path
 
     @cached_property
     def text(self) -> str:
-        """All of it."""
+        """The text of the document."""
         return self.path.read_text()
 
     @cached_property
     def sections(self) -> dict[str, str]:
-        """Its sections of the second level by their titles."""
+        """The sections of the second level, by title."""
         parts = re.split(r"^## ", self.text, flags=re.MULTILINE)
         return {part.partition("\n")[0]: part for part in parts}
 
     @cached_property
     def code(self) -> list[str]:
-        """The code within its sentences."""
+        """The inline code."""
         return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", self.text)
 
     @cached_property
     def settings(self) -> set[str]:
-        """What may be a setting's name in its sentences."""
+        """The inline code that may be the name of a setting."""
         return {name for name in self.code if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)}
 
     @cached_property
     def links(self) -> list[str]:
-        """Its links within the repository, each once."""
+        """The links within the repository, each once."""
         return sorted(set(re.findall(r"\]\((?!https?:)([^)]+)\)", self.text)))
 
     def blocks(self, section: str, kind: str) -> list[str]:
-        """The blocks of code of a section that are of one kind."""
+        """The code blocks of one language in a section."""
         return re.findall(
             rf"^```{kind}\n(.*?)^```$", self.sections[section], re.MULTILINE | re.DOTALL
         )

@@ -1,1 +1,1 @@
-"""Documents are compared with the code."""
+"""Tests of the documents: they are compared with the code."""

@@ -1,4 +1,4 @@
-"""docs/authentication.md says what is so."""
+"""docs/authentication.md, compared with the settings, the commands and the error codes."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ GRANTS = {
 }
 
 
-def test_there_is_an_example_of_each_grant() -> None:
+def test_example_of_each_grant_exists() -> None:
     assert {title for title in SECTIONS if PAGE.blocks(title, "json")} == set(GRANTS)
     assert set(GRANTS.values()) == set(Grant)
 
 
 @pytest.mark.parametrize("section", GRANTS)
-def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
+def test_examples_of_a_way_to_sign_in_are_accepted(section: str, tmp_path: Path) -> None:
     (as_json,), (as_variables,) = PAGE.blocks(section, "json"), PAGE.blocks(section, "dotenv")
     config: dict[str, Any] = json.loads(as_json)
     assert dotenv_values(stream=StringIO(as_variables)) == {
@@ -60,36 +60,36 @@ def test_examples_can_be_used(section: str, tmp_path: Path) -> None:
     assert Settings.from_config(config, JSON_SCHEMA).grant is GRANTS[section]
 
 
-def test_settings_that_are_named_exist_and_all_that_matter_are_named() -> None:
+def test_settings_in_the_page_exist_and_none_is_missing() -> None:
     known = JSON_SCHEMA["properties"]
     assert PAGE.settings <= {*known, *AzureCredential, "user_impersonation", "pip_url"}
     sign_in = [name for name in known if list(known).index(name) < list(known).index("start_date")]
     assert {name for name in sign_in if name not in TEXT} == {"connection_url"}
 
 
-def test_azures_credentials_are_all_told() -> None:
+def test_azure_credentials_in_the_page_are_those_of_the_tap() -> None:
     told = re.findall(r"^- `(\w+)`:", SECTIONS["Azure credential"], re.MULTILINE)
     assert sorted(told) == sorted(AzureCredential)
 
 
-def test_the_order_of_the_ways_is_the_taps() -> None:
+def test_order_of_precedence_in_the_page_is_that_of_the_tap() -> None:
     (told,) = re.findall(r"the first of these is used:(.*?)\.\n", TEXT, re.DOTALL)
     names = [name for name in re.findall(r"`(\w+)`", told) if name != "token_store"]
     assert names == [grant.value for grant in Grant]
 
 
-def test_codes_are_those_that_the_tap_knows() -> None:
+def test_error_codes_in_the_page_are_known_to_the_tap() -> None:
     codes = {int(code) for code in re.findall(r"AADSTS(\d+)", TEXT)}
     assert codes <= {*ADVICE, *PASSING_CODES}
 
 
-def test_sign_in_hosts_are_those_that_the_tap_accepts() -> None:
+def test_sign_in_hosts_in_the_page_are_accepted_by_the_tap() -> None:
     told = set(re.findall(r"`(login\.[\w.]+)`", SECTIONS["National clouds"]))
     assert told
     assert told <= SIGN_IN_HOSTS
 
 
-def test_options_are_those_of_the_commands() -> None:
+def test_options_in_the_page_are_those_of_the_commands() -> None:
     known = {
         option
         for command in (login, TapDynamics365.cli)
@@ -107,11 +107,6 @@ def test_options_are_those_of_the_commands() -> None:
     assert own - named == {"--version"}
 
 
-def test_questions_are_those_that_are_asked() -> None:
+def test_questions_in_the_page_are_those_of_the_command() -> None:
     for name, question in QUESTIONS.items():
         assert f"{question} ({name})" in TEXT
-
-
-@pytest.mark.parametrize("link", PAGE.links)
-def test_every_link_within_the_repository_leads_somewhere(link: str) -> None:
-    assert PAGE.leads_somewhere(link)

@@ -34,7 +34,7 @@ DOCUMENTS = [
 # These describe the code and promise nothing of their own.
 DESCRIPTIONS = {"docs/architecture.md", "docs/driver-properties.md"}
 PROMISING = [document for document in DOCUMENTS if document not in DESCRIPTIONS]
-# In a file of more tests than this, it does not help to name the file alone.
+# In a file with more tests than this, the name of the file alone does not help.
 FEW = 10
 # Tables that promise nothing, by the first cells of their headers: settings, which other tests
 # compare with the code; lists of pages; advice; measurements.
@@ -51,11 +51,11 @@ NO_PROMISES = {
     ("", "Bytes per row"),
     ("", ""),
 }
-# The same of lists, by document and heading.
+# Lists that promise nothing, by document and heading.
 NO_PROMISING_LISTS = {(README, "Limitations")}
 
 NAMED = re.compile(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`")
-# Whatever looks like the name of a test, so that none is passed over for its form.
+# Anything that looks like the name of a test, so that a misspelt one is found.
 LIKE_A_TEST = re.compile(r"`([^`\s]*\btest_[^`]*)`")
 # A link within the repository.
 LINKED = re.compile(r"\]\((?!https?:)([^)]+)\)")
@@ -76,7 +76,7 @@ class Part:
 
 @cache
 def functions(file: str) -> frozenset[str]:
-    """Name the tests in a file; none where there is no such file."""
+    """The names of the tests in a file; empty if the file does not exist."""
     path = TESTS / file
     if not path.is_file():
         return frozenset()
@@ -89,7 +89,7 @@ def functions(file: str) -> frozenset[str]:
 
 
 def faults(text: str) -> list[str]:
-    """Tell what is wrong with the names of tests in a text."""
+    """The errors in the names of tests in a text."""
     found = [
         f"{name} is not written as tests are named here"
         for name in LIKE_A_TEST.findall(text)
@@ -106,12 +106,12 @@ def faults(text: str) -> list[str]:
 
 
 def cells(line: str) -> list[str]:
-    """Take a row of a table apart."""
+    """The cells of a row of a table."""
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Give what stands between blank lines, each with the heading that it is under."""
+    """The blocks between blank lines, each with the heading above it."""
     heading = ""
     text = re.sub(r"^ *```.*?^ *```$", "(code)", text, flags=re.MULTILINE | re.DOTALL)
     for block in re.split(r"\n\s*\n", text.strip("\n")):
@@ -121,7 +121,7 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def parts(document: str, text: str) -> Iterator[Part]:
-    """Find the promises of a document that have to name a test of their own.
+    """Find the promises of a document that must name a test.
 
     Args:
         document: Its name.
@@ -236,7 +236,7 @@ def test_promise_without_a_test_is_found(text: str, without: list[str]) -> None:
         ("`test_retrying.py`", "name the one that is meant"),
     ],
 )
-def test_name_of_no_test_is_found(text: str, words: str) -> None:
+def test_name_of_a_missing_test_is_found(text: str, words: str) -> None:
     (fault,) = faults(text)
     assert words in fault
 

@@ -1,4 +1,4 @@
-"""What SECURITY.md promises of the code, as far as reading the code can tell."""
+"""SECURITY.md: promises that can be checked by reading the code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PACKAGE = REPOSITORY / "tap_dynamics365"
 FILES = sorted(PACKAGE.rglob("*.py"))
-# Modules that run programs, or make objects out of what they read; and who may have one of them.
+# Modules that run programs, or create objects from what they read; and the files that may use one.
 MODULES = {"dill", "marshal", "multiprocessing", "pickle", "pty", "shelve", "subprocess", "yaml"}
 # It opens the browser.
 MAY_IMPORT = {"login/browser.py": {"subprocess"}}
@@ -39,7 +39,7 @@ CALLS = {
 
 
 def name(node: ast.expr) -> str:
-    """Write what is called as the code does, such as `os.system`."""
+    """The dotted name of a called function, such as `os.system`."""
     match node:
         case ast.Name():
             return node.id
@@ -59,7 +59,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_nothing_is_executed_and_tls_is_verified(path: Path) -> None:
+def test_code_executes_nothing_and_verifies_tls(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     allowed = MAY_IMPORT.get(path.relative_to(PACKAGE).as_posix(), set())
     assert set(imported(tree)) & MODULES <= allowed
@@ -75,7 +75,7 @@ def test_nothing_is_executed_and_tls_is_verified(path: Path) -> None:
             assert "False" not in ast.unparse(node.value)
 
 
-def test_no_setting_is_about_verification() -> None:
+def test_settings_turn_no_verification_off() -> None:
     told = re.compile(r"verif|insecure|tls|ssl", re.IGNORECASE)
     assert not [setting for setting in CONFIG_SCHEMA["properties"] if told.search(setting)]
 
@@ -89,7 +89,7 @@ def test_dependencies_have_a_lower_and_an_upper_bound() -> None:
         assert bounded or dependency.startswith("cryptography>=")
 
 
-# By dependency: the first version without a vulnerability that was known when this was written.
+# By dependency: the first version without a vulnerability known at the time of writing.
 SOUND = {
     "cryptography": "50.0.0",
     "filelock": "3.20.3",
