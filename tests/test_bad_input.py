@@ -1,4 +1,4 @@
-"""Settings, catalogs and states that make no sense: one sentence, and no traceback."""
+"""Malformed input: catalogs, states, and addresses are refused in one sentence, no traceback."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ STATES: dict[str, Any] = {
 
 
 def refusal(folder: Path, option: str, content: bytes | None) -> str:
-    """Tell why a run with a file is refused."""
+    """Run the tap with a file that is refused, and return the message."""
     path = folder / "given.json"
     if content is not None:
         path.write_bytes(content)
@@ -87,26 +87,28 @@ def refusal(folder: Path, option: str, content: bytes | None) -> str:
 
 @pytest.mark.parametrize("option", ["config", "catalog", "state"])
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
-def test_a_file_that_is_not_what_it_should_be_is_one_sentence(
+def test_input_file_that_can_not_be_read_is_refused_in_one_sentence(
     tmp_path: Path, option: str, content: bytes | None
 ) -> None:
     assert f"--{option}" in refusal(tmp_path, option, content)
 
 
 @pytest.mark.parametrize("catalog", CATALOGS.values(), ids=CATALOGS.keys())
-def test_a_catalog_of_another_form_is_one_sentence(tmp_path: Path, catalog: Message) -> None:
+def test_catalog_that_is_malformed_is_refused_in_one_sentence(
+    tmp_path: Path, catalog: Message
+) -> None:
     assert "--discover" in refusal(tmp_path, "catalog", json.dumps(catalog).encode())
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES.keys())
-def test_a_state_of_another_form_is_one_sentence(tmp_path: Path, state: Message) -> None:
+def test_state_that_is_malformed_is_refused_in_one_sentence(tmp_path: Path, state: Message) -> None:
     assert "STATE" in refusal(tmp_path, "state", json.dumps(state).encode())
 
 
 @in_one_mode
 @pytest.mark.parametrize("setting", ["flattening_max_depth", "flattening_max_key_length"])
 @pytest.mark.parametrize("value", [-1, 0])
-def test_settings_of_the_sdk_that_make_no_sense_end_in_no_traceback(
+def test_flattening_out_of_bounds_ends_without_a_traceback(
     tap: Tap, catalog: Message, setting: str, value: int
 ) -> None:
     flattening = {"flattening_enabled": True, "flattening_max_depth": 1, setting: value}
@@ -126,7 +128,7 @@ def test_settings_of_the_sdk_that_make_no_sense_end_in_no_traceback(
     ],
     ids=["no expression", "an unknown function", "no filter", "an unknown key"],
 )
-def test_stream_maps_that_make_no_sense_are_one_sentence(
+def test_stream_maps_that_are_invalid_are_refused_in_one_sentence(
     service: Sandbox, tap: Tap, catalog: Message, maps: Message
 ) -> None:
     assert service.rows("team")
@@ -136,7 +138,7 @@ def test_stream_maps_that_make_no_sense_are_one_sentence(
 
 @in_one_mode
 @pytest.mark.parametrize("slash", ["", "/", "//"], ids=["none", "one", "two"])
-def test_a_slash_at_the_end_of_service_url_makes_no_difference(
+def test_service_url_with_any_slashes_at_its_end_is_accepted(
     service: Sandbox, tap: Tap, slash: str
 ) -> None:
     url = service.service_url.rstrip("/") + slash
@@ -148,7 +150,7 @@ def test_a_slash_at_the_end_of_service_url_makes_no_difference(
 @in_one_mode
 @pytest.mark.parametrize("path", ["", "/api/data/v1.0/", "/main.aspx"])
 @pytest.mark.parametrize("option", ["--discover", "--catalog"])
-def test_an_address_that_is_not_the_web_apis_is_one_sentence(
+def test_service_url_of_another_path_is_refused_in_one_sentence(
     service: Sandbox, tap: Tap, catalog: Message, path: str, option: str
 ) -> None:
     wrong = tap.but(service_url=service.url + path, tables=["team"])
@@ -162,13 +164,13 @@ def test_an_address_that_is_not_the_web_apis_is_one_sentence(
 
 
 @in_one_mode
-def test_a_web_page_at_service_url_is_one_sentence(service: Sandbox, tap: Tap) -> None:
+def test_service_url_of_a_web_page_is_refused_in_one_sentence(service: Sandbox, tap: Tap) -> None:
     service.fault(r"\$metadata", html=True, count=None)
     assert "text/html" in tap.run("--discover").refusal()
 
 
 @in_one_mode
-def test_a_stream_that_the_service_does_not_have_is_named(
+def test_stream_that_the_service_does_not_have_is_named_in_a_warning(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     chosen = select(catalog, {"team": None})
@@ -182,7 +184,7 @@ def test_a_stream_that_the_service_does_not_have_is_named(
 
 
 @in_one_mode
-def test_a_stream_that_the_catalog_does_not_have_keeps_its_bookmark(
+def test_stream_that_the_catalog_does_not_have_keeps_its_bookmark(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     bookmark = {"replication_key": "modifiedon", "replication_key_value": "2026-01-01T00:00:00Z"}
@@ -194,7 +196,7 @@ def test_a_stream_that_the_catalog_does_not_have_keeps_its_bookmark(
 
 @pytest.mark.parametrize("value", ["soon", "", "0001", -1, 10**30, True])
 @pytest.mark.parametrize("key", ["modifiedon", "versionnumber"])
-def test_a_bookmark_that_is_no_value_of_its_key_ends_in_no_traceback(
+def test_bookmark_that_is_no_value_of_its_key_ends_without_a_traceback(
     tap: Tap, catalog: Message, key: str, value: object
 ) -> None:
     chosen = choose(catalog, "contact", replication_key=key)
@@ -278,9 +280,7 @@ def small_entry() -> Message:
 @pytest.mark.parametrize("key", METADATA)
 @pytest.mark.parametrize("item", [0, 1], ids=["of a table", "of a column"])
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
-def test_metadata_of_a_wrong_type_is_refused_or_passed_over(
-    key: str, item: int, method: str
-) -> None:
+def test_metadata_of_a_wrong_type_is_refused_or_ignored(key: str, item: int, method: str) -> None:
     for value in WRONG:
         found = small_entry()
         found["replication_method"] = method
@@ -297,7 +297,7 @@ def test_metadata_of_a_wrong_type_is_refused_or_passed_over(
         ("replication-key", ["modifiedon"]),
     ],
 )
-def test_key_in_metadata_of_a_wrong_type_ends_a_run_in_one_sentence(
+def test_key_in_metadata_of_a_wrong_type_is_refused_in_one_sentence(
     key: str, value: object
 ) -> None:
     found = small_entry()

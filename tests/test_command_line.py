@@ -1,4 +1,4 @@
-"""The tap on the command line: what it says of itself, and of what it can't do."""
+"""Options of the command line that print information: --version, --help, --about."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
+from tests.settings.test_table import SECRETS
 from tests.singer import FORKED, SECONDS, begin
 from tools.repository import REPOSITORY
 
@@ -22,7 +23,7 @@ SECRET = "s3cr3t~of/mine"  # noqa: S105 - an invented one
 
 @cache
 def told(*options: str) -> str:
-    """Run the tap for what it tells of itself."""
+    """Run the tap with an option that prints information, and return its output."""
     with begin(FORKED, options, cwd=REPOSITORY) as process:
         output, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
@@ -31,22 +32,22 @@ def told(*options: str) -> str:
 
 @cache
 def about() -> dict[str, Any]:
-    """What the tap tells of itself to a program."""
+    """The output of `--about` in JSON."""
     document: dict[str, Any] = json.loads(told("--about", "--format=json"))
     return document
 
 
-def test_the_version_is_told() -> None:
+def test_version_option_prints_the_version() -> None:
     assert __version__ in told("--version")
 
 
-def test_the_options_are_told() -> None:
+def test_help_option_prints_the_options() -> None:
     for option in ("--config", "--discover", "--catalog", "--state", "--about", "--test"):
         assert option in told("--help")
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_every_setting_is_listed_in_each_format(setting: str) -> None:
+def test_about_option_prints_each_setting_in_each_format(setting: str) -> None:
     declared = CONFIG_SCHEMA["properties"][setting]
     assert f"Name: {setting}\n" in told("--about")
     assert f"| {setting} |" in told("--about", "--format=markdown")
@@ -57,30 +58,18 @@ def test_every_setting_is_listed_in_each_format(setting: str) -> None:
     assert listed.get("default") == declared.get("default")
 
 
-SECRETS = {
-    "access_token",
-    "client_certificate",
-    "client_certificate_password",
-    "client_secret",
-    "connection_url",
-    "password",
-    "proxy_password",
-    "refresh_token",
-}
-
-
-def test_secrets_and_only_they_are_marked_for_other_programs() -> None:
+def test_about_option_marks_only_secrets_as_secret() -> None:
     properties = about()["settings"]["properties"]
-    assert {name for name, declared in properties.items() if declared.get("secret")} == SECRETS
+    assert {name for name, declared in properties.items() if declared.get("secret")} == {*SECRETS}
 
 
-def test_every_setting_of_the_sdk_is_described_too() -> None:
+def test_about_option_describes_each_setting_of_the_sdk() -> None:
     for declared in about()["settings"]["properties"].values():
         assert declared["title"]
         assert declared["description"]
 
 
-def test_the_tap_tells_its_name_and_what_it_can_do() -> None:
+def test_about_option_prints_name_version_and_capabilities() -> None:
     assert about()["name"] == "tap-dynamics365"
     assert about()["version"] == __version__
     assert {"catalog", "discover", "state", "about"} <= set(about()["capabilities"])
@@ -98,8 +87,8 @@ for settings in json.loads(sys.argv[1]):
 """
 
 
-def test_packages_of_other_grants_are_not_loaded() -> None:
-    """They would cost every start of the tap a good part of a second."""
+def test_service_of_one_grant_does_not_import_packages_of_others() -> None:
+    """Importing them takes a large part of a second."""
     grants = [
         {"refresh_token": SECRET, "token_store": "/nowhere/token.json"},
         {"client_secret": SECRET},

@@ -76,9 +76,8 @@ class Setting:
         Returns:
             The choice in its own spelling, or None if the text is none of the choices.
         """
-        if self.ignores_case:
-            return next((each for each in self.choices if each.lower() == text.lower()), None)
-        return next((each for each in self.choices if each == text), None)
+        same = str.lower if self.ignores_case else str
+        return next((each for each in self.choices if same(each) == same(text)), None)
 
     def convert(self, value: Any) -> Any:  # noqa: ANN401 - the type depends on the setting
         """Convert a checked value to the type that the tap works with.

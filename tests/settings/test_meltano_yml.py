@@ -1,21 +1,35 @@
-"""meltano.yml says what the tap says, and Meltano takes it."""
+"""meltano.yml: compared with the settings of the tap, and read by Meltano."""
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
+from tap_dynamics365.settings import Grant
+from tap_dynamics365.settings.connection_url import PREFIX
 from tap_dynamics365.tap import TapDynamics365
+from tests.settings.configs import (
+    ACCESS_TOKEN,
+    AZURE,
+    CLIENT_CERTIFICATE,
+    CLIENT_SECRET,
+    NTLM,
+    REFRESH_TOKEN,
+    SERVICE,
+    TOKEN,
+    read,
+)
 from tools.meltano import Project
 from tools.repository import REPOSITORY
 
 
 @pytest.fixture(scope="module")
 def about() -> dict[str, Any]:
-    """What `tap-dynamics365 --about --format=json` says."""
+    """The output of `tap-dynamics365 --about --format=json`."""
     runner = CliRunner()
     result = runner.invoke(TapDynamics365.cli, ["--about", "--format=json"])
     about: dict[str, Any] = json.loads(result.stdout)
@@ -39,8 +53,8 @@ def kind(schema: dict[str, Any]) -> str:
     return str(name)
 
 
-def as_meltano_has_it(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A setting of the tap, in the form of meltano.yml."""
+def meltano_setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A setting of the tap in the format of meltano.yml."""
     setting = {
         "name": name,
         "label": schema["title"],
@@ -56,38 +70,53 @@ def as_meltano_has_it(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return setting
 
 
-def test_settings_are_those_of_the_tap(
+def test_settings_in_meltano_yml_are_those_of_the_tap(
     about: dict[str, Any], plugins: dict[str, dict[str, Any]]
 ) -> None:
-    """All of them, with the same words, type, default and secrecy, in the same order."""
+    """Names, titles, descriptions, types, defaults, secrecy, and order."""
     settings = [
-        # The labels of options are for people.
+        # The tap has no labels for options.
         {**setting, "options": [option["value"] for option in setting["options"]]}
         if "options" in setting
         else setting
         for setting in plugins["tap-dynamics365"]["settings"]
     ]
     assert settings == [
-        as_meltano_has_it(name, schema) for name, schema in about["settings"]["properties"].items()
+        meltano_setting(name, schema) for name, schema in about["settings"]["properties"].items()
     ]
 
 
-def test_capabilities_are_those_of_the_tap(
+def test_capabilities_in_meltano_yml_are_those_of_the_tap(
     about: dict[str, Any], plugins: dict[str, dict[str, Any]]
 ) -> None:
-    """Meltano hands the tap what it can take."""
     assert plugins["tap-dynamics365"]["capabilities"] == about["capabilities"]
 
 
-def test_no_plugin_is_looked_up(plugins: dict[str, dict[str, Any]]) -> None:
-    """Each is complete in the file: Meltano asks its Hub for none."""
+def test_plugins_in_meltano_yml_are_complete_without_the_hub(
+    plugins: dict[str, dict[str, Any]],
+) -> None:
     assert set(plugins) == {"tap-dynamics365", "target-postgres", "target-jsonl"}
     for plugin in plugins.values():
         assert {"namespace", "pip_url", "executable", "settings"} <= set(plugin)
 
 
-def test_examples_are_settings(plugins: dict[str, dict[str, Any]]) -> None:
-    """.secrets.example has every secret and every setting that is needed, and no other."""
+def test_groups_in_meltano_yml_select_each_grant(
+    plugins: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    store = tmp_path / "token.json"
+    store.write_text("{}")
+    values = {**REFRESH_TOKEN, **CLIENT_SECRET, **CLIENT_CERTIFICATE, **AZURE, **NTLM}
+    values |= {
+        **ACCESS_TOKEN,
+        "token_store": str(store),
+        "connection_url": f"{PREFIX}ServiceURL={SERVICE};AccessToken={TOKEN}",
+    }
+    groups = plugins["tap-dynamics365"]["settings_group_validation"]
+    assert {read(**{name: values[name] for name in group}).grant for group in groups} == set(Grant)
+
+
+def test_variables_in_secrets_example_are_settings(plugins: dict[str, dict[str, Any]]) -> None:
+    """All secrets and required settings are there, and no unknown names."""
     named = {
         line.lstrip("#").split("=", 1)[0]
         for line in (REPOSITORY / ".secrets.example").read_text().splitlines()
@@ -113,8 +142,10 @@ def test_examples_are_settings(plugins: dict[str, dict[str, Any]]) -> None:
     assert secret | needed <= named
 
 
-def test_meltano_takes_it(meltano: Callable[[dict[str, str]], Project]) -> None:
-    """Meltano reads the file without a warning, and the defaults are the tap's."""
+def test_meltano_yml_is_read_without_a_warning(
+    meltano: Callable[[dict[str, str]], Project],
+) -> None:
+    """Meltano has the defaults of the tap."""
     output = meltano({}).run("config", "print", "tap-dynamics365").output
     assert '"level": "warning"' not in output
     config, _ = json.JSONDecoder().raw_decode(output[output.index("{\n") :])
