@@ -10,6 +10,7 @@ from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import terminal
 from tap_dynamics365.settings import connection_url, environment
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
+from tap_dynamics365.settings.table import SETTINGS
 from tap_dynamics365.singer.input_files import read_config
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:
 
 def _ask(name: str) -> str:
     """Ask for a setting."""
-    hidden = bool(CONFIG_SCHEMA["properties"][name].get("secret"))
+    hidden = SETTINGS[name].is_secret
     default = {"client_secret": "", "token_store": DEFAULT_STORE}.get(name)
     return terminal.ask(f"{QUESTIONS[name]} ({name})", default, hidden=hidden)
 

@@ -14,6 +14,7 @@ from tap_dynamics365.login import terminal
 from tap_dynamics365.settings import Grant, Settings, connection_url
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.environment import PREFIX
+from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,8 +100,7 @@ def tell(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
     terminal.say(f"As it is configured now, the tap's next run {_next_run(configured)}")
     terminal.say("", "Settings that the tap needs for it, as in a file .env:", "")
     for name, value in missing.items():
-        secret = CONFIG_SCHEMA["properties"][name].get("secret")
-        terminal.say(line(name, "…" if secret else value))
+        terminal.say(line(name, "…" if SETTINGS[name].is_secret else value))
 
 
 def _next_run(configured: Mapping[str, Any]) -> str:

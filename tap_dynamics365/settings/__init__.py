@@ -23,7 +23,8 @@ __all__ = ["DEFAULT_PORTS", "JSON_SCHEMA", "CreateMap", "Grant", "Settings"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# They are merged into other settings, or read by whoever writes the messages.
+# `from_config` merges the first two into other fields. The streams read the last one from the
+# configuration.
 NOT_A_FIELD = {"authentication_method", "connection_url", "emit_activate_version_messages"}
 
 

@@ -81,10 +81,9 @@ def check_types(given: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     Raises:
         SettingsError: Values do not fit the schema. The message has all of them.
     """
-    problems = map(_type_problem, Draft202012Validator(schema).iter_errors(dict(given)))
-    # A text instead of an array is one error for each of its characters.
-    if unique := dict.fromkeys(problems):
-        raise SettingsError(" ".join(unique))
+    errors = Draft202012Validator(schema).iter_errors(dict(given))
+    if problems := [_type_problem(error) for error in errors]:
+        raise SettingsError(" ".join(problems))
 
 
 def _type_problem(error: ValidationError) -> str:
