@@ -105,3 +105,9 @@ def test_other_properties_in_the_documentation_are_those_of_the_code(
 ) -> None:
     listed = [name for name, *_ in rows(PROPERTIES.sections[section])]
     assert listed == sorted(names)
+
+
+def test_settings_without_a_property_in_the_documentation_are_those_of_the_table() -> None:
+    named = re.findall(r"`(\w+)`", PROPERTIES.sections["Settings without a property"])
+    own = [name for name, each in SETTINGS.items() if not each.driver_property]
+    assert sorted(named) == sorted(name for name in own if name != "connection_url")
