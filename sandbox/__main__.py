@@ -1,4 +1,4 @@
-"""The command line: `python -m sandbox`."""
+"""Command line of the sandbox: `python -m sandbox`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from sandbox.identity.tokens import Authority
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The organisation around a table that gets all rows.
+# Rows of the other tables when one table gets all rows.
 SURROUNDINGS = 2_000
 
 
 def settings(origin: str) -> dict[str, str]:
-    """What a client has to know to read from the sandbox at `origin`."""
+    """Return what a client needs to read from the sandbox.
+
+    Args:
+        origin: Scheme, host and port of the sandbox.
+    """
     return {
         "url": origin,
         "service_url": f"{origin}/api/data/v9.2/",
@@ -49,7 +53,7 @@ def _readable(found: dict[str, str], rows: int) -> str:
     return (
         f"A local Dynamics 365 with {rows:,} rows is at {found['url']}\n\n"
         f"# .env\n{environment}\n\n# config.json\n{config}\n\n"
-        "It serves until it is interrupted (Ctrl-C).\n"
+        "Press Ctrl-C to stop it.\n"
     )
 
 
@@ -58,14 +62,18 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
     parser.add_argument("--rows", type=int, default=50_000, help="rows over all tables")
-    parser.add_argument("--table", default="", help="logical name of a table that gets all rows")
+    parser.add_argument("--table", default="", help="logical name of the table that gets all rows")
     parser.add_argument(
         "--size", action="append", default=[], metavar="TABLE=ROWS", help="rows of one table"
     )
-    parser.add_argument("--seed", type=int, default=1, help="same seed, same rows")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the rows: the same seed gives the same rows"
+    )
     parser.add_argument("--csdl", type=Path, help="CSDL document to serve, .xml or .xml.gz")
     parser.add_argument(
-        "--no-compression", action="store_true", help="send no gzip: it costs more than a page"
+        "--no-compression",
+        action="store_true",
+        help="send no gzip, which costs more time than the page",
     )
     parser.add_argument(
         "--announce-json", action="store_true", help="print the settings as one line of JSON"
@@ -84,9 +92,9 @@ def prepare(arguments: Sequence[str]) -> None:
     """Invent the rows of a sandbox before its process is forked from this one.
 
     Args:
-        arguments: of the command line.
+        arguments: Arguments of the command line.
     """
-    # The forked process says what is wrong with them.
+    # The forked process reports an unknown table.
     with contextlib.suppress(UnknownTableError):
         filling.keep(_contents(_arguments(arguments)))
 
@@ -95,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the sandbox and serve until SIGTERM or SIGINT.
 
     Args:
-        arguments: of the command line.
+        arguments: Arguments of the command line.
 
     Returns:
-        The exit code.
+        Exit code.
     """
     given = _arguments(arguments)
     listening = server.listen(given.host, given.port)

@@ -1,4 +1,4 @@
-"""Start a sandbox from a program, look behind it, and change what it holds.
+"""Client of the sandbox: start one from a program, inspect it, and change what it holds.
 
 with running(rows=2_000) as sandbox:
     config = sandbox.settings
@@ -32,27 +32,27 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class Process(Protocol):
-    """A process that serves, as `subprocess.Popen` has it."""
+    """A process that serves, with the part of the interface of `subprocess.Popen` that is used."""
 
     @property
     def stdout(self) -> IO[bytes] | None:
-        """Where it says that it is ready."""
+        """Standard output, where the process announces that it is ready."""
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, once its end was waited for."""
+        """Exit code, once `wait` has returned."""
 
     def send_signal(self, sig: int, /) -> None:
         """Send a signal."""
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end."""
 
     def kill(self) -> None:
-        """End it."""
+        """Kill the process."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end."""
+        """Wait until the process ends."""
 
 
 def start(arguments: Sequence[str]) -> Process:
@@ -61,12 +61,12 @@ def start(arguments: Sequence[str]) -> Process:
     return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT)  # noqa: S603  - our own
 
 
-#: How `running` starts a process. Tests, which start hundreds, put a faster way here.
+#: How `running` starts a process. Tests start hundreds of sandboxes and set a faster way.
 launch: Callable[[Sequence[str]], Process] = start
 
 
 class SandboxError(RuntimeError):
-    """The sandbox did not start, or could not follow an order."""
+    """The sandbox did not start, or refused a control request."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Sandbox:
     """A running sandbox.
 
     Attributes:
-        announced: everything it printed when it was ready.
-        process: its process.
+        announced: Everything that the process printed when it was ready.
+        process: The process.
     """
 
     announced: dict[str, str]
@@ -88,34 +88,34 @@ class Sandbox:
 
     @property
     def service_url(self) -> str:
-        """The service root."""
+        """URL of the service root."""
         return self.announced["service_url"]
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the tap reads from it."""
+        """Settings with which the tap reads from the sandbox."""
         return {name: self.announced[name] for name in SETTINGS}
 
     def insert(self, table: str, rows: Sequence[Row]) -> list[Row]:
-        """Add rows; ids, times and version numbers are filled in where not given.
+        """Insert rows; missing ids, times and version numbers are filled in.
 
         Args:
-            table: logical name.
-            rows: by property names; a polymorphic lookup's table is given as
+            table: Logical name of the table.
+            rows: Values by property name. The table of a polymorphic lookup is given as
                 `_customerid_value@type`.
 
         Returns:
-            The key of each row.
+            Key of each row.
         """
         found: list[Row] = self.ask("POST", f"rows/{quote(table)}", list(rows))
         return found
 
     def update(self, table: str, key: str, values: Row) -> None:
-        """Change a row; `modifiedon` and `versionnumber` move unless given."""
+        """Update a row; `modifiedon` and `versionnumber` change too, unless they are given."""
         self.ask("PATCH", f"rows/{quote(table)}/{quote(key)}", values)
 
     def delete(self, table: str, key: str) -> None:
-        """Remove a row."""
+        """Delete a row."""
         self.ask("DELETE", f"rows/{quote(table)}/{quote(key)}")
 
     def begin(
@@ -127,17 +127,18 @@ class Sandbox:
         delete: Sequence[str] = (),
         late: bool = True,
     ) -> Transaction:
-        """Make changes that nobody sees yet.
+        """Begin a transaction: changes that are invisible until they are committed.
 
         Args:
-            table: logical name.
-            insert: rows to be added.
-            update: new values, by the rows' keys.
-            delete: keys of rows to be removed.
-            late: whether times and version numbers are taken now; else when it is committed.
+            table: Logical name of the table.
+            insert: Rows to insert.
+            update: New values, by the key of the row.
+            delete: Keys of rows to delete.
+            late: Whether times and version numbers are taken now; otherwise they are taken at the
+                commit.
 
         Returns:
-            What commits them; the fault `commit` does so too, in the middle of a run.
+            The transaction. The fault `commit` commits it too, in the middle of a run.
         """
         order: Row = {"insert": list(insert), "update": dict(update or {})}
         order |= {"delete": list(delete), "late": late}
@@ -145,154 +146,176 @@ class Sandbox:
         return Transaction(self, begun["transaction"], begun["keys"])
 
     def add_column(self, table: str, column: str, edm_type: str = "Edm.String") -> None:
-        """Give a table one more column, empty in all rows."""
+        """Add a column to a table; it is empty in all rows."""
         self.ask("POST", f"columns/{quote(table)}/{quote(column)}", {"type": edm_type})
 
     def retype_column(self, table: str, column: str, edm_type: str) -> None:
-        """Give a column another type; its values are converted, rows keep their versions."""
+        """Change the type of a column; values are converted, and rows keep their versions."""
         self.ask("PATCH", f"columns/{quote(table)}/{quote(column)}", {"type": edm_type})
 
     def drop_column(self, table: str, column: str) -> None:
-        """Take a column from a table."""
+        """Remove a column from a table."""
         self.ask("DELETE", f"columns/{quote(table)}/{quote(column)}")
 
     def relabel_column(self, table: str, column: str, english: str, german: str) -> None:
-        """Give a column another display name in each language."""
+        """Change the display name of a column in each language."""
         order = {"english": english, "german": german}
         self.ask("PUT", f"labels/{quote(table)}/{quote(column)}", order)
 
     def add_option(self, table: str, column: str, value: int, english: str, german: str) -> None:
-        """Give a choice one more value."""
+        """Add a value to a choice."""
         order = {"value": value, "english": english, "german": german}
         self.ask("POST", f"options/{quote(table)}/{quote(column)}", order)
 
     def add_table(self, table: str) -> None:
-        """Add a table with an id, a name and the usual stamps, and no rows."""
+        """Add a table with an id, a name and the usual timestamps, and without rows."""
         self.ask("POST", f"tables/{quote(table)}")
 
     def drop_table(self, table: str) -> None:
-        """Take a table from the organisation."""
+        """Remove a table from the organisation."""
         self.ask("DELETE", f"tables/{quote(table)}")
 
     def track_changes(self, table: str, *, on: bool) -> None:
-        """Switch a table's change tracking on or off."""
+        """Switch the change tracking of a table on or off."""
         self.ask("PATCH", f"tables/{quote(table)}", {"change_tracking": on})
 
     def rows(self, table: str) -> list[Row]:
-        """Every stored row with all its columns, in the order of the key, decimals exact."""
+        """Return every stored row with all its columns, ordered by key, with exact decimals."""
         found: list[Row] = self.ask("GET", f"rows/{quote(table)}")
         return found
 
     def tables(self) -> list[Row]:
-        """Name, entity set, key, columns and count of rows of every table."""
+        """Return name, entity set, key, columns and number of rows of every table."""
         found: list[Row] = self.ask("GET", "tables")
         return found
 
     def requests(self) -> list[Row]:
-        """The requests served so far."""
+        """Return the requests served so far."""
         found: list[Row] = self.ask("GET", "requests")
         return found
 
     def clear_requests(self) -> None:
-        """Begin a new log of requests."""
+        """Clear the log of requests."""
         self.ask("DELETE", "requests")
 
     def fault(self, path: str = "", **what: Any) -> None:
-        """Order a fault; the arguments are the attributes of `sandbox.faults.fault.Fault`."""
+        """Order a fault.
+
+        Args:
+            path: Text or regular expression that selects the requests.
+            **what: Further attributes of `sandbox.faults.fault.Fault`.
+        """
         self.ask("POST", "faults", {"path": path, **what})
 
     def hits(self) -> list[int]:
-        """How many requests each fault has hit, in the order in which they were ordered."""
+        """Return how many requests each fault has hit, in the order of the faults."""
         found: list[int] = self.ask("GET", "faults")
         return found
 
     def clear_faults(self) -> None:
-        """Take back all faults."""
+        """Remove all faults."""
         self.ask("DELETE", "faults")
 
     def expire_tokens(self) -> None:
-        """Let every access token have expired."""
+        """Expire all access tokens."""
         self.ask("POST", "tokens/expire")
 
     def expire_delta_tokens(self) -> None:
-        """Let every delta token have expired: 0x80044352."""
+        """Expire all delta tokens: 0x80044352."""
         self.ask("POST", "deltas/expire")
 
     def expire_version_stamps(self) -> None:
-        """Let every stamp of `RetrieveMetadataChanges` have expired: 0x80044352."""
+        """Expire all version stamps of `RetrieveMetadataChanges`: 0x80044352."""
         self.ask("POST", "stamps/expire")
 
     def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
-        """Refuse a refresh token, because it is `revoked`, `inactive` or `expired`."""
+        """Refuse a refresh token from now on.
+
+        Args:
+            refresh_token: The token.
+            reason: `revoked`, `inactive` or `expired`.
+        """
         self.ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
 
     def refuse_sign_in(
         self, code: int, error: str = INVALID_GRANT, status: int = 400, **fault: Any
     ) -> None:
-        """Let the token endpoint refuse the next request with a code of Entra ID's.
+        """Refuse the next token request with an error code of Entra ID.
 
         Args:
-            code: such as 50076.
-            error: the error of OAuth 2.0 that goes with it.
-            status: of the answer.
-            **fault: more of the attributes of `sandbox.faults.fault.Fault`.
+            code: Number of the code, such as 50076.
+            error: OAuth 2.0 error that goes with the code.
+            status: Status of the response.
+            **fault: Further attributes of `sandbox.faults.fault.Fault`.
         """
         body = TokenError(error, code, "Refused, as ordered.", status).body()
         self.fault("/token", method="POST", status=status, body=body, **fault)
 
     def issued(self) -> list[str]:
-        """Every token and code that was issued so far, and every assertion that was sent."""
+        """Return every token and code that was issued so far, and every assertion that was sent."""
         found: list[str] = self.ask("GET", "tokens")
         return found
 
     def register_certificate(self, certificate: str) -> str:
-        """Let the confidential app sign in with a certificate.
+        """Allow the confidential app to sign in with a certificate.
 
         Args:
-            certificate: its text in PEM.
+            certificate: The certificate in PEM.
 
         Returns:
-            The thumbprint, as the page of the app shows it.
+            Thumbprint, as the app registration shows it.
         """
         thumbprint: str = self.ask("POST", "certificates", {"certificate": certificate})
         return thumbprint
 
     def trust(self, issuer: str, subject: str, public_key: str) -> None:
-        """Let the confidential app sign in with what another issuer signs (workload identity).
+        """Allow the confidential app to sign in with tokens of another issuer (workload identity).
 
         Args:
-            issuer: the claim `iss` of its tokens.
-            subject: their claim `sub`.
-            public_key: in PEM, of the key that signs them.
+            issuer: Claim `iss` of the issuer's tokens.
+            subject: Claim `sub` of the issuer's tokens.
+            public_key: Public key in PEM that verifies the tokens.
         """
         order = {"issuer": issuer, "subject": subject, "public_key": public_key}
         self.ask("POST", "federations", {"client": self.announced["client_id"], **order})
 
     def approve_device(self, user_code: str) -> None:
-        """Sign in where a device shows a code, without a browser."""
+        """Sign in for a device code, without a browser."""
         self.ask("POST", "devices", {"user_code": user_code, "approved": True})
 
     def decline_device(self, user_code: str) -> None:
-        """Cancel where a device shows a code, without a browser."""
+        """Cancel the sign-in for a device code, without a browser."""
         self.ask("POST", "devices", {"user_code": user_code, "approved": False})
 
     def configure(self, **switches: Any) -> Row:
-        """Set switches: the attributes of `sandbox.dataverse.switches.Switches`, and
-        `token_lifetime`, `single_use_refresh_tokens`, `resource`, `device_code_lifetime`,
-        `device_code_interval`,
-        `user_language` (1033 or 1031), `clock` (a moment to stand still at), `clock_offset`
-        (seconds to be ahead), `delta_token_days`, `stamp_days`, `delta_links`,
-        `delta_links_beside_annotations`, `more_records_without_link`, `guid_comparison`,
-        `virtual_provider` (one of `sandbox.dataverse.virtual.MANNERS`), `virtual_provider_status`.
+        """Set switches.
+
+        Args:
+            **switches: Attributes of `sandbox.dataverse.switches.Switches`, and `token_lifetime`,
+                `single_use_refresh_tokens`, `resource`, `device_code_lifetime`,
+                `device_code_interval`, `user_language` (1033 or 1031), `clock` (a time to stop at),
+                `clock_offset` (seconds ahead), `delta_token_days`, `stamp_days`, `delta_links`,
+                `delta_links_beside_annotations`, `more_records_without_link`, `guid_comparison`,
+                `virtual_provider` (one of `sandbox.dataverse.virtual.BEHAVIORS`),
+                `virtual_provider_status`.
 
         Returns:
-            What they were before, to be set again.
-        """  # noqa: D205  - the list of the switches is the summary
+            Previous values of the switches, to restore them.
+        """
         before: Row = self.ask("POST", "configure", switches)
         return before
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  - JSON
-        """The answer to an order, at a path below /sandbox/."""
+        """Send a control request and return its response.
+
+        Args:
+            method: HTTP method.
+            path: Path below /sandbox/.
+            body: Body, which is sent as JSON.
+
+        Raises:
+            SandboxError: The sandbox refused the request.
+        """
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
         with contextlib.closing(connection):
@@ -308,10 +331,12 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Transaction:
-    """Changes that are made and not committed.
+    """A transaction that is not committed.
 
     Attributes:
-        keys: the key of each row that it inserts, if it is late.
+        sandbox: The sandbox.
+        number: Number of the transaction.
+        keys: Key of each inserted row, if the transaction is late.
     """
 
     sandbox: Sandbox
@@ -319,11 +344,11 @@ class Transaction:
     keys: list[Row]
 
     def commit(self) -> None:
-        """Let everybody see the changes."""
+        """Commit the transaction: its changes become visible."""
         self.sandbox.ask("PUT", f"transactions/{self.number}")
 
     def roll_back(self) -> None:
-        """Let the changes never have been."""
+        """Roll back the transaction."""
         self.sandbox.ask("DELETE", f"transactions/{self.number}")
 
 
@@ -337,18 +362,18 @@ def running(  # noqa: PLR0913  - what can be said on the command line
     *,
     sizes: Mapping[str, int] | None = None,
 ) -> Iterator[Sandbox]:
-    """Start a sandbox in a process of its own, and stop it at the end in any case.
+    """Start a sandbox in a process of its own, and always stop it at the end.
 
     Args:
-        rows: how many over all tables.
-        seed: what they follow from.
-        csdl: a CSDL document to serve in place of the sandbox's own organisation.
-        table: a table that gets all the rows.
-        port: 0 takes a free one.
-        sizes: how many rows a table gets, whatever its share of `rows`.
+        rows: Number of rows over all tables.
+        seed: Seed of the rows.
+        csdl: CSDL document to serve in place of the sandbox's own organisation.
+        table: Logical name of a table that gets all rows.
+        port: Port to listen on. 0 takes a free one.
+        sizes: Number of rows by table, whatever the table's share of `rows`.
 
     Raises:
-        SandboxError: it did not start.
+        SandboxError: The sandbox did not start.
     """
     arguments = ["--announce-json", "--port", str(port)]
     arguments += ["--rows", str(rows), "--seed", str(seed)]

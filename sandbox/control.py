@@ -1,4 +1,4 @@
-"""The routes under /sandbox/ by which tests look behind the service and change it."""
+"""Control API: the routes under /sandbox/ by which tests inspect and change the sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from sandbox.data.transactions import Order, Transactions
 from sandbox.data.writing import Writer
 from sandbox.dataverse.customizing import Customizer
-from sandbox.dataverse.virtual import MANNERS
+from sandbox.dataverse.virtual import BEHAVIORS
 from sandbox.faults.errors import ServiceError
 from sandbox.faults.fault import Fault
 from sandbox.identity.assertions import Federation
@@ -30,16 +30,23 @@ if TYPE_CHECKING:
     from sandbox.faults.layer import FaultLayer
 
 
-# Switches that take one of a few words.
-CHOICES = {"guid_comparison": ("refused", "understood"), "virtual_provider": MANNERS}
+# Switches with a closed choice of values.
+CHOICES = {"guid_comparison": ("refused", "understood"), "virtual_provider": BEHAVIORS}
 
 
 class OrderError(Exception):
-    """An order to the sandbox that cannot be followed."""
+    """A control request that cannot be executed."""
 
 
 class Control:
-    """What tests may do to a running sandbox."""
+    """Control API of a running sandbox.
+
+    Args:
+        service: The Web API.
+
+    Attributes:
+        layer: The layer of faults, which is set once it is created around the application.
+    """
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -49,7 +56,7 @@ class Control:
         self.layer: FaultLayer | None = None
 
     def routes(self) -> list[Route]:
-        """The routes."""
+        """Return the routes."""
         return [
             self._route("/sandbox/tables", "GET", self._tables),
             self._route("/sandbox/rows/{table}", "GET", self._rows),
@@ -99,7 +106,7 @@ class Control:
     @property
     def _faults(self) -> FaultLayer:
         if self.layer is None:
-            message = "The layer of faults is not there."
+            message = "There is no layer of faults."
             raise OrderError(message)
         return self.layer
 
@@ -253,7 +260,7 @@ class Control:
             "device_code_lifetime": (authority.sign_ins, "device_code_lifetime"),
             "device_code_interval": (authority.sign_ins, "device_code_interval"),
             "user_language": (self.service.model, "user_language"),
-            "clock": (self.service.clock, "stands_at"),
+            "clock": (self.service.clock, "stopped_at"),
             "clock_offset": (self.service.clock, "offset"),
             "delta_token_days": (changes, "days"),
             "stamp_days": (self.service.metadata_changes, "days"),
@@ -270,7 +277,7 @@ class Control:
             raise OrderError(message)
         for name, value in order.items():
             if name in CHOICES and value not in CHOICES[name]:
-                message = f"{name} is one of {CHOICES[name]}, and not {value!r}."
+                message = f"{name} is one of {CHOICES[name]}, not {value!r}."
                 raise OrderError(message)
         before = {name: getattr(*places[name]) for name in order}
         for name, value in order.items():

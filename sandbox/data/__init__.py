@@ -1,1 +1,1 @@
-"""The rows: data model, store, invented values, writes."""
+"""The rows: data model, store, invented rows, writes and transactions."""

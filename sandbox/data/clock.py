@@ -1,4 +1,4 @@
-"""What time it is at the service, which need not be what it is here."""
+"""Clock of the service, which can differ from the clock of the machine."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass
 class Clock:
-    """The service's clock: its `Date` headers, times of changes and delta tokens come from it.
+    """The service's clock, for `Date` headers, times of changes and delta tokens.
 
     Attributes:
-        offset: by how many seconds it is ahead of this machine's.
-        stands_at: the moment at which it stands still; it runs if there is none.
+        offset: Seconds that the clock is ahead of the machine's.
+        stopped_at: ISO 8601 time at which the clock has stopped. Empty lets the clock run.
     """
 
     offset: int = 0
-    stands_at: str = ""
+    stopped_at: str = ""
 
     def now(self) -> datetime:
-        """The time, with its zone."""
-        if self.stands_at:
-            return datetime.fromisoformat(self.stands_at).astimezone(UTC)
+        """Return the current time, with its time zone."""
+        if self.stopped_at:
+            return datetime.fromisoformat(self.stopped_at).astimezone(UTC)
         return datetime.now(UTC) + timedelta(seconds=self.offset)
 
     def stamp(self) -> str:
-        """The time as rows have it, in whole seconds."""
+        """Return the current time as rows have it, in whole seconds."""
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")

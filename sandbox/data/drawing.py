@@ -1,4 +1,4 @@
-"""One batch of rows while it is made: what the values are drawn from, and what is drawn already."""
+"""State of one batch of rows while it is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cells = list[Any]
 
 
 def identifiers(rng: random.Random, count: int) -> list[str]:
-    """GUIDs of the kind that SQL Server hands out one after another, in random order."""
+    """Return GUIDs like the sequential ones of SQL Server, in random order."""
     result = []
     for _ in range(count):
         bits = f"{rng.getrandbits(80):020x}"

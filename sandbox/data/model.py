@@ -1,7 +1,7 @@
-"""The data model of an organisation as plain values: tables, columns, choices.
+"""Data model of an organisation: tables, columns, choices.
 
-The words are those of Dataverse: a table has a logical name (`account`), an entity set
-(`accounts`) and columns; a column has a kind, which Dataverse calls its attribute type.
+The terms are those of Dataverse: a table has a logical name (`account`), an entity set (`accounts`)
+and columns; a column has a kind, which Dataverse calls its attribute type.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ ENGLISH, GERMAN = 1033, 1031
 
 
 class Label(NamedTuple):
-    """A text in the organisation's two languages: English (1033) and German (1031)."""
+    """A text in the two languages of the organisation: English (1033) and German (1031)."""
 
     english: str
     german: str
 
     def of(self, language: int) -> str:
-        """The text in a language."""
+        """Return the text in a language."""
         return self.german if language == GERMAN else self.english
 
 
@@ -29,7 +29,7 @@ NO_LABEL = Label("", "")
 
 
 class Kind(StrEnum):
-    """What a column is; the values are those of `AttributeTypeName`."""
+    """Kind of a column; the values are those of `AttributeTypeName`."""
 
     BIGINT = "BigIntType"
     BOOLEAN = "BooleanType"
@@ -52,14 +52,14 @@ class Kind(StrEnum):
     STATUS = "StatusType"
     STRING = "StringType"
     UNIQUE_IDENTIFIER = "UniqueidentifierType"
-    # Only in documents of services that are not Dataverse.
+    # Only in CSDL documents of services other than Dataverse.
     STRUCTURE = "Structure"
     STREAM = "Stream"
     TIME = "Time"
 
 
 LOOKUPS = frozenset({Kind.LOOKUP, Kind.CUSTOMER, Kind.OWNER})
-# Their values are JSON texts.
+# Kinds whose values are JSON texts.
 OBJECTS = frozenset({Kind.MANAGED, Kind.STRUCTURE})
 CHOICES = frozenset({Kind.PICKLIST, Kind.STATE, Kind.STATUS})
 
@@ -88,17 +88,23 @@ EDM_TYPES = {
     Kind.UNIQUE_IDENTIFIER: "Edm.Guid",
 }
 
-# How values of an Edm type compare and travel: as whole numbers, or digit for digit.
+# Types whose values are stored as whole numbers.
 INTEGERS = frozenset(
     {"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Boolean"}
 )
-# Tells those rows of an elastic table apart whose ids are the same.
+# Column that distinguishes rows of an elastic table with the same id.
 PARTITION = "partitionid"
 EXACT_TEXT = frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"})
 
 
 class Option(NamedTuple):
-    """One value of a choice."""
+    """One value of a choice.
+
+    Attributes:
+        value: The number.
+        label: The label.
+        state: Value of the column `statecode` that the option belongs to, if it is a status.
+    """
 
     value: int
     label: Label
@@ -107,7 +113,7 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True)
 class OptionSet:
-    """The values of a choice column; a global one is shared by several columns."""
+    """Values of a choice column; a global option set is shared by several columns."""
 
     name: str
     options: tuple[Option, ...]
@@ -119,17 +125,25 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: the logical name, `primarycontactid`.
-        kind: what it is.
-        property_name: its name in a row, `_primarycontactid_value`.
-        edm_type: its type in the CSDL document.
-        values: the recipe by which rows are invented; empty for the kind's own.
-        nulls: which share of the rows leave it empty.
-        scale: digits after the decimal point.
-        behavior: of a date: UserLocal, DateOnly or TimeZoneIndependent.
-        navigation: the navigation property's name for each target of a lookup.
-        nameless: whether no annotation tells the name of the row that a lookup leads to.
-        members: the names of an enumeration, and `fields` the properties of a complex type.
+        name: Logical name, such as `primarycontactid`.
+        kind: Kind of the column.
+        property_name: Name in a row, such as `_primarycontactid_value`.
+        edm_type: Type in the CSDL document.
+        label: Display name.
+        description: Description.
+        values: Recipe by which values are invented. Empty takes the recipe of the kind.
+        nulls: Share of the rows in which the column is null.
+        options: Values of a choice.
+        targets: Logical names of the tables that a lookup can point at.
+        navigation: Name of the navigation property for each target of a lookup.
+        max_length: Maximum length of a text.
+        scale: Number of digits after the decimal point.
+        behavior: Behavior of a date: UserLocal, DateOnly or TimeZoneIndependent.
+        computed: Whether the service computes the value.
+        nameless: Whether a lookup has no annotation with the name of the row that it points at.
+        members: Names of an enumeration's members.
+        fields: Properties of a complex type.
+        is_collection: Whether a value is a list.
     """
 
     name: str
@@ -154,17 +168,17 @@ class Column:
 
     @property
     def is_polymorphic(self) -> bool:
-        """Whether a lookup's rows may be of several tables."""
+        """Whether a lookup can point at rows of several tables."""
         return len(self.targets) > 1
 
     @property
     def type_column(self) -> str:
-        """Name of the stored column that tells which table a polymorphic lookup points at."""
+        """Name of the stored column with the table that a polymorphic lookup points at."""
         return f"{self.property_name}@type"
 
 
 class TableType(StrEnum):
-    """Where the rows are: in SQL Server, in Cosmos DB, or in another system."""
+    """Where the rows of a table are: in SQL Server, in Cosmos DB, or in another system."""
 
     STANDARD = "Standard"
     ELASTIC = "Elastic"
@@ -172,7 +186,7 @@ class TableType(StrEnum):
 
 
 class Etag(StrEnum):
-    """What a row's `@odata.etag` is made of; without a version most tables have none."""
+    """What a row's `@odata.etag` is made of; most tables without a version have no etag."""
 
     VERSION = "version"
     COSMOS_DB = "cosmos"
@@ -181,23 +195,26 @@ class Etag(StrEnum):
 
 @dataclass(frozen=True)
 class Table:
-    """One table, its inherited columns included.
+    """One table, including inherited columns.
 
     Attributes:
-        key: the properties of the CSDL key, which `systemuser` shares with its base type.
-        primary_id: the column that tells rows apart, the first if the key is composite.
-        base: the entity type it inherits from, without namespace.
-        has_rows: false for a base type that is in the CSDL document only.
-        readable: false for a table without the RetrieveMultiple message.
-        union_of: the tables whose rows this abstract one shows.
-        data_provider: the id of what a virtual table's rows come from.
-        etag: how a row's `@odata.etag` is made.
-        unasked: columns that every row brings, whatever is selected.
-        largest_page: the most rows of a page.
-        is_alphabetical: whether rows have their columns in the order of the alphabet, and the
-            etag last.
-        bare_lookups: whether lookups have no navigation property in annotations, and the table
-            that they lead to comes first.
+        name: Logical name.
+        set_name: Name of the entity set. Empty for a base type that is only in the CSDL document.
+        columns: The columns.
+        key: Properties of the CSDL key, which `systemuser` shares with its base type.
+        primary_id: Column that identifies rows; the first one of a composite key.
+        base: Entity type that the table inherits from, without namespace.
+        readable: Whether the table has the RetrieveMultiple message.
+        union_of: Logical names of the tables whose rows an abstract table shows.
+        data_provider: Id of the data provider of a virtual table.
+        etag: What a row's `@odata.etag` is made of.
+        unasked: Columns that each row has, whatever is selected.
+        largest_page: Largest number of rows in a page.
+        is_alphabetical: Whether rows have their columns in alphabetical order, with the etag last.
+        bare_lookups: Whether annotations of lookups have no navigation property, with the table
+            that a lookup points at first.
+        share: Share of the invented rows.
+        fixed_rows: Number of invented rows, whatever the share.
     """
 
     name: str
@@ -234,32 +251,36 @@ class Table:
 
     @cached_property
     def by_property(self) -> dict[str, Column]:
-        """The columns by the names they have in rows."""
+        """Columns by the names that they have in rows."""
         return {column.property_name: column for column in self.columns}
 
     @cached_property
     def row_key(self) -> tuple[str, ...]:
-        """The properties by which rows are told apart and paged."""
+        """Properties that identify rows, and by which rows are paged."""
         if self.table_type is TableType.ELASTIC:
             return (self.primary_id, PARTITION)
         return self.key if len(self.key) > 1 else (self.primary_id,)
 
     @cached_property
     def version_column(self) -> str:
-        """The property that holds the row's version, or nothing."""
+        """Property with the version of a row, or an empty string."""
         return "versionnumber" if "versionnumber" in self.by_property else ""
 
 
 @dataclass(eq=False)
 class Model:
-    """All that is known of a service's data.
+    """Data model of a service.
 
     Attributes:
-        document: the CSDL document, when the service was made from one.
-        version: rises with every change.
-        history: by each change's version, the table's name and what it was before, None for one
-            that was not there.
-        user_language: of the user who signs in.
+        namespace: Namespace of the CSDL document.
+        alias: Alias of the namespace.
+        tables: The tables.
+        document: CSDL document that the model was read from, if there is one.
+        container: Name of the entity container.
+        version: Version of the metadata, which increases with each change.
+        history: For each change the new version, the name of the table, and the table before the
+            change; None if there was no such table.
+        user_language: Language of the user who signs in.
     """
 
     namespace: str
@@ -282,11 +303,11 @@ class Model:
         return {table.set_name: table for table in self.tables if table.set_name}
 
     def replace(self, name: str, *changed: Table) -> None:
-        """Put another table in the place of one, or none.
+        """Replace a table, or remove it.
 
         Args:
-            name: the table's logical name.
-            *changed: what it is from now on.
+            name: Logical name of the table.
+            *changed: The table from now on. None given removes the table.
         """
         before = self.by_name.get(name)
         self.tables = tuple(

@@ -1,4 +1,4 @@
-"""Believable values, made once by Faker and then drawn from."""
+"""Pools of believable values: made once by Faker, then drawn from."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ END = datetime(2025, 6, 30, tzinfo=UTC)
 PAGE = 1500
 
 
-# .NET counts time in so many parts of a second, from the year 1 on.
+# Ticks a second of .NET, which counts from the year 1.
 TICKS = 10**7
 EPOCH_IN_SECONDS = 62_135_596_800
 
 
 class Person(NamedTuple):
-    """A name and the address that goes with it."""
+    """A name and the matching email address."""
 
     first_name: str
     last_name: str
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Company(NamedTuple):
-    """A company's name and how to reach it."""
+    """Name, email address and website of a company."""
 
     company: str
     company_email: str
@@ -51,7 +51,7 @@ class Company(NamedTuple):
 
 
 class Currency(NamedTuple):
-    """A currency, with its rate against the base currency."""
+    """A currency with its exchange rate to the base currency."""
 
     currency_name: str
     currency_code: str
@@ -70,7 +70,15 @@ CURRENCIES = (
 
 @dataclass(frozen=True)
 class Pools:
-    """What rows are made of; lists that stand alone are in `plain`, by recipe."""
+    """Pools of values.
+
+    Attributes:
+        people: Names with email addresses.
+        places: Parts of addresses.
+        companies: Names of companies with addresses.
+        plain: Values of a single column, by recipe.
+        edges: Edge cases that the first rows of a table get, by recipe.
+    """
 
     people: list[Person]
     places: list[Place]
@@ -80,12 +88,12 @@ class Pools:
 
 
 def moment(seconds: int) -> str:
-    """A point in time as the store holds it: UTC without the Z, so that fractions sort."""
+    """Return a point in time as the store has it: UTC without the Z, so that fractions sort."""
     return (NAIVE_START + timedelta(seconds=seconds)).isoformat()
 
 
 def ticks(at: datetime) -> int:
-    """A point in time as .NET counts it: a number above 2**53."""
+    """Return a point in time in ticks of .NET: a number above 2**53."""
     microseconds = int((at - datetime.fromtimestamp(0, UTC)) / timedelta(microseconds=1))
     return EPOCH_IN_SECONDS * TICKS + microseconds * (TICKS // 10**6)
 
@@ -113,7 +121,7 @@ def _long_texts(rng: random.Random, paragraphs: list[str]) -> list[str]:
 
 
 def _edges(rng: random.Random, paragraphs: list[str]) -> dict[str, list[Any]]:
-    """Values that few programs expect: the first rows of a table have them."""
+    """Return values that few programs expect, which the first rows of a table get."""
     return {
         "money": ["20000.0000", "0.0000", "922337203685477.5807", "-0.0001"],
         "precise": ["12345678901.1234000000", "0.0000000000", "-99999999999.9999999999"],
@@ -128,7 +136,7 @@ def _edges(rng: random.Random, paragraphs: list[str]) -> dict[str, list[Any]]:
 
 
 def make(rng: random.Random) -> Pools:
-    """Pools of values, the same for the same state of `rng`."""
+    """Make the pools; the same state of `rng` gives the same pools."""
     fakers = [Faker(locale, use_weighting=False) for locale in LOCALES]
     for faker in fakers:
         faker.seed_instance(rng.getrandbits(64))

@@ -65,7 +65,7 @@ def _recipe(function: Recipe) -> Recipe:
 def _key(drawing: Drawing, column: Column, rest: str) -> Cells:
     if column.edm_type == "Edm.Guid":
         return list(drawing.ids)
-    # Part of a composite key: all but the last part repeat.
+    # Part of a composite key: all parts but the last one repeat.
     every = 2 ** int(rest or 0)
     numbers = [n // every for n in range(drawing.start, drawing.start + drawing.count)]
     if column.edm_type == "Edm.String":
@@ -80,13 +80,13 @@ def _same_as_key(drawing: Drawing, _column: Column, _rest: str) -> Cells:
 
 @_recipe
 def _twins(drawing: Drawing, _column: Column, _rest: str) -> Cells:
-    """Ids of which some are those of the row before, too: in another partition."""
+    """Return ids of which some repeat the id of the row before, in another partition."""
     return [drawing.ids[n - n % 2 * (n % 4 < 2)] for n in range(drawing.count)]  # noqa: PLR2004  - two of four rows
 
 
 @_recipe
 def _partition(drawing: Drawing, _column: Column, _rest: str) -> Cells:
-    """A device for most rows; the others are alone in a partition of their own id."""
+    """Return a device for most rows; the others are alone in a partition with their own id."""
     return [
         f"Device-ABC-{1000 + n * 7 % 10}" if n % 5 else drawing.ids[n] for n in range(drawing.count)
     ]

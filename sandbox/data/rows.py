@@ -1,8 +1,8 @@
-"""Rows invented for a model: the same model, count and seed always give the same rows.
+"""Invented rows: the same model, count and seed always give the same rows.
 
-Values are made a column at a time, because drawing many values from a pool at once is what
-makes a million rows affordable. Columns of a row that belong together (a name and its email
-address, a city and its post code, a state and its reason) share the numbers they are drawn by.
+Values are made a column at a time: drawing many values from a pool at once makes a million rows
+affordable. Columns that belong together (a name and its email address, a city and its postcode, a
+state and its status) are drawn from the same items.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHUNK = 50_000
 FIRST_VERSION = 1_000_000
 LARGEST_IMPORT = 6_000
 SHARE_OF_IMPORTS = 0.02
-# Recipes for what no other row has, and for what goes with time.
+# Recipes of unique values, and of values that increase with time.
 UNIQUE = frozenset({"key", "same_as_key", "version", "ticks", "modified", "created", "number"})
 SPAN = int((pools.END - pools.START).total_seconds())
 
@@ -32,8 +32,10 @@ class Batch(NamedTuple):
     """Rows of one table.
 
     Attributes:
-        columns: the names of the stored columns.
-        repeats: whether the cells of all other columns are those of the table's first rows.
+        table: The table.
+        columns: Names of the stored columns.
+        rows: Values of these columns.
+        repeats: Whether the values of all other columns are those of the table's first rows.
     """
 
     table: Table
@@ -43,12 +45,12 @@ class Batch(NamedTuple):
 
 
 def shares(model: Model, total: int, sizes: Mapping[str, int]) -> dict[str, int]:
-    """How many rows each table gets.
+    """Return the number of rows of each table.
 
     Args:
-        model: the tables.
-        total: how many rows there shall be together, but for
-        sizes: tables with the number of rows they get in any case.
+        model: The tables.
+        total: Number of rows over all tables without a given size.
+        sizes: Number of rows of tables with a given size.
     """
     tables = [table for table in model.tables if table.set_name and not table.union_of]
     weight = sum(table.share for table in tables if table.fixed_rows is None)
@@ -62,13 +64,13 @@ def shares(model: Model, total: int, sizes: Mapping[str, int]) -> dict[str, int]
 
 
 def invent(model: Model, rows: int, seed: int, sizes: Mapping[str, int]) -> Iterator[Batch]:
-    """Rows for every table of the model, in batches.
+    """Invent rows for every table of a model, in batches.
 
     Args:
-        model: the tables.
-        rows: how many rows there shall be together.
-        seed: what the rows follow from.
-        sizes: as for `shares`.
+        model: The tables.
+        rows: Number of rows over all tables.
+        seed: Seed of the rows.
+        sizes: Number of rows of tables with a given size.
     """
     counts = shares(model, rows, sizes)
     material = pools.make(random.Random(f"{seed}/pools"))  # noqa: S311  - repeatable by design
@@ -89,7 +91,10 @@ def invent(model: Model, rows: int, seed: int, sizes: Mapping[str, int]) -> Iter
 
 
 def _moments(rng: random.Random, count: int) -> list[int]:
-    """When each row was last changed, rising; imports give many rows the same second."""
+    """Return when each row was last changed, in increasing order.
+
+    Imports give many rows the same second.
+    """
     moments: list[int] = []
     big_import = count // 4
     while len(moments) < count:
@@ -108,10 +113,14 @@ def _is_unique(column: Column) -> bool:
 
 
 def _batch(drawing: Drawing, start: int) -> Batch:
-    """The rows, of which the first is the table's row number `start`.
+    """Make the rows of a batch.
 
-    Only the first batch is invented whole: of the others, what makes a row the one it is.
-    A million rows then cost hardly more than the first of them.
+    Only the first batch of a table has all columns. Further batches have only the unique ones and
+    take the rest from the first, so that a million rows cost hardly more than 50,000.
+
+    Args:
+        drawing: State of the batch.
+        start: Number of the first row within its table.
     """
     drawing.start = start
     repeats = start > 0 and all(_is_unique(drawing.table.by_property[k]) for k in drawing.table.key)

@@ -1,8 +1,8 @@
-"""Where the rows are: one SQLite database in a temporary folder.
+"""Store of the rows: one SQLite database in a temporary folder.
 
-A value is stored so that SQLite compares it as the service would: decimals as their exact text
-under a collation that compares numbers, points in time as text without the final Z (so that
-fractions of a second sort after the whole second), text under a collation that ignores case.
+A value is stored so that SQLite compares it as the service does: decimals as exact text under a
+collation that compares numbers, points in time as text without the final Z (so that fractions of a
+second sort after the whole second), text under a case-insensitive collation.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ OWN_TABLE, KEY_ORDER = "@table", "@order"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a store holds.
+    """The contents of a store.
 
     Attributes:
-        database: as SQLite would have it in a file.
-        version: the last that was given to a change.
+        database: Content of the database file.
+        version: Last version number that was given to a change.
     """
 
     database: bytes
@@ -45,12 +45,12 @@ class Snapshot:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL writes it."""
+    """Return a name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def fold(text: str | None) -> str | None:
-    """A text without its case, for letters that SQLite's own comparison does not know."""
+    """Return a text case-folded, for letters that SQLite's own comparison does not fold."""
     return None if text is None else str(text).casefold()
 
 
@@ -60,18 +60,18 @@ def _compare_numbers(left: str, right: str) -> int:
 
 
 def order_of(table: Table, column: Column) -> str:
-    """The SQL expression by which rows are sorted and compared, to sort by a column."""
+    """Return the SQL expression by which a column is sorted and compared."""
     name = column.property_name
     if column.edm_type != "Edm.Guid":
         return quoted(name)
-    # A view of several tables has it as a column, so that the indexes of each serve.
+    # A view of several tables has the expression as a column, so that the tables' indexes apply.
     if table.union_of and table.row_key == (name,):
         return quoted(KEY_ORDER)
     return sortable_sql(quoted(name))
 
 
 def declaration(column: Column) -> str:
-    """The type and collation of a column in SQL."""
+    """Return type and collation of a column in SQL."""
     if column.edm_type in INTEGERS:
         return "INTEGER"
     if column.edm_type in EXACT_TEXT:
@@ -82,17 +82,18 @@ def declaration(column: Column) -> str:
 
 
 class Store:
-    """All rows of the model's tables, and the database-wide version number.
+    """Rows of a model's tables, and the version number of the database.
 
     Args:
-        model: the tables.
-        prepare: called with every connection, to add functions to it.
-        snapshot: what it begins with.
+        model: The tables.
+        prepare: Called with each connection, to add functions.
+        snapshot: Contents to start with.
 
     Attributes:
-        version: the last that was given to a change.
-        open: the versions before those of changes that are not committed yet, by transaction.
-        writing: held while rows are written, and by who reads in several queries that must agree.
+        version: Last version number that was given to a change.
+        open: Version number before each transaction that is not committed, by the transaction's
+            number.
+        writing: Lock that is held while rows are written, and by readers whose queries must agree.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Store:
             self._writer = self._connect()
             return
         self._writer = self._connect()
-        # Nobody reads yet: no journal until the rows are there.
+        # There are no readers yet, so there is no journal until the rows are written.
         self._writer.execute("PRAGMA journal_mode=OFF")
         for table in model.tables:
             self._create(table)
@@ -180,18 +181,24 @@ class Store:
                 )
 
     def add(self, table: Table) -> None:
-        """Make place for the rows of a new table."""
+        """Create the database table of a new table."""
         with self.writing, self._writer:
             self._create(table)
             self._index(table)
 
     def stored_columns(self, table: Table) -> list[str]:
-        """The names of the columns that the database has for a table."""
+        """Return the names of a table's columns in the database."""
         names = [column.property_name for column in table.columns if column.kind is not Kind.STREAM]
         return names + [column.type_column for column in table.columns if column.is_polymorphic]
 
     def fill(self, rows: int, seed: int, sizes: Mapping[str, int] | None = None) -> None:
-        """Invent the rows; see `sandbox.data.rows.invent`."""
+        """Fill the tables with invented rows: see `sandbox.data.rows.invent`.
+
+        Args:
+            rows: Number of rows over all tables.
+            seed: Seed of the rows.
+            sizes: Number of rows of tables with a given size.
+        """
         for batch in inventing.invent(self.model, rows, seed, sizes or {}):
             if batch.repeats:
                 self._insert("batch", batch, create=True)
@@ -208,7 +215,7 @@ class Store:
         self._writer.execute("PRAGMA journal_mode=WAL")
 
     def snapshot(self) -> Snapshot:
-        """All that it holds now."""
+        """Return the contents of the store."""
         return Snapshot(self._writer.serialize(), self.version)
 
     def _insert(self, name: str, batch: Batch, *, create: bool = False) -> int:
@@ -220,7 +227,7 @@ class Store:
         return self._writer.executemany(sql, batch.rows).rowcount
 
     def _repeat(self, batch: Batch) -> int:
-        """Add rows that take the columns that they lack from the first rows of their table."""
+        """Insert rows that take missing columns from the first rows of their table."""
         own = [quoted(column) for column in batch.columns]
         lacking = {quoted(column) for column in self.stored_columns(batch.table)} - set(own)
         cells = [f"batch.{name}" for name in own] + [f"first.{name}" for name in lacking]
@@ -231,7 +238,7 @@ class Store:
         ).rowcount
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query; every thread reads through a connection of its own."""
+        """Return the rows of a query; each thread has a connection of its own."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect()
@@ -239,32 +246,40 @@ class Store:
         return connection.execute(sql, parameters).fetchall()
 
     def next_version(self) -> int:
-        """The next number of the database-wide counter."""
+        """Return the next version number of the database."""
         self.version += 1
         return self.version
 
     @property
     def settled_version(self) -> int:
-        """The last version up to which all changes can be seen."""
+        """Last version number up to which all changes are visible."""
         with self.writing:
             return min([self.version, *self.open.values()])
 
     def change(self, table: Table, statements: Iterable[tuple[str, Sequence[Any]]]) -> list[int]:
-        """Write in one transaction; gives for each statement how many rows it touched."""
+        """Write in one transaction.
+
+        Args:
+            table: The table that is written to.
+            statements: SQL statements with their parameters.
+
+        Returns:
+            Number of affected rows of each statement.
+        """
         with self.writing:
             with self._writer:
                 counts = [self._writer.execute(sql, values).rowcount for sql, values in statements]
-            # Not before everybody can see the change: what was read then is not as it is now.
+            # Only now that the change is visible: what was read before is stale from here on.
             self._changes[table.name] = self._changes.get(table.name, 0) + 1
         return counts
 
     @property
     def all_changes(self) -> int:
-        """How often any table was written to."""
+        """Number of writes to all tables."""
         return sum(self._changes.values())
 
     def changes(self, table: Table) -> int:
-        """How often a table was written to: what was computed before is stale after."""
+        """Return the number of writes to a table, by which cached responses become stale."""
         names = (*table.union_of, table.name)
         return sum(self._changes.get(name, 0) for name in names)
 

@@ -1,8 +1,8 @@
-"""Late commits: changes that are made at one time and can be seen only at a later one.
+"""Late commits: changes that get their timestamps before they become visible.
 
-The service takes `modifiedon` and `versionnumber` while a transaction runs, up to two minutes
-before it ends: rows become visible that are older than what others have read meanwhile. Delta
-tokens never go past a transaction that is still open.
+The service sets `modifiedon` and `versionnumber` while a transaction runs, up to two minutes before
+the transaction ends: rows become visible that are older than rows that clients have read already.
+Delta tokens never pass an open transaction.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Order:
     """Changes to one table.
 
     Attributes:
-        insert: rows to be added.
-        update: new values, by the rows' keys.
-        delete: keys of rows to be removed.
-        late: whether times and version numbers are taken when the transaction begins; else when
-            it is committed.
+        insert: Rows to insert.
+        update: New values, by the key of the row.
+        delete: Keys of rows to delete.
+        late: Whether times and version numbers are taken when the transaction begins; otherwise
+            they are taken at the commit.
     """
 
     insert: list[dict[str, Any]] = field(default_factory=list)
@@ -39,10 +39,10 @@ class Order:
 
 
 class Transactions:
-    """Changes that wait to be committed. The rows that they touch are left alone until then.
+    """Open transactions; no other change touches their rows.
 
     Args:
-        writer: what makes changes.
+        writer: Makes the changes.
     """
 
     def __init__(self, writer: Writer) -> None:
@@ -51,14 +51,14 @@ class Transactions:
         self._open: dict[int, list[Callable[[], Change]]] = {}
 
     def begin(self, table: str, order: Order) -> tuple[int, Sequence[dict[str, Any]]]:
-        """Make changes that nobody sees yet.
+        """Begin a transaction with changes that are not visible yet.
 
         Args:
-            table: which table they are to.
-            order: the changes.
+            table: Logical name of the table.
+            order: The changes.
 
         Returns:
-            The number of the transaction, and the key of each row that it inserts, if it is known.
+            Number of the transaction, and the key of each inserted row if the transaction is late.
         """
         writer, store = self.writer, self.writer.store
         changes: list[Callable[[], Change]] = []
@@ -78,7 +78,7 @@ class Transactions:
         return number, keys
 
     def commit(self, number: int) -> None:
-        """Let everybody see the changes."""
+        """Commit a transaction: its changes become visible."""
         store = self.writer.store
         with store.writing:
             for change in self._end(number):
@@ -86,7 +86,7 @@ class Transactions:
             store.open.pop(number, None)
 
     def roll_back(self, number: int) -> None:
-        """Let the changes never have been."""
+        """Roll back a transaction."""
         with self.writer.store.writing:
             self._end(number)
             self.writer.store.open.pop(number, None)

@@ -1,4 +1,4 @@
-"""How a cell is stored, from its value in JSON."""
+"""Stored values: how a value in JSON becomes a cell of the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ def stored(  # noqa: PLR0911  - a rule for each type
     column: Column,
     value: Any,  # noqa: ANN401  - a cell in JSON
 ) -> Any:  # noqa: ANN401  - a cell in SQLite
-    """A cell as the store holds it, from its value in JSON (decimals as `Decimal`)."""
+    """Return a value as the store has it.
+
+    Args:
+        column: The column.
+        value: The value in JSON, decimals as `Decimal`.
+    """
     if value is None:
         return None
     if column.kind in OBJECTS:
@@ -41,7 +46,11 @@ def stored(  # noqa: PLR0911  - a rule for each type
 
 
 def stored_moment(text: str) -> str:
-    """A point in time as the store holds it: UTC, no Z, no idle zeros."""
+    """Return a point in time as the store has it: UTC, without Z and trailing zeros.
+
+    Raises:
+        ServiceError: The text is not a date and time.
+    """
     text = re.sub(r"T(\d\d:\d\d)(?=Z|[+-])", r"T\1:00", text)
     whole, fraction, zone = re.fullmatch(r"(.{19})(?:\.(\d+))?(.*)", text).groups()  # type: ignore[union-attr]
     try:

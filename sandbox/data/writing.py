@@ -1,4 +1,4 @@
-"""Changes to rows, as a user of the organisation would make them."""
+"""Writes of rows: insert, update and delete, as a user of the organisation makes them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """A change that was made, with its time and its versions, and is still to be committed.
+    """A change that has its timestamps and version numbers, and is not committed yet.
 
     Attributes:
-        table: what it changes.
-        statements: the SQL, each with its parameters.
-        keys: of the rows that are inserted.
-        missing: the key of a row that must be there, if any must.
+        table: The table that changes.
+        statements: SQL statements with their parameters.
+        keys: Keys of inserted rows.
+        missing: Key of a row that must exist, or an empty string.
     """
 
     table: Table
@@ -36,7 +36,13 @@ class Change(NamedTuple):
 
 
 class Writer:
-    """Inserts, updates and deletes rows; each change takes the next version number."""
+    """Inserts, updates and deletes rows; each change gets the next version number.
+
+    Args:
+        model: The tables.
+        store: The rows.
+        clock: Clock of the service.
+    """
 
     def __init__(self, model: Model, store: Store, clock: Clock) -> None:
         self.model = model
@@ -44,10 +50,10 @@ class Writer:
         self.clock = clock
 
     def table(self, name: str) -> Table:
-        """The table of a logical name.
+        """Return the table with a logical name.
 
         Raises:
-            ServiceError: 400, if there is none.
+            ServiceError: There is no such table.
         """
         table = self.model.by_name.get(name)
         if table is None or not table.set_name:
@@ -62,7 +68,7 @@ class Writer:
             if column is None or column.kind is Kind.STREAM:
                 raise unknown_property(name, f"{self.model.namespace}.{table.name}")
             if at:
-                # The table that a polymorphic lookup points at, in the words of its annotation.
+                # Annotation with the table that a polymorphic lookup points at.
                 cells[column.type_column] = value
                 continue
             cells[name] = stored(column, value)
@@ -71,23 +77,23 @@ class Writer:
         return cells
 
     def commit(self, change: Change) -> None:
-        """Let everybody see a change.
+        """Commit a change: it becomes visible.
 
         Raises:
-            ServiceError: 404, if the row that it changes is not there.
+            ServiceError: The row to change does not exist.
         """
         if not self.store.change(change.table, change.statements)[0] and change.missing:
             raise no_record(change.table.schema_name, change.missing)
 
     def insert(self, name: str, rows: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        """Add rows.
+        """Insert rows.
 
         Args:
-            name: the table.
-            rows: their values; ids, times and version numbers are filled in where not given.
+            name: Logical name of the table.
+            rows: Values; missing ids, times and version numbers are filled in.
 
         Returns:
-            For each row its key.
+            Key of each row.
         """
         with self.store.writing:
             change = self.insertion(name, rows)
@@ -95,7 +101,7 @@ class Writer:
         return change.keys
 
     def insertion(self, name: str, rows: list[dict[str, Any]]) -> Change:
-        """Rows to be added; see `insert`."""
+        """Return the change that inserts rows; the arguments are those of `insert`."""
         table = self.table(name)
         statements, keys = [], []
         for row in rows:
@@ -142,19 +148,19 @@ class Writer:
         ]
 
     def update(self, name: str, key: str, values: dict[str, Any]) -> dict[str, Any]:
-        """Change a row; `modifiedon` and the version number change with it.
+        """Update a row; `modifiedon` and the version number change too.
 
         Args:
-            name: the table.
-            key: the row's key, the parts of a composite one separated by commas.
-            values: the new values.
+            name: Logical name of the table.
+            key: Key of the row; commas separate the parts of a composite key.
+            values: New values.
         """
         with self.store.writing:
             self.commit(self.updating(name, key, values))
         return {}
 
     def updating(self, name: str, key: str, values: dict[str, Any]) -> Change:
-        """A row to be changed; see `update`."""
+        """Return the change that updates a row; the arguments are those of `update`."""
         table = self.table(name)
         touched: dict[str, Any] = {}
         for column in table.columns:
@@ -171,13 +177,18 @@ class Writer:
         return Change(table, [(sql, [*cells.values(), *parameters])], missing=key)
 
     def delete(self, name: str, key: str) -> dict[str, Any]:
-        """Remove a row, and remember that it was there."""
+        """Delete a row, and record the deletion for change tracking.
+
+        Args:
+            name: Logical name of the table.
+            key: Key of the row; commas separate the parts of a composite key.
+        """
         with self.store.writing:
             self.commit(self.deletion(name, key))
         return {}
 
     def deletion(self, name: str, key: str) -> Change:
-        """A row to be removed; see `delete`."""
+        """Return the change that deletes a row; the arguments are those of `delete`."""
         table = self.table(name)
         where, parameters = self._where(table, key)
         gone = f"DELETE FROM {quoted(name)} WHERE {where}"  # noqa: S608  - names of the model

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The provider of tables that have none yet, and one that is there.
 PLACEHOLDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 PROVIDER = "6c3a4d6e-5f0b-4a57-9a1e-000000005e12"
-ABSENT, IGNORES_ORDER, REFUSES_ORDER, REFUSES_FILTER = MANNERS = (
+ABSENT, IGNORES_ORDER, REFUSES_ORDER, REFUSES_FILTER = BEHAVIORS = (
     "absent",
     "ignores_order",
     "refuses_order",

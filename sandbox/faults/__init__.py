@@ -1,1 +1,1 @@
-"""Faults to order, and the errors of the service."""
+"""Faults to order on any route, and the errors of the services."""

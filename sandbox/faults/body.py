@@ -1,4 +1,4 @@
-"""What faults do to the body of an answer that the service gave."""
+"""Faults in the body of a response."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from sandbox.faults.fault import Fault
 
 NEXT_LINK = re.compile(rb'("@odata\.nextLink":")([^"]*)(")')
-# Nowhere in a JSON document can these bytes stand (RFC 8259, section 7).
+# These bytes are invalid everywhere in a JSON document (RFC 8259, section 7).
 GARBAGE = b'"\x00\x1b\xff<'
 PIECES = 16
 GZIP = b"\x1f\x8b"
 
 
 def rewrite(fault: Fault, scope: Scope, body: bytes) -> bytes:
-    """A body as a fault has it.
+    """Apply a fault to the body of a response.
 
     Args:
-        fault: what was ordered.
-        scope: of the request.
-        body: as the service gave it.
+        fault: The fault.
+        scope: Scope of the request.
+        body: Body that the service returned.
     """
     if fault.repeat_next_link:
         own = _url(scope).encode()
@@ -47,32 +47,37 @@ def rewrite(fault: Fault, scope: Scope, body: bytes) -> bytes:
 
 
 def substitute(fault: Fault, body: bytes) -> bytes:
-    """A body with other words in it, compressed if it was so before."""
+    """Replace text in a body, which is compressed afterwards if it was compressed before.
+
+    Args:
+        fault: The fault with the patterns and replacements.
+        body: Body that the service returned.
+    """
     packed = body.startswith(GZIP)
     text = (gzip.decompress(body) if packed else body).decode()
     for pattern, replacement in fault.substitute:
         text = re.sub(pattern, replacement, text)
-    # A half of a pair of surrogates may be written as it is, too.
+    # The text may contain a lone surrogate.
     body = text.encode("utf-8", "surrogatepass")
     return compressed(body) if packed else body
 
 
 def split(body: bytes) -> Iterator[bytes]:
-    """A body in some pieces, for one that comes in drops."""
+    """Split a body into several pieces."""
     size = max(len(body) // PIECES, 1)
     return (body[start : start + size] for start in range(0, len(body), size))
 
 
 async def request_text(scope: Scope, receive: Receive) -> str:
-    """A request in words, with all that it said."""
-    said = [f"{name.decode()}: {value.decode('latin-1')}" for name, value in scope["headers"]]
+    """Return a request's headers and body as text."""
+    texts = [f"{name.decode()}: {value.decode('latin-1')}" for name, value in scope["headers"]]
     more = True
     while more:
         message = await receive()
         content = message.get("body", b"").decode("latin-1")
-        said += [content, unquote(content.replace("+", " "))]
+        texts += [content, unquote(content.replace("+", " "))]
         more = message.get("more_body", False)
-    return " ".join(said)
+    return " ".join(texts)
 
 
 def _relative(match: re.Match[bytes]) -> bytes:

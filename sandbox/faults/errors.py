@@ -1,4 +1,4 @@
-"""What the service refuses, and in which words."""
+"""Errors that an OData service returns, with the messages of Dataverse."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ NOT_FOUND = "0x80040217"
 
 
 class ServiceError(Exception):
-    """A refusal: status, error code and message, as the Web API sends them.
+    """An error response: status, error code and message.
 
     The source is Microsoft Learn, "Compose HTTP requests and handle errors".
+
+    Args:
+        status: Status of the response.
+        code: Error code, such as `0x80060888`.
+        message: Error message.
+        headers: Further headers of the response.
     """
 
     def __init__(
@@ -23,45 +29,45 @@ class ServiceError(Exception):
         self.headers = headers or {}
 
     def body(self) -> dict[str, dict[str, str]]:
-        """The JSON body."""
+        """Return the JSON body."""
         return {"error": {"code": self.code, "message": self.message}}
 
 
 def bad_query(message: str) -> ServiceError:
-    """A query that cannot be understood."""
+    """Return the error for a query that is not understood."""
     return ServiceError(400, QUERY_ERROR, message)
 
 
 def unknown_property(name: str, type_name: str) -> ServiceError:
-    """A column that the table does not have."""
+    """Return the error for a column that the table does not have."""
     return bad_query(f"Could not find a property named '{name}' on type '{type_name}'.")
 
 
 def unknown_segment(segment: str) -> ServiceError:
-    """A path that leads nowhere."""
+    """Return the error for a path that does not exist."""
     message = f"Resource not found for the segment '{segment}'."
     return ServiceError(404, UNKNOWN_RESOURCE, message)
 
 
 def not_for_metadata(function: str) -> ServiceError:
-    """A function that queries over metadata do not have."""
+    """Return the error for a function that queries over metadata do not support."""
     message = f'The "{function}" function isn\'t supported for Metadata Entities'
     return ServiceError(501, UNKNOWN_RESOURCE, message)
 
 
 def wrong_method(method: str, path: str) -> ServiceError:
-    """A method that the resource does not have."""
+    """Return the error for a method that the resource does not support."""
     message = f"No HTTP resource was found that matches the request '{method} {path}'."
     return ServiceError(404, "", message)
 
 
 def no_record(schema_name: str, key: str) -> ServiceError:
-    """A row that is not there."""
+    """Return the error for a row that does not exist."""
     return ServiceError(404, NOT_FOUND, f"{schema_name} With Id = {key} Does Not Exist")
 
 
 def no_such_table(name: str) -> ServiceError:
-    """A logical name that is not in the metadata."""
+    """Return the error for a logical name that does not exist."""
     message = (
         f"The entity with a name = '{name}' with namemapping = 'Logical' was not found in the "
         "MetadataCache."
@@ -70,11 +76,11 @@ def no_such_table(name: str) -> ServiceError:
 
 
 def url_too_long() -> ServiceError:
-    """A URL above 32,768 characters."""
+    """Return the error for a URL of more than 32,768 characters."""
     return ServiceError(414, QUERY_ERROR, "The request URI is too long.")
 
 
 def expired_version_stamp() -> ServiceError:
-    """A delta token that is too old."""
+    """Return the error for a delta token or version stamp that has expired."""
     message = "Version stamp associated with the client has expired. Please perform a full sync."
     return ServiceError(400, "0x80044352", message)

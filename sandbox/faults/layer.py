@@ -1,4 +1,4 @@
-"""Faults that can be ordered, and the log of the requests: a layer around the service."""
+"""Layer of faults around the service: applies faults to requests, and logs every request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
 
 
 class _Order:
-    """A fault with its counters."""
+    """A fault that was ordered, with its counters.
+
+    Args:
+        fault: The fault.
+    """
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -41,6 +45,14 @@ class _Order:
         self.pattern = re.compile(fault.path) if _is_pattern(fault.path) else None
 
     def hits_request(self, method: str, url: str, prefer: str, *, part: bool = False) -> bool:
+        """Return whether the fault hits a request, and count the request.
+
+        Args:
+            method: HTTP method of the request.
+            url: Decoded path and query.
+            prefer: Value of the `Prefer` header.
+            part: Whether the request is part of a batch.
+        """
         fault = self.fault
         if fault.in_batch != part or (fault.method and fault.method.upper() != method):
             return False
@@ -67,24 +79,28 @@ def _is_pattern(text: str) -> bool:
 
 
 class Connections(Protocol):
-    """What can be done to the connections of clients."""
+    """Operations on the connections of clients."""
 
     def abort(self, client: tuple[str, int], *, reset: bool = False) -> None:
-        """Close the connection of a client's address."""
+        """Close the connection of a client, by its address."""
 
     async def leave(self, seconds: float) -> None:
         """Close all connections, and refuse new ones for a while."""
 
 
 class FaultLayer:
-    """Logs every request, and does to it what was ordered.
+    """ASGI application that logs every request and applies the ordered faults.
 
     Args:
-        app: the service within.
-        now: the service's time, for the header `Date`.
-        connections: what cuts them.
-        commit: commits a transaction by its number.
-        expire_tokens: lets every access token have expired.
+        app: The application within the layer.
+        now: Returns the service's time, for the `Date` header.
+        connections: Closes connections.
+        commit: Commits a transaction by its number.
+        expire_tokens: Expires all access tokens.
+
+    Attributes:
+        orders: Faults in the order in which they were ordered.
+        log: The logged requests.
     """
 
     def __init__(
@@ -104,10 +120,10 @@ class FaultLayer:
         self.log: list[dict[str, Any]] = []
 
     def order(self, fault: Fault) -> None:
-        """Add a fault; the first that matches a request wins.
+        """Order a fault; the first fault that matches a request is applied.
 
         Raises:
-            ValueError: it cannot be followed.
+            ValueError: The attributes of the fault contradict each other.
         """
         fault.check(self.now())
         self.orders.append(_Order(fault))
@@ -115,12 +131,15 @@ class FaultLayer:
     def answer_to_part(
         self, method: str, url: str, prefer: str
     ) -> tuple[int, dict[str, str], bytes] | None:
-        """The ordered answer to a request within a batch, if there is one.
+        """Return the response that a fault has for a request within a batch, if there is one.
 
         Args:
-            method: its method.
-            url: its address, decoded.
-            prefer: its header `Prefer`.
+            method: HTTP method of the request.
+            url: Decoded URL of the request.
+            prefer: Value of the `Prefer` header.
+
+        Returns:
+            Status, headers and body.
         """
         for order in self.orders:
             if order.hits_request(method, url, prefer, part=True):
@@ -156,7 +175,7 @@ class FaultLayer:
         else:
             entry["fault"] = True
             entry["order"] = self.orders.index(order)
-            await self._spoil(order.fault, scope, receive, counted)
+            await self._apply(order.fault, scope, receive, counted)
 
     def _entry(self, scope: Scope, query: str) -> dict[str, Any]:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -179,7 +198,7 @@ class FaultLayer:
             self.log.append(entry)
         return entry
 
-    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _apply(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.commit is not None:
             self.commit(fault.commit)
         if fault.delay_ms:
@@ -198,7 +217,7 @@ class FaultLayer:
             return
         if (answer := fault.answer(self.now())) is not None:
             status, headers, body = answer
-            await _send(send, status, list(_raw(headers, len(body))), body)
+            await _send(send, status, list(_raw_headers(headers, len(body))), body)
             return
         if fault.empty_page:
             scope["sandbox.empty_page"] = True
@@ -241,14 +260,14 @@ class FaultLayer:
 
 
 async def _echo(scope: Scope, receive: Receive) -> bytes:
-    """An error that repeats its request: in the words of the service, and of the sign-in host."""
+    """Return an error that repeats the request, in the format of the host that it was sent to."""
     words = f"AADSTS9002313: Invalid request: {await request_text(scope, receive)}"
     if scope["path"].startswith("/api/data/"):
         return refusals.odata("0x80048d19", words)
     return msgspec.json.encode({"error": "invalid_request", "error_description": words})
 
 
-def _raw(headers: dict[str, str], length: int) -> list[tuple[bytes, bytes]]:
+def _raw_headers(headers: dict[str, str], length: int) -> list[tuple[bytes, bytes]]:
     pairs = {**headers, "Content-Length": str(length)}
     return [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs.items()]
 

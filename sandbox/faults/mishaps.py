@@ -1,4 +1,7 @@
-"""What a client has to bear, by names: faults of the service, a gateway or the network."""
+"""Catalogue of the faults that a client must survive, by name.
+
+The faults are those of the service, of a gateway in front of it, and of the network.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Of `sandbox.faults.fault.Fault`.
+#: Attributes of `sandbox.faults.fault.Fault`.
 Attributes = dict[str, Any]
 
 THROTTLED, FAILED, TOO_MUCH, HEAVY = "throttled", "failed", "too much", "heavy"
 REFUSED, MISLED, FINAL, HARMLESS = "refused", "misled", "final", "harmless"
 
-#: Codes of errors come with these: the service's own statuses, and what gateways make of them.
+#: Statuses that error codes come with: those of the service, and those that gateways make of them.
 STATUSES = (400, 403, 404, 409, 429, 500, 501, 502, 503, 504, 520)
 LIMITS = ("0x80072321", "0x80072322", "0x80072326")
-# Errors of SQL such as a deadlock, the query throttled, no worker for plug-ins.
-PASSING = ("0x80044150", "0x80048544", "0x8004418d")
-# An unexpected error, a time-out of SQL, a query that costs too much.
+# Transient: SQL errors such as a deadlock, throttled queries, no worker for plug-ins.
+TRANSIENT = ("0x80044150", "0x80048544", "0x8004418d")
+# Too large: unexpected error, SQL timeout, a query that costs too much.
 TOO_LARGE = ("0x80040216", "0x80044151", "0x80048573")
-# A plug-in of the customer's that refuses.
+# A plug-in of the customer refuses the request.
 ISV_ABORTED = "0x80040265"
-UNTELLING = "Wie bestellt."
+OTHER_WORDS = "Wie bestellt."
 DEADLOCK = (
     "Transaction (Process ID 62) was deadlocked on lock resources with another process and has "
     "been chosen as the deadlock victim. Rerun the transaction."
@@ -34,8 +37,11 @@ def _errors(*codes: str, **more: Any) -> Iterator[tuple[str, Attributes]]:
     for code in codes:
         for status in STATUSES:
             yield f"{code} with {status}", {"status": status, "code": code, **more}
-        # The code alone says what it is.
-        yield f"{code} in other words", {"status": 400, "code": code, "message": UNTELLING, **more}
+        # The code alone classifies the error.
+        yield (
+            f"{code} in other words",
+            {"status": 400, "code": code, "message": OTHER_WORDS, **more},
+        )
 
 
 def _throttlings() -> Iterator[tuple[str, Attributes]]:
@@ -48,9 +54,9 @@ def _throttlings() -> Iterator[tuple[str, Attributes]]:
 
 
 KINDS: dict[str, dict[str, Attributes]] = {
-    # What is to be waited out.
+    # The client must wait.
     THROTTLED: {**dict(_throttlings()), **dict(_errors(*LIMITS, retry_after="3"))},
-    # What passes, so that the request is to be made again.
+    # Transient: the client must repeat the request.
     FAILED: {
         "500": {"status": 500, "body": ""},
         "502": {"status": 502},
@@ -60,7 +66,7 @@ KINDS: dict[str, dict[str, Attributes]] = {
         "520": {"status": 520, "body": ""},
         "599": {"status": 599, "body": ""},
         "deadlock in words": {"status": 400, "error_form": "no_code", "message": DEADLOCK},
-        **dict(_errors(*PASSING)),
+        **dict(_errors(*TRANSIENT)),
         "dropped": {"drop": True},
         "reset": {"reset": True},
         "truncated": {"truncate": True},
@@ -68,36 +74,36 @@ KINDS: dict[str, dict[str, Attributes]] = {
         "garbled": {"garble": True},
         "empty": {"status": 200, "body": ""},
     },
-    # The same, and a page had better be smaller then.
+    # Transient, and a smaller page helps.
     TOO_MUCH: {
         "408": {"status": 408, "body": ""},
         "504": {"status": 504, "body": ""},
         "413": {"status": 413, "body": ""},
         **dict(_errors(*TOO_LARGE)),
     },
-    # No page of more rows comes, ever.
+    # No larger page is ever returned.
     HEAVY: {
         "two rows at most": {"over_rows": 2, "status": 500, "code": "0x80040216"},
         "one row at most": {"over_rows": 1, "status": 400, "code": "0x80044151"},
     },
-    # A sign-in that has to be made anew.
+    # The client must sign in again.
     REFUSED: {"401": {"status": 401}, "expired": {"expire_tokens": True}},
-    # A page of somebody else's, which passes where the service has answered before.
+    # A web page of something else, which is transient once the service has answered before.
     MISLED: {"web page": {"html": True}},
-    # What will not pass.
+    # Permanent.
     FINAL: dict(_errors(ISV_ABORTED)),
-    # What changes nothing but the time it takes.
+    # Harmless: only the duration changes.
     HARMLESS: {"slow": {"delay_ms": 3}, "in drops": {"dribble_ms": 1}},
 }
 
 
 def is_of_service(attributes: Attributes) -> bool:
-    """Tell whether a fault is one of the service alone.
+    """Return whether a fault can only come from the service, not from the sign-in host.
 
-    No sign-in host has its codes and words, and what it is sent is never too large.
+    The sign-in host has other codes and messages, and requests to it are never too large.
 
     Args:
-        attributes: The fault.
+        attributes: Attributes of the fault.
     """
     coded = not {"code", "error_form"}.isdisjoint(attributes)
     return coded or attributes.get("status") == HTTPStatus.REQUEST_ENTITY_TOO_LARGE

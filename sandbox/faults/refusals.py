@@ -1,4 +1,4 @@
-"""Bodies of ordered refusals: any code, in each of the forms that clients have seen."""
+"""Bodies of errors: any code, in each format that clients have received."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNEXPECTED, REFUSED = "0x80040216", "0x80040203"
-# By the three limits of the service protection.
+# Codes of the three service protection limits.
 THROTTLED = {
     "requests": "0x80072322",
     "execution_time": "0x80072321",
     "concurrency": "0x80072326",
 }
-# The service's own words, for an order that names the code alone.
+# Messages of the service, by code.
 # https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
 MESSAGES = {
     UNEXPECTED: "An unexpected error occurred.",
@@ -58,12 +58,12 @@ JSON, XML = "application/json; odata.metadata=minimal", "application/xml"
 
 
 def message_of(code: str) -> str:
-    """The service's words for a code, or words that tell of an order."""
+    """Return the service's message for a code, or a placeholder."""
     return MESSAGES.get(code, "As ordered.")
 
 
 def odata(code: str, message: str) -> bytes:
-    """The usual form (OData JSON Format 4.0, section 19)."""
+    """Return an error in the usual format (OData JSON Format 4.0, section 19)."""
     return msgspec.json.encode({"error": {"code": code, "message": message}})
 
 
@@ -105,7 +105,7 @@ def _text(_code: str, message: str) -> bytes:
 
 
 def _bad_escape(code: str, message: str) -> bytes:
-    """JSON but for one escape that it does not have (RFC 8259, section 7)."""
+    """Return an error with an escape sequence that JSON does not have (RFC 8259, section 7)."""
     return odata(code, f"{message} See DOMAIN\\user.").replace(rb"\\user", rb"\user")
 
 
@@ -131,14 +131,14 @@ def _inner(code: str, message: str) -> bytes:
 
 
 def _detailed(code: str, message: str) -> bytes:
-    """As the service answers who asks for all annotations."""
+    """Return an error as the service sends it to clients that request all annotations."""
     terms = "@Microsoft.PowerApps.CDS"
     error = {
         "code": code,
         "message": message,
         f"{terms}.ErrorDetails.ApiExceptionSourceKey": "Plugin/Sandbox.Plugin, Version=1.0.0.0",
         f"{terms}.ErrorDetails.ApiExceptionCategory": "SystemFailure",
-        # So spelt by the service.
+        # The service has this misspelling.
         f"{terms}.ErrorDetails.ApiExceptionMesageName": "SandboxWorkerNotAvailable",
         f"{terms}.ErrorDetails.ApiExceptionHttpStatusCode": "500",
         f"{terms}.TraceText": "\r\n[Sandbox: Sandbox.Plugin]\r\n",
@@ -147,7 +147,7 @@ def _detailed(code: str, message: str) -> bytes:
     return msgspec.json.encode({"error": error})
 
 
-#: What `sandbox.faults.fault.Fault.error_form` may say, with the media type of each form.
+#: Values of `sandbox.faults.fault.Fault.error_form`, with the media type of each format.
 FORMS: dict[str, tuple[Callable[[str, str], bytes], str]] = {
     "odata": (odata, JSON),
     "no_code": (_no_code, JSON),
@@ -163,24 +163,24 @@ FORMS: dict[str, tuple[Callable[[str, str], bytes], str]] = {
 
 
 def refusal(form: str, code: str, message: str) -> tuple[str, bytes]:
-    """Media type and body of an error.
+    """Return media type and body of an error.
 
     Args:
-        form: one of `FORMS`.
-        code: in hexadecimal digits, `0x80040216`, or nothing.
-        message: the words; where left out, the service's own for the code.
+        form: One of `FORMS`.
+        code: Error code such as `0x80040216`, or empty.
+        message: Error message. Empty takes the service's message for the code.
 
     Raises:
-        ValueError: there is no such form.
+        ValueError: There is no such format.
     """
     if form not in FORMS:
-        text = f"Unknown form of an error: '{form}'; there are {sorted(FORMS)}."
+        text = f"Unknown form of an error: '{form}'; the forms are {sorted(FORMS)}."
         raise ValueError(text)
     write, media_type = FORMS[form]
     return media_type, write(code, message or message_of(code))
 
 
-# What IIS and HTTP.sys say of an address that is too long for them, in place of the service.
+# Titles and texts with which IIS and HTTP.sys refuse a URL that is too long.
 LONG_ADDRESS = {
     404: (
         "404 - File or directory not found.",
@@ -192,7 +192,7 @@ LONG_ADDRESS = {
 
 
 def long_address(status: int) -> bytes:
-    """A web page that refuses an address for its length."""
+    """Return a web page that refuses a URL because of its length."""
     title, text = LONG_ADDRESS.get(status, (f"Error {status}", "The request is refused."))
     return (
         f"<!DOCTYPE html>\r\n<html><head><title>{title}</title></head>\r\n"

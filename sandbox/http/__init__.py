@@ -1,1 +1,1 @@
-"""HTTP: the server."""
+"""HTTP: the server, compression of responses, cache of responses."""

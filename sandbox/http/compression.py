@@ -1,4 +1,4 @@
-"""gzip of answers."""
+"""Compression of responses: gzip."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ SMALLEST_COMPRESSED = 1_000
 
 
 def compressed(body: bytes) -> bytes:
-    """A body in gzip, quickly rather than small."""
+    """Compress a body quickly rather than well."""
     return gzip.compress(body, compresslevel=1, mtime=0)

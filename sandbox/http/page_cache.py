@@ -1,4 +1,4 @@
-"""Cache of answers: least recently used, bounded by bytes."""
+"""Cache of responses: least recently used, limited by total size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class PageCache:
-    """Answers that were made before, the latest used, up to a number of bytes."""
+    """Cache of response bodies.
+
+    Args:
+        limit: Largest total size in bytes.
+    """
 
     def __init__(self, limit: int = 256 * 2**20) -> None:
         self.limit = limit
@@ -18,14 +22,14 @@ class PageCache:
         self._pages: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def get(self, key: Hashable) -> bytes | None:
-        """What was kept under a key."""
+        """Return the body under a key, if it is cached."""
         page = self._pages.get(key)
         if page is not None:
             self._pages.move_to_end(key)
         return page
 
     def put(self, key: Hashable, page: bytes) -> None:
-        """Keep an answer, and drop the longest unused ones for it."""
+        """Cache a body, and remove the least recently used ones that exceed the limit."""
         old = self._pages.pop(key, b"")
         self._pages[key] = page
         self.size += len(page) - len(old)

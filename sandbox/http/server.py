@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with connections that faults can cut and an end without delay."""
+"""HTTP server: uvicorn with connections that faults can close, and an immediate shutdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 BACKLOG = 512
-# A connection that is closed with no time to linger is reset.
+# Value of SO_LINGER: a connection that is closed without time to linger is reset.
 NO_TIME = struct.pack("ii", 1, 0)
 
 
@@ -32,13 +32,13 @@ class Connection(H11Protocol):
     open: ClassVar[dict[tuple[str, int], Transport]] = {}
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Remember the connection."""
+        """Register the connection."""
         super().connection_made(transport)  # type: ignore[arg-type]
         if self.client:
             self.open[self.client] = self.transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Unregister the connection."""
         if self.client:
             self.open.pop(self.client, None)
         super().connection_lost(exc)
@@ -48,8 +48,8 @@ def abort(client: tuple[str, int], *, reset: bool = False) -> None:
     """Close a client's connection at once.
 
     Args:
-        client: its address.
-        reset: as a machine does that knows nothing of the connection (RFC 9293, section 3.5.2).
+        client: Host and port of the client.
+        reset: Reset the connection, as a host does that does not know it (RFC 9293, section 3.5.2).
     """
     transport = Connection.open.get(tuple(client))  # type: ignore[arg-type]
     if transport is not None:
@@ -60,17 +60,21 @@ def abort(client: tuple[str, int], *, reset: bool = False) -> None:
 
 
 async def leave(seconds: float) -> None:
-    """Cut all connections, and refuse new ones for a while, as a server does that starts anew."""
+    """Close all connections and refuse new ones for a while, as a restarting server does.
+
+    Args:
+        seconds: How long.
+    """
     for server in list(Server.running):
         await server.leave(seconds)
 
 
 class Server(uvicorn.Server):
-    """A server that says when it is ready, and ends on a signal without waiting for anyone.
+    """A server that reports when it is ready, and shuts down without waiting for clients.
 
     Args:
-        config: uvicorn's settings.
-        ready: called once, when requests are answered.
+        config: Settings of uvicorn.
+        ready: Called once, when the server accepts requests.
     """
 
     running: ClassVar[list[Server]] = []
@@ -82,23 +86,27 @@ class Server(uvicorn.Server):
         self.running.append(self)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the sockets, and say so."""
+        """Open the sockets and report that the server is ready."""
         await super().startup(sockets)
         self._ready()
 
     async def main_loop(self) -> None:
-        """Serve until the signal comes; uvicorn would look for it ten times a second."""
+        """Wait for the signal; uvicorn would poll ten times a second."""
         await self._ended.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening. Connections end with the process, which uvicorn would have wait."""
+        """Stop listening; connections end with the process, while uvicorn would wait for them."""
         for listening in (*self.servers, *(sockets or ())):
             listening.close()
 
     async def leave(self, seconds: float) -> None:
-        """Serve nobody for a while."""
+        """Serve nobody for a while.
+
+        Args:
+            seconds: How long.
+        """
         served, self.servers = self.servers, []
-        # A socket that does not listen keeps its port.
+        # A duplicate of the socket keeps the port while nothing listens.
         sockets = [server.sockets[0].dup() for server in served]
         for server, listening in zip(served, sockets, strict=True):
             server.close()
@@ -116,7 +124,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT as the request to end."""
+        """Shut down on SIGTERM and SIGINT."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
@@ -128,16 +136,21 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket to serve on; port 0 takes a free one."""
+    """Open a socket to serve on.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on. 0 takes a free one.
+    """
     with _bound(host, port) as found:
-        # Named, the port stays the socket's when it does not listen.
+        # Bound to a port by number, the socket keeps the port while it does not listen.
         listening = _bound(host, found.getsockname()[1])
     listening.listen(BACKLOG)
     return listening
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    # With the protocol named, asyncio switches the delay of small packets off.
+    # asyncio disables Nagle's algorithm only for sockets that name the protocol.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
@@ -145,30 +158,30 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _is_defect(record: logging.LogRecord) -> bool:
-    """Whether a message tells of an exception, and not of what a fault did or the server's end."""
+    """Return whether a log record reports an exception, rather than a fault or the shutdown."""
     kind = record.exc_info[0] if record.exc_info else None
     return kind is not None and issubclass(kind, Exception)
 
 
 def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until a signal comes.
+    """Serve until a signal arrives.
 
     Args:
-        app: what to serve.
-        listening: the socket.
-        ready: called once, when requests are answered.
+        app: The application.
+        listening: The socket.
+        ready: Called once, when the server accepts requests.
     """
     config = uvicorn.Config(
         app,
         http=Connection,
         ws="none",
         lifespan="off",
-        # What an answer fails with goes to stderr, as Python does it where no log is set up.
+        # Without a configuration of logging, Python writes errors of the application to stderr.
         log_config=None,
         log_level="error",
         access_log=False,
         server_header=False,
-        # The layer of faults adds the one of the service's clock.
+        # The layer of faults adds the header, by the service's clock.
         date_header=False,
         timeout_keep_alive=60,
     )

@@ -1,1 +1,1 @@
-"""The sign-in host: tokens, sign-ins of people, assertions of apps."""
+"""The sign-in host: what Entra ID does, for apps and for people."""

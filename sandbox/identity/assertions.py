@@ -1,4 +1,4 @@
-"""Signed assertions that an app sends in place of a secret.
+"""Client assertions: signed tokens that an app sends in place of a secret.
 
 Sources: RFC 7523; Microsoft Learn, "Microsoft identity platform application authentication
 certificate credentials", "Workload identity federation".
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ["PS256", "RS256"]
 FEDERATION_AUDIENCE = "api://AzureADTokenExchange"
-# What two clocks may be apart, in seconds.
+# Tolerated clock skew in seconds.
 LEEWAY = 300
 
 
 @dataclass(frozen=True)
 class Federation:
-    """An issuer whose word counts for an app: of a Kubernetes cluster, of a pipeline."""
+    """An issuer whose tokens an app may sign in with: a Kubernetes cluster, a pipeline."""
 
     client: str
     issuer: str
@@ -38,21 +38,21 @@ class Federation:
 
 @dataclass
 class Assertions:
-    """The certificates and federations of the apps, and which assertions were used."""
+    """Certificates and federations of the apps, and the assertions that were used."""
 
     _certificates: dict[tuple[str, str], str] = field(default_factory=dict)
     _federations: list[Federation] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
 
     def register(self, client: str, certificate: str) -> str:
-        """Give an app a certificate.
+        """Register a certificate for an app.
 
         Args:
-            client: the app.
-            certificate: its text in PEM.
+            client: Id of the app.
+            certificate: The certificate in PEM.
 
         Returns:
-            The thumbprint, as the page of the app shows it.
+            Thumbprint, as the app registration shows it.
         """
         content = ssl.PEM_cert_to_DER_cert(certificate)
         for digest in (hashlib.sha1, hashlib.sha256):
@@ -60,26 +60,26 @@ class Assertions:
         return hashlib.sha1(content).hexdigest().upper()  # noqa: S324  - what it is named by
 
     def trust(self, federation: Federation) -> None:
-        """Let an app's assertions come from elsewhere."""
+        """Trust another issuer's tokens as assertions of an app."""
         self._federations.append(federation)
 
     def check(self, form: Mapping[str, str], client: str, url: str) -> None:
-        """Refuse an assertion that does not prove who the app is.
+        """Check that an assertion proves the identity of an app.
 
         Args:
-            form: the fields of the token request.
-            client: the app that it has to name.
-            url: of the token endpoint, which it has to be for.
+            form: Fields of the token request.
+            client: Id of the app, which the assertion must name.
+            url: URL of the token endpoint, which must be the audience of the assertion.
 
         Raises:
-            TokenError: it is not signed by what the app is registered with, or says what is wrong.
+            TokenError: The assertion is invalid, or its signer is not registered for the app.
         """
         require(form, "client_assertion_type", "client_assertion")
         if form["client_assertion_type"] != JWT_BEARER:
             text = "The value of 'client_assertion_type' is not supported."
             raise TokenError(INVALID_REQUEST, 9002313, text)
         assertion = form["client_assertion"]
-        # Few starts of the sandbox ever get here, and loading it takes as long as a small one.
+        # Imported here: few runs need jwt, and its import takes as long as a small sandbox's start.
         import jwt  # noqa: PLC0415
 
         try:
@@ -114,7 +114,8 @@ class Assertions:
         if claims["sub"] != client:
             text = "Client assertion application identifier doesn't match 'client_id' parameter."
             raise TokenError(INVALID_CLIENT, 700021, text, 401)
-        # Microsoft asks for a new `jti` each time, and does not say which code an old one gets.
+        # Microsoft requires a new `jti` for each assertion, and does not document the code of the
+        # error for a repeated one.
         if claims["jti"] in self._used:
             text = "The claim 'jti' was used before."
             raise _malformed(text)
@@ -168,7 +169,7 @@ def _claims(jwt: ModuleType, assertion: str, key: object, audience: str) -> dict
 
 
 def _hexadecimal(encoded: str) -> str:
-    """The thumbprint in a header, base64url without its padding, as people write it."""
+    """Return a thumbprint from a header (base64url without padding) in hexadecimal digits."""
     try:
         return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex().upper()
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the authority refuses, and in which words.
+"""Errors of the sign-in host.
 
 The source is Microsoft Learn, "Microsoft Entra authentication and authorization error codes".
 """
@@ -27,7 +27,14 @@ UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
 
 
 class TokenError(Exception):
-    """A refusal of the authority."""
+    """An error response of the sign-in host.
+
+    Args:
+        error: OAuth 2.0 error, such as `invalid_grant`.
+        code: Number of the AADSTS code.
+        text: Message that follows the code.
+        status: Status of the response.
+    """
 
     def __init__(self, error: str, code: int, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -37,7 +44,7 @@ class TokenError(Exception):
         self.status = status
 
     def body(self) -> dict[str, Any]:
-        """The JSON body, with ids and time as Entra ID adds them."""
+        """Return the JSON body, with the ids and the timestamp that Entra ID adds."""
         trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         return {
@@ -53,10 +60,14 @@ class TokenError(Exception):
 
 
 def require(form: Mapping[str, str], *names: str) -> None:
-    """Refuse a request without a field that it must have.
+    """Check that a request has its required fields.
+
+    Args:
+        form: Fields of the request.
+        *names: Names of the required fields.
 
     Raises:
-        TokenError: names the first that is missing or empty.
+        TokenError: A field is missing or empty; the message names the first one.
     """
     for name in names:
         if not form.get(name):

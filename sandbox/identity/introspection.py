@@ -1,4 +1,4 @@
-"""Tokens of another authority, which is asked about each (RFC 7662)."""
+"""Token introspection: asks another authority whether one of its tokens is active (RFC 7662)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SECONDS = 30
 
 
 def is_active(address: str, token: str) -> bool:
-    """Whether another authority says that a token is good now.
+    """Return whether another authority reports a token as active.
 
     Args:
-        address: of its introspection endpoint: `http://name:password@host:port/path`.
-        token: the access token.
+        address: Introspection endpoint, with credentials: `http://name:password@host:port/path`.
+        token: The access token.
     """
     parts = urlsplit(address)
     credentials = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()

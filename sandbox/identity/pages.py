@@ -1,7 +1,7 @@
-"""What people see of the authority: the pages where they sign in and type a device's code.
+"""Sign-in pages: where people sign in, and where they enter the code of a device.
 
-Sources: Microsoft Learn, "OAuth 2.0 authorization code flow", "OAuth 2.0 device authorization
-grant flow".
+Sources: Microsoft Learn, "OAuth 2.0 authorization code flow", "OAuth 2.0 device authorization grant
+flow".
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _page(title: str, content: str, status: int = 200) -> Response:
 
 
 def _refusal(error: TokenError) -> Response:
-    """A refusal that the person sees, because it is not safe to lead them to the app."""
+    """Show an error to the person, because a redirect to the app would not be safe."""
     return _page("Sign in", f"<p>AADSTS{error.code}: {escape(error.text)}</p>", error.status)
 
 
@@ -59,13 +59,17 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 class SignInPages:
-    """The pages of an authority."""
+    """The sign-in pages of an authority.
+
+    Args:
+        authority: The authority.
+    """
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
 
     def routes(self) -> list[Route]:
-        """The routes."""
+        """Return the routes."""
         both = ["GET", "POST"]
         return [
             Route("/{tenant}/oauth2/v2.0/authorize", self._authorize, methods=both),
@@ -131,7 +135,7 @@ def _hidden(device: DeviceSignIn) -> str:
 
 
 def _lead(redirect_uri: str, asked: dict[str, str], answer: dict[str, str]) -> Response:
-    """Lead the browser back to the app; an address without a path gets a slash."""
+    """Redirect the browser to the app; an address without a path gets a slash."""
     state = {"state": asked["state"]} if "state" in asked else {}
     parts = urlsplit(redirect_uri)
     query = urlencode({**answer, **state})

@@ -1,4 +1,4 @@
-"""The person that everybody who signs in is."""
+"""The person who signs in: every sign-in of a person is by this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of the sign-in host: token endpoint, device codes, OpenID configuration, pages."""
+"""Routes of the sign-in host: token endpoint, device codes, OpenID configuration, sign-in pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def routes(authority: Authority) -> list[Route]:
-    """Return the routes of an authority."""
+    """Return the routes of an authority.
+
+    Args:
+        authority: The authority.
+    """
 
     async def token(request: Request) -> Response:
         try:

@@ -1,8 +1,8 @@
 """Sign-ins of people that have begun: authorization codes and device codes.
 
 Sources: RFC 6749 section 4.1, RFC 7636 (PKCE), RFC 8628 (device authorization grant); Microsoft
-Learn, "OAuth 2.0 authorization code flow", "OAuth 2.0 device authorization grant flow",
-"Redirect URI (reply URL) restrictions".
+Learn, "OAuth 2.0 authorization code flow", "OAuth 2.0 device authorization grant flow", "Redirect
+URI (reply URL) restrictions".
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from sandbox.identity.errors import (
     require,
 )
 
-# Loopback addresses that both apps are registered with; the port does not count.
+# Hosts of the redirect URIs of both apps; the port is ignored.
 REDIRECT_HOSTS = frozenset({"localhost", "127.0.0.1"})
-# What people can't mistake for another.
+# Letters and digits that people do not confuse.
 USER_CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 @dataclass
 class CodeSignIn:
-    """A person who signed in, and whose app has not fetched the tokens yet."""
+    """A person's sign-in for which the app has not redeemed the authorization code yet."""
 
     client: str
     scope: str
@@ -45,7 +45,7 @@ class CodeSignIn:
 
 @dataclass
 class DeviceSignIn:
-    """A device that waits for a person, until one approved or declined."""
+    """A device that waits until a person approves or declines."""
 
     client: str
     scope: str
@@ -57,12 +57,12 @@ class DeviceSignIn:
 
 @dataclass
 class SignIns:
-    """What people are doing in their browsers.
+    """Sign-ins in progress.
 
     Attributes:
-        device_code_lifetime: seconds until a device code ends.
-        device_code_interval: seconds that a device is asked to wait between two polls.
-        issued: each code so far.
+        device_code_lifetime: Lifetime of a device code in seconds.
+        device_code_interval: Seconds that a device must wait between two polls.
+        issued: All codes issued so far.
     """
 
     device_code_lifetime: int = 900
@@ -72,10 +72,14 @@ class SignIns:
     _devices: dict[str, DeviceSignIn] = field(default_factory=dict)
 
     def check_redirect(self, client: str, redirect_uri: str) -> None:
-        """Refuse a redirect URI that no app is registered with.
+        """Check a redirect URI.
+
+        Args:
+            client: Id of the app.
+            redirect_uri: The redirect URI.
 
         Raises:
-            TokenError: it is not one of the loopback addresses.
+            TokenError: The app is not registered with this redirect URI.
         """
         parts = urlsplit(redirect_uri)
         plain = parts.path in {"", "/"} and not parts.query and not parts.fragment
@@ -87,7 +91,11 @@ class SignIns:
             raise TokenError(INVALID_REQUEST, 50011, text)
 
     def authorized(self, signed_in: CodeSignIn) -> str:
-        """The authorization code of a person who signed in."""
+        """Issue an authorization code.
+
+        Args:
+            signed_in: The sign-in that the code stands for.
+        """
         code = f"sandbox-code-{secrets.token_urlsafe(24)}"
         self._codes[code] = signed_in
         self.issued.append(code)
@@ -97,11 +105,11 @@ class SignIns:
         """Redeem an authorization code.
 
         Args:
-            form: the fields of the token request.
-            client: the app that asks, which has proved who it is.
+            form: Fields of the token request.
+            client: Id of the app, which is authenticated already.
 
         Raises:
-            TokenError: the code is not good, or not for this request.
+            TokenError: The code is invalid, or was issued for another request.
         """
         require(form, "code", "redirect_uri")
         found = self._codes.get(form["code"])
@@ -126,12 +134,15 @@ class SignIns:
         return found
 
     def device(self, client: str, scope: str, verification_uri: str) -> dict[str, Any]:
-        """The answer to a device that wants a code for a person to type.
+        """Issue a device code.
 
         Args:
-            client: the app.
-            scope: what it asks for.
-            verification_uri: the page where the code is typed.
+            client: Id of the app.
+            scope: Scopes that the app asks for.
+            verification_uri: Page where the person enters the code.
+
+        Returns:
+            Response of the device authorization endpoint.
         """
         device_code = f"sandbox-device-{secrets.token_urlsafe(24)}"
         user_code = "".join(secrets.choice(USER_CODE_LETTERS) for _ in range(9))
@@ -149,7 +160,7 @@ class SignIns:
         }
 
     def waiting(self, user_code: str) -> DeviceSignIn | None:
-        """The device that waits for a person with this code, if there is one."""
+        """Return the device that waits with a user code, if there is one."""
         typed = user_code.strip().upper()
         for device in self._devices.values():
             if device.user_code == typed and device.approved is None and device.ends > time.time():
@@ -160,11 +171,11 @@ class SignIns:
         """Redeem a device code, if a person has approved it.
 
         Args:
-            form: the fields of the token request.
-            client: the app that asks.
+            form: Fields of the token request.
+            client: Id of the app.
 
         Raises:
-            TokenError: not yet, or not at all.
+            TokenError: The sign-in is pending, declined, expired or unknown.
         """
         require(form, "device_code")
         device = self._devices.get(form["device_code"])
@@ -198,6 +209,6 @@ def _redeemed() -> TokenError:
 
 
 def _challenge(verifier: str) -> str:
-    """The challenge `S256` of a verifier (RFC 7636, section 4.2)."""
+    """Return the challenge `S256` of a verifier (RFC 7636, section 4.2)."""
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""The token endpoint: what Entra ID answers to each grant.
+"""Token endpoint: what Entra ID answers to each grant.
 
 Sources: Microsoft Learn, "OAuth 2.0 authorization code flow", "client credentials flow", "device
 authorization grant flow", "Microsoft Entra authentication and authorization error codes".
@@ -31,11 +31,11 @@ from sandbox.identity.sign_ins import SignIns
 
 TENANT = "5a4db0c0-5a4d-4b0c-8b0c-5a4db0c05a4d"
 TENANT_NAMES = frozenset({TENANT, "common", "organizations", "sandbox.onmicrosoft.com"})
-# What the service is called where it is not asked by its address.
+# Address of the service in the cloud, valid as a resource besides the local one.
 ORGANISATION = "https://sandbox.crm.dynamics.com"
 CLIENT = "c11e0000-5a4d-4b0c-8b0c-00000000c11e"
 PUBLIC_CLIENT = "c11e0000-5a4d-4b0c-8b0c-0000000b11c0"
-SECRET = "sandbox-secret-not-real"  # noqa: S105  - invented, and says so
+SECRET = "sandbox-secret-not-real"  # noqa: S105  - an invented value
 REFRESH_TOKEN = "sandbox-refresh-token-not-real"  # noqa: S105  - as above
 PUBLIC_REFRESH_TOKEN = "sandbox-public-refresh-token-not-real"  # noqa: S105  - as above
 PERMISSION = "user_impersonation"
@@ -62,13 +62,13 @@ REFUSALS = {"revoked": REVOKED, "inactive": INACTIVE, "expired": TOO_OLD}
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What the token endpoint is asked.
+    """A request to the token endpoint.
 
     Attributes:
-        tenant: of the URL.
-        form: the fields.
-        origin: scheme and host of the URL, as the caller sees them.
-        v1: whether the older endpoint was asked, which takes `resource`.
+        tenant: Tenant in the path of the URL.
+        form: Fields of the body.
+        origin: Scheme and host of the URL, as the caller sees them.
+        v1: Whether the request is to the v1.0 endpoint, which takes `resource`.
     """
 
     tenant: str
@@ -78,7 +78,7 @@ class TokenRequest:
 
     @property
     def url(self) -> str:
-        """The address that was asked."""
+        """URL of the request."""
         return f"{self.origin}/{self.tenant}/oauth2/{'' if self.v1 else 'v2.0/'}token"
 
 
@@ -97,15 +97,16 @@ class _Access:
 
 @dataclass
 class Authority:
-    """Issues tokens and knows which are good.
+    """Issues tokens and validates them.
 
     Attributes:
-        lifetime: how long an access token is good, in seconds.
-        single_use: whether a refresh token dies when it is used.
-        resource: what a token is for when nobody says; without one, the address that is asked.
-        assertions: what apps may sign instead of sending a secret.
-        sign_ins: of people in a browser.
-        issued: everything that nobody else may see: each token, code and assertion so far.
+        lifetime: Lifetime of an access token in seconds.
+        single_use: Whether a refresh token is invalid after its first use.
+        resource: Resource of a token when the request names none. Empty takes the origin of the
+            request.
+        assertions: Assertions that apps can send in place of a secret.
+        sign_ins: Sign-ins of people.
+        issued: All secrets issued or received so far: tokens, codes and assertions.
     """
 
     lifetime: int = 3599
@@ -123,25 +124,30 @@ class Authority:
     )
 
     def is_valid(self, access_token: str, origin: str) -> bool:
-        """Whether the service at an address accepts an access token now."""
+        """Return whether the service at an origin accepts an access token now."""
         known = self._access.get(access_token)
         if known is None or known.ends <= time.time():
             return False
         return _organisation(known.resource) in {_organisation(origin), _organisation(ORGANISATION)}
 
     def expire(self) -> None:
-        """Let every access token have expired."""
+        """Expire all access tokens."""
         self._access.clear()
 
     def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
-        """Refuse a refresh token from now on; the reasons are the keys of `REFUSALS`."""
+        """Refuse a refresh token from now on.
+
+        Args:
+            refresh_token: The token.
+            reason: One of the keys of `REFUSALS`.
+        """
         self._refresh.setdefault(refresh_token, _Refresh(CLIENT)).refusal = REFUSALS[reason]
 
     def check_tenant(self, tenant: str) -> None:
-        """Refuse a tenant that there is not.
+        """Check that a tenant exists.
 
         Raises:
-            TokenError: there is none of that name.
+            TokenError: There is no such tenant.
         """
         if tenant not in TENANT_NAMES:
             text = (
@@ -150,20 +156,20 @@ class Authority:
             raise TokenError(INVALID_REQUEST, 90002, text)
 
     def check_client(self, client: str) -> None:
-        """Refuse an app that there is not.
+        """Check that an app exists.
 
         Raises:
-            TokenError: there is none of that id.
+            TokenError: There is no app with this id.
         """
         if client not in {CLIENT, PUBLIC_CLIENT}:
             text = f"Application with identifier '{client}' was not found in the directory."
             raise TokenError(UNAUTHORIZED_CLIENT, 700016, text)
 
     def token(self, request: TokenRequest) -> dict[str, Any]:
-        """The answer to a token request.
+        """Return the response to a token request.
 
         Raises:
-            TokenError: with the code that Entra ID would give.
+            TokenError: The request is refused, with the code that Entra ID would send.
         """
         self.check_tenant(request.tenant)
         form = request.form
@@ -198,21 +204,24 @@ class Authority:
         return answer
 
     def resource_of(self, scope: str, origin: str) -> str:
-        """The resource that a person's scopes are for.
+        """Return the resource that delegated scopes are for.
 
         Args:
-            scope: separated by spaces.
-            origin: scheme and host of the address that was asked.
+            scope: Scopes, separated by spaces.
+            origin: Scheme and host of the request.
 
         Raises:
-            TokenError: it is not one of the tenant.
+            TokenError: The tenant has no such resource.
         """
         named = [each for each in scope.split() if "://" in each]
         resource = named[0].rpartition("/")[0] if named else self.resource or origin
         return self._known(resource, origin)
 
     def _check_client_credentials(self, request: TokenRequest, client: str) -> None:
-        """Check who asks: a confidential app proves it, a public one has nothing to prove with."""
+        """Authenticate the app.
+
+        A confidential app sends a secret or an assertion; a public app must send neither.
+        """
         secret, assertion = (request.form.get(n) for n in ("client_secret", "client_assertion"))
         if client == PUBLIC_CLIENT:
             if secret is not None or assertion is not None:
@@ -250,7 +259,7 @@ class Authority:
         return known
 
     def _resource(self, request: TokenRequest, default: str) -> str:
-        """Find what the token is for; without a default, the scope has to say."""
+        """Return the resource of the token; without a default, the scope must name it."""
         if request.v1:
             return self._known(request.form.get("resource") or default, request.origin)
         scope = request.form.get("scope", "")
@@ -285,7 +294,7 @@ class Authority:
         now = int(time.time())
         answer: dict[str, Any] = {"token_type": "Bearer"}
         if v1:
-            # A recorded answer to an app has no scope.
+            # Recorded responses to apps have no scope.
             answer |= {"scope": PERMISSION} if is_person else {}
             answer |= {
                 "expires_in": str(self.lifetime),
@@ -300,7 +309,7 @@ class Authority:
                 "expires_in": self.lifetime,
                 "ext_expires_in": self.lifetime,
             }
-        # As Entra ID has them in tokens of version 1, which are the ones that Dataverse gets.
+        # Claims of version 1.0 tokens, which are the ones that Dataverse gets.
         holder = {"idtyp": "app"}
         if is_person:
             holder = {"name": PERSON, "upn": ACCOUNT, "unique_name": ACCOUNT, "scp": PERMISSION}
@@ -316,7 +325,7 @@ class Authority:
         return new
 
     def _signed(self, claims: dict[str, str]) -> str:
-        """Write a token in the form of a JWT, with a signature that is none."""
+        """Return a token in the form of a JWT, without a valid signature."""
         now = int(time.time())
         whole = {
             **claims,
@@ -337,5 +346,5 @@ class Authority:
 
 
 def _organisation(address: str) -> str:
-    """The host of an address, which Dataverse has with and without `.api`."""
+    """Return the host of an address without `.api`: Dataverse has hosts with and without it."""
     return urlsplit(address).netloc.replace(".api.", ".", 1)
