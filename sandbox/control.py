@@ -266,7 +266,7 @@ class Control:
             "stamp_days": (self.service.metadata_changes, "days"),
             "more_records_without_link": (self.service.pages, "more_records_without_link"),
             "guid_comparison": (self.service.pages, "guid_comparison"),
-            "virtual_provider": (self.service.provider, "manner"),
+            "virtual_provider": (self.service.provider, "behavior"),
             "virtual_provider_status": (self.service.provider, "status"),
             "delta_links": (changes, "delta_links"),
             "delta_links_beside_annotations": (changes, "delta_links_beside_annotations"),

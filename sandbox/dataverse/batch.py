@@ -1,4 +1,4 @@
-"""`$batch`: several GETs in one POST (Microsoft Learn, "Execute batch operations")."""
+"""Batches: the format of `$batch` (Microsoft Learn, "Execute batch operations")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_URL = 65_536
 
 
 class Part(NamedTuple):
-    """One request in a batch."""
+    """One request of a batch."""
 
     method: str
     url: str
@@ -22,7 +22,7 @@ class Part(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One answer in a batch."""
+    """One response of a batch."""
 
     status: int
     headers: dict[str, str]
@@ -30,14 +30,14 @@ class Result(NamedTuple):
 
 
 def read(content_type: str, body: bytes) -> list[Part]:
-    """The requests of a batch.
+    """Parse the requests of a batch.
 
     Args:
-        content_type: with the boundary.
-        body: multipart/mixed, its lines ended by CRLF.
+        content_type: Media type with the boundary.
+        body: Body in multipart/mixed, with CRLF at the end of each line.
 
     Raises:
-        ServiceError: 400, if it is no batch of the service.
+        ServiceError: The batch is invalid.
     """
     match = re.search(r'boundary="?([^";]+)"?', content_type)
     if not match:
@@ -82,7 +82,7 @@ def relative(url: str) -> tuple[str, str]:
 
 
 def write(results: list[Result]) -> tuple[str, bytes]:
-    """The content type and the body of the answer."""
+    """Return media type and body of the response."""
     boundary = f"batchresponse_{uuid.uuid4()}"
     lines = []
     for result in results:

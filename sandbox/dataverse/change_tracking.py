@@ -1,8 +1,8 @@
-"""Change tracking: delta links, and what has changed since one was given.
+"""Change tracking: delta links, and the changes since a delta token.
 
-The source is Microsoft Learn, "Use change tracking to synchronize data with external systems".
-A delta token is a version number and a time; changed rows come whole and by version, deleted
-ones after them.
+The source is Microsoft Learn, "Use change tracking to synchronize data with external systems". A
+delta token is a version number and a time. Changed rows are returned whole and sorted by version,
+deleted rows after them.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 REFUSED = ("filter", "orderby", "expand", "top")
 TIME = "%m/%d/%Y %H:%M:%S"
-# What the cookie of a page of changes goes by.
+# Columns of the cookie of a page of changes.
 DELETED = Column("deleted", Kind.INTEGER, "deleted", "Edm.Int32")
 VERSION = Column("versionnumber", Kind.BIGINT, "versionnumber", "Edm.Int64")
 
 
 class Stamp(NamedTuple):
-    """A delta token, decoded."""
+    """A decoded delta token."""
 
     version: int
     time: datetime
 
     def __str__(self) -> str:
-        """The token, as it stands in a link."""
+        """Return the token as it stands in a link."""
         text = quote(f"{self.version}!{self.time.strftime(TIME)}", safe="")
         return re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), text)
 
 
 def read(text: str) -> Stamp:
-    """A decoded `$deltatoken`.
+    """Parse a decoded `$deltatoken`.
 
     Raises:
-        ServiceError: 400, if it is none.
+        ServiceError: The token is invalid.
     """
     version, _, time = text.partition("!")
     try:
@@ -60,13 +60,18 @@ def read(text: str) -> Stamp:
 class ChangeTracking:
     """Answers queries for changes.
 
+    Args:
+        pages: Answers queries for rows.
+        clock: Clock of the service.
+
     Attributes:
-        days: how long a token is good.
-        delta_links: whether the last page has its delta link.
-        delta_links_beside_annotations: whether it has it when annotations are asked for, too: in
-            v8.2 it was missing then.
-        expired_version: tokens below this version have expired, whatever their time.
-        expired_versions: the same for those of one table, by its name.
+        days: Lifetime of a token in days.
+        delta_links: Whether the last page has a delta link.
+        delta_links_beside_annotations: Whether the last page has a delta link even if annotations
+            are requested. Version 8.2 had none then.
+        expired_version: Version number below which all tokens have expired.
+        expired_versions: Version numbers below which the tokens of one table have expired, by
+            table.
     """
 
     def __init__(self, pages: Pages, clock: Clock) -> None:
@@ -80,22 +85,22 @@ class ChangeTracking:
         self.expired_versions: dict[str, int] = {}
 
     def expire(self) -> None:
-        """Let every token given so far have expired."""
+        """Expire all tokens."""
         self.expired_version = self._expiry()
 
     def table_changed(self, table: Table) -> None:
-        """Let every token of a table have expired, whose metadata changes."""
+        """Expire the tokens of a table whose metadata changes."""
         self.expired_versions[table.name] = self._expiry()
 
     def _expiry(self) -> int:
-        """A version above that of every token so far, and not above that of any to come."""
+        """Return a version number above that of all tokens so far, and not above later ones."""
         if self.store.open:
             message = "Tokens cannot expire while a transaction is open."
             raise bad_query(message)
         return self.store.next_version()
 
     def _links(self, preferences: Preferences) -> bool:
-        """Whether the last page has a delta link."""
+        """Return whether the last page has a delta link."""
         beside = self.delta_links_beside_annotations or not preferences.annotations
         return self.delta_links and beside
 
@@ -118,7 +123,7 @@ class ChangeTracking:
             raise not_tracked(table.name)
 
     def _stamp(self, skip_token: str) -> str:
-        """Where the next delta begins: where the first page of this answer began."""
+        """Return the token of the next delta: the moment when the first page was served."""
         began = re.search(r'trackingversion="(\d+)"', skip_token)
         version = int(began[1]) if began else self.store.settled_version
         return str(Stamp(version, self.clock.now()))
@@ -126,14 +131,14 @@ class ChangeTracking:
     def everything(
         self, table: Table, root: str, raw: str, preferences: Preferences, largest: int
     ) -> bytes:
-        """A page of all rows; the last has the first delta link."""
+        """Return a page of all rows; the last page has the first delta link."""
         self._check(table, raw)
         stamp = self._stamp(query_options.options(raw).get("$skiptoken", ""))
         stamp = stamp if self._links(preferences) else ""
         return self.pages.page(table, root, raw, preferences, largest, stamp=stamp)
 
-    def _since(self, table: Table, asked: query_options.Query) -> Stamp:
-        since = read(asked.delta_token)
+    def _since(self, table: Table, query: query_options.Query) -> Stamp:
+        since = read(query.delta_token)
         too_old = since.time < self.clock.now() - timedelta(days=self.days)
         expired = max(self.expired_version, self.expired_versions.get(table.name, 0))
         if too_old or since.version < expired:
@@ -141,7 +146,7 @@ class ChangeTracking:
         return since
 
     def count(self, table: Table, raw: str) -> int:
-        """How many changes there are since a token."""
+        """Return the number of changes since a token."""
         self._check(table, raw)
         since = self._since(table, query_options.read(raw, self.pages.model, table))
         sql, parameters = self._changes(table, "''", since.version, "")
@@ -150,18 +155,18 @@ class ChangeTracking:
     def changes(
         self, table: Table, root: str, raw: str, preferences: Preferences, largest: int
     ) -> bytes:
-        """A page of what has changed since a token."""
+        """Return a page of the changes since a token."""
         self._check(table, raw)
-        asked = query_options.read(raw, self.pages.model, table)
-        since = self._since(table, asked)
-        stamp = self._stamp(asked.skip_token)
+        query = query_options.read(raw, self.pages.model, table)
+        since = self._since(table, query)
+        stamp = self._stamp(query.skip_token)
         number, place = 1, (0, since.version)
-        if asked.skip_token:
-            cookie = paging.read(asked.skip_token, (DELETED, VERSION))
+        if query.skip_token:
+            cookie = paging.read(query.skip_token, (DELETED, VERSION))
             number, place = cookie.page, (int(cookie.last[0][1]), int(cookie.last[1][1]))
         wish = preferences.page_size
         size = wish if wish is not None and 0 < wish <= largest else largest
-        row = self.pages.renderer.row(table, asked.select, preferences.annotations)
+        row = self.pages.renderer.row(table, query.select, preferences.annotations)
         sql, parameters = self._changes(table, row, since.version, root)
         found = self.store.select(
             f"SELECT entry, deleted, version FROM ({sql}) WHERE (deleted, version) > (?, ?) "  # noqa: S608  - made of the model's names
@@ -170,11 +175,11 @@ class ChangeTracking:
         )
         more, found = len(found) > size, found[:size]
         path = (
-            f"{root}{quote(table.set_name)}?{asked.text}&"
-            if asked.text
+            f"{root}{quote(table.set_name)}?{query.text}&"
+            if query.text
             else (f"{root}{quote(table.set_name)}?")
         )
-        context = f"{root}$metadata#{table.set_name}{self.pages.selected(asked)}/$delta"
+        context = f"{root}$metadata#{table.set_name}{self.pages.selected(query)}/$delta"
         head, tail = f'{{"@odata.context":"{context}",', ""
         if more:
             token = paging.token(
@@ -189,7 +194,7 @@ class ChangeTracking:
     def _changes(
         self, table: Table, row: str, version: int, root: str
     ) -> tuple[str, tuple[Any, ...]]:
-        """The SQL for all changes after a version, and its parameters."""
+        """Return the SQL query for all changes after a version, with its parameters."""
         names = table.union_of or (table.name,)
         gone = f'{{"@odata.context":"{root}$metadata#{table.set_name}/$deletedEntity","id":"'
         sql = (

@@ -1,7 +1,7 @@
-"""Changes to the model while it is served, as somebody who customises the organisation makes them.
+"""Customization: changes of the data model while it is served.
 
-Everything that describes the table follows: `$metadata`, `EntityDefinitions`, the global metadata
-version. Delta tokens of the table have expired afterwards.
+`$metadata`, `EntityDefinitions` and the global metadata version follow each change. Delta tokens of
+the changed table expire.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Customizer:
     """Changes tables of the model.
 
     Args:
-        model: the tables.
-        store: their rows.
-        changes: the change tracking, whose tokens expire.
+        model: The tables.
+        store: The rows.
+        changes: Change tracking, whose tokens expire.
     """
 
     def __init__(self, model: Model, store: Store, changes: ChangeTracking) -> None:
@@ -63,7 +63,7 @@ class Customizer:
         self.store.change(found, [(index, ()), (dropping, ())])
 
     def retype_column(self, table: str, column: str, edm_type: str) -> None:
-        """Give a column another type; its values are converted, the rows' versions stay."""
+        """Change the type of a column; values are converted, and rows keep their versions."""
         found = self._table(table)
         old, new = self._plain_column(found, column), _column(column, edm_type)
         interim = replace(new, property_name=f"@{column}")
@@ -83,13 +83,13 @@ class Customizer:
         self._replace(found, tuple(new if each is old else each for each in found.columns))
 
     def relabel_column(self, table: str, column: str, english: str, german: str) -> None:
-        """Give a column another display name."""
+        """Change the display name of a column."""
         found = self._table(table)
         old = self._column(found, column)
         self._exchange(found, old, replace(old, label=Label(english, german)))
 
     def add_option(self, table: str, column: str, value: int, english: str, german: str) -> None:
-        """Give a choice one more value."""
+        """Add a value to a choice."""
         found = self._table(table)
         old = self._column(found, column)
         if old.options is None:
@@ -99,7 +99,7 @@ class Customizer:
         self._exchange(found, old, replace(old, options=replace(old.options, options=options)))
 
     def add_table(self, table: str) -> None:
-        """Add a table, which has no rows."""
+        """Add a table without rows."""
         if self.model.document is not None or table in self.model.by_name:
             message = f"An entity with the specified name {table} already exists."
             raise bad_query(message)
@@ -142,7 +142,7 @@ class Customizer:
         self.model.replace(found.name)
 
     def track_changes(self, table: str, *, on: bool) -> None:
-        """Switch change tracking on, or off, which the service can do only to a restored copy."""
+        """Switch change tracking on or off; the service can only switch it on."""
         found = self._table(table)
         self.changes.table_changed(found)
         self.model.replace(table, replace(found, change_tracking=on))
@@ -153,7 +153,7 @@ class Customizer:
             raise no_such_table(name)
         shown = [each.name for each in self.model.tables if name in each.union_of]
         if self.model.document is not None or table.union_of or shown:
-            message = f"The sandbox cannot customize {name}: other tables show its rows, or a file."
+            message = f"The sandbox can't customize {name}: it is part of a union or of a document."
             raise bad_query(message)
         return table
 
@@ -164,14 +164,14 @@ class Customizer:
         return column
 
     def _exchange(self, table: Table, old: Column, new: Column) -> None:
-        """Put a column in the place of another, without a change of the rows."""
+        """Replace a column without a change of the rows."""
         columns = tuple(new if each is old else each for each in table.columns)
         self.model.replace(table.name, replace(table, columns=columns))
 
     def _plain_column(self, table: Table, name: str) -> Column:
         column = self._column(table, name)
         if name in {*table.key, table.primary_id, table.primary_name} or column.is_polymorphic:
-            message = f"The sandbox cannot change {table.name}.{name}, which rows are told by."
+            message = f"The sandbox can't change {table.name}.{name}: it identifies rows."
             raise bad_query(message)
         return column
 
@@ -182,7 +182,7 @@ class Customizer:
 
 def _column(name: str, edm_type: str) -> Column:
     if edm_type not in KINDS:
-        message = f"The sandbox makes no columns of type {edm_type}, only of {', '.join(KINDS)}."
+        message = f"The sandbox can't add a column of type {edm_type}, only of {', '.join(KINDS)}."
         raise bad_query(message)
     return Column(name, KINDS[edm_type], name, edm_type)
 

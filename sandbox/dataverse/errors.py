@@ -1,4 +1,4 @@
-"""Errors that Dataverse alone has, and their words."""
+"""Errors that only Dataverse has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.faults.errors import UNKNOWN_RESOURCE, ServiceError
 
 
 def no_privilege(user: str, table: str, schema_name: str, type_code: int) -> ServiceError:
-    """A table that the caller may not read."""
+    """Return the error for a table that the caller may not read."""
     privilege = uuid.uuid5(uuid.NAMESPACE_OID, f"prvRead{schema_name}")
     message = (
         f"Principal user (Id={user}, type=8, roleCount=1, privilegeCount=742, accessMode=0), is "
@@ -20,7 +20,7 @@ def no_privilege(user: str, table: str, schema_name: str, type_code: int) -> Ser
 
 
 def not_readable(table: str) -> ServiceError:
-    """A table that has no RetrieveMultiple message."""
+    """Return the error for a table without the RetrieveMultiple message."""
     message = (
         f"The 'RetrieveMultiple' method does not support entities of type '{table}'. "
         "MessageProcessorCache returned MessageProcessor.Empty."
@@ -29,7 +29,13 @@ def not_readable(table: str) -> ServiceError:
 
 
 def unauthorized(tenant: str, authority: str, resource: str) -> ServiceError:
-    """A call without a valid token, with the challenge that names where to get one."""
+    """Return the error for a request without a valid token, with the challenge.
+
+    Args:
+        tenant: Tenant of the sign-in host.
+        authority: Scheme and host of the sign-in host.
+        resource: Resource that a token must be for.
+    """
     challenge = (
         f"Bearer authorization_uri={authority}/{tenant}/oauth2/authorize, resource_id={resource}/"
     )
@@ -37,10 +43,10 @@ def unauthorized(tenant: str, authority: str, resource: str) -> ServiceError:
 
 
 def not_a_member(language: int) -> ServiceError:
-    """A caller whose token is good, but who has no user in the organisation.
+    """Return the error for a caller without a user in the organisation.
 
     Args:
-        language: of the organisation, in which the service says so.
+        language: Language of the organisation, and of the message.
     """
     message = "The user is not a member of the organization."
     if language == GERMAN:
@@ -49,17 +55,20 @@ def not_a_member(language: int) -> ServiceError:
 
 
 def disabled_user() -> ServiceError:
-    """A caller whose user is disabled, with a placeholder that the service leaves as it is."""
+    """Return the error for a caller whose user is disabled.
+
+    The placeholder in the message is the service's.
+    """
     message = "The specified user(Id = {0}) is disabled."
     return ServiceError(403, "0x80040225", message)
 
 
 def no_metadata_changes(status: int) -> ServiceError:
-    """A function that the service does not have, refused with one status or another."""
+    """Return the error of a service without the function `RetrieveMetadataChanges`."""
     message = "Resource not found for the segment 'RetrieveMetadataChanges'."
     return ServiceError(status, UNKNOWN_RESOURCE, message)
 
 
 def not_tracked(table: str) -> ServiceError:
-    """A table whose changes are not tracked."""
+    """Return the error for a table without change tracking."""
     return ServiceError(400, "0x80072491", f"Entity {table} isn't enabled for change tracking.")

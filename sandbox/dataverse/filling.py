@@ -1,7 +1,7 @@
-"""Filled stores, of which a process that forks keeps those that it fills for others.
+"""Filled stores, cached in a process that forks sandboxes.
 
-To invent the rows of a sandbox takes most of its start. `keep` does it once in a process that forks
-for each sandbox; `filled` in the forked process then begins with a copy of the database.
+Inventing the rows takes most of a sandbox's start. `keep` invents rows once in the process that
+forks; `filled` in the forked process copies the database.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
     from sandbox.data.model import Model
 
-# More than some tens of megabytes are not kept.
+# Largest number of rows to cache: some tens of megabytes.
 MOST_KEPT = 20_000
 
 
 class UnknownTableError(ValueError):
-    """Rows are asked for of a table that the model has not."""
+    """A number of rows is given for a table that does not exist."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a store is filled with.
+    """Contents of a store.
 
     Attributes:
-        rows: how many over all tables.
-        seed: what they follow from.
-        csdl: a document that describes the tables, in place of the sandbox's own organisation.
-        sizes: how many rows a table gets, whatever its share.
+        rows: Number of rows over all tables.
+        seed: Seed of the rows.
+        csdl: CSDL document with the tables, in place of the sandbox's own organisation.
+        sizes: Number of rows by table, whatever the table's share.
     """
 
     rows: int
@@ -45,7 +45,7 @@ class Contents:
     _written: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Tell a document from another that was under its path before."""
+        """Distinguish a document from an earlier one at the same path."""
         object.__setattr__(self, "_written", self.csdl.stat().st_mtime_ns if self.csdl else 0)
 
 
@@ -53,10 +53,10 @@ _kept: dict[Contents, tuple[Model, Snapshot]] = {}
 
 
 def filled(contents: Contents) -> Store:
-    """A store with its rows.
+    """Return a store with its rows.
 
     Raises:
-        UnknownTableError: a size is given for a table that there is not.
+        UnknownTableError: A number of rows is given for a table that does not exist.
     """
     if contents in _kept:
         model, snapshot = _kept[contents]
@@ -76,7 +76,7 @@ def filled(contents: Contents) -> Store:
 
 
 def keep(contents: Contents) -> None:
-    """Have this process, and those forked from it, copy a store in place of filling it."""
+    """Cache a filled store for this process and the processes that are forked from it."""
     if contents in _kept or contents.rows + sum(dict(contents.sizes).values()) > MOST_KEPT:
         return
     store = filled(contents)

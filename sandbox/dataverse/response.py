@@ -1,4 +1,4 @@
-"""Answers of the Web API, with the headers that all of them have."""
+"""Responses of the Web API, with the headers that all of them have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ JSON = "application/json; odata.metadata=minimal"
 
 @dataclass
 class Answer:
-    """A body with its type, before headers and compression."""
+    """A response before headers and compression are added.
+
+    Attributes:
+        body: Body.
+        content_type: Media type.
+        headers: Further headers.
+        status: Status.
+        gzipped: Whether the body is compressed already.
+    """
 
     body: bytes
     content_type: str = JSON
@@ -27,7 +35,12 @@ class Answer:
 
 
 def response(answer: Answer, *, gzipped: bool) -> Response:
-    """The answer with the headers of the service."""
+    """Return a response with the headers of the service.
+
+    Args:
+        answer: The response.
+        gzipped: Whether the caller accepts gzip.
+    """
     body, encoding = answer.body, {}
     if answer.gzipped:
         encoding = {"Content-Encoding": "gzip"}
@@ -56,7 +69,7 @@ def response(answer: Answer, *, gzipped: bool) -> Response:
             **answer.headers,
         },
     )
-    # Recorded answers have these twice.
+    # Recorded responses have these headers twice.
     for identifier in (uuid.uuid4(), request_id):
         made.headers.append("x-ms-service-request-id", str(identifier))
         made.headers.append("X-Source", SOURCE)

@@ -1,4 +1,4 @@
-"""The Web API at /api/data/v9.2/: from a request to an answer."""
+"""Web API at /api/data/v9.2/: from a request to a response."""
 
 from __future__ import annotations
 
@@ -57,7 +57,13 @@ T = TypeVar("T")
 
 
 class Service:
-    """Everything under the service root."""
+    """The Web API of an organisation.
+
+    Args:
+        model: The tables.
+        store: The rows.
+        authority: Validates access tokens.
+    """
 
     def __init__(self, model: Model, store: Store, authority: Authority) -> None:
         self.model = model
@@ -75,16 +81,16 @@ class Service:
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Shut down the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def respond(self, request: Request) -> Response:
-        """The answer to a request under /api/data/."""
+        """Return the response to a request under /api/data/."""
         try:
             try:
                 answer = await self._answer(request)
             except sqlite3.OperationalError:
-                # A column left while the answer was made: as it is now.
+                # A column was removed during the request: try again with the current model.
                 answer = await self._answer(request)
         except ServiceError as error:
             answer = self._refusal(request.headers.get("prefer", ""), error)
@@ -134,7 +140,7 @@ class Service:
         )
 
     async def _check_caller(self, authorization: str, origin: str) -> None:
-        """Refuse callers without a good token, and those who are no users of the organisation."""
+        """Refuse callers without a valid token, and callers without an enabled user."""
         scheme, _, token = authorization.partition(" ")
         known = scheme.lower() == "bearer" and self.authority.is_valid(token, origin)
         if not known and token and self.switches.introspection_url:
@@ -153,15 +159,18 @@ class Service:
     async def get(  # noqa: PLR0911, PLR0913  - a rule for each path; the parts of a request
         self, path: str, root: str, raw: str, prefer: str, *, gzipped: bool, empty: bool = False
     ) -> Answer:
-        """The answer to a GET.
+        """Return the response to a GET.
 
         Args:
-            path: below the service root, decoded.
-            root: the URL of the service root.
-            raw: the query string.
-            prefer: the `Prefer` header.
-            gzipped: whether the caller takes compressed answers.
-            empty: give an empty page, see `sandbox.faults`.
+            path: Decoded path below the service root.
+            root: URL of the service root.
+            raw: The query string.
+            prefer: Value of the `Prefer` header.
+            gzipped: Whether the caller accepts gzip.
+            empty: Whether to return an empty page, as a fault orders it.
+
+        Raises:
+            ServiceError: The request is refused.
         """
         preferred = preferences.parse(prefer)
         if not path:
@@ -240,9 +249,9 @@ class Service:
         shown = bool(preferred.annotations)
         changes = self.store.all_changes if shown else self.store.changes(table)
         arguments = (root, raw, preferred, min(cap, table.largest_page))
-        manners = (self.pages.manners, self.provider.manner)
+        behavior = (self.pages.behavior, self.provider.behavior)
         answer = await self._kept(
-            (path, *arguments, changes, empty, manners),
+            (path, *arguments, changes, empty, behavior),
             partial(self._page(table, empty=empty), *arguments),
             JSON,
             gzipped=gzipped,
@@ -251,7 +260,7 @@ class Service:
         return answer
 
     def _page(self, table: Table, *, empty: bool) -> Callable[..., bytes]:
-        """What makes a page of a table."""
+        """Return the function that makes a page of a table."""
         if table.table_type is TableType.VIRTUAL:
             return partial(self.provider.page, table)
         return partial(self.pages.page, table, empty=empty)
@@ -273,7 +282,14 @@ class Service:
         *,
         gzipped: bool,
     ) -> Answer:
-        """An answer from the cache, or made now and kept, compressed if the caller takes that."""
+        """Return a response from the cache, or make it and cache it.
+
+        Args:
+            key: What the response depends on.
+            work: Makes the body.
+            content_type: Media type.
+            gzipped: Whether the caller accepts gzip.
+        """
         name = (key, gzipped, self.model.version, self.model.user_language)
         body = self.cache.get(name)
         if body is None:
@@ -295,7 +311,7 @@ class Service:
         return await self.get(unquote(path).rstrip("/"), root, raw, prefer, gzipped=False)
 
     def _ordered(self, request: Request, part: batch.Part) -> Answer | None:
-        """What `sandbox.faults` has in place of the answer to a part."""
+        """Return the response that a fault has for a part of a batch, if there is one."""
         ask = request.scope.get("sandbox.answer_to_part")
         prefer = part.headers.get("prefer", "")
         ordered = ask(part.method, unquote(part.url), prefer) if ask else None
@@ -306,7 +322,7 @@ class Service:
         return Answer(body, media_type, headers, status)
 
     async def _batch(self, root: str, request: Request) -> Answer:
-        """Answers one after another; the first error ends it, unless asked to go on."""
+        """Return the responses of a batch; by default the first error ends the batch."""
         parts = batch.read(request.headers.get("content-type", ""), await request.body())
         keep_going = "odata.continue-on-error" in request.headers.get("prefer", "")
         results: list[batch.Result] = []

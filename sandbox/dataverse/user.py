@@ -1,4 +1,4 @@
-"""The user of the organisation that everybody who signs in is."""
+"""The user in the organisation who signs in."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ NAMES = {
     "domainname": ACCOUNT,
     "isdisabled": 0,
 }
-# Where the organisation that is served has no users.
+# Id of the user if the organisation has no users.
 NOBODY = "00000000-5a4d-4b0c-8b0c-000000005e12"
 
 
 def seat(store: Store) -> str:
-    """Give the first user of the organisation the name that people sign in with.
+    """Give the first user of the organisation the name of the person who signs in.
 
     Args:
-        store: the rows.
+        store: The rows.
 
     Returns:
-        The user's id.
+        Id of the user.
     """
     table = store.model.by_name.get("systemuser")
     if table is None or not table.set_name or not NAMES.keys() <= table.by_property.keys():

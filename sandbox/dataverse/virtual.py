@@ -1,8 +1,8 @@
-"""Virtual tables: the rows of another system, which a data provider fetches.
+"""Virtual tables: rows of another system that a data provider fetches.
 
-A provider translates what it knows of a query, and refuses or passes over the rest. Recorded
-answers of virtual tables have rows in no order, a cookie of the provider's own in the nextLink,
-and no nextLink with `$top`.
+A provider translates the parts of a query that it supports, and refuses or ignores the rest.
+Recorded responses of virtual tables have rows in no order, a cookie of the provider in the
+nextLink, and no nextLink with `$top`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox.query.pages import Pages
     from sandbox.query.preferences import Preferences
 
-# The provider of tables that have none yet, and one that is there.
+# Ids of data providers: the placeholder of tables without one, and a provider that exists.
 PLACEHOLDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 PROVIDER = "6c3a4d6e-5f0b-4a57-9a1e-000000005e12"
 ABSENT, IGNORES_ORDER, REFUSES_ORDER, REFUSES_FILTER = BEHAVIORS = (
@@ -37,78 +37,82 @@ COOKIE = re.compile(r"p_ID=(\d+)$")
 
 
 class Provider:
-    """Answers queries over virtual tables.
+    """Answers queries of virtual tables.
+
+    Args:
+        pages: Answers queries of other tables.
 
     Attributes:
-        status: with which queries are refused.
+        status: Status with which queries are refused.
     """
 
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
         self.status = 400
-        self._manner = ABSENT
+        self._behavior = ABSENT
 
     @property
-    def manner(self) -> str:
-        """What the provider makes of a query; one that is absent reads no rows."""
-        return self._manner
+    def behavior(self) -> str:
+        """What the provider does with a query; an absent provider reads no rows."""
+        return self._behavior
 
-    @manner.setter
-    def manner(self, manner: str) -> None:
-        there = manner != ABSENT
-        if there != (self._manner != ABSENT):
+    @behavior.setter
+    def behavior(self, behavior: str) -> None:
+        """What the provider does with a query; an absent provider reads no rows."""
+        there = behavior != ABSENT
+        if there != (self._behavior != ABSENT):
             model = self.pages.model
             for table in model.tables:
                 if table.table_type is TableType.VIRTUAL:
                     provider = PROVIDER if there else PLACEHOLDER
                     changed = replace(table, readable=there, data_provider=provider)
                     model.replace(table.name, changed)
-        self._manner = manner
+        self._behavior = behavior
 
     def page(
         self, table: Table, root: str, raw: str, preferences: Preferences, largest: int
     ) -> bytes:
-        """One page of a virtual table, in the provider's own order.
+        """Return one page of a virtual table, in the provider's own order.
 
         Args:
-            table: whose rows.
-            root: the URL of the service, for the links.
-            raw: the query string.
-            preferences: the page size and the annotations asked for.
-            largest: the most rows of a page.
+            table: The table.
+            root: URL of the service root, for links.
+            raw: The query string.
+            preferences: Requested page size and annotations.
+            largest: Largest number of rows in a page.
 
         Raises:
-            ServiceError: the provider does not understand the query.
+            ServiceError: The provider does not support the query.
         """
-        asked = self.pages.asked(table, raw)
+        query = self.pages.parse(table, raw)
         refused = {
-            REFUSES_ORDER: "OrderBy" if asked.order else "",
-            REFUSES_FILTER: "Filter" if asked.filter else "",
+            REFUSES_ORDER: "OrderBy" if query.order else "",
+            REFUSES_FILTER: "Filter" if query.filter else "",
         }
-        if option := refused.get(self.manner):
+        if option := refused.get(self.behavior):
             message = f"The data provider does not support the query option {option}."
             raise ServiceError(self.status, "0x80040224", message)
-        size, limited = self.pages.size(asked, preferences, largest)
-        number, start = _place(asked.skip_token)
-        where, parameters = self.pages.where(table, asked)
-        row = self.pages.renderer.row(table, asked.select, preferences.annotations)
+        size, limited = self.pages.size(query, preferences, largest)
+        number, start = _place(query.skip_token)
+        where, parameters = self.pages.where(table, query)
+        row = self.pages.renderer.row(table, query.select, preferences.annotations)
         found = self.pages.store.select(
             f"SELECT {row} FROM {quoted(table.name)} WHERE {where} "  # noqa: S608  - made of the model's names
             f"ORDER BY substr({quoted(table.primary_id)}, 3) LIMIT {size + 1} OFFSET {start}",
             parameters,
         )
-        head = [f'"@odata.context":"{root}$metadata#{table.set_name}{self.pages.selected(asked)}"']
-        head += self.pages.totals(table, asked, preferences.annotations)
+        head = [f'"@odata.context":"{root}$metadata#{table.set_name}{self.pages.selected(query)}"']
+        head += self.pages.totals(table, query, preferences.annotations)
         tail = ""
         if len(found) > size and not limited:
-            link = f"{root}{table.set_name}?{asked.text}{'&' * bool(asked.text)}"
+            link = f"{root}{table.set_name}?{query.text}{'&' * bool(query.text)}"
             tail = self.pages.onward(link, _token(number + 1, start + size))
         rows = b",".join(row for (row,) in found[:size])
         return f'{{{",".join(head)},"value":['.encode() + rows + f"]{tail}}}".encode()
 
 
 def _token(number: int, start: int) -> str:
-    """A `$skiptoken`, encoded as it stands in the nextLink."""
+    """Return a `$skiptoken`, encoded for the nextLink."""
     own = base64.b64encode(f"Paged=TRUE&p_SortBehavior=1&p_ID={start}".encode())
     return (
         f"%3Ccookie%20pagenumber=%22{number}%22%20pagingcookie=%22{quote(own, safe='=/')}%22%20"
@@ -117,7 +121,7 @@ def _token(number: int, start: int) -> str:
 
 
 def _place(token: str) -> tuple[int, int]:
-    """The number of the page that a decoded token leads to, and of its first row."""
+    """Return the number of the page of a decoded token, and the number of its first row."""
     if not token:
         return 1, 0
     try:

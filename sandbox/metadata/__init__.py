@@ -1,1 +1,1 @@
-"""What the service tells of its tables: $metadata, definitions, metadata changes."""
+"""Metadata: `$metadata`, table definitions, metadata changes; CSDL documents as input."""

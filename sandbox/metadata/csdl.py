@@ -1,4 +1,4 @@
-"""A CSDL document read into a model (OASIS, "OData CSDL XML Representation")."""
+"""Reader of CSDL documents (OASIS, "OData CSDL XML Representation"): document to data model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from sandbox.data.model import Column, Kind, Model, Table
-from sandbox.metadata.invented_metadata import described
+from sandbox.metadata.invented import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,10 @@ METADATA_SETS = frozenset(
         "RelationshipDefinitions",
     }
 )
-# The namespace of Dataverse's documents: what they do not tell of the tables is invented.
+# Namespace of Dataverse's documents, for whose tables labels and choices are invented.
 DATAVERSE = "Microsoft.Dynamics.CRM"
 GZIP = b"\x1f\x8b"
-# For each Edm type the kind of column it makes, and the recipe for its values.
+# Kind of column and recipe of values, by Edm type.
 TYPES = {
     "Edm.Binary": (Kind.IMAGE, "image"),
     "Edm.Boolean": (Kind.BOOLEAN, "boolean"),
@@ -82,7 +82,7 @@ class _Document:
         return Model(self.namespace, self.alias, tuple(tables), self.text, self.container)
 
     def _line(self, element: ET.Element) -> list[ET.Element]:
-        """A type and its base types, the base first."""
+        """Return a type and its base types, the base first."""
         line = [element]
         while (base := line[0].get("BaseType")) in self.types:
             line.insert(0, self.types[str(base)])
@@ -95,7 +95,7 @@ class _Document:
         keys = [tuple(ref.get("Name", "") for ref in t.iter(f"{EDM}PropertyRef")) for t in line]
         key = next(found for found in reversed(keys) if found)
         names = {prop.get("Name", "") for t in line for prop in t.findall(f"{EDM}Property")}
-        # Users and teams have an id of their own beside the key that they inherit.
+        # Users and teams have an id of their own in addition to the inherited key.
         own = f"{name}id"
         primary_id = own if own in names and len(key) == 1 else key[0]
         lookups = self._lookups(line)
@@ -118,7 +118,7 @@ class _Document:
         )
 
     def _lookups(self, line: list[ET.Element]) -> dict[str, list[tuple[str, str]]]:
-        """For each property that refers to other rows: navigation property and target."""
+        """Return navigation properties and targets, by the property that refers to other rows."""
         found: dict[str, list[tuple[str, str]]] = {}
         for each in line:
             for navigation in each.findall(f"{EDM}NavigationProperty"):
@@ -199,10 +199,10 @@ def _tracked(entity_set: ET.Element) -> bool:
 
 
 def read(path: Path) -> Model:
-    """The model of a CSDL document, for rows to be invented from.
+    """Read the data model of a CSDL document.
 
     Args:
-        path: an XML file, compressed or not.
+        path: An XML file, optionally compressed with gzip.
     """
     text = path.read_bytes()
     if text.startswith(GZIP):

@@ -1,7 +1,7 @@
-"""`EntityDefinitions` and `GlobalOptionSetDefinitions`: queries over metadata.
+"""Table definitions: queries of `EntityDefinitions` and `GlobalOptionSetDefinitions`.
 
-Metadata is never paged, and `MetadataId` is always among what is selected (Microsoft Learn,
-"Query table definitions using the Web API").
+Metadata is never paged, and `MetadataId` is always selected (Microsoft Learn, "Query table
+definitions using the Web API").
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXPANDABLE = RELATED | {"Attributes", "OptionSet", "GlobalOptionSet"}
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """The parts of a list, without looking inside brackets."""
+    """Split a list, ignoring separators within brackets."""
     parts, depth, part = [], 0, ""
     for letter in text:
         depth += (letter == "(") - (letter == ")")
@@ -46,7 +46,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _expands(text: str) -> dict[str, dict[str, str]]:
-    """`Attributes($select=a,b;$filter=c)` as names with their own options."""
+    """Parse `Attributes($select=a,b;$filter=c)` into names with options of their own."""
     found = {}
     for part in _split(text, ","):
         name, _, inner = part.partition("(")
@@ -59,7 +59,11 @@ def _expands(text: str) -> dict[str, dict[str, str]]:
 
 
 class Definitions:
-    """Answers queries over a model's metadata."""
+    """Answers queries over the metadata of a model.
+
+    Args:
+        model: The data model.
+    """
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -69,7 +73,7 @@ class Definitions:
 
     @property
     def tables(self) -> dict[str, Json]:
-        """What is said of each table, by logical name."""
+        """Definitions of all tables, by logical name."""
         version, user = self.model.version, self.model.user_language
         if self._version != (version, user):
             self._version = (version, user)
@@ -79,16 +83,19 @@ class Definitions:
         return self._tables
 
     def knows(self, path: str) -> bool:
-        """Whether a path is one of metadata."""
+        """Return whether a path addresses definitions."""
         return SETS.match(path) is not None
 
     def get(self, path: str, root: str, given: dict[str, str]) -> bytes:
-        """The answer to a GET.
+        """Return the response to a GET.
 
         Args:
-            path: below the service root, decoded.
-            root: the URL of the service root.
-            given: the decoded query options.
+            path: Decoded path below the service root.
+            root: URL of the service root.
+            given: Decoded query options.
+
+        Raises:
+            ServiceError: The path or the query is invalid.
         """
         match = SETS.match(path)
         if match is None:
@@ -139,7 +146,7 @@ class Definitions:
         return msgspec.json.encode({"@odata.context": f"{context}/$entity", **found})
 
     def columns(self, table: Table) -> list[Json]:
-        """What is said of each column of a table."""
+        """Return the definitions of a table's columns."""
         user = self.model.user_language
         name = (self.model.version, user, table.name)
         if name not in self._attributes:
@@ -154,7 +161,14 @@ class Definitions:
         return self._attributes[name]
 
     def related(self, name: str, table: Table) -> list[Json]:
-        """Relationships; there are no alternate keys, and none of N:N beside their tables."""
+        """Return the relationships of a table.
+
+        There are no alternate keys, and no N:N relationships.
+
+        Args:
+            name: Name of the navigation property.
+            table: The table.
+        """
         if name == "ManyToOneRelationships":
             return descriptions.relationships(self.model, table)
         if name == "OneToManyRelationships":
@@ -197,7 +211,7 @@ class Definitions:
     def _shaped(
         self, rows: list[Json], kind: str, context: str, given: dict[str, str]
     ) -> list[Json]:
-        """The rows that a query asks for, with the properties it asks for."""
+        """Apply `$filter`, `$select` and `$expand` to rows."""
         for name in UNSUPPORTED & set(given):
             message = f"The query parameter '{name}' is not supported for metadata."
             raise bad_query(message)
@@ -235,7 +249,7 @@ class Definitions:
             related = self.columns(table) if columns else self.related(name, table)
             found = self._shaped(related, "AttributeMetadata" if columns else name, below, options)
             if "MetadataId" in result:
-                # As recorded: behind what was selected.
+                # As in recorded responses, MetadataId follows the selected properties.
                 result["MetadataId"] = result.pop("MetadataId")
             if chosen := options.get("$select"):
                 below += f"({chosen})"

@@ -1,4 +1,4 @@
-"""What `EntityDefinitions` says of tables, columns and choices, as plain JSON values.
+"""Definitions of tables, columns and choices as plain JSON values.
 
 The source is Microsoft Learn, "Query table definitions using the Web API".
 """
@@ -20,7 +20,7 @@ OPTION_SETS = frozenset({"OptionSet", "GlobalOptionSet"})
 VIRTUAL = frozenset(
     {Kind.FILE, Kind.IMAGE, Kind.MULTI_SELECT, Kind.STRUCTURE, Kind.STREAM, Kind.TIME}
 )
-# The casts whose name is not the kind's.
+# Kinds whose type cast has another name.
 CASTS = {
     Kind.CUSTOMER: "Lookup",
     Kind.OWNER: "Lookup",
@@ -30,12 +30,12 @@ SUFFIX = "AttributeMetadata"
 
 
 def identifier(*names: str) -> str:
-    """The MetadataId of a thing: the same in every run."""
+    """Return a MetadataId, which is the same in every run."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(names)))
 
 
 def label(text: Label, user: int, *names: str) -> Json:
-    """A label in both languages, and in the user's."""
+    """Return a label in both languages, and in the user's language."""
     if not text.english:
         return {"LocalizedLabels": [], "UserLocalizedLabel": None}
     both = [
@@ -52,12 +52,12 @@ def label(text: Label, user: int, *names: str) -> Json:
 
 
 def managed(value: bool, name: str) -> Json:  # noqa: FBT001  - the value is all there is
-    """A managed property."""
+    """Return a managed property."""
     return {"Value": value, "CanBeChanged": False, "ManagedPropertyLogicalName": name}
 
 
 def entity(table: Table, user: int) -> Json:
-    """A row of `EntityDefinitions`."""
+    """Return the definition of a table: a row of `EntityDefinitions`."""
     virtual = table.table_type is TableType.VIRTUAL
     name = table.name
     return {
@@ -96,7 +96,7 @@ def entity(table: Table, user: int) -> Json:
 
 
 def option_set(found: OptionSet, kind: Kind, user: int) -> Json:
-    """The options of a choice, or the two of a yes/no column."""
+    """Return the definition of a choice, or of a yes/no column's two options."""
     types = {Kind.STATE: "State", Kind.STATUS: "Status", Kind.BOOLEAN: "Boolean"}
     options = []
     for option in found.options:
@@ -130,12 +130,12 @@ def option_set(found: OptionSet, kind: Kind, user: int) -> Json:
 
 
 def cast(column: Column) -> str:
-    """The name of the type that describes a column: `PicklistAttributeMetadata`."""
+    """Return the metadata type of a column, such as `PicklistAttributeMetadata`."""
     return CASTS.get(column.kind, column.kind.removesuffix("Type")) + SUFFIX
 
 
 def attribute(table: Table, column: Column, user: int) -> Json:
-    """The properties that all columns have."""
+    """Return the properties that the definitions of all columns have."""
     kind = column.kind
     name = column.name
     return {
@@ -174,7 +174,7 @@ def attribute(table: Table, column: Column, user: int) -> Json:
 
 
 def details(column: Column, user: int) -> Json:
-    """The properties of a column's own kind; option sets are there only when expanded."""
+    """Return the properties of a column's own metadata type, including option sets."""
     kind = column.kind
     if kind in {Kind.STRING, Kind.MEMO}:
         text = "TextArea" if kind is Kind.MEMO else "Text"
@@ -194,13 +194,13 @@ def details(column: Column, user: int) -> Json:
 
 
 def _limits(column: Column) -> Json:
-    """The range of a number, the size of a file."""
+    """Return the range of a number, or the size of a file."""
     kind, scale = column.kind, column.scale or 0
     if kind is Kind.MONEY:
         base = column.name.endswith("_base")
         limit = 922337203685477.0
         return {
-            # What may be entered; what is computed has more.
+            # Limit of entered values; computed values have more digits.
             "Precision": min(scale, 4),
             "PrecisionSource": 2,
             "IsBaseCurrency": base,
@@ -218,7 +218,10 @@ def _limits(column: Column) -> Json:
 
 
 def shadows(table: Table, user: int) -> Iterator[Json]:
-    """The columns that only hold the label or name of another: not in the CSDL document."""
+    """Yield definitions of columns with the label or name of another column.
+
+    These columns are not in the CSDL document.
+    """
     for column in table.columns:
         if column.options is None and column.kind not in LOOKUPS:
             continue
@@ -243,7 +246,7 @@ def shadows(table: Table, user: int) -> Iterator[Json]:
 
 
 def relationships(model: Model, table: Table) -> list[Json]:
-    """The many-to-one relationships of a table: one for each target of each lookup."""
+    """Return the many-to-one relationships of a table: one for each target of each lookup."""
     found = []
     for column in table.columns:
         for target, navigation in zip(column.targets, column.navigation, strict=True):

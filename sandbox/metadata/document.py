@@ -31,18 +31,18 @@ FOOT = """  </edmx:DataServices>
 
 
 def service_document(model: Model, root: str) -> dict[str, Any]:
-    """The list of the entity sets at the service root."""
+    """Return the service document: the entity sets at the service root."""
     names = [*model.by_set, *(name for name, _ in CONTAINER_SETS if not model.document)]
     sets = [{"name": name, "kind": "EntitySet", "url": name} for name in names]
     return {"@odata.context": f"{root}$metadata", "value": sets}
 
 
 def metadata_document(model: Model, *, annotated: bool = False) -> bytes:
-    """The CSDL document, which begins with a byte order mark.
+    """Return the CSDL document, which starts with a byte order mark.
 
     Args:
-        model: what it describes; a model read from a document gives that document.
-        annotated: with the annotations of `$metadata?annotations=true`.
+        model: The data model. A model that was read from a document returns that document.
+        annotated: Whether to include the annotations of `$metadata?annotations=true`.
     """
     if model.document is not None:
         return BOM + model.document.removeprefix(BOM)
@@ -73,7 +73,7 @@ def _entity_type(model: Model, table: Table, *, annotated: bool) -> Iterator[str
     abstract = ' Abstract="true"' if table.abstract else ""
     base = f"{model.alias}.{table.base}"
     yield f"<EntityType Name={quoteattr(table.name)} BaseType={quoteattr(base)}{abstract}>"
-    # Derived types declare their key again, which OData does not allow and the service does.
+    # Derived types declare their key again, as in the service's document, though OData forbids it.
     keys = "".join(f"<PropertyRef Name={quoteattr(name)} />" for name in table.key)
     yield f"  <Key>{keys}</Key>"
     own = _own_columns(model, table)
@@ -109,7 +109,7 @@ def _navigation(model: Model, column: Column) -> Iterator[str]:
         return
     targets = list(zip(column.navigation, column.targets, strict=True))
     if len(set(column.navigation)) < len(targets):
-        # An owner is a user or a team: one property to the type that both derive from.
+        # An owner is a user or a team: one navigation property to their common base type.
         targets = [(column.name, "principal")]
     for name, target in targets:
         other = model.by_name.get(target)

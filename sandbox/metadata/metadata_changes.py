@@ -1,6 +1,6 @@
-"""`RetrieveMetadataChanges`: all metadata in one answer, and later what has changed of it.
+"""Function `RetrieveMetadataChanges`: all metadata in one response, later only changes.
 
-The source is Microsoft Learn, "Query schema definitions" and "Cache schema data", and for the
+The sources are Microsoft Learn, "Query schema definitions" and "Cache schema data", and for the
 types the CSDL documents of version 9.
 """
 
@@ -33,25 +33,25 @@ STAMP = re.compile(r"(\d+)!(\d\d/\d\d/\d{4} \d\d:\d\d:\d\d)")
 MOMENT = "%m/%d/%Y %H:%M:%S"
 ALL = 31
 FILTERS = {"Default": 1, "Attribute": 2, "Relationship": 4, "Label": 8, "OptionSet": 16, "All": ALL}
-# Members that are no metadata of their own, and are there whatever is asked for.
+# Members that are always returned.
 ALWAYS = frozenset({"@odata.type", "MetadataId", "HasChanged"})
-# What an item still has of which only something below has changed. That the rest is null is
-# documented of options; of tables and columns it is assumed, for nothing says otherwise.
+# Members of an item that itself has not changed; the others are null. The documentation says so of
+# options; for tables and columns it is an assumption.
 BARE = ALWAYS | {"LogicalName"}
-# Of these nothing is told that other columns do not have: they have no type of their own.
+# Metadata types without members of their own.
 BASE_KINDS = {descriptions.SUFFIX, f"UniqueIdentifier{descriptions.SUFFIX}"}
 RELATIONSHIPS = ("ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships")
 
 
 class MetadataChanges:
-    """Answers the function.
+    """Answers calls of the function.
 
     Args:
-        definitions: what is said of each table.
-        clock: the service's.
+        definitions: Definitions of the tables.
+        clock: Clock of the service.
 
     Attributes:
-        days: for how long changes can be told (`ExpireSubscriptionsInDays` of the organisation).
+        days: Lifetime of a version stamp in days (`ExpireSubscriptionsInDays` of the organisation).
     """
 
     def __init__(self, definitions: Definitions, clock: Clock) -> None:
@@ -62,23 +62,23 @@ class MetadataChanges:
         self._expired = 0
 
     def expire(self) -> None:
-        """Let every stamp given so far have expired."""
+        """Expire all version stamps."""
         self.model.version += 1
         self._expired = self.model.version
 
     def knows(self, path: str) -> bool:
-        """Whether a path calls the function."""
+        """Return whether a path calls the function."""
         return PATH.match(path) is not None
 
     def arguments(self, path: str, given: dict[str, str]) -> dict[str, str]:
-        """The arguments of a call, those given by aliases put in.
+        """Return the arguments of a call, with aliases resolved.
 
         Args:
-            path: below the service root, decoded.
-            given: the decoded query options.
+            path: Decoded path below the service root.
+            given: Decoded query options.
 
         Raises:
-            ServiceError: 400, if it is no call of the function, or a stamp has expired.
+            ServiceError: The call is invalid, or its version stamp has expired.
         """
         match = PATH.match(path)
         text = (match[1] if match else None) or ""
@@ -94,11 +94,14 @@ class MetadataChanges:
         return found
 
     def get(self, arguments: dict[str, str], root: str) -> bytes:
-        """The answer.
+        """Return the response to a call.
 
         Args:
-            arguments: as `arguments` has them.
-            root: the URL of the service root.
+            arguments: Arguments, as `arguments` returns them.
+            root: URL of the service root.
+
+        Raises:
+            ServiceError: The query is invalid.
         """
         try:
             query = msgspec.json.decode(arguments.get("Query", "{}"), type=Query)
@@ -120,7 +123,7 @@ class MetadataChanges:
         )
 
     def _since(self, argument: str) -> int:
-        """The version of the model that a stamp is of."""
+        """Return the metadata version of a version stamp."""
         match = STAMP.fullmatch(argument.strip("'"))
         if match is None:
             message = f"The version stamp {argument} is invalid."
@@ -132,7 +135,10 @@ class MetadataChanges:
         return int(match[1])
 
     def _before(self, version: int) -> dict[str, Table | None]:
-        """The tables changed since a version, as they were then; None if they were not there."""
+        """Return the tables that changed after a version, as they were then.
+
+        Tables that did not exist then are None.
+        """
         found: dict[str, Table | None] = {}
         for then, name, table in self.model.history:
             if then > version:
@@ -140,7 +146,7 @@ class MetadataChanges:
         return found
 
     def _deleted(self, before: dict[str, Table | None], argument: str) -> Json:
-        """The ids of what was there at that version and is no more."""
+        """Return the ids of tables and columns that were deleted after a version."""
         words = argument.rpartition("DeletedMetadataFilters")[2].strip("'").split(",")
         if any(word.strip() not in FILTERS for word in words):
             message = f"Unknown member of DeletedMetadataFilters: {argument}."
@@ -190,7 +196,7 @@ class MetadataChanges:
     def _columns(
         self, table: Table, part: Part | None, known: dict[str, Column] | None
     ) -> Iterator[Json]:
-        """The columns of a table, or only those that are not as they were."""
+        """Yield the columns of a table, or only those that changed."""
         criteria = part.criteria if part else None
         names = _names(part.properties if part else None)
         now = {column.name: column for column in table.columns}
@@ -229,32 +235,32 @@ class MetadataChanges:
 
 
 def _ids(table: Table) -> set[str]:
-    """The ids of all columns of a table."""
+    """Return the ids of all columns of a table."""
     own = {descriptions.identifier(table.name, column.name) for column in table.columns}
     return own | {shadow["MetadataId"] for shadow in descriptions.shadows(table, ENGLISH)}
 
 
 def _names(properties: Properties | None) -> set[str] | None:
-    """The names of the properties wanted; None for all."""
+    """Return the names of the requested properties; None for all."""
     if properties is None:
         return set()
     return None if properties.all_properties else set(properties.property_names or ())
 
 
 def _kept(row: Json, names: set[str] | None) -> Json:
-    """A row with the properties wanted. Names that it does not know are passed over."""
+    """Return a row with the requested properties; unknown names are ignored."""
     return {name: value for name, value in row.items() if names is None or name in names | ALWAYS}
 
 
 def _bare(row: Json) -> Json:
-    """An item that has not changed itself."""
+    """Return an item that itself has not changed."""
     return {name: value if name in BARE else None for name, value in row.items()} | {
         "HasChanged": False
     }
 
 
 def _with_new_labels(choice: Json, old: OptionSet) -> Json:
-    """A choice with all its values, and the labels of those alone that are new or have changed.
+    """Return a choice with all values, and with the labels of new and changed values only.
 
     See "Tracking Options" in "Cache schema data".
     """
@@ -276,7 +282,7 @@ def _with_new_labels(choice: Json, old: OptionSet) -> Json:
 
 
 def _in_languages(row: Json, query: Labels | None) -> Json:
-    """A table whose labels are in the languages asked for."""
+    """Return a table with labels in the requested languages."""
     if query is None or not query.filter_languages:
         return row
     wanted = set(query.filter_languages)

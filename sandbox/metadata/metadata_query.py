@@ -1,6 +1,6 @@
-"""The query of `RetrieveMetadataChanges`, and what its criteria choose.
+"""Query of `RetrieveMetadataChanges`, and its criteria.
 
-The source is Microsoft Learn, "Query schema definitions", and for the types the CSDL documents of
+The sources are Microsoft Learn, "Query schema definitions", and for the types the CSDL documents of
 version 9.
 """
 
@@ -24,7 +24,7 @@ class _Logic(IntEnum):
 
 
 class _Form(msgspec.Struct, rename="pascal", forbid_unknown_fields=True):
-    """A complex type of the query."""
+    """Complex type of the query."""
 
 
 class _Value(_Form):
@@ -39,7 +39,7 @@ class _Condition(_Form):
 
 
 class Criteria(_Form):
-    """Conditions, and groups of them, that are joined."""
+    """Conditions and nested criteria, joined by an operator."""
 
     filter_operator: str | int | None = None
     conditions: list[_Condition] | None = None
@@ -47,28 +47,28 @@ class Criteria(_Form):
 
 
 class Properties(_Form):
-    """Which members are wanted."""
+    """Requested properties."""
 
     all_properties: bool | None = None
     property_names: list[str] | None = None
 
 
 class Part(_Form):
-    """What is wanted of a table's columns, relationships or keys."""
+    """Requested columns, relationships or keys of a table."""
 
     properties: Properties | None = None
     criteria: Criteria | None = None
 
 
 class Labels(_Form):
-    """In which languages labels are wanted."""
+    """Requested languages of labels."""
 
     filter_languages: list[int] | None = None
     missing_label_behavior: int | None = None
 
 
 class Query(_Form):
-    """What is wanted of which tables."""
+    """Requested tables, and what of them."""
 
     properties: Properties | None = None
     criteria: Criteria | None = None
@@ -79,15 +79,15 @@ class Query(_Form):
 
 
 def fits(criteria: Criteria | None, row: Json, kind: str) -> bool:
-    """Whether criteria hold for a row of metadata.
+    """Return whether a row of metadata meets criteria.
 
     Args:
-        criteria: none hold for every row.
-        row: what is said of a table, a column or a relationship.
-        kind: the name of its type, for what is said of a member that it does not have.
+        criteria: The criteria. None is met by every row.
+        row: Definition of a table, a column or a relationship.
+        kind: Metadata type of the row, for error messages.
 
     Raises:
-        ServiceError: 400, if they make no sense.
+        ServiceError: The criteria are invalid.
     """
     if criteria is None:
         return True
@@ -109,7 +109,7 @@ def _holds(condition: _Condition, row: Json, kind: str) -> bool:
         raise unknown_property(condition.property_name, f"Microsoft.Dynamics.CRM.{kind}")
     left = row[condition.property_name]
     if isinstance(left, dict):
-        # A managed property, or the name of a kind.
+        # A managed property, or an AttributeTypeName.
         left = left.get("Value")
     operator = condition.condition_operator
     if isinstance(operator, int):
@@ -131,7 +131,7 @@ def _holds(condition: _Condition, row: Json, kind: str) -> bool:
 
 
 def _typed(given: _Value) -> Any:  # noqa: ANN401  - JSON
-    """The value of a condition, by the .NET type that it is said to be of."""
+    """Return the value of a condition, converted by its .NET type."""
     text = given.value
     match given.type.removeprefix("Microsoft.Xrm.Sdk.Metadata."):
         case "System.String[]":

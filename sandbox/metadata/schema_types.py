@@ -1,6 +1,6 @@
-"""The part of the CSDL document that describes metadata itself, not rows.
+"""Types of the CSDL document that describe metadata, not rows.
 
-Four entity sets hold metadata; enumerations are used by their types alone.
+Four entity sets have metadata. Enumerations are referenced by these types only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`$filter`: text in, a tree out (Microsoft Learn, "Filter rows").
+"""Parser of `$filter`: text to syntax tree (Microsoft Learn, "Filter rows").
 
-Knows the comparison and logical operators, brackets, `contains`, `startswith`, `endswith`,
-two columns compared, and the query function `In`.
+Supports the comparison and logical operators, brackets, `contains`, `startswith`, `endswith`,
+comparisons of two columns, and the query function `In`.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Membership:
 
 @dataclass(frozen=True)
 class Truth:
-    """A yes/no column that stands alone."""
+    """A yes/no column without an operator."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite."""
+    """Negation."""
 
     inner: Expression
 
@@ -257,9 +257,9 @@ def _as_json(match: re.Match[str]) -> str:
 
 
 def parse(text: str) -> Expression:
-    """The tree of a filter.
+    """Parse a filter.
 
     Raises:
-        ServiceError: 400, if the text is no filter.
+        ServiceError: The text is not a filter.
     """
     return _Parser(text).parse()

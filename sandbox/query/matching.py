@@ -1,4 +1,4 @@
-"""A filter's tree asked of plain JSON values: how metadata is filtered."""
+"""Filters on plain JSON values: how queries over metadata are filtered."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def _literal(literal: Literal) -> Any:  # noqa: ANN401  - JSON
 def matches(  # noqa: PLR0911  - a rule for each sort of tree
     tree: Expression, row: dict[str, Any], kind: str
 ) -> bool:
-    """Whether a filter holds for a row of metadata.
+    """Return whether a filter matches a row of metadata.
 
     Args:
-        tree: the filter.
-        row: the values.
-        kind: the metadata type, for the error's text.
+        tree: The filter.
+        row: The row.
+        kind: Metadata type of the row, for error messages.
 
     Raises:
-        ServiceError: 400, for a property that the row does not have.
+        ServiceError: The row has no such property.
     """
     match tree:
         case Both("and", left, right):

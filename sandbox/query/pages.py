@@ -1,4 +1,4 @@
-"""Rows of an entity set as the bytes of an answer."""
+"""Pages: rows of an entity set as the bytes of a response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.faults.errors import bad_query, no_record, unknown_segment
 from sandbox.query import paging, query_options
 from sandbox.query.filters import Literal
 from sandbox.query.rendering import Renderer, wanted
-from sandbox.query.shelves import Found, Shelves
+from sandbox.query.row_cache import Found, RowCache
 from sandbox.query.sql import Condition, refuse_guid_order, stored_value
 
 if TYPE_CHECKING:
@@ -32,25 +32,29 @@ GLOBAL_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 
 
 class Pages:
-    """Answers queries over entity sets.
+    """Answers queries of entity sets.
+
+    Args:
+        model: The tables.
+        store: The rows.
 
     Attributes:
-        more_records_without_link: whether a page that is not the last tells so with `morerecords`
-            and a paging cookie, and without a nextLink.
-        guid_comparison: whether `gt`, `ge`, `lt` and `le` of a GUID are "understood" or "refused".
+        more_records_without_link: Whether a page that is not the last one has `morerecords` and a
+            paging cookie in place of a nextLink.
+        guid_comparison: Whether `gt`, `ge`, `lt` and `le` of a GUID are "understood" or "refused".
     """
 
     def __init__(self, model: Model, store: Store) -> None:
         self.model = model
         self.store = store
         self.renderer = Renderer(model)
-        self.shelves = Shelves(model, store)
+        self.row_cache = RowCache(model, store)
         self.more_records_without_link = False
         self.guid_comparison = "understood"
 
     @property
-    def manners(self) -> Hashable:
-        """What answers depend on beside the query and the rows."""
+    def behavior(self) -> Hashable:
+        """Settings that responses depend on, for keys of the cache."""
         return self.more_records_without_link, self.guid_comparison
 
     def page(  # noqa: PLR0913  - what an answer depends on
@@ -64,36 +68,36 @@ class Pages:
         empty: bool = False,
         stamp: str = "",
     ) -> bytes:
-        """One page of an entity set.
+        """Return one page of an entity set.
 
         Args:
-            table: whose rows.
-            root: the URL of the service, for the links.
-            raw: the query string.
-            preferences: the page size and the annotations asked for.
-            largest: the most rows of a page.
-            empty: give none of the rows, and a nextLink to the same page.
-            stamp: the delta token for the last page, when changes are tracked.
+            table: The table.
+            root: URL of the service root, for links.
+            raw: The query string.
+            preferences: Requested page size and annotations.
+            largest: Largest number of rows in a page.
+            empty: Return no rows, and a nextLink to the same page.
+            stamp: Delta token for the last page, when changes are tracked.
         """
-        asked = self.asked(table, raw)
-        columns = paging.paging_columns(table, asked.order)
-        number = paging.read(asked.skip_token, columns).page if asked.skip_token else 1
-        size, limited = self.size(asked, preferences, largest)
+        query = self.parse(table, raw)
+        columns = paging.paging_columns(table, query.order)
+        number = paging.read(query.skip_token, columns).page if query.skip_token else 1
+        size, limited = self.size(query, preferences, largest)
         annotations = preferences.annotations
-        found = self.shelves.find(table, asked, annotations, size)
+        found = self.row_cache.find(table, query, annotations, size)
         if found is None:
-            found = self._search(table, asked, annotations, size)
+            found = self._search(table, query, annotations, size)
         rows = found.rows
-        context = f"{table.set_name}{self.selected(asked)}"
+        context = f"{table.set_name}{self.selected(query)}"
         head = [f'"@odata.context":"{root}$metadata#{context}"']
-        head += self.totals(table, asked, annotations)
+        head += self.totals(table, query, annotations)
         token = tail = ""
         if empty:
-            token, rows = paging.onward(asked.skip_token), []
+            token, rows = paging.onward(query.skip_token), []
         elif found.more and not limited:
             version = stamp.partition("%21")[0]
             token = paging.token(number, columns, found.first, found.last, version)
-        link = f"{root}{quote(table.set_name)}?{asked.text}{'&' * bool(asked.text)}"
+        link = f"{root}{quote(table.set_name)}?{query.text}{'&' * bool(query.text)}"
         if token:
             tail = self.onward(link, token)
         elif stamp:
@@ -109,92 +113,93 @@ class Pages:
             )
         )
 
-    def asked(self, table: Table, raw: str) -> Query:
-        """What a query string asks of a table.
+    def parse(self, table: Table, raw: str) -> Query:
+        """Parse the query string for a table.
 
         Raises:
-            ServiceError: 400, in the service's words.
+            ServiceError: The query is invalid.
         """
-        asked = query_options.read(raw, self.model, table)
-        if self.guid_comparison == "refused" and asked.filter:
-            refuse_guid_order(asked.filter, table)
-        return asked
+        query = query_options.read(raw, self.model, table)
+        if self.guid_comparison == "refused" and query.filter:
+            refuse_guid_order(query.filter, table)
+        return query
 
     def onward(self, link: str, token: str) -> str:
-        """What a page ends with that others follow.
+        """Return the end of a page that is not the last one.
 
         Args:
-            link: the query, ready for one more option.
-            token: where the next page begins, encoded.
+            link: URL of the query, ready for one more option.
+            token: Encoded skip token of the next page.
         """
         if self.more_records_without_link:
             cookie = json.dumps(unquote(token))
             return f',"@{PAGING_COOKIE}":{cookie},"@{MORE_RECORDS}":true'
         return f',"@odata.nextLink":"{link}$skiptoken={token}"'
 
-    def _search(self, table: Table, asked: Query, annotations: tuple[str, ...], size: int) -> Found:
-        """The rows of a page, of any query."""
-        where, parameters = self.where(table, asked)
-        columns = paging.paging_columns(table, asked.order)
-        if asked.skip_token:
-            cookie = paging.read(asked.skip_token, columns)
-            beyond, values = paging.after(cookie, table, asked.order)
+    def _search(self, table: Table, query: Query, annotations: tuple[str, ...], size: int) -> Found:
+        """Query the rows of a page with SQL, whatever the query."""
+        where, parameters = self.where(table, query)
+        columns = paging.paging_columns(table, query.order)
+        if query.skip_token:
+            cookie = paging.read(query.skip_token, columns)
+            beyond, values = paging.after(cookie, table, query.order)
             where, parameters = f"{where} AND {beyond}", parameters + values
-        row = self.renderer.row(table, asked.select, annotations)
+        row = self.renderer.row(table, query.select, annotations)
         names = ", ".join(quoted(column.property_name) for column in columns)
         found = self.store.select(
             f"SELECT {row}, {names} FROM {quoted(table.name)} WHERE {where} "  # noqa: S608  - made of the model's names
-            f"ORDER BY {self._order(table, asked)} LIMIT {size + 1}",
+            f"ORDER BY {self._order(table, query)} LIMIT {size + 1}",
             parameters,
         )
         more, found = len(found) > size, found[:size]
         ends = (found[0][1:], found[-1][1:]) if found else ((), ())
         return Found([row[0] for row in found], *ends, more)
 
-    def where(self, table: Table, asked: Query) -> tuple[str, list[Any]]:
-        """The condition of a query in SQL, and its parameters."""
+    def where(self, table: Table, query: Query) -> tuple[str, list[Any]]:
+        """Return the condition of a query in SQL, with its parameters."""
         condition = Condition(self.model, table)
-        where = condition.write(asked.filter) if asked.filter else "1"
+        where = condition.write(query.filter) if query.filter else "1"
         return where, condition.parameters
 
-    def selected(self, asked: Query) -> str:
-        """The selected columns as a context names them."""
-        names = ",".join(column.property_name for column in asked.named)
+    def selected(self, query: Query) -> str:
+        """Return the selected columns as a context URL lists them."""
+        names = ",".join(column.property_name for column in query.named)
         return f"({names})" if names else ""
 
-    def size(self, asked: Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
-        """How many rows, and whether that is all that was asked for."""
+    def size(self, query: Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
+        """Return the number of rows in a page, and whether `$top` limits the rows."""
         wish = preferences.page_size
         if wish is not None:
-            # A page size makes $top void; one that is too large is void itself.
+            # A page size overrides $top; a page size above the limit is ignored.
             return (wish if 0 < wish <= largest else largest), False
-        if asked.top is not None:
-            return min(asked.top, largest), True
+        if query.top is not None:
+            return min(query.top, largest), True
         return largest, False
 
-    def _order(self, table: Table, asked: Query) -> str:
-        if not asked.order:
+    def _order(self, table: Table, query: Query) -> str:
+        if not query.order:
             return _in_order_of_key(table)
         parts = [
             f"{order_of(table, part.column)}{' DESC' if part.descending else ''}"
-            for part in asked.order
+            for part in query.order
         ]
-        named = {part.column.property_name for part in asked.order}
+        named = {part.column.property_name for part in query.order}
         if not named.issuperset(table.row_key) and not table.union_of:
-            # Equal rows in the order of storage, not of the key that the cookie goes by.
+            # Rows with equal values are in storage order, not in the order of the key that the
+            # cookie compares.
             parts.append("rowid")
         return ", ".join(parts)
 
     def totals(
         self,
         table: Table,
-        asked: Query,
+        query: Query,
         annotations: tuple[str, ...],
     ) -> list[str]:
-        """What the head of an answer says of the whole of the rows."""
+        """Return the members of a response that describe all rows of the query."""
         total, exceeded, head = -1, False, []
-        if asked.count:
-            number = self._number(table, *self.where(table, asked))
+        if query.count:
+            number = self._number(table, *self.where(table, query))
             total, exceeded = min(number, LARGEST_COUNT), number > LARGEST_COUNT
             head.append(f'"@odata.count":{total}')
         for name, value in (
@@ -211,29 +216,29 @@ class Pages:
         return int(self.store.select(sql, parameters)[0][0])
 
     def count(self, table: Table, raw: str) -> int:
-        """How many rows a query finds, without the service's limit."""
-        asked = self.asked(table, raw)
-        return self._number(table, *self.where(table, asked))
+        """Return the number of rows of a query, without the service's limit."""
+        query = self.parse(table, raw)
+        return self._number(table, *self.where(table, query))
 
     def single(
         self, table: Table, key: str, root: str, raw: str, annotations: tuple[str, ...]
     ) -> bytes:
-        """One row by its key, `accounts(guid)` or `accounts(a='x',b=1)`."""
-        asked = query_options.read(raw, self.model, table)
+        """Return one row by its key, `accounts(guid)` or `accounts(a='x',b=1)`."""
+        query = query_options.read(raw, self.model, table)
         names, values = self._key(table, key)
         if table.table_type is TableType.ELASTIC and len(names) == 1:
-            # Who names no partition means the one that has the row's own id.
+            # Without a partition, the partition is the one named by the id of the row.
             names.append(PARTITION)
             values.append(query_options.options(raw).get("partitionId", values[0]))
         where = " AND ".join(f"{quoted(name)} = ?" for name in names)
         found = self.store.select(
-            f"SELECT {self.renderer.row(table, asked.select, annotations)} "  # noqa: S608  - made of the model's names
+            f"SELECT {self.renderer.row(table, query.select, annotations)} "  # noqa: S608  - made of the model's names
             f"FROM {quoted(table.name)} WHERE {where}",
             values,
         )
         if not found:
             raise no_record(table.schema_name, key)
-        context = f"{table.set_name}{self.selected(asked)}"
+        context = f"{table.set_name}{self.selected(query)}"
         row: bytes = found[0][0]
         return f'{{"@odata.context":"{root}$metadata#{context}/$entity",'.encode() + row[1:]
 
@@ -258,7 +263,7 @@ class Pages:
         return names, values
 
     def stored(self, table: Table) -> bytes:
-        """Every row as it is stored, with all its columns: a JSON array."""
+        """Return all stored rows with all their columns as a JSON array."""
         order = _in_order_of_key(table)
         row, name = self.renderer.row(table, etag=False), quoted(table.name)
         found = self.store.select(f"SELECT {row} FROM {name} ORDER BY {order}")  # noqa: S608  - made of the model's names

@@ -1,7 +1,7 @@
 """Skip tokens: the paging cookie inside a nextLink (Microsoft Learn, "Page results").
 
-The token is an XML element with the page's number and, encoded once more, the cookie itself:
-for each column of the order its value in the last and the first row of the page.
+A token is an XML element with the page number and, percent-encoded once more, the cookie: for each
+sorted column its value in the last and the first row of the page.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ LARGEST_PAGE = 5_000
 
 @dataclass(frozen=True)
 class Cookie:
-    """Where the next page begins.
+    """Position of a page.
 
     Attributes:
-        page: the number of the next page.
-        last: the ordered columns and the key, with their values in the last row served; nothing
-            means that the next page is the first.
+        page: Number of the page.
+        last: Sorted columns and key, with their values in the last row before the page. Empty for
+            the first page.
     """
 
     page: int
@@ -62,14 +62,14 @@ def token(
     last: Sequence[Any],
     version: str = "",
 ) -> str:
-    """The `$skiptoken` after a page, encoded as it stands in the nextLink.
+    """Return the `$skiptoken` after a page, encoded for the nextLink.
 
     Args:
-        page: the number of the page just served.
-        columns: the ordered columns and the key.
-        first: their values in the page's first row.
-        last: their values in the page's last row.
-        version: where the next delta begins, when changes are tracked.
+        page: Number of the page that was just served.
+        columns: Sorted columns and key.
+        first: Values of these columns in the first row of the page.
+        last: Values of these columns in the last row of the page.
+        version: Version number at which the next delta begins, when changes are tracked.
     """
     elements = "".join(
         f"<{column.name} {_attribute('last', column, end)} {_attribute('first', column, start)} />"
@@ -83,7 +83,7 @@ def token(
 
 
 def onward(text: str) -> str:
-    """A token, encoded, that stands for the same place as a decoded one and reads differently."""
+    """Return an encoded token for the same position as a decoded one, with another page number."""
     if not text:
         text = '<cookie pagenumber="1" pagingcookie="" istracking="False" />'
     text = re.sub(r'pagenumber="(\d+)"', lambda m: f'pagenumber="{int(m[1]) + 1}"', text)
@@ -91,10 +91,14 @@ def onward(text: str) -> str:
 
 
 def read(text: str, columns: Sequence[Column]) -> Cookie:
-    """The cookie in a decoded `$skiptoken`.
+    """Parse a decoded `$skiptoken`.
+
+    Args:
+        text: The token.
+        columns: Sorted columns and key of the query.
 
     Raises:
-        ServiceError: 400, if the token is not one of this query.
+        ServiceError: The token is not one of this query.
     """
     try:
         outer = ET.fromstring(text)  # noqa: S314  - a small text, and only this machine sends it
@@ -123,18 +127,23 @@ def _value(column: Column, attributes: dict[str, str]) -> Any:  # noqa: ANN401  
 
 
 def paging_columns(table: Table, order: Sequence[Order]) -> list[Column]:
-    """The columns that a cookie speaks of: those of the order, then the key."""
+    """Return the columns of a cookie: the sorted columns, then the key."""
     columns = [part.column for part in order]
     columns += [table.by_property[name] for name in table.row_key]
     return [c for c in dict.fromkeys(columns) if c.kind is not Kind.STREAM]
 
 
 def after(cookie: Cookie, table: Table, order: Sequence[Order]) -> tuple[str, list[Any]]:
-    """The condition for the rows after a cookie, and its parameters.
+    """Return the SQL condition for the rows after a cookie, with its parameters.
 
-    It goes by the ordered columns and then the key, also where the rows themselves are not
-    sorted by the key: so rows with equal values are repeated or skipped at the edge of a page,
-    as the service's documentation warns.
+    The condition compares the sorted columns and then the key, even where the rows are not sorted
+    by the key: rows with equal values are repeated or skipped at the border of two pages, as the
+    documentation of the service warns.
+
+    Args:
+        cookie: The cookie.
+        table: The table.
+        order: Columns to sort by.
     """
     if not cookie.last:
         return "1", []
@@ -148,19 +157,19 @@ def after(cookie: Cookie, table: Table, order: Sequence[Order]) -> tuple[str, li
         parameters = [*values, value, *parameters]
     name, value = cookie.last[0]
     if value is not None and name not in descending:
-        # Says the same once more in the form that an index serves.
+        # Redundant, in a form for which SQLite uses an index.
         condition = f"({order_of(table, columns[0])} >= ? AND {condition})"
         parameters = [_sortable(columns[0], value), *parameters]
     return condition, parameters
 
 
 def _beyond(sql: str, value: Any, *, descending: bool) -> tuple[str, list[Any]]:  # noqa: ANN401  - a cell
-    """Null is the lowest value."""
+    """Return the condition for values after one; null is the lowest value."""
     if descending:
         return ("0", []) if value is None else (f"({sql} < ? OR {sql} IS NULL)", [value])
     return (f"{sql} IS NOT NULL", []) if value is None else (f"{sql} > ?", [value])
 
 
 def _sortable(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
-    """A value as `order_of` has it."""
+    """Return a value as `order_of` has it."""
     return sortable(value) if value is not None and column.edm_type == "Edm.Guid" else value

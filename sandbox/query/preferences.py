@@ -1,4 +1,4 @@
-"""Preferences of a request: the `Prefer` header (RFC 7240, OData 4.01 Protocol, section 8.2.8)."""
+"""Preferences of a request: the `Prefer` header (RFC 7240; OData 4.01 Protocol, section 8.2.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The query options of a URL (Microsoft Learn, "Query data using the Web API")."""
+"""Query options of a URL (Microsoft Learn, "Query data using the Web API")."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.query.filters import Expression
 
 KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$skiptoken", "$deltatoken"})
-# What stands in a link as it is, and is not encoded.
+# Characters that are not percent-encoded in a link.
 BARE = ",()/:;=@$!*'"
 LINKED = frozenset({"$skiptoken", "$deltatoken"})
 UNSUPPORTED = {
@@ -37,12 +37,18 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Query:
-    """What a request asks of an entity set.
+    """Query of an entity set.
 
     Attributes:
-        select: the columns to be sent; nothing for all of them.
-        named: those of them that were asked for, as the answer's context names them.
-        text: the options as a nextLink repeats them, without tokens.
+        select: Columns to return. Empty returns all columns.
+        named: Columns that `$select` names, as the context URL lists them.
+        filter: Condition of the rows.
+        order: Columns to sort by.
+        top: Largest number of rows.
+        count: Whether the number of rows is asked for.
+        skip_token: Token of the page.
+        delta_token: Token from which changes are asked for.
+        text: Options as a nextLink repeats them, without tokens.
     """
 
     select: tuple[Column, ...]
@@ -57,20 +63,25 @@ class Query:
 
 
 def options(raw: str) -> dict[str, str]:
-    """The decoded options of a query string."""
+    """Decode the options of a query string."""
     return dict(parse_qsl(raw, keep_blank_values=True))
 
 
 def encoded(given: dict[str, str]) -> str:
-    """Options as the service writes them into its links."""
+    """Encode options as the service writes them into links."""
     return "&".join(f"{name}={quote(value, safe=BARE)}" for name, value in given.items())
 
 
 def read(raw: str, model: Model, table: Table) -> Query:
-    """The options of a query string, checked against the table.
+    """Parse a query string and check it against the table.
+
+    Args:
+        raw: The query string.
+        model: Data model of the table.
+        table: The table.
 
     Raises:
-        ServiceError: 400, in the service's words.
+        ServiceError: The query is invalid.
     """
     given = options(raw)
     for name in given:
@@ -119,15 +130,15 @@ def _named(text: str, table: Table, type_name: str) -> tuple[Column, ...]:
 
 
 def _sent(named: tuple[Column, ...], table: Table) -> tuple[Column, ...]:
-    """The columns that a row has; where none is named, all."""
+    """Return the columns that a row has; all of them if none is named."""
     if not named:
         return ()
     columns = list(named)
-    # A money column brings its currency; the keys are always there.
+    # A money column brings its currency; the keys are always returned.
     implied = [*table.key, *table.row_key, *table.unasked]
     if any(column.kind is Kind.MONEY for column in columns):
         implied.append("_transactioncurrencyid_value")
-    # A part of an address brings the whole.
+    # A part of an address brings the composite address.
     parts = (re.match(r"(address\d)_", column.name) for column in named)
     implied += [f"{part[1]}_composite" for part in parts if part]
     columns += [table.by_property[name] for name in implied if name in table.by_property]

@@ -1,7 +1,8 @@
-"""How a row becomes JSON: as an SQL expression, so that SQLite writes the text by itself.
+"""Rendering of rows: SQL expressions with which SQLite writes the JSON of a row.
 
-A page of thousands of rows is assembled outside the interpreter. As the service does, a row
-lists what has a value first and what is null after; annotations come just before their value.
+A page of thousands of rows is assembled outside the interpreter. As in the service's responses, a
+row lists columns with a value first and columns that are null after them; annotations come just
+before their value.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ MOST_ARGUMENTS = 100
 
 
 def text(value: str) -> str:
-    """A string as SQL writes it."""
+    """Return a string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def wanted(annotation: str, patterns: Iterable[str]) -> bool:
-    """Whether an annotation is among those asked for."""
+    """Return whether an annotation matches one of the requested patterns."""
     return any(fnmatchcase(annotation, pattern) for pattern in patterns)
 
 
 def _etag(table: Table) -> str:
-    """What stands in a row's `@odata.etag`, or nothing."""
+    """Return the SQL expression for a row's `@odata.etag`, or an empty string."""
     if table.etag is Etag.KEY:
         return f"'{{' || upper({quoted(table.primary_id)}) || '}}'"
     if table.etag is Etag.COSMOS_DB:
@@ -63,7 +64,7 @@ def _value(column: Column) -> str:
 
 
 def _joined(parts: list[str]) -> str:
-    """All parts one after another; a function takes only so many arguments."""
+    """Concatenate SQL expressions; a function takes a limited number of arguments."""
     chunks = [
         parts[start : start + MOST_ARGUMENTS] for start in range(0, len(parts), MOST_ARGUMENTS)
     ]
@@ -71,7 +72,11 @@ def _joined(parts: list[str]) -> str:
 
 
 class Renderer:
-    """Writes the SQL expressions of a model's rows."""
+    """Writes the SQL expressions for rows of a model.
+
+    Args:
+        model: The data model.
+    """
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -84,13 +89,13 @@ class Renderer:
         *,
         etag: bool = True,
     ) -> str:
-        """The expression for a row's JSON object.
+        """Return the SQL expression for a row's JSON object.
 
         Args:
-            table: the row's table.
-            columns: the asked columns; none means all.
-            annotations: the patterns of `Prefer: odata.include-annotations`.
-            etag: whether the row begins with its `@odata.etag`.
+            table: The table.
+            columns: Columns to return. Empty returns all columns.
+            annotations: Patterns of `Prefer: odata.include-annotations`.
+            etag: Whether the row has its `@odata.etag`.
         """
         chosen = [c for c in (columns or table.columns) if c.kind is not Kind.STREAM]
         if table.is_alphabetical:
@@ -129,7 +134,7 @@ class Renderer:
             found.append((FORMATTED, formatted))
         if column.kind in LOOKUPS and column.targets:
             kind = quoted(column.type_column)
-            # Recorded answers have none that is simply the column's name.
+            # Recorded responses omit a navigation property with the name of the column.
             told = column.is_polymorphic or column.navigation[0] != column.name
             if told and not table.bare_lookups and wanted(NAVIGATION, patterns):
                 names = zip(column.targets, column.navigation, strict=True)
@@ -233,7 +238,7 @@ def _date(value: bytes | None) -> str | None:
 
 
 def _cosmos_etag(version: int) -> str:
-    """An etag as Cosmos DB makes it, of which the last part is a time."""
+    """Return an etag like those of Cosmos DB, whose last part is a time."""
     seconds = version // TICKS - EPOCH_IN_SECONDS
     return f"{zlib.crc32(str(version).encode()):08x}-0000-0200-0000-{seconds:08x}0000"
 
@@ -243,7 +248,11 @@ def _as_bytes(value: str | bytes | None) -> bytes | None:
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Teach a connection the formats of annotations: those of a user of the United States."""
+    """Add SQL functions for formatted values, in the formats of a user in the United States.
+
+    Args:
+        connection: Connection to the database.
+    """
     connection.create_function(
         "labels",
         2,

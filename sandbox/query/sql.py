@@ -1,7 +1,7 @@
-"""A filter's tree as an SQL condition, with the comparisons of the service.
+"""Filters in SQL: syntax tree to condition, with the comparisons of the service.
 
-`eq` and `ne` treat null as a value, the other comparisons with null are false; text compares
-without case; a literal must fit the column.
+`eq` and `ne` treat null as a value; the other comparisons with null are false. Text comparisons are
+case-insensitive. A literal must fit the type of the column.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.query.filters import Expression, Operand
 
 OPERATORS = {"eq": "IS", "ne": "IS NOT", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-# Those that ask for an order, as error messages name them.
+# Operators that compare an order, by the name in error messages.
 KINDS = {
     "gt": "GreaterThan",
     "ge": "GreaterThanOrEqual",
@@ -31,7 +31,15 @@ LIMITS = {"Edm.Int64": 2**63, "Edm.Int32": 2**31, "Edm.Int16": 2**15, "Edm.Byte"
 
 
 class Condition:
-    """Collects the parameters while a tree is written down as SQL."""
+    """Writes a condition and collects its parameters.
+
+    Args:
+        model: Data model of the table.
+        table: The table.
+
+    Attributes:
+        parameters: Parameters of the condition written so far.
+    """
 
     def __init__(self, model: Model, table: Table) -> None:
         self.type_name = f"{model.namespace}.{table.name}"
@@ -39,14 +47,14 @@ class Condition:
         self.parameters: list[Any] = []
 
     def column(self, path: Path) -> Column:
-        """The column that a path means."""
+        """Return the column of a path."""
         column = self.table.by_property.get(path.name)
         if column is None:
             raise unknown_property(path.name, self.type_name)
         return column
 
     def write(self, tree: Expression) -> str:
-        """The condition; its values are appended to `parameters`."""
+        """Write a syntax tree as SQL, and append its values to `parameters`."""
         match tree:
             case Both(operator, left, right):
                 return f"({self.write(left)} {operator.upper()} {self.write(right)})"
@@ -89,7 +97,7 @@ class Condition:
         return f"{texts[0]} {OPERATORS[operator]} {texts[1]}"
 
     def _order_of_guids(self, texts: list[str], operator: str) -> str:
-        """A comparison of two GUIDs; a parameter is made sortable here, and not by SQLite."""
+        """Write a comparison of two GUIDs; parameters are converted here, columns by SQLite."""
         sides = []
         for text in texts:
             if text == "?":
@@ -113,7 +121,7 @@ class Condition:
                 "specified arguments."
             )
             raise bad_query(message)
-        # The wildcards of SQL Server: % and _ are SQLite's too.
+        # The wildcards % and _ of SQL Server are those of SQLite too.
         pattern = {"contains": f"%{text}%", "startswith": f"{text}%", "endswith": f"%{text}"}
         self.parameters.append(pattern[function])
         name = quoted(column.property_name)
@@ -123,10 +131,14 @@ class Condition:
 
 
 def refuse_guid_order(tree: Expression, table: Table) -> None:
-    """Refuse a filter that asks which of two GUIDs is the greater one.
+    """Refuse a filter that compares the order of two GUIDs.
+
+    Args:
+        tree: The filter.
+        table: The table.
 
     Raises:
-        ServiceError: 400, in the words of the OData library.
+        ServiceError: The filter does so; the message is that of the OData library.
     """
     match tree:
         case Both(_, left, right):
@@ -161,7 +173,11 @@ def _constant(left: Operand, operator: str, right: Operand) -> bool:
 def stored_value(  # noqa: PLR0911  - a rule for each type
     column: Column, literal: Literal
 ) -> Any:  # noqa: ANN401  - whatever SQLite holds
-    """A literal as the store would hold it in the column, or a 400 if it does not fit."""
+    """Return a literal as the store has it in a column.
+
+    Raises:
+        ServiceError: The literal does not fit the column.
+    """
     edm, kind, text = column.edm_type, literal.kind, literal.text
     if edm == "Edm.Guid" and kind in {"guid", ""}:
         return text.lower()

@@ -1,4 +1,4 @@
-"""The organisation that the sandbox shows when no CSDL document is given."""
+"""The sandbox's own organisation, which is served when no CSDL document is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Emails, tasks and the other activities, and what hangs on them."""
+"""Tables of activities: emails, tasks, and what belongs to them."""
 
 from __future__ import annotations
 

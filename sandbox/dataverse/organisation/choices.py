@@ -1,4 +1,4 @@
-"""The choices of the sandbox's organisation, with their English and German labels."""
+"""Choices of the organisation, with English and German labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the columns of the sandbox's organisation are declared."""
+"""Declarations of columns of the organisation."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def column(  # noqa: PLR0913  - a column has that many traits, and each is named
     scale: int | None = None,
     computed: bool = False,
 ) -> Column:
-    """A column of the given kind; its property name and Edm type follow from it."""
+    """Declare a column; property name and Edm type follow from its kind."""
     navigation = targets
     if kind in LOOKUPS:
         alone = kind is Kind.OWNER or len(targets) == 1
-        # Columns that somebody added have a name that is not all lower case.
+        # Navigation properties of custom columns have the schema name, with an uppercase letter.
         prefix, _, rest = name.partition("new_")
         own = name if prefix or not rest else f"new_{rest.capitalize()}"
         navigation = tuple(own if alone else f"{own}_{target}" for target in targets)
@@ -51,13 +51,13 @@ def column(  # noqa: PLR0913  - a column has that many traits, and each is named
 
 
 def key(name: str, english: str, german: str) -> Column:
-    """The primary id of a table."""
+    """Declare the primary id of a table."""
     text = f"Unique identifier of the {english.lower()}."
     return column(name, Kind.UNIQUE_IDENTIFIER, english, german, "key", description=text)
 
 
 def reference(name: str, english: str, german: str, target: str) -> Column:
-    """A plain GUID that points at another table, as intersect tables have them."""
+    """Declare a GUID that points at another table, as intersect tables have them."""
     return column(name, Kind.UNIQUE_IDENTIFIER, english, german, f"ids:{target}", computed=True)
 
 
@@ -69,48 +69,48 @@ def text(  # noqa: PLR0913, PLR0917  - as above; a declaration reads as a line o
     nulls: float = 0.0,
     length: int = 100,
 ) -> Column:
-    """A line of text."""
+    """Declare a single line of text."""
     return column(name, Kind.STRING, english, german, values, nulls=nulls, max_length=length)
 
 
 def memo(
     name: str, english: str, german: str, values: str = "paragraph", nulls: float = 0.5
 ) -> Column:
-    """A text of several lines."""
+    """Declare a text of several lines."""
     return column(name, Kind.MEMO, english, german, values, nulls=nulls, max_length=1_048_576)
 
 
 def computed_memo(name: str, english: str, german: str, values: str) -> Column:
-    """A text of several lines that the service puts together."""
+    """Declare a computed text of several lines."""
     return column(name, Kind.MEMO, english, german, values, max_length=1_000, computed=True)
 
 
 def integer(
     name: str, english: str, german: str, values: str = "integer:0:1000", nulls: float = 0.2
 ) -> Column:
-    """A whole number of 32 bits."""
+    """Declare a 32-bit integer."""
     return column(name, Kind.INTEGER, english, german, values, nulls=nulls)
 
 
 def bigint(name: str, english: str, german: str, values: str, nulls: float = 0.2) -> Column:
-    """A whole number of 64 bits."""
+    """Declare a 64-bit integer."""
     return column(name, Kind.BIGINT, english, german, values, nulls=nulls)
 
 
 def decimal(  # noqa: PLR0913, PLR0917  - as above
     name: str, english: str, german: str, values: str, scale: int = 2, nulls: float = 0.2
 ) -> Column:
-    """A number with a fixed count of digits after the point."""
+    """Declare a decimal with a fixed number of digits after the point."""
     return column(name, Kind.DECIMAL, english, german, values, nulls=nulls, scale=scale)
 
 
 def double(name: str, english: str, german: str, values: str, nulls: float = 0.3) -> Column:
-    """A floating point number."""
+    """Declare a floating-point number."""
     return column(name, Kind.DOUBLE, english, german, values, nulls=nulls, scale=5)
 
 
 def money(name: str, english: str, german: str, nulls: float = 0.2) -> tuple[Column, Column]:
-    """An amount that people enter, and the same in the base currency, of four digits each."""
+    """Declare an entered amount with four decimal places, and the same in the base currency."""
     return (
         column(name, Kind.MONEY, english, german, "money", nulls=nulls, scale=4),
         column(
@@ -126,7 +126,7 @@ def money(name: str, english: str, german: str, nulls: float = 0.2) -> tuple[Col
 
 
 def computed_money(name: str, english: str, german: str) -> tuple[Column, Column]:
-    """An amount that the service computes, of ten digits, and the same in the base currency."""
+    """Declare a computed amount with ten decimal places, and the same in the base currency."""
     plain, base = money(name, english, german)
     return (
         replace(plain, values="computed", scale=10, computed=True),
@@ -142,25 +142,25 @@ def boolean(  # noqa: PLR0913, PLR0917  - as above
     yes: Label = YES,
     no: Label = NO,
 ) -> Column:
-    """A yes/no column."""
+    """Declare a yes/no column."""
     options = OptionSet(name, (Option(0, no), Option(1, yes)))
     return column(name, Kind.BOOLEAN, english, german, "boolean", nulls=nulls, options=options)
 
 
 def choice(name: str, english: str, german: str, options: OptionSet, nulls: float = 0.2) -> Column:
-    """A choice of one value."""
+    """Declare a choice of one value."""
     return column(name, Kind.PICKLIST, english, german, "option", nulls=nulls, options=options)
 
 
 def choices(name: str, english: str, german: str, options: OptionSet, nulls: float = 0.2) -> Column:
-    """A choice of several values, in rows a text such as `2,3,8`."""
+    """Declare a choice of several values, in rows a text such as `2,3,8`."""
     return column(name, Kind.MULTI_SELECT, english, german, "options", nulls=nulls, options=options)
 
 
 def state(
     table: str, states: tuple[Option, ...], reasons: tuple[Option, ...]
 ) -> tuple[Column, ...]:
-    """The state of a row and the reason for it."""
+    """Declare the status of a row and the status reason."""
     return (
         column(
             "statecode",
@@ -182,7 +182,7 @@ def state(
 
 
 def active_or_not(table: str) -> tuple[Column, ...]:
-    """The two states that most tables have."""
+    """Declare the two states that most tables have."""
     active, inactive = Label("Active", "Aktiv"), Label("Inactive", "Inaktiv")
     return state(
         table,
@@ -194,29 +194,29 @@ def active_or_not(table: str) -> tuple[Column, ...]:
 def moment(
     name: str, english: str, german: str, values: str = "moment", nulls: float = 0.3
 ) -> Column:
-    """A point in time, stored in UTC."""
+    """Declare a point in time, stored in UTC."""
     return column(name, Kind.DATETIME, english, german, values, nulls=nulls)
 
 
 def day(name: str, english: str, german: str, values: str = "day", nulls: float = 0.3) -> Column:
-    """A date without a time."""
+    """Declare a date without a time."""
     plain = column(name, Kind.DATETIME, english, german, values, nulls=nulls)
     return replace(plain, edm_type="Edm.Date", behavior="DateOnly")
 
 
 def wall_clock(name: str, english: str, german: str, nulls: float = 0.3) -> Column:
-    """A date and time that is the same in every time zone."""
+    """Declare a date and time that is the same in every time zone."""
     plain = column(name, Kind.DATETIME, english, german, "moment", nulls=nulls)
     return replace(plain, behavior="TimeZoneIndependent")
 
 
 def lookup(name: str, english: str, german: str, *targets: str, nulls: float = 0.2) -> Column:
-    """A reference to a row of another table, or of one of several."""
+    """Declare a reference to a row of one or several tables."""
     return column(name, Kind.LOOKUP, english, german, "lookup", nulls=nulls, targets=targets)
 
 
 def customer(name: str, english: str, german: str, nulls: float = 0.1) -> Column:
-    """A reference to an account or a contact."""
+    """Declare a reference to an account or a contact."""
     return column(
         name,
         Kind.CUSTOMER,
@@ -312,7 +312,7 @@ CURRENCY = (
 
 
 def address(number: int, nulls: float = 0.2) -> tuple[Column, ...]:
-    """The columns of a postal address."""
+    """Declare the columns of a postal address."""
     name, english, german = f"address{number}", f"Address {number}", f"Adresse {number}"
     return (
         text(f"{name}_line1", f"{english}: Street 1", f"{german}: Straße 1", "street", nulls, 250),

@@ -1,4 +1,4 @@
-"""Tables that the organisation made itself, with all that is awkward to read."""
+"""Custom tables, with types, names and table types that are hard to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accounts, contacts, leads and what is sold to them."""
+"""Tables of sales: accounts, contacts, leads, opportunities, products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users, teams, and the organisation they belong to."""
+"""Tables of users, teams and the organisation."""
 
 from __future__ import annotations
 

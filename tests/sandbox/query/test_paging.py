@@ -43,7 +43,7 @@ def test_rows_are_in_the_order_of_their_guids(api: Api, query: str) -> None:
     assert keys != sorted(keys, reverse="desc" in query)
     middle = sorted(keys, key=in_sql_server)[len(keys) // 2]
     for operator, count in (("gt", -1), ("ge", 0), ("lt", 0), ("le", 1)):
-        # With and without a condition that no shelf knows.
+        # With and without a condition that no cached knows.
         for more in ("", " and statecode ge 0"):
             condition = f"contactid {operator} {middle}{more}"
             found = api.read(f"contacts?$select=contactid&$count=true&$filter={condition}{query}")

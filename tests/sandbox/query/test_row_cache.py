@@ -1,4 +1,4 @@
-"""What comes from a shelf is what SQLite would have found."""
+"""Cache of rendered rows: the same pages as SQLite finds."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def test_same_pages_as_without(
             link = link.rstrip('"}')
 
     shelved = read()
-    monkeypatch.setattr(pages.shelves, "find", lambda *_: None)
+    monkeypatch.setattr(pages.row_cache, "find", lambda *_: None)
     assert shelved == read()
 
 
@@ -81,7 +81,7 @@ def test_the_greatest_is_the_same_as_without(
         return pages.page(MODEL.by_name["account"], ROOT, raw, Preferences())
 
     shelved = read()
-    monkeypatch.setattr(pages.shelves, "find", lambda *_: None)
+    monkeypatch.setattr(pages.row_cache, "find", lambda *_: None)
     assert shelved == read()
 
 
@@ -93,7 +93,7 @@ def test_refuses_a_literal_that_does_not_fit(pages: Pages) -> None:
 
 
 def test_drops_what_is_too_much(pages: Pages) -> None:
-    pages.shelves.most_bytes = 1
+    pages.row_cache.most_bytes = 1
     table = MODEL.by_name["account"]
     first = pages.page(table, ROOT, "", Preferences())
     assert pages.page(table, ROOT, "", Preferences()) == first

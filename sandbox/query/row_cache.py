@@ -1,7 +1,7 @@
-"""Rows kept as the bytes they are served as, so that a page is a search, a slice and a join.
+"""Cache of rendered rows: rows as the bytes they are served as, in the order of a sorted column.
 
-SQLite needs a tenth of a second to write down a page; here a row is written down once, however
-many pages it is then on. What a shelf cannot find (other filters, other orders) SQLite finds.
+SQLite needs a tenth of a second to render a page. Here each row is rendered once, and a page is a
+binary search, a slice and a join. Queries with other filters or orders are left to SQLite.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sandbox.query.filters import Expression
     from sandbox.query.query_options import Order, Query
 
-# Columns whose values compare in Python as SQLite compares them.
+# Types whose values compare in Python as in SQLite.
 COMPARABLE = UNCOLLATED | {"Edm.Int32", "Edm.Int64"}
 MOST_BYTES = 4 * 2**30
 MOST_ORDERS = 200
@@ -35,13 +35,13 @@ MIRRORED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 
 
 class Found(NamedTuple):
-    """The rows of a page.
+    """Rows of a page.
 
     Attributes:
-        rows: as JSON.
-        first: the values of the paging columns in the first row.
-        last: the same in the last row.
-        more: whether there are rows after these.
+        rows: The rows as JSON.
+        first: Values of the paging columns in the first row.
+        last: Values of the paging columns in the last row.
+        more: Whether there are rows after these.
     """
 
     rows: list[bytes]
@@ -52,12 +52,12 @@ class Found(NamedTuple):
 
 @dataclass
 class Sorted:
-    """The rows of a table in one order.
+    """Index of a table in one order; the three lists are parallel.
 
     Attributes:
-        values: of the column that is sorted by; the other lists go with it.
-        keys: the rows' keys.
-        places: where the store has the rows.
+        values: Values of the column that is sorted by.
+        keys: Keys of the rows.
+        places: Row numbers in the store.
     """
 
     values: list[Any]
@@ -66,14 +66,14 @@ class Sorted:
 
 
 @dataclass
-class Shelf:
-    """Rows of a table, written down with the same columns and annotations.
+class CachedRows:
+    """Rows of a table, rendered with the same columns and annotations.
 
     Attributes:
-        changes: how often the store was written to when the shelf was begun.
-        columns: what is written down of each row, as the columns were then.
-        rows: by their place in the store.
-        size: the bytes in them.
+        changes: Number of writes to the store when the cache was started.
+        columns: Rendered columns, as they were then.
+        rows: Rendered rows by their number in the store.
+        size: Total size in bytes.
     """
 
     changes: int
@@ -82,13 +82,13 @@ class Shelf:
     size: int = 0
 
 
-class Shelves:
-    """All that is kept of a store.
+class RowCache:
+    """Rendered rows of a store.
 
     Args:
-        model: the tables.
-        store: where the rows are.
-        most_bytes: the longest unused shelves are dropped when there are more.
+        model: The tables.
+        store: The rows.
+        most_bytes: Largest total size; beyond it the least recently used rows are removed.
     """
 
     def __init__(self, model: Model, store: Store, most_bytes: int = MOST_BYTES) -> None:
@@ -96,28 +96,28 @@ class Shelves:
         self.most_bytes = most_bytes
         self.renderer = Renderer(model)
         self._orders: OrderedDict[Hashable, tuple[int, Sorted | None]] = OrderedDict()
-        self._shelves: OrderedDict[Hashable, Shelf] = OrderedDict()
+        self._caches: OrderedDict[Hashable, CachedRows] = OrderedDict()
 
     def find(
-        self, table: Table, asked: Query, annotations: tuple[str, ...], size: int
+        self, table: Table, query: Query, annotations: tuple[str, ...], size: int
     ) -> Found | None:
-        """The rows of a page.
+        """Return the rows of a page.
 
         Args:
-            table: whose rows.
-            asked: which rows, and with which columns.
-            annotations: the patterns of the annotations wanted.
-            size: how many rows at most.
+            table: The table.
+            query: The query.
+            annotations: Patterns of the requested annotations.
+            size: Largest number of rows.
 
         Returns:
-            Nothing, if this is no query for a shelf.
+            The rows, or None if the cache does not support the query.
         """
-        greatest = size == 1 and _asks_for_greatest(asked)
-        order_by = (asked.order[0]._replace(descending=False),) if greatest else asked.order
+        greatest = size == 1 and _asks_for_greatest(query)
+        order_by = (query.order[0]._replace(descending=False),) if greatest else query.order
         column = _sorted_column(table, order_by)
-        if column is None or (bounds := _bounds(asked.filter, column)) is None:
+        if column is None or (bounds := _bounds(query.filter, column)) is None:
             return None
-        # The order and the rows come from several queries: nobody writes between them.
+        # The order and the rows come from several queries, between which nobody may write.
         with self.store.writing:
             order = self._order(table, column, order_by)
             if order is None:
@@ -125,42 +125,42 @@ class Shelves:
             if greatest:
                 ranks = _greatest(order)
             else:
-                ranks = _ranks(order, bounds, self._beyond(table, asked), size + 1)
+                ranks = _ranks(order, bounds, self._beyond(table, query), size + 1)
             if not ranks:
                 return Found([], (), (), more=False)
             more, ranks = len(order.values if greatest else ranks) > size, ranks[:size]
-            rows = self._rows(table, asked.select, annotations, [order.places[r] for r in ranks])
-        columns = paging.paging_columns(table, asked.order)
+            rows = self._rows(table, query.select, annotations, [order.places[r] for r in ranks])
+        columns = paging.paging_columns(table, query.order)
         first, last = (
             tuple(map(_stored, columns, (order.values[rank], order.keys[rank])))
             for rank in (ranks[0], ranks[-1])
         )
         return Found(rows, first, last, more)
 
-    def _beyond(self, table: Table, asked: Query) -> tuple[Any, Any] | None:
-        if not asked.skip_token:
+    def _beyond(self, table: Table, query: Query) -> tuple[Any, Any] | None:
+        if not query.skip_token:
             return None
-        columns = paging.paging_columns(table, asked.order)
-        cookie = paging.read(asked.skip_token, columns).last
+        columns = paging.paging_columns(table, query.order)
+        cookie = paging.read(query.skip_token, columns).last
         last = [_comparable(*each) for each in zip(columns, (v for _, v in cookie), strict=False)]
         return (last[0], last[-1]) if last else None
 
-    def _order(self, table: Table, column: Column, asked: tuple[Order, ...]) -> Sorted | None:
+    def _order(self, table: Table, column: Column, query: tuple[Order, ...]) -> Sorted | None:
         changes = self.store.changes(table)
-        name = (table.name, tuple(part.column.property_name for part in asked))
+        name = (table.name, tuple(part.column.property_name for part in query))
         known, order = self._orders.get(name, (-1, None))
         if known != changes:
-            order = self._sort(table, column, asked)
+            order = self._sort(table, column, query)
             self._orders[name] = changes, order
             if len(self._orders) > MOST_ORDERS:
                 self._orders.popitem(last=False)
         return order
 
-    def _sort(self, table: Table, column: Column, asked: tuple[Order, ...]) -> Sorted | None:
+    def _sort(self, table: Table, column: Column, query: tuple[Order, ...]) -> Sorted | None:
         key = order_of(table, table.by_property[table.row_key[0]])
         value = order_of(table, column)
-        # Equal rows in the order of storage, if the key is not asked for.
-        then = key if len(asked) > 1 else "rowid"
+        # Rows with equal values are in storage order, unless the key is sorted by too.
+        then = key if len(query) > 1 else "rowid"
         found = self.store.select(
             f"SELECT {value}, {key}, rowid FROM {quoted(table.name)} ORDER BY {value}, {then}"  # noqa: S608  - names of the model
         )
@@ -175,7 +175,7 @@ class Shelves:
         annotations: tuple[str, ...],
         places: list[int],
     ) -> list[bytes]:
-        # Others are of the page: rows are the same with them and without.
+        # Other annotations belong to the page, not to its rows.
         annotations = tuple(
             each for each in annotations if any(wanted(name, [each]) for name in OF_VALUES)
         )
@@ -184,44 +184,44 @@ class Shelves:
         columns = columns or table.columns
         names = tuple(column.property_name for column in columns)
         name = (table.name, names, annotations, self.renderer.model.user_language)
-        shelf = self._shelves.get(name)
-        if shelf is None or (shelf.changes, shelf.columns) != (changes, columns):
-            shelf = self._shelves[name] = Shelf(changes, columns)
-        self._shelves.move_to_end(name)
-        if missing := [place for place in places if place not in shelf.rows]:
+        cached = self._caches.get(name)
+        if cached is None or (cached.changes, cached.columns) != (changes, columns):
+            cached = self._caches[name] = CachedRows(changes, columns)
+        self._caches.move_to_end(name)
+        if missing := [place for place in places if place not in cached.rows]:
             row = self.renderer.row(table, columns, annotations)
             written = self.store.select(
                 f"SELECT rowid, {row} FROM {quoted(table.name)} "  # noqa: S608  - made of the model's names
                 "WHERE rowid IN (SELECT value FROM json_each(?))",
                 [json.dumps(missing)],
             )
-            shelf.rows.update(written)
-            shelf.size += sum(len(text) for _, text in written)
-        rows = [shelf.rows[place] for place in places]
-        while len(self._shelves) > 1 and self._size() > self.most_bytes:
-            self._shelves.popitem(last=False)
-        if shelf.size > self.most_bytes:
-            self._shelves.clear()
+            cached.rows.update(written)
+            cached.size += sum(len(text) for _, text in written)
+        rows = [cached.rows[place] for place in places]
+        while len(self._caches) > 1 and self._size() > self.most_bytes:
+            self._caches.popitem(last=False)
+        if cached.size > self.most_bytes:
+            self._caches.clear()
         return rows
 
     def _size(self) -> int:
-        return sum(shelf.size for shelf in self._shelves.values())
+        return sum(cached.size for cached in self._caches.values())
 
 
 def _comparable(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
-    """A value as the lists of an order have it."""
+    """Return a value as the lists of an order have it."""
     if column.edm_type == "Edm.Guid" and value is not None:
         value = sortable(value)
     return value.encode() if isinstance(value, str) else value
 
 
 def _stored(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
-    """A value from the lists of an order as the store gives it."""
+    """Return a value from the lists of an order as the store has it."""
     return restored(value.decode()).encode() if column.edm_type == "Edm.Guid" else value
 
 
 def _sorted_column(table: Table, order: tuple[Order, ...]) -> Column | None:
-    """The column that decides the order, if it is one of those that a shelf knows."""
+    """Return the column that decides the order, if the cache supports the order."""
     if table.union_of or len(table.row_key) > 1:
         return None
     key = table.by_property[table.row_key[0]]
@@ -232,7 +232,7 @@ def _sorted_column(table: Table, order: tuple[Order, ...]) -> Column | None:
 
 
 def _comparisons(tree: Expression) -> Iterator[Comparison | None]:
-    """The comparisons that all must hold; None for anything else."""
+    """Yield the comparisons that must all be true; None for any other condition."""
     match tree:
         case Both("and", left, right):
             yield from _comparisons(left)
@@ -246,7 +246,7 @@ def _comparisons(tree: Expression) -> Iterator[Comparison | None]:
 
 
 def _bounds(tree: Expression | None, column: Column) -> list[tuple[str, Any]] | None:
-    """What a filter asks of the column; None if it asks anything else."""
+    """Return the bounds that a filter sets for a column; None if it has any other condition."""
     bounds: list[tuple[str, Any]] = []
     for each in _comparisons(tree) if tree else ():
         match each:
@@ -259,17 +259,17 @@ def _bounds(tree: Expression | None, column: Column) -> list[tuple[str, Any]] | 
     return bounds
 
 
-def _asks_for_greatest(asked: Query) -> bool:
-    """Whether the first row in falling order is asked for, of all rows."""
+def _asks_for_greatest(query: Query) -> bool:
+    """Return whether a query asks for the first row in descending order, of all rows."""
     return (
-        [part.descending for part in asked.order] == [True]
-        and asked.filter is None
-        and not asked.skip_token
+        [part.descending for part in query.order] == [True]
+        and query.filter is None
+        and not query.skip_token
     )
 
 
 def _greatest(order: Sorted) -> Sequence[int]:
-    """The rows with the greatest value, in the order of storage."""
+    """Return the rows with the greatest value, in storage order."""
     end = len(order.values)
     return range(bisect_left(order.values, order.values[-1]), end) if end else range(0)
 
@@ -277,7 +277,14 @@ def _greatest(order: Sorted) -> Sequence[int]:
 def _ranks(
     order: Sorted, bounds: list[tuple[str, Any]], beyond: tuple[Any, Any] | None, most: int
 ) -> Sequence[int]:
-    """Which rows of an order lie within bounds and after the last row of a page."""
+    """Return the positions of rows within bounds and after the last row of a page.
+
+    Args:
+        order: The order.
+        bounds: Operators and values.
+        beyond: Value and key of the last row, if there is one.
+        most: Largest number of rows.
+    """
     values = order.values
     start, end = 0, len(values)
     for operator, value in bounds:
@@ -287,7 +294,7 @@ def _ranks(
     if beyond is None:
         return range(start, min(end, start + most))
     value, key = beyond
-    # Of the rows with the value of the last one, those with a greater key, as the cookie goes.
+    # Rows with the same value as the last row come next if their key is greater, as in a cookie.
     low, high = max(start, bisect_left(values, value)), bisect_right(values, value)
     equal = [rank for rank in range(low, min(end, high)) if order.keys[rank] > key]
     start = max(start, high)

@@ -1,4 +1,4 @@
-"""Labels, choices and lengths for tables of a CSDL document, which does not tell them."""
+"""Invented metadata: labels, choices and lengths, which a CSDL document does not have."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ RECIPES = {Kind.STATE: "state", Kind.STATUS: "status", Kind.PICKLIST: "option"}
 
 
 def described(table: Table) -> Table:
-    """A table with all that Dataverse says of tables beside the document.
+    """Return a table with the metadata that Dataverse has besides the CSDL document.
 
     Args:
-        table: one of a document of Dataverse's.
+        table: A table of a CSDL document of Dataverse.
     """
     has_status = "statuscode" in table.by_property
     return replace(
@@ -48,7 +48,7 @@ def _label(name: str) -> Label:
 
 
 def _described(table: Table, column: Column, *, has_status: bool) -> Column:
-    """A column with label and length, and as a choice if it may well be one."""
+    """Return a column with label and length, as a choice if its name suggests one."""
     named = replace(column, label=_label(column.name))
     name = f"{table.name}_{column.name}"
     if column.property_name in {*table.key, table.primary_id}:
