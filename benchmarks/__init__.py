@@ -1,1 +1,1 @@
-"""Speed: this tap beside the plain SDK and beside its peers, on the same rows."""
+"""Benchmarks: the tap compared with a plain SDK tap and with other extractors."""

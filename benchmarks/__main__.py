@@ -1,4 +1,4 @@
-"""`make bench`: run everything, and write the results down."""
+"""`make bench`: run all cases and write the report."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sandbox import client
 from tools import organisation
 
 HERE = Path(__file__).resolve().parent
-# What was measured, to be written down again in other words.
+# The measurements, from which `--render` writes the report again.
 RAW = HERE.parent / "output" / "benchmarks.json"
-# A real document of a service, if there is one beside the project; else one of this size.
+# A real metadata document, if there is one next to the project; otherwise one of this size.
 DOCUMENT = HERE.parents[1] / "shared" / "csdl" / "dataverse-v9.xml.gz"
 TABLES, COLUMNS = 330, 60
 SMALLEST_SHARE_OF_TIME = 0.2
@@ -26,17 +26,19 @@ SMALLEST_SHARE_OF_TIME = 0.2
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each case, if time allows")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds per case, if time allows")
     parser.add_argument("--scale", choices=("full", "small"), default="full")
-    parser.add_argument("--minutes", type=float, default=13, help="time for all cases together")
-    parser.add_argument("--only", default="", help="cases whose names contain this")
-    parser.add_argument("--output", type=Path, default=HERE, help="folder for the results")
-    parser.add_argument("--render", action="store_true", help="only write the last run down anew")
+    parser.add_argument("--minutes", type=float, default=13, help="minutes for all cases together")
+    parser.add_argument("--only", default="", help="only cases whose names contain this")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of the report")
+    parser.add_argument(
+        "--render", action="store_true", help="only write the report of the last run again"
+    )
     return parser.parse_args()
 
 
 def _write(run: report.Run, folder: Path) -> None:
-    # Only now: what this process has in memory would be counted as its children's.
+    # Imported late: the memory of this process counts as that of its children.
     from benchmarks import chart  # noqa: PLC0415
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,7 @@ def _write(run: report.Run, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the cases, and write what was found."""
+    """Run the cases and write the report."""
     given = _arguments()
     if given.render:
         _write(msgspec.json.decode(RAW.read_bytes(), type=report.Run), given.output)
@@ -55,7 +57,7 @@ def main() -> None:
     cases = [case for case in CASES if given.only in case.name]
     with tempfile.TemporaryDirectory() as name:
         document = organisation.write(Path(name) / "organisation.xml", tables.COLUMNS)
-        say(f"Inventing {sum(rows.values()):,} rows")
+        say(f"Generating {sum(rows.values()):,} rows")
         with client.running(rows=0, csdl=document, sizes=rows) as service:
             spent = time.monotonic() - begin
             seconds = max(given.minutes * 60 - spent, SMALLEST_SHARE_OF_TIME * given.minutes * 60)

@@ -1,4 +1,4 @@
-"""What is compared: cases, and the sizes of their tables."""
+"""Cases: what is compared, with which programs, and how large the tables are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEQUENTIAL, PARALLEL = ThisTap(1), ThisTap(8)
 TEXTBOOK, CEILING = Textbook(), Ceiling()
 OURS: tuple[Program, ...] = (SEQUENTIAL, PARALLEL, TEXTBOOK, CEILING)
 PEERS: tuple[Program, ...] = (MsDynamics(), Airbyte(), Dlt(), Client())
-# How many rows the tables have, and how much less in a run that shall be quick.
+# Rows of the tables, and fewer rows for `SCALE=small`.
 SIZES = {
     "bench_narrow": 50_000,
     "bench_typical": 50_000,
@@ -32,32 +32,32 @@ SMALLER = {"bench_large": 200_000, "bench_typical": 20_000, "bench_narrow": 20_0
 
 
 class Name(StrEnum):
-    """The cases by the names that the report refers to them with."""
+    """Names of the cases in the report."""
 
     TYPICAL = "40 columns"
     NARROW = "10 columns"
     WIDE = "198 columns"
     FEW = "3 of 198 columns"
-    ONE_DELAYED = "one table, 300 ms a page"
-    MANY_DELAYED = "40 tables, 300 ms a page"
-    LARGE_DELAYED = "a million rows, 300 ms a page"
-    NOTHING_NEW = "nothing new in 10 tables"
+    ONE_DELAYED = "one table, 300 ms per page"
+    MANY_DELAYED = "40 tables, 300 ms per page"
+    LARGE_DELAYED = "a million rows, 300 ms per page"
+    NOTHING_NEW = "no changes in 10 tables"
     DISCOVERY = "discovery"
     PIPELINE = "into PostgreSQL"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison.
+    """A comparison of programs.
 
     Attributes:
-        name: its heading.
-        load: what there is to do.
-        lighter: what there is to do for programs that would take minutes.
-        delay: milliseconds that the service waits before each page.
-        programs: who takes part.
-        share: of the time for the whole run, how much this may have.
-        note: what a reader has to know.
+        name: Its heading in the report.
+        load: The work.
+        lighter: The work of slow programs, which would take minutes otherwise.
+        delay: Milliseconds that the service waits before each page.
+        programs: The programs that are compared.
+        share: Its share of the time of the whole run.
+        note: A remark for the reader of the report.
     """
 
     name: Name
@@ -69,18 +69,18 @@ class Case:
     note: str = ""
 
     def load_of(self, program: Program) -> Load:
-        """What a program has to do."""
+        """The work of a program."""
         return self.lighter if self.lighter and program.slow else self.load
 
     def reason_against(self, program: Program) -> str:
-        """Why a program has no part in this; nothing if it has."""
+        """Why a program is left out; the empty string if it is not."""
         load = self.load_of(program)
         if program is CEILING and len(load.tables) > 1:
             return "it reads one table"
         return program.missing or program.cannot.get(load.work, "")
 
 
-LIGHTER = "Programs that read fewer rows than this tap are compared by rows a second."
+LIGHTER = "Programs that read fewer rows than this tap are compared by rows per second."
 MANY = tuple(tables.SMALL_TABLES)
 CASES = (
     Case(
@@ -88,7 +88,7 @@ CASES = (
         Load(("bench_large",)),
         Load(("bench_typical",)),
         share=3,
-        note=f"No delay: what a row costs. {LIGHTER}",
+        note=f"No delay: the cost of a row. {LIGHTER}",
     ),
     Case(
         Name.MANY_DELAYED,
@@ -96,7 +96,7 @@ CASES = (
         Load(MANY[:5]),
         delay=DELAY,
         share=2,
-        note="Two pages each; five of the tables for programs that would take minutes.",
+        note="Two pages per table. Slow programs read five of the tables.",
     ),
     Case(Name.ONE_DELAYED, Load(("bench_typical",)), delay=DELAY, share=2),
     Case(
@@ -106,14 +106,14 @@ CASES = (
         delay=DELAY,
         programs=(SEQUENTIAL, PARALLEL, TEXTBOOK),
         share=3,
-        note=f"{LIGHTER} The peers are in the case before.",
+        note=f"{LIGHTER} For the other extractors, see the previous case.",
     ),
     Case(Name.NARROW, Load(("bench_narrow",)), note="No delay."),
     Case(Name.WIDE, Load(("bench_wide",)), note="No delay."),
     Case(
         Name.FEW,
         Load(("bench_wide",), tuple(tables.columns("bench_wide")[10:13])),
-        note="No delay. With the key and the date of the last change.",
+        note="No delay. The key and the modification date are read too.",
     ),
     Case(Name.NOTHING_NEW, Load(MANY[:10], work=Work.READ_NOTHING_NEW)),
 )
@@ -121,7 +121,7 @@ DISCOVERY = Case(Name.DISCOVERY, Load((), work=Work.DISCOVER), programs=(SEQUENT
 
 
 def sizes(scale: str) -> dict[str, int]:
-    """How many rows each table has.
+    """The number of rows of each table.
 
     Args:
         scale: `full` or `small`.

@@ -1,6 +1,6 @@
-"""The most that Python can do: rows fetched, told apart, and put into RECORD lines; nothing else.
+"""Raw ceiling: the most that Python can do. It fetches rows, splits them and writes RECORD lines.
 
-No schema, no selection, no state, no retries: what a row costs before it is anybody's business.
+It has no schema, selection, state or retries: the minimum cost of a row.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import requests
 
 
 class Page(msgspec.Struct):
-    """A page whose rows stay the text that they are."""
+    """A page of rows that are not decoded."""
 
     value: list[msgspec.Raw]
     next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
@@ -31,9 +31,9 @@ def main(token_uri: str, secret: str, client: str, query: str) -> None:
     """Read one entity set.
 
     Args:
-        token_uri: where to sign in.
-        secret: the client's secret.
-        client: the client's id.
+        token_uri: URL of the token endpoint.
+        secret: The client secret.
+        client: The client ID.
         query: URL of the first page.
     """
     session, encoder = requests.Session(), msgspec.json.Encoder()

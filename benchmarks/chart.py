@@ -1,4 +1,4 @@
-"""The results as a picture."""
+"""Chart of the results."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COLOURS = ("#1f4e9c", "#0a8f5b", "#999999", "#d9d9d9", "#e07b39", "#c0504d", "#8
 
 
 def draw(results: Results, path: Path) -> None:
-    """Draw rows a second by case and program.
+    """Draw the rows per second, by case and program.
 
     Args:
-        results: what was found.
-        path: of the picture.
+        results: The measurements.
+        path: Path of the picture.
     """
     mpl.use("agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415  - only now may it be loaded
+    from matplotlib import pyplot as plt  # noqa: PLC0415  - after the backend is chosen
 
     cases = [c for c in CASES if c.load.work is Work.READ and c.name in results.measured]
     if not cases:
@@ -43,7 +43,7 @@ def draw(results: Results, path: Path) -> None:
                 colours.append(colour)
         bars = axis.barh(names[::-1], speeds[::-1], color=colours[::-1])
         axis.bar_label(bars, fmt=" {:,.0f}", fontsize=8)
-        axis.set_title(f"{case.name}: rows a second", fontsize=10)
+        axis.set_title(f"{case.name}: rows per second", fontsize=10)
         axis.margins(x=0.15)
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)

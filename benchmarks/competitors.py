@@ -1,4 +1,4 @@
-"""The peers: programs of others that do the same work, installed and not changed."""
+"""Peers: other extractors that do the same work, installed and not changed."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ CREDENTIALS = ("client_id", "client_secret", "refresh_token")
 
 
 class Peer(Program):
-    """A program whose built-in hosts are led to the sandbox."""
+    """A program whose built-in hosts are redirected to the sandbox."""
 
-    def led(self, place: Place) -> dict[str, str]:
-        """The variables that lead it."""
+    def redirection(self, place: Place) -> dict[str, str]:
+        """The environment variables that redirect it."""
         return {"PYTHONPATH": str(PEERS), "SANDBOX_URL": place.service.url}
 
 
 class MsDynamics(Peer):
-    """The classic Singer tap."""
+    """tap-ms-dynamics, the classic Singer tap."""
 
     name = "tap-ms-dynamics"
     package = "tap-ms-dynamics"
     environment = ".venv-bench-ms-dynamics"
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start it with a catalog that it discovered, and a state that it left."""
+        """The command, with a catalog that it discovered and a state that it wrote."""
         settings = {
             "organization_uri": place.service.url,
             **{name: place.service.settings[name] for name in CREDENTIALS},
@@ -43,10 +43,11 @@ class MsDynamics(Peer):
             "max_pagesize": 5000,
         }
         config = place.file("config.json", settings)
-        base, led = [self.executable("tap-ms-dynamics"), "--config", config], self.led(place)
+        base = [self.executable("tap-ms-dynamics"), "--config", config]
+        variables = self.redirection(place)
         if load.work is Work.DISCOVER:
-            return Command([*base, "--discover"], led)
-        catalog: Catalog = json.loads(output(Command([*base, "--discover"], led)))
+            return Command([*base, "--discover"], variables)
+        catalog: Catalog = json.loads(output(Command([*base, "--discover"], variables)))
         for stream in catalog["streams"]:
             name = stream["tap_stream_id"]
             wanted = load.chosen(name) if name in load.tables else []
@@ -55,20 +56,20 @@ class MsDynamics(Peer):
                 entry["metadata"]["selected"] = path[-1] in wanted if path else bool(wanted)
         command = [*base, "--catalog", place.file("catalog.json", catalog)]
         if load.work is Work.READ_NOTHING_NEW:
-            state = last_state(output(Command(command, led)))
+            state = last_state(output(Command(command, variables)))
             command += ["--state", place.file("state.json", state)]
-        return Command(command, led)
+        return Command(command, variables)
 
 
 class Airbyte(Peer):
-    """Airbyte's source."""
+    """Airbyte's source for Dataverse."""
 
     name = "Airbyte source"
     package = "airbyte-source-microsoft-dataverse"
     environment = ".venv-bench-airbyte"
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start it with a catalog that it discovered, and a state that it left."""
+        """The command, with a catalog that it discovered and a state that it wrote."""
         settings = {
             "url": place.service.url,
             "client_id": place.settings["client_id"],
@@ -76,20 +77,20 @@ class Airbyte(Peer):
             "tenant_id": place.service.announced["tenant_id"],
             "odata_maxpagesize": 5000,
         }
-        config, led = place.file("config.json", settings), self.led(place)
+        config, variables = place.file("config.json", settings), self.redirection(place)
         source = self.executable("source-microsoft-dataverse")
-        discover = Command([source, "discover", "--config", config], led)
+        discover = Command([source, "discover", "--config", config], variables)
         if load.work is Work.DISCOVER:
             return discover
         streams = [self._configured(s, load) for s in self._streams(discover, load)]
         catalog = place.file("catalog.json", {"streams": streams})
         command = [source, "read", "--config", config, "--catalog", catalog]
         if load.work is Work.READ_NOTHING_NEW:
-            messages = output(Command(command, led)).splitlines()
+            messages = output(Command(command, variables)).splitlines()
             states = [json.loads(line)["state"] for line in messages if '"STATE"' in line]
             latest = {json.dumps(s.get("stream", {}).get("stream_descriptor")): s for s in states}
             command += ["--state", place.file("state.json", list(latest.values()))]
-        return Command(command, led)
+        return Command(command, variables)
 
     def _streams(self, discover: Command, load: Load) -> list[dict[str, Any]]:
         for line in output(discover).splitlines():
@@ -114,43 +115,45 @@ class Airbyte(Peer):
 
 
 class Dlt(Peer):
-    """dlt's generic source."""
+    """dlt's generic REST source."""
 
     name = "dlt rest_api, extract only"
     package = "dlt"
     environment = ".venv-bench-dlt"
     cannot: ClassVar = {
-        Work.DISCOVER: "it discovers nothing",
-        Work.READ_NOTHING_NEW: "the loop of thirty lines keeps no state",
+        Work.DISCOVER: "it has no discovery",
+        Work.READ_NOTHING_NEW: "its loop of 30 lines keeps no state",
     }
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start its loop."""
+        """The command of its loop."""
         tables = [
             {"name": table, "set": organisation.entity_set(table), "query": load.query(table)}
             for table in load.tables
         ]
         given = place.file("given.json", {**place.settings, "tables": tables})
         quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false"}
-        return Command([self.python, PEERS / "dlt_rows.py", given], {**self.led(place), **quiet})
+        return Command(
+            [self.python, PEERS / "dlt_rows.py", given], {**self.redirection(place), **quiet}
+        )
 
 
 class Client(Peer):
-    """Microsoft's own client."""
+    """Microsoft's Python client for Dataverse."""
 
     name = "Microsoft's client, plain loop"
     package = "powerplatform-dataverse-client"
     environment = ".venv-bench-dataverse"
     cannot: ClassVar = {
-        Work.DISCOVER: "a loop over rows discovers nothing",
+        Work.DISCOVER: "a loop over rows has no discovery",
         Work.READ_NOTHING_NEW: "a loop over rows keeps no state",
     }
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start its loop."""
+        """The command of its loop."""
         tables = [
             {"name": table, "columns": load.chosen(table) if load.columns else None}
             for table in load.tables
         ]
         given = place.file("given.json", {**place.settings, "tables": tables})
-        return Command([self.python, PEERS / "client_rows.py", given], self.led(place))
+        return Command([self.python, PEERS / "client_rows.py", given], self.redirection(place))

@@ -1,4 +1,4 @@
-"""What there is to read, as every program is told of it."""
+"""Loads: the tables and columns to read, described independently of the programs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from benchmarks import tables
 
 
 class Work(enum.Enum):
-    """What a program has to do."""
+    """Kind of work."""
 
     READ = "read"
     DISCOVER = "discover"
-    READ_NOTHING_NEW = "read what is new, and nothing is"
+    READ_NOTHING_NEW = "read changes, without any"
 
 
 @dataclass(frozen=True)
 class Load:
-    """One piece of work.
+    """The work of a program in a case.
 
     Attributes:
-        tables: which tables.
-        columns: which columns of them; nothing means all.
-        work: what to do with them.
+        tables: Names of the tables.
+        columns: Names of the columns; empty means all.
+        work: The kind of work.
     """
 
     tables: tuple[str, ...]
@@ -31,11 +31,11 @@ class Load:
     work: Work = Work.READ
 
     def query(self, table: str, *, select: bool = True) -> dict[str, str]:
-        """The options of a plain query.
+        """The query options of a plain request.
 
         Args:
-            table: which.
-            select: whether columns can be chosen.
+            table: Name of the table.
+            select: Whether to select columns.
         """
         options = {"$orderby": f"modifiedon asc,{table}id asc"}
         if self.columns and select:
@@ -43,7 +43,7 @@ class Load:
         return options
 
     def chosen(self, table: str) -> list[str]:
-        """The columns of a table that are to be read."""
+        """The columns of a table to read."""
         names = tables.columns(table)
         if not self.columns:
             return names

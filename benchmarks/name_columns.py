@@ -1,7 +1,7 @@
-"""What `show_name_columns` costs: `.venv/bin/python -m benchmarks.name_columns`.
+"""Cost of `show_name_columns`: `.venv/bin/python -m benchmarks.name_columns`.
 
-The sandbox's contacts have 42 columns: six are lookups and six choices or yes/no, so that there
-are 18 more. Runs with and without them take turns.
+The sandbox's contacts have 42 columns. Six are lookups, and six are choices or yes/no columns,
+which adds 18 name columns. Runs with and without name columns alternate.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLUMNS = {"without name columns": False, "with name columns": True}
 
 
 def _command(service: Sandbox, folder: Path, *, show: bool) -> Command:
-    """Make the command that reads the contacts, with a catalog that was discovered before."""
+    """The command that reads the contacts, with a catalog from a previous discovery."""
     config = folder / f"config-{show}.json"
     config.write_text(
         json.dumps({**service.settings, "tables": ["contact"], "show_name_columns": show})
@@ -41,12 +41,13 @@ def _command(service: Sandbox, folder: Path, *, show: bool) -> Command:
 
 
 def _tell(name: str, rounds: list[Measurement], bytes_sent: Mapping[bool, float]) -> None:
-    """Write a line with the medians of the rounds."""
+    """Print the medians of the rounds."""
     wall = median(each.wall for each in rounds)
     processor = median(each.processor for each in rounds)
     say(
-        f"{name:<24}{ROWS / wall:>9,.0f} rows/s {processor / ROWS * 1e6:>6.1f} us of processor, "
-        f"{bytes_sent[False]:>6,.0f} bytes a row, {bytes_sent[True]:>4,.0f} compressed"
+        f"{name:<24}{ROWS / wall:>9,.0f} rows/s, per row: "
+        f"{processor / ROWS * 1e6:>6.1f} us of processor time, "
+        f"{bytes_sent[False]:>6,.0f} bytes, {bytes_sent[True]:>4,.0f} compressed"
     )
 
 
@@ -64,7 +65,7 @@ def main() -> None:
         for compress in (True, False):
             service.configure(compress=compress)
             for columns, command in commands.items():
-                # The first run also has the sandbox write its rows down.
+                # The first run also makes the sandbox serialize its rows.
                 found = watched(command, EXPECTED_SECONDS, service)
                 sent[columns][compress] = found.wire * 1e6 / ROWS
         for number in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""The whole way into PostgreSQL: who is the bottleneck?"""
+"""Pipeline into PostgreSQL: the processor time of tap and target."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOAD = Load(tuple(tables.SMALL_TABLES[:TABLES]))
 
 
 def _piped(command: Command, database: Postgres, folder: Path) -> tuple[Measurement, float]:
-    """Run `tap | target-postgres`; gives what the tap took, and the target's processor time."""
+    """Run `tap | target-postgres`; return the tap's measurement and the target's processor time."""
     config = folder / "target.json"
     settings = {
         "sqlalchemy_url": database.sqlalchemy_url,
@@ -73,12 +73,12 @@ def run(runner: Runner, service: Sandbox, rows: int) -> dict[str, float]:
     """Measure the pipeline with each of the taps.
 
     Args:
-        runner: takes the results.
-        service: what is read from.
-        rows: how many there are together.
+        runner: Collects the results.
+        service: The service to read from.
+        rows: Number of rows in all tables.
 
     Returns:
-        The target's processor time, by the tap before it.
+        The target's processor time, by the name of the tap.
     """
     say(f"\n{Name.PIPELINE}")
     found: dict[str, float] = {}
@@ -103,7 +103,7 @@ def run(runner: Runner, service: Sandbox, rows: int) -> dict[str, float]:
             runner.results.measured[Name.PIPELINE][program.name].append(took)
             found[program.name] = target
             say(
-                f"  {program.name:<32}{took.wall:>7.1f} s, of processor: tap "
+                f"  {program.name:<32}{took.wall:>7.1f} s, processor time: tap "
                 f"{took.processor:.1f} s, target {target:.1f} s"
             )
     service.configure(page_delay_ms=0)

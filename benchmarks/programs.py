@@ -1,4 +1,4 @@
-"""The programs that are compared, and how each is told what to read."""
+"""Programs of this project that are compared, and the command of each for a load."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Catalog = dict[str, Any]
 
 @dataclass
 class Place:
-    """Where a program runs.
+    """Service and folder of a program.
 
     Attributes:
-        service: what it reads from.
-        folder: for the files that it is given.
-        command: how it is started, once that is prepared.
+        service: The service to read from.
+        folder: Folder of its configuration files.
+        command: Its command, once it is prepared.
     """
 
     service: Sandbox
@@ -40,14 +40,14 @@ class Place:
     command: Command | None = None
 
     def file(self, name: str, content: object) -> Path:
-        """Write a file of JSON."""
+        """Write a JSON file."""
         path = self.folder / name
         path.write_text(json.dumps(content), encoding="utf-8")
         return path
 
     @property
     def settings(self) -> dict[str, str]:
-        """Address and credentials, as most programs call them."""
+        """URL and credentials, under the names that most programs use."""
         return {
             name: self.service.announced[name]
             for name in ("service_url", "token_uri", "client_id", "client_secret", "scope")
@@ -55,10 +55,10 @@ class Place:
 
 
 def output(command: Command) -> str:
-    """What a program prints.
+    """The standard output of a command.
 
     Raises:
-        FailedError: it ended with an error.
+        FailedError: The command failed.
     """
     done = subprocess.run(
         [str(argument) for argument in command.arguments],
@@ -75,14 +75,14 @@ def output(command: Command) -> str:
 
 
 class Program:
-    """One program.
+    """A program.
 
     Attributes:
-        name: as the results call it.
-        package: what it is of, on the package index; empty for what is of this project.
-        environment: the folder of its environment.
-        cannot: what it cannot do, with the reason.
-        slow: whether it reads the smaller of two tables where there are two.
+        name: Its name in the report.
+        package: Its package on the package index; empty if it has none.
+        environment: Folder of its virtual environment.
+        cannot: The work that it does not support, with the reason.
+        slow: Whether it gets the lighter load of a case.
     """
 
     name = ""
@@ -92,38 +92,38 @@ class Program:
     slow = True
 
     def command(self, load: Load, place: Place) -> Command:
-        """How it is started for a load.
+        """The command for a load.
 
         Raises:
-            FailedError: it cannot be prepared for it.
+            FailedError: The preparation failed.
         """
         raise NotImplementedError
 
     def prepare(self, load: Load, place: Place) -> None:
-        """Make ready what a run needs; nothing of it is measured."""
+        """Prepare a run; this is not measured."""
         place.command = self.command(load, place)
 
     @property
     def python(self) -> Path:
-        """The interpreter of its environment."""
+        """The Python interpreter of its environment."""
         return self.executable("python")
 
     def executable(self, name: str) -> Path:
-        """A program of its environment."""
+        """An executable of its environment."""
         return REPOSITORY / self.environment / "bin" / name
 
     @property
     def missing(self) -> str:
-        """Why it cannot run at all: what was said when it was installed."""
+        """Why it is not installed; the empty string if it is."""
         log = REPOSITORY / self.environment / "failed"
         if log.exists():
             lines = log.read_text(errors="replace").strip().splitlines() or ["no reason given"]
             return f"not installed: {lines[-1]}"
-        return "" if self.python.exists() else "not installed: there is no environment of it"
+        return "" if self.python.exists() else "not installed: its environment does not exist"
 
     @cached_property
     def version(self) -> str:
-        """The version of what is installed."""
+        """The installed version."""
         if not self.package:
             return ""
         code = f"from importlib.metadata import version; print(version({self.package!r}))"
@@ -134,7 +134,7 @@ class ThisTap(Program):
     """The tap of this project.
 
     Args:
-        parallel: requests in flight.
+        parallel: Maximum number of requests in flight.
     """
 
     package = "tap-dynamics365"
@@ -145,7 +145,7 @@ class ThisTap(Program):
         self.name = f"this tap, {parallel} in flight" if parallel > 1 else "this tap, sequential"
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start it with a catalog that it discovered, and a state that it left."""
+        """The command, with a catalog that it discovered and a state that it wrote."""
         settings = {**place.service.settings, "max_parallel_requests": self.parallel}
         config = place.file("config.json", settings)
         base = [self.executable("tap-dynamics365"), "--config", config]
@@ -164,18 +164,18 @@ class ThisTap(Program):
         return Command(command)
 
 
-def last_state(messages: str) -> Any:  # noqa: ANN401  - whatever the tap wants to have back
-    """The last of the states that a tap puts out."""
+def last_state(messages: str) -> Any:  # noqa: ANN401  - each tap has its own form
+    """The last state in the output of a tap."""
     lines = (json.loads(line) for line in messages.splitlines() if '"STATE"' in line)
     return [line["value"] for line in lines][-1]
 
 
 class Textbook(Program):
-    """A tap as the documentation of the SDK teaches it."""
+    """A plain tap, written as the SDK's documentation teaches."""
 
     name = "textbook SDK tap"
     package = "singer-sdk"
-    cannot: ClassVar = {Work.DISCOVER: "its tables are written down in its code"}
+    cannot: ClassVar = {Work.DISCOVER: "its tables are declared in its settings"}
 
     SCHEMAS: ClassVar = {
         "guid": {"type": ["string", "null"], "format": "uuid"},
@@ -188,8 +188,8 @@ class Textbook(Program):
     }
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start it with the tables in its settings."""
-        tables = [
+        """The command, with the tables in its settings."""
+        described = [
             {
                 "name": table,
                 "set": organisation.entity_set(table),
@@ -202,7 +202,7 @@ class Textbook(Program):
             }
             for table in load.tables
         ]
-        config = place.file("config.json", {**place.settings, "tables": tables})
+        config = place.file("config.json", {**place.settings, "tables": described})
         command = [self.python, "-m", "benchmarks.textbook_tap", "--config", config]
         here = {"PYTHONPATH": str(REPOSITORY)}
         if load.work is Work.READ_NOTHING_NEW:
@@ -212,17 +212,17 @@ class Textbook(Program):
 
 
 class Ceiling(Program):
-    """The raw ceiling."""
+    """The raw ceiling: no Singer work."""
 
     name = "raw ceiling"
     slow = False
     cannot: ClassVar = {
-        Work.DISCOVER: "it knows no schema",
+        Work.DISCOVER: "it has no schema",
         Work.READ_NOTHING_NEW: "it keeps no state",
     }
 
     def command(self, load: Load, place: Place) -> Command:
-        """Start it with the query of its one table."""
+        """The command, with the query of its only table."""
         given, (table,) = place.settings, load.tables
         options = "&".join(f"{name}={value}" for name, value in load.query(table).items())
         query = f"{given['service_url']}{organisation.entity_set(table)}?{options}"

@@ -1,4 +1,4 @@
-"""The results as a page to read: one table a case, and the goals with what came of them."""
+"""Report of the results: the goals, and a table for each case."""
 
 from __future__ import annotations
 
@@ -31,47 +31,46 @@ if TYPE_CHECKING:
 
 READ_AHEAD_MB = 256
 COLUMNS = (
-    "| | rows | s | rows/s | × | processor s | rows/processor s | × | MB of memory "
-    "| requests | MB on the wire | rounds |"
+    "| | rows | s | rows/s | × | processor s | rows/processor s | × | memory (MB) "
+    "| requests | network (MB) | rounds |"
 )
 PIPED = (
-    f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms a page, one "
-    "round. The processor time tells who the bottleneck is."
+    f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms per page, "
+    "one round. The processor times show the bottleneck."
 )
-# Processor time that leaves no room for waiting, as a share of the time that passes.
+# Share of processor time in the elapsed time from which the processor is the bottleneck.
 BUSY = 0.9
 LEGEND = (
-    "Read `make bench` for how these came about. Every program runs as a process of its own, in "
-    "an environment of its own, against the same local Dynamics 365 on the same machine; times, "
-    "processor time (its own and the system's for it) and peak memory are taken from outside, "
-    "start-up included. Programs take turns, round by round; the figures are medians. **Only "
-    "ratios within a table mean anything**: other machines are faster or slower, and no network "
-    "lies between.\n\n"
-    "The service sends no gzip and speaks plain HTTP, to all alike, so nobody pays for "
-    "compression or encryption; hosts that peers have built in are led to it in their process, and "
-    "no file of theirs is changed. What is unfair: dlt only extracts, and the loop over "
-    "Microsoft's client only counts, so neither does any Singer or schema work; tap-ms-dynamics "
-    "reads the whole `$metadata` at every sync, and Airbyte's source asks for the first page twice "
-    "and takes all columns, as they do in real life. tap-ms-dynamics sorts by date alone, which "
-    "the service warns of: rows that share a date with the last of a page can be missed. The raw "
-    "ceiling fetches, decodes to undecoded rows and writes lines; it has no schema, selection, "
-    "state or retries.\n\n"
-    "`×` is how many times as long as this tap a program takes for a row (or for the whole work, "
-    "where there are no rows): its time against that of this tap with 8 requests in flight, its "
-    "processor time against that of this tap one request after another."
+    "`make bench` reproduces this page. Each program runs as its own process, in its own "
+    "environment, against the same local Dynamics 365 on the same machine. Times, processor time "
+    "(user and system) and peak memory are measured from outside and include the start. Programs "
+    "alternate, round by round; the figures are medians. **Only ratios within a table carry over "
+    "to other machines**, which are faster or slower and have a network in between.\n\n"
+    "The service sends no gzip and speaks plain HTTP, for all programs alike, so that no program "
+    "pays for compression or encryption. Hosts that are built into the other extractors are "
+    "redirected in their process; none of their files is changed. The comparison is unfair in "
+    "these points: dlt only extracts, and the loop over Microsoft's client only counts, so neither "
+    "does any Singer or schema work. tap-ms-dynamics reads the whole `$metadata` at every sync, "
+    "and Airbyte's source requests the first page twice and reads all columns, as in production. "
+    "tap-ms-dynamics sorts by date alone, which the service warns of: it can miss rows that have "
+    "the same date as the last row of a page. The raw ceiling fetches pages, splits them into rows "
+    "without decoding them, and writes lines; it has no schema, selection, state or retries.\n\n"
+    "`×` is the factor compared with this tap, per row (or for the whole case, if there are no "
+    "rows): the time of a program divided by the time of this tap with 8 requests in flight, and "
+    "its processor time divided by that of this tap with sequential requests."
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is told of the run as a whole.
+    """A run of all cases.
 
     Attributes:
-        rows: of each table.
-        minutes: how long it took.
-        piped: the processor time of target-postgres behind each tap.
-        real_document: whether a real CSDL document was discovered.
-        results: what was found.
+        rows: Rows of each table.
+        minutes: Duration.
+        piped: Processor time of target-postgres, by the name of the tap.
+        real_document: Whether discovery read a real CSDL document.
+        results: The measurements.
     """
 
     rows: dict[str, int]
@@ -114,7 +113,7 @@ def _left_out(case: Name, results: Results) -> list[str]:
 
 
 def _table(case: Case, results: Results) -> list[str]:
-    """A row for each program."""
+    """The table of a case, with a row for each program."""
     fast = results.typical(case.name, PARALLEL.name) or results.typical(case.name, SEQUENTIAL.name)
     plain = results.typical(case.name, SEQUENTIAL.name)
     lines = [
@@ -158,13 +157,13 @@ def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
 
 
 def _goals(results: Results) -> list[str]:
-    """What was to be reached, and what was."""
+    """The goals and the results."""
 
     def found(case: Name, program: Program) -> Measurement | None:
         return results.typical(case, program.name)
 
     def times(case: Name, one: Program, other: Program, what: str) -> float | None:
-        """How many times the rows a second of another program."""
+        """The factor between the rows per second of two programs."""
         mine, theirs = found(case, one), found(case, other)
         if not (mine and theirs and mine.rows and theirs.rows):
             return None
@@ -173,12 +172,12 @@ def _goals(results: Results) -> list[str]:
 
     wanted: list[tuple[str, float | None, float]] = [
         (
-            "40 columns, sequential: rows/processor s of the textbook tap's",
+            "40 columns, sequential: rows/processor s, compared with the textbook tap",
             times(Name.TYPICAL, SEQUENTIAL, TEXTBOOK, "processor"),
             8,
         ),
         (
-            "40 columns, sequential: rows/processor s of the raw ceiling's",
+            "40 columns, sequential: rows/processor s, compared with the raw ceiling",
             times(Name.TYPICAL, SEQUENTIAL, CEILING, "processor"),
             0.5,
         ),
@@ -186,17 +185,17 @@ def _goals(results: Results) -> list[str]:
     for case in (Name.MANY_DELAYED, Name.LARGE_DELAYED):
         wanted += [
             (
-                f"{case}, 8 in flight: speed of its own sequential",
+                f"{case}, 8 in flight: speed, compared with sequential requests",
                 times(case, PARALLEL, SEQUENTIAL, "wall"),
                 6,
             ),
             (
-                f"{case}, 8 in flight: speed of the textbook tap's",
+                f"{case}, 8 in flight: speed, compared with the textbook tap",
                 times(case, PARALLEL, TEXTBOOK, "wall"),
                 12,
             ),
         ]
-    lines = ["| goal | wanted | found | |", "|---|--:|--:|---|"]
+    lines = ["| goal | target | result | |", "|---|--:|--:|---|"]
     for text, value, least in wanted:
         if value is not None:
             verdict = "reached" if value >= least else "**missed**"
@@ -205,7 +204,7 @@ def _goals(results: Results) -> list[str]:
         tables = len(next(c for c in CASES if c.name is Name.NOTHING_NEW).load.tables)
         verdict = "reached" if nothing.requests <= tables + 1 else "**missed**"
         lines.append(
-            f"| nothing new: one request a table, and one to sign in | ≤ {tables + 1} "
+            f"| no changes: one request per table, and one to sign in | ≤ {tables + 1} "
             f"| {nothing.requests} | {verdict} |"
         )
     memory = [
@@ -219,13 +218,13 @@ def _goals(results: Results) -> list[str]:
         most = 200 + READ_AHEAD_MB
         verdict = "reached" if max(memory) < most else "**missed**"
         lines.append(
-            f"| memory, the most in any run | < {most} MB | {max(memory):.0f} MB | {verdict} |"
+            f"| memory, peak of all runs | < {most} MB | {max(memory):.0f} MB | {verdict} |"
         )
     return lines + _busy(results) + _slower(results)
 
 
 def _busy(results: Results) -> list[str]:
-    """Where this tap waited for nothing but the processor."""
+    """The cases in which the processor is the bottleneck of this tap."""
     cases = [
         f"{case} ({found.processor:.1f} of {found.wall:.1f} s)"
         for case in (Name.MANY_DELAYED, Name.LARGE_DELAYED)
@@ -234,14 +233,14 @@ def _busy(results: Results) -> list[str]:
     if not cases:
         return []
     busy = (
-        "With 8 in flight the processor was this tap's bound, and no longer the service: "
-        f"{', '.join(cases)}. One processor decodes, so a faster one brings more here."
+        "With 8 requests in flight, the processor is the bottleneck of this tap, not the service: "
+        f"{', '.join(cases)}. One processor decodes, so a faster processor helps most."
     )
     return ["", busy]
 
 
 def _slower(results: Results) -> list[str]:
-    """Where a peer is faster than this tap: named, with the reason."""
+    """The cases in which another extractor is faster, with the reason."""
     lines: list[str] = []
     for case in (*CASES, DISCOVERY):
         mine = [results.typical(case.name, p.name) for p in (SEQUENTIAL, PARALLEL)]
@@ -255,24 +254,27 @@ def _slower(results: Results) -> list[str]:
             if _a_row(theirs.wall, theirs.rows, work) < best:
                 lines.append(f"- {case.name}: {peer.name} is faster. {_reason(case)}")
     if not lines:
-        return ["", "This tap is faster than every peer in every case."]
-    return ["", "Where a peer is faster than this tap:", "", *lines]
+        return ["", "This tap is faster than the other extractors in every case."]
+    return ["", "Cases in which another extractor is faster:", "", *lines]
 
 
 def _reason(case: Case) -> str:
     if case.load.work is Work.READ:
         return (
-            "It does no Singer work and starts without the SDK, whose import and set-up are "
-            "a good part of a run this short."
+            "It does no Singer work and does not import the SDK. Importing and setting up the SDK "
+            "take a large part of such a short run."
         )
-    return "It starts without the SDK, whose import and set-up are most of a run this short."
+    return (
+        "It does not import the SDK. Importing and setting up the SDK take most of such a "
+        "short run."
+    )
 
 
 def write(run: Run) -> str:
-    """The page.
+    """Write the report.
 
     Args:
-        run: what was found.
+        run: The run.
     """
     results = run.results
     today = dt.datetime.now(dt.UTC).date()
@@ -282,14 +284,14 @@ def write(run: Run) -> str:
         "",
         (
             f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-            f"{platform.system()}; {run.minutes:.0f} minutes for everything."
+            f"{platform.system()}; {run.minutes:.0f} min for all cases."
         ),
         "",
         f"Versions: {_versions((SEQUENTIAL, TEXTBOOK, *PEERS))}.",
         "",
         LEGEND,
         "",
-        "![Rows a second, by case and program](results.png)",
+        "![Rows per second, by case and program](results.png)",
         "",
         "## Goals",
         "",
@@ -300,15 +302,15 @@ def write(run: Run) -> str:
             continue
         note = case.note
         if case.load.tables == ("bench_large",):
-            note = f"{note} There are {large:,} rows, and {typical:,} for these."
+            note = f"{note} The table has {large:,} rows; slow programs read one of {typical:,}."
         if case is DISCOVERY:
             note = (
-                "The `$metadata` of a real organisation with 330 tables."
+                "The `$metadata` of a real environment with 330 tables."
                 if run.real_document
                 else "330 tables of 60 columns."
             )
         lines += ["", f"## {case.name[0].upper()}{case.name[1:]}", "", note.strip(), ""]
         lines += _table(case, results)
     if Name.PIPELINE in {*results.measured, *results.left_out}:
-        lines += ["", "## The whole way into PostgreSQL", "", *_pipeline(results, run.piped)]
+        lines += ["", "## Pipeline into PostgreSQL", "", *_pipeline(results, run.piped)]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"

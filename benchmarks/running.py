@@ -1,4 +1,4 @@
-"""The run: rounds of programs taking turns, bounded in time, with progress shown."""
+"""Run of the cases: programs alternate in rounds, within a time limit."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from benchmarks.programs import Program
     from sandbox.client import Sandbox
 
-# A program that needs longer than this for its part is left out, and that is its result.
+# A program that takes longer than this many seconds is left out of the case.
 LONGEST_RUN = 300.0
-# The first round of a case is run whatever it takes; how much longer all may take for that.
+# The first round of a case always runs. All cases together may exceed their time by this factor.
 OVERTIME = 1.3
 
 
 @dataclass
 class Results:
-    """What was found, by case and program.
+    """Measurements, by case and program.
 
     Attributes:
-        measured: the rounds.
-        left_out: the reasons of those who have no rounds.
+        measured: The measurements of the rounds.
+        left_out: The reasons of the programs that are left out.
     """
 
     measured: dict[str, dict[str, list[Measurement]]] = field(
@@ -65,7 +65,7 @@ class Results:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Tell whoever waits."""
+    """Print progress."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
 
@@ -75,7 +75,7 @@ class _Page(msgspec.Struct):
 
 
 def warm(service: Sandbox, load: Load) -> None:
-    """Have the sandbox write down all rows of a load once, so that nobody waits for that."""
+    """Read a load once, so that the sandbox has serialized its rows before the measurement."""
     address = urlsplit(service.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=600)
     given = service.announced
@@ -99,12 +99,12 @@ def warm(service: Sandbox, load: Load) -> None:
 
 
 class Runner:
-    """Runs cases.
+    """Runner of cases.
 
     Args:
-        rounds: how many rounds there shall be, if time allows.
-        seconds: for all cases together.
-        shares: the sum of the cases' shares.
+        rounds: Rounds per case, if time allows.
+        seconds: Time for all cases together.
+        shares: Sum of the shares of all cases.
     """
 
     def __init__(self, rounds: int, seconds: float, shares: float) -> None:
@@ -114,7 +114,7 @@ class Runner:
         self.results = Results()
 
     def run(self, case: Case, service: Sandbox) -> None:
-        """Run one case."""
+        """Run a case."""
         say(f"\n{case.name}")
         if time.monotonic() > self.ends:
             for program in case.programs:
@@ -166,7 +166,7 @@ class Runner:
         self.results.measured[case.name][program.name].append(found)
         say(
             f"  {program.name:<32}{found.rows:>9,} rows {found.wall:>7.1f} s "
-            f"{found.processor:>7.1f} s of processor {found.memory:>5.0f} MB "
+            f"{found.processor:>7.1f} s of processor time {found.memory:>5.0f} MB "
             f"{found.requests:>4} requests"
         )
 

@@ -1,7 +1,7 @@
-"""A tap as the documentation of the Meltano SDK teaches it, for the same tables.
+"""Textbook tap: a plain tap, written as the documentation of the Meltano SDK teaches.
 
-A `RESTStream` with a JSONPath for the records, an OAuth authenticator, and a paginator that
-follows links. Nothing is done for speed, and nothing against it.
+It has a `RESTStream` with a JSONPath for the records, an OAuth authenticator, and a paginator that
+follows next links. It has no optimizations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ClientCredentials(OAuthAuthenticator):
-    """Signs in as an application."""
+    """Authenticator with the grant of client credentials."""
 
     @property
     @override
@@ -38,7 +38,7 @@ class ClientCredentials(OAuthAuthenticator):
 
 
 class NextLinks(BaseHATEOASPaginator):
-    """Follows the links to the next pages."""
+    """Paginator that follows next links."""
 
     @override
     def get_next_url(self, response: requests.Response) -> str | None:
@@ -61,7 +61,7 @@ class Rows(RESTStream["ParseResult"]):
 
     @cached_property
     def authenticator(self) -> ClientCredentials:
-        """How requests are signed; one token for all of them."""
+        """The authenticator; one token for all requests."""
         return ClientCredentials(
             client_id=self.config["client_id"],
             client_secret=self.config["client_secret"],
@@ -91,7 +91,7 @@ class Rows(RESTStream["ParseResult"]):
 
 
 class TextbookTap(Tap):
-    """Reads the tables that its settings name."""
+    """Tap of the tables in its settings."""
 
     name = "tap-textbook"
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
@@ -104,7 +104,7 @@ class TextbookTap(Tap):
             "tables",
             th.ArrayType(th.ObjectType(additional_properties=True)),
             required=True,
-            description="Of each table its name, entity set, key, and columns with their schemas",
+            description="Name, entity set, key, and column schemas of each table",
         ),
     ).to_dict()
 

@@ -1,1 +1,1 @@
-"""What runs in the environments of the peers."""
+"""Code that runs in the environments of the peers."""

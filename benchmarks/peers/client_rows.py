@@ -1,4 +1,4 @@
-"""A loop over the pages of Microsoft's own client for Dataverse."""
+"""Loop over pages with Microsoft's Python client for Dataverse."""
 
 import json
 import sys
@@ -10,17 +10,17 @@ from PowerPlatform.Dataverse.client import DataverseClient
 
 
 class Credential(TokenCredential):
-    """Signs in as an application, at the sandbox.
+    """Credential of an application at the sandbox.
 
     Args:
-        given: the settings.
+        given: The settings.
     """
 
     def __init__(self, given: dict[str, str]) -> None:
         self._given = given
 
     def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
-        """Fetch a token."""
+        """Request a token."""
         grant = {"grant_type": "client_credentials"}
         grant |= {name: self._given[name] for name in ("client_id", "client_secret", "scope")}
         answer = requests.post(self._given["token_uri"], data=grant, timeout=60).json()
@@ -28,10 +28,10 @@ class Credential(TokenCredential):
 
 
 def main(path: str) -> None:
-    """Read what a file of settings names.
+    """Read the tables of a configuration file.
 
     Args:
-        path: of the file.
+        path: Path of the file.
     """
     given = json.loads(Path(path).read_text(encoding="utf-8"))
     client, rows = DataverseClient("https://sandbox.crm.dynamics.com", Credential(given)), 0

@@ -1,4 +1,4 @@
-"""The `rest_api` source of dlt, extracted and not loaded."""
+"""dlt's `rest_api` source: it extracts and does not load."""
 
 import json
 import sys
@@ -10,10 +10,10 @@ from dlt.sources.rest_api import rest_api_source
 
 
 def main(path: str) -> None:
-    """Extract what a file of settings names.
+    """Extract the tables of a configuration file.
 
     Args:
-        path: of the file.
+        path: Path of the file.
     """
     given = json.loads(Path(path).read_text(encoding="utf-8"))
     source = rest_api_source(

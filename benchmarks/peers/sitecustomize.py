@@ -1,6 +1,6 @@
-"""Loaded by Python before a peer: hosts that it has built in are led to the sandbox.
+"""Redirection of a peer's built-in hosts to the sandbox; Python imports it at the start.
 
-No file of a peer is changed. The sandbox speaks plain HTTP, so nobody pays for encryption.
+No file of a peer is changed. The sandbox speaks plain HTTP, so no program pays for encryption.
 """
 
 import os
@@ -13,7 +13,7 @@ HOSTS = {"login.microsoftonline.com", "sandbox.crm.dynamics.com"}
 _send = HTTPAdapter.send
 
 
-def _led(
+def _redirected(
     self: HTTPAdapter, request: PreparedRequest, *arguments: object, **options: object
 ) -> Response:
     parts = urlsplit(request.url or "")
@@ -23,4 +23,4 @@ def _led(
     return _send(self, request, *arguments, **options)  # type: ignore[arg-type]
 
 
-HTTPAdapter.send = _led  # type: ignore[method-assign]
+HTTPAdapter.send = _redirected  # type: ignore[method-assign]
