@@ -1,35 +1,35 @@
-# `make` alone lists what there is. Needs Python 3.11 or later with pip, and a package registry.
+# `make` alone lists the targets. Requires Python 3.11 or later with pip, and a package index.
 
 PYTHON ?= python3
-# Meltano may come from another Python: not every one has it.
+# Meltano may need another Python, because it does not support every version.
 MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
-# Of the simulation: histories for each of its tests. Of the storms: schedules of faults for each.
+# Histories per test of the simulation, and schedules of faults per test of the storms.
 HISTORIES ?= 300
 SCHEDULES ?= 2000
 
-# Of the soak: rows to read.
+# Rows that the soak test reads.
 SOAK_ROWS ?= 20000000
 
-# Of the benchmarks: rounds at most, and how large the tables are, full or small.
+# Maximum rounds of the benchmarks, and the size of their tables: full or small.
 ROUNDS ?= 3
 SCALE ?= full
 BENCH := bench-tap bench-target-postgres bench-ms-dynamics bench-airbyte bench-dlt bench-dataverse
 
-# Of the tests, beside .venv: the tap without extras, and programs that nobody here wrote.
+# Environments of the tests, in addition to .venv: the tap without extras, and other programs.
 OIDC := tests/servers/oidc/node_modules
 TEST := .venv-plain .venv-meltano .venv-singer-tools .venv-dataverse-client $(OIDC)
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# uv has certificate authorities of its own; a company's are the machine's.
+# uv has its own certificate authorities; those of a company are installed on the machine.
 export UV_SYSTEM_CERTS ?= true
-# Once, rather than at each start of a program where Python may not keep what it compiled.
+# Compile once at installation, in case Python can't write bytecode later.
 export UV_COMPILE_BYTECODE ?= true
 
-# A new environment. Without venv's pip: Debian has that in a package apart.
+# A new environment, without pip: on Debian, venv needs a separate package for it.
 define environment
 @$(1) -c "import sys; sys.version_info >= (3, 11) or sys.exit( \
 	'Python 3.11 or later is needed; $(1) is %d.%d. Name another: make PYTHON=python3.12' \
@@ -38,20 +38,20 @@ define environment
 @$(1) -m venv --without-pip $(2)
 endef
 
-# uv needs seconds for what takes pip half a minute, and Meltano has it with it anyway.
+# uv installs in seconds what takes pip half a minute, and Meltano uses it too.
 INSTALL := .venv/bin/uv pip install --quiet --python
 
-# An environment half made is made again.
+# Create an environment again if its installation failed.
 .DELETE_ON_ERROR:
 .PHONY: help demo sandbox test simulate storms soak audit bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/demo-installed .venv-meltano/installed ## Dynamics 365 to PostgreSQL, all on this machine, in two minutes
+demo: .venv/demo-installed .venv-meltano/installed ## Load a local Dynamics 365 into a local PostgreSQL, in 2 minutes
 	@.venv/bin/python -m demo --rows $(ROWS)
 
-sandbox: .venv/demo-installed ## Run a local Dynamics 365 to work with; Ctrl-C ends it
+sandbox: .venv/demo-installed ## Run a local Dynamics 365; Ctrl-C ends it
 	@.venv/bin/python -m sandbox --rows $(ROWS)
 
 test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and run all tests
@@ -60,27 +60,27 @@ test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and r
 	.venv/bin/mypy
 	.venv/bin/pytest --numprocesses 2 --dist loadgroup
 
-simulate: .venv/test-installed .venv-meltano/installed ## Try many made-up histories of changes and interruptions
+simulate: .venv/test-installed .venv-meltano/installed ## Run many generated histories of changes and interruptions
 	SIMULATED_HISTORIES=$(HISTORIES) .venv/bin/pytest tests/simulation --numprocesses 2 --dist loadgroup
 
-storms: .venv/test-installed ## Try many made-up schedules of faults
+storms: .venv/test-installed ## Run many generated schedules of faults
 	STORM_SCHEDULES=$(SCHEDULES) .venv/bin/pytest tests/storms --numprocesses 2 --dist load
 
 soak: .venv/test-installed ## Read millions of rows under faults, in bounded memory
 	@.venv/bin/python -m soak --rows $(SOAK_ROWS)
 
-# All dependencies, in the versions that are newest today. Where advisories can't be had, pip-audit
-# takes every package for one that it doesn't know, and fails.
-audit: .venv-audit/installed ## Look for known vulnerabilities in what the tap is installed with
+# All dependencies, in their newest versions. If advisories can't be downloaded, pip-audit treats
+# every package as unknown, and fails.
+audit: .venv-audit/installed ## Check the dependencies for known vulnerabilities
 	@.venv/bin/uv pip compile --quiet --all-extras --generate-hashes pyproject.toml \
 		--output-file $(<D)/audited.txt > /dev/null
 	@.venv-audit/bin/pip-audit --strict --disable-pip --requirement $(<D)/audited.txt || { \
-		echo "There are vulnerabilities, or no advisories to be had: pip-audit says which." ; false; }
+		echo "There are vulnerabilities, or advisories can't be downloaded: see pip-audit's output." ; false; }
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
 	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
 
-clean: ## Remove the environments and all that tools left behind
+clean: ## Remove the environments and the files of tools
 	rm -rf .venv .venv-* $(OIDC) .meltano .*_cache .hypothesis build dist output
 
 .venv/bin/uv:
@@ -95,7 +95,7 @@ clean: ## Remove the environments and all that tools left behind
 	@$(INSTALL) .venv --editable '.[azure,certificate,ntlm]' --group dev
 	@touch $@
 
-# Made anew each time: the tap that Meltano installed in it is of the old pyproject.toml too.
+# Created again each time, because the tap that Meltano installed in it has the old pyproject.toml.
 .venv-meltano/installed: pyproject.toml | .venv/bin/uv
 	@rm -rf .venv-meltano
 	$(call environment,$(MELTANO_PYTHON),.venv-meltano)
@@ -114,7 +114,7 @@ clean: ## Remove the environments and all that tools left behind
 	@$(INSTALL) $(@D) --editable .
 	@touch $@
 
-# Without Node.js, or where npm can't install, the tests that need it are skipped, and say so.
+# Without Node.js, or if npm can't install, the tests that need it are skipped and say so.
 $(OIDC)/installed: tests/servers/oidc/package.json
 	@if ! command -v npm > /dev/null || npm install --prefix tests/servers/oidc --no-package-lock \
 		--no-audit --no-fund --fetch-retries=1 --silent; then mkdir -p $(@D) && touch $@; \
