@@ -1,4 +1,4 @@
-"""The command line: `python -m demo`."""
+"""Command line of the demo: `python -m demo`."""
 
 import argparse
 import signal
@@ -7,7 +7,8 @@ import tempfile
 import time
 from typing import NoReturn
 
-from demo.story import WrongResultError, tell
+from demo import pipeline
+from demo.pipeline import WrongResultError
 from sandbox.client import SandboxError
 from tools.meltano import MeltanoError
 from tools.postgres import PostgresError
@@ -16,28 +17,30 @@ TAIL = 25
 
 
 def main() -> int:
-    """Tell the story, and what went wrong if something did.
+    """Run the demo, and report an error.
 
     Returns:
-        The exit code.
+        Exit code.
     """
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--rows", type=int, default=50_000, help="rows of the Dynamics 365")
     rows = parser.parse_args().rows
-    # Whoever stops the demo this way wants all that it started stopped too.
+    # SIGTERM must stop everything that the demo has started, too.
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
-    print("From Dynamics 365 to PostgreSQL with Meltano, all of it on this machine.\n")
+    print("From Dynamics 365 to PostgreSQL with Meltano, on this machine.\n")
     try:
-        tell(rows)
+        pipeline.run(rows)
     except KeyboardInterrupt:
-        print("\nInterrupted. Nothing is left running.")
+        print("\nInterrupted. All processes of the demo have ended.")
         return 130
     except MeltanoError as error:
         return _fail(f"{error.command} failed.", error.log)
     except (PostgresError, SandboxError, WrongResultError) as error:
         return _fail(*str(error).split("\n", 1))
-    print(f"It took {time.monotonic() - started:.0f} seconds. Nothing is left running.")
+    print(
+        f"Duration: {time.monotonic() - started:.0f} seconds. All processes of the demo have ended."
+    )
     print("To work with the local Dynamics 365 yourself: make sandbox")
     return 0
 
@@ -47,7 +50,7 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def _fail(what: str, log: str = "") -> int:
-    """Tell what failed, show the end of the log, and keep all of it."""
+    """Print what failed and the end of the log, and save the whole log."""
     sys.stdout.flush()
     print(f"\n{what}", file=sys.stderr)
     if log:
@@ -57,7 +60,7 @@ def _fail(what: str, log: str = "") -> int:
             file.write(log)
         tail = log.splitlines()[-TAIL:]
         print("\n" + "\n".join(tail), file=sys.stderr)
-        print(f"\nThe whole log: {file.name}", file=sys.stderr)
+        print(f"\nComplete log: {file.name}", file=sys.stderr)
     return 1
 
 

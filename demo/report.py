@@ -1,4 +1,4 @@
-"""How the demo talks: steps with the time they took, and tables."""
+"""Output of the demo: steps with their duration, and tables."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,10 @@ TITLE_WIDTH = 62
 
 
 class Step:
-    """Something under way.
+    """A step in progress.
 
     Attributes:
-        outcome: What came of it, told when it is done.
+        outcome: Result of the step, which is printed when the step ends.
     """
 
     outcome = ""
@@ -19,7 +19,11 @@ class Step:
 
 @contextmanager
 def step(title: str) -> Iterator[Step]:
-    """Tell what begins, and when it is done, how long it took."""
+    """Print the title of a step, and its duration when it ends.
+
+    Args:
+        title: Title of the step.
+    """
     print(f"{title} ...".ljust(TITLE_WIDTH), end=" ", flush=True)
     started = time.monotonic()
     under_way = Step()
@@ -43,11 +47,11 @@ def cell(value: object) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as text; columns of numbers stand to the right.
+    """Return a table as text, with numbers aligned to the right.
 
     Args:
         header: Names of the columns.
-        rows: Their values.
+        rows: Values of the rows.
     """
     texts = [[cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]

@@ -1,1 +1,1 @@
-"""Tens of millions of rows through the tap, while everything goes wrong that passes."""
+"""Soak test: tens of millions of rows through the tap, under all transient faults."""

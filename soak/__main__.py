@@ -1,4 +1,4 @@
-"""`make soak`: read millions of rows under faults, and print what it took."""
+"""Command line of the soak test: `python -m soak`."""
 
 from __future__ import annotations
 
@@ -22,34 +22,35 @@ if TYPE_CHECKING:
     from sandbox.faults.mishaps import Attributes
 
 TABLES = [f"soak_table{number}" for number in range(1, 5)]
-# What one run reads; more runs read more.
+# Rows of one run; the number of runs depends on the rows to read.
 ROWS_OF_A_RUN = 2_000_000
 IN_FLIGHT = 8
 LONGEST_WAIT = 0.5
-# The share of the requests that each kind of fault hits.
+# Share of the requests that each fault hits at random.
 CHANCE = 0.001
-# In each run every kind hits one request for certain, one in so many; and a token expires.
+# In each run every fault hits at least one request; the faults are this many requests apart. A
+# token expires once, too.
 SPACING = 3
-# Of the statuses that come with a code, these are enough.
+# Statuses of errors with a code; the others are left out.
 OF_CODES = {400, 500}
-# With 8 requests in flight and the read-ahead that is the default.
+# Peak memory in MB, with 8 requests in flight and the default read-ahead.
 MOST_MEMORY = 512
 
 
 @dataclass
 class Figures:
-    """What all runs took together.
+    """Totals of all runs.
 
     Attributes:
-        rows: Rows that came, each looked at.
-        runs: How many runs.
-        states: States between them.
-        requests: Requests, those that failed included.
-        bytes: In their answers.
-        hits: Requests that a fault hit, by what it was.
-        waits: How many times the tap said that it waits.
-        seconds: How long the runs took.
-        memory: The most that the tap had in each run, in MB.
+        rows: Number of rows, each of them checked.
+        runs: Number of runs.
+        states: Number of STATE messages.
+        requests: Number of requests, failed ones included.
+        bytes: Total size of the responses.
+        hits: Number of requests hit by each fault.
+        waits: Number of waits that the tap logged.
+        seconds: Total duration.
+        memory: Peak memory of the tap in each run, in MB.
     """
 
     rows: int = 0
@@ -63,28 +64,28 @@ class Figures:
     memory: list[float] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
-        """Tell them, as a table in Markdown."""
+        """Yield the totals as lines of a Markdown table."""
         yield "| | |"
         yield "|---|--:|"
         yield f"| rows, each of them checked | {self.rows:,} |"
         yield f"| runs, each of {len(TABLES)} tables | {self.runs:,} |"
         yield f"| states | {self.states:,} |"
         yield f"| requests | {self.requests:,} |"
-        yield f"| of them hit by a fault | {sum(self.hits.values()):,} |"
+        yield f"| requests hit by a fault | {sum(self.hits.values()):,} |"
         for kind, hits in sorted(self.hits.items()):
             yield f"| … {kind} | {hits:,} |"
-        yield f"| waits that the log tells of | {self.waits:,} |"
-        yield f"| GB of answers | {self.bytes / 1e9:,.1f} |"
+        yield f"| waits in the log | {self.waits:,} |"
+        yield f"| GB of responses | {self.bytes / 1e9:,.1f} |"
         yield f"| minutes | {self.seconds / 60:,.1f} |"
-        yield f"| rows a second, waits included | {self.rows / self.seconds:,.0f} |"
-        yield f"| MB of memory at most, first run | {self.memory[0]:,.0f} |"
-        yield f"| MB of memory at most, any run | {max(self.memory):,.0f} |"
+        yield f"| rows per second, including waits | {self.rows / self.seconds:,.0f} |"
+        yield f"| MB of peak memory, first run | {self.memory[0]:,.0f} |"
+        yield f"| MB of peak memory, all runs | {max(self.memory):,.0f} |"
 
 
-def mishaps() -> dict[str, Attributes]:
-    """The faults, by what they are; those that ask for long waits left out.
+def faults() -> dict[str, Attributes]:
+    """Return the faults by name, without those that ask for long waits.
 
-    Codes and words are the service's own: the sign-in host has others.
+    Faults with error codes and messages are the service's alone: the sign-in host has others.
     """
     found = {}
     for sort in (THROTTLED, FAILED, TOO_MUCH):
@@ -101,15 +102,15 @@ def order(service: Sandbox, run: int) -> list[str]:
     """Order the faults of a run.
 
     Args:
-        service: The service.
-        run: Its number: each has a weather of its own.
+        service: The sandbox.
+        run: Number of the run, which is the seed of random faults.
 
     Returns:
-        What each order is.
+        Name of each ordered fault.
     """
     service.clear_faults()
     names = []
-    for number, (name, attributes) in enumerate(mishaps().items()):
+    for number, (name, attributes) in enumerate(faults().items()):
         service.fault(skip=SPACING * number, **attributes)
         service.fault(count=None, probability=CHANCE, seed=1_000 * run + number, **attributes)
         names += [name, name]
@@ -118,17 +119,17 @@ def order(service: Sandbox, run: int) -> list[str]:
 
 
 def soak(rows: int, fetch_size: int) -> Figures:
-    """Read rows until there were so many.
+    """Read rows in runs, until there are enough.
 
     Args:
-        rows: How many at least.
-        fetch_size: How many each request asks for.
+        rows: Smallest number of rows to read.
+        fetch_size: Number of rows in a page.
 
     Returns:
-        What it took.
+        Totals of the runs.
 
     Raises:
-        LostError: A run failed, or did not bring what the service has.
+        LostError: A run failed, or its rows are not those of the service.
     """
     figures = Figures()
     sizes = dict.fromkeys(TABLES, min(rows, ROWS_OF_A_RUN) // len(TABLES))
@@ -136,7 +137,7 @@ def soak(rows: int, fetch_size: int) -> Figures:
         columns = dict.fromkeys(TABLES, organisation.NARROW)
         document = organisation.write(Path(name) / "organisation.xml", columns)
         with client.running(rows=0, csdl=document, sizes=sizes) as service:
-            # It would take the time of both, and the processors are few.
+            # Compression would take processor time of both sides.
             service.configure(compress=False)
             wanted = reading.expected(service, TABLES)
             while figures.rows < rows:
@@ -156,10 +157,10 @@ def _run(
     }
     found = reading.read(settings, TABLES)
     if found.tables != wanted:
-        message = f"The service has {wanted}, and the tap wrote {found.tables}."
+        message = f"The service has {wanted}, but the tap wrote {found.tables}."
         raise LostError(message)
     if found.memory > MOST_MEMORY:
-        message = f"The tap took {found.memory:.0f} MB of memory."
+        message = f"The tap used {found.memory:.0f} MB of memory; the limit is {MOST_MEMORY} MB."
         raise LostError(message)
     log = service.requests()
     figures.runs += 1
@@ -176,10 +177,10 @@ def _run(
 
 
 def main() -> None:
-    """Soak, and print the figures."""
+    """Run the soak test, and print the totals."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000_000, help="how many to read")
-    parser.add_argument("--fetch-size", type=int, default=5_000, help="rows of a page")
+    parser.add_argument("--rows", type=int, default=20_000_000, help="number of rows to read")
+    parser.add_argument("--fetch-size", type=int, default=5_000, help="number of rows in a page")
     given = parser.parse_args()
     figures = soak(given.rows, given.fetch_size)
     print("\n".join(("", *figures.lines())))

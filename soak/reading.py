@@ -1,4 +1,4 @@
-"""One run of the tap, whose every row is looked at: none is missing, none comes twice or late."""
+"""Reading: one run of the tap, with a check of every row for losses, duplicates and order."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from tools.measuring import CHILD
+from tools.measuring import reporting, spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.client import Sandbox
 
-# A sum of so many bits tells sets of keys apart.
+# Modulus of the checksum of keys: 128 bits.
 MODULUS = 2**128
 LONGEST_LOG = 4_000
 
 
 class LostError(Exception):
-    """The rows that came are not those of the service, or the run failed."""
+    """The rows of a run are not those of the service, or the run failed."""
 
 
 @dataclass
 class Tally:
-    """What was seen of a table.
+    """Totals of a table.
 
     Attributes:
-        rows: How many rows.
-        keys: The sum of their keys, each with the version of the row.
-        last: When the last one was modified.
+        rows: Number of rows.
+        keys: Sum of the rows' keys, each combined with the version of its row.
+        last: Time of the last row's change.
     """
 
     rows: int = 0
@@ -44,7 +44,16 @@ class Tally:
     last: str = ""
 
     def add(self, key: str, version: int, modified: str) -> None:
-        """Count a row."""
+        """Count a row.
+
+        Args:
+            key: Key of the row.
+            version: Version of the row.
+            modified: Time of the row's last change.
+
+        Raises:
+            LostError: The row is older than the row before it.
+        """
         if modified < self.last:
             message = f"A row of {modified} came after one of {self.last}."
             raise LostError(message)
@@ -61,14 +70,14 @@ class _Message(msgspec.Struct):
 
 @dataclass
 class Reading:
-    """What a run brought.
+    """Result of a run.
 
     Attributes:
-        tables: By name.
-        states: How many states.
-        seconds: How long it took.
-        memory: The most memory that the tap had, in MB.
-        waits: How many times it said that it waits.
+        tables: Totals by table.
+        states: Number of STATE messages.
+        seconds: Duration.
+        memory: Peak memory of the tap in MB.
+        waits: Number of waits that the tap logged.
     """
 
     tables: dict[str, Tally] = field(default_factory=dict)
@@ -79,11 +88,11 @@ class Reading:
 
 
 def expected(service: Sandbox, tables: Iterable[str]) -> dict[str, Tally]:
-    """Count what the service has.
+    """Return the totals of the rows that the service has.
 
     Args:
-        service: The service.
-        tables: Names of tables.
+        service: The sandbox.
+        tables: Names of the tables.
     """
     found = {}
     for table in tables:
@@ -96,25 +105,26 @@ def expected(service: Sandbox, tables: Iterable[str]) -> dict[str, Tally]:
 
 
 def read(settings: dict[str, Any], tables: Iterable[str]) -> Reading:
-    """Run the tap, and count what it writes.
+    """Run the tap, and count the rows that it writes.
 
     Args:
-        settings: Of the tap.
-        tables: Names of tables.
+        settings: Settings of the tap.
+        tables: Names of the tables.
 
     Raises:
-        LostError: It failed, or rows of a table are not in order.
+        LostError: The run failed, or rows of a table are not in order.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "config.json").write_text(json.dumps(settings))
-        report = folder / "used"
-        command = [sys.executable, "-I", "-S", str(CHILD), str(report), sys.executable]
-        command += ["-m", "tap_dynamics365", "--config", str(folder / "config.json")]
+        config, report = folder / "config.json", folder / "used"
+        config.write_text(json.dumps(settings))
+        command = [sys.executable, "-m", "tap_dynamics365", "--config", config]
         begin = time.monotonic()
         with (
             (folder / "log").open("w+") as log,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,
+            subprocess.Popen(
+                reporting(report, command), stdout=subprocess.PIPE, stderr=log
+            ) as process,
         ):
             try:
                 reading = _count(cast("IO[bytes]", process.stdout), tables)
@@ -123,14 +133,13 @@ def read(settings: dict[str, Any], tables: Iterable[str]) -> Reading:
                 raise
             process.wait()
             log.seek(0)
-            told = log.read()
-        reading.seconds = time.monotonic() - begin
-        status, _, kilobytes = report.read_text().split()
-    reading.memory = int(kilobytes) / 1024
-    reading.waits = told.count("Trying again in ")
-    if status != "0":
-        message = f"The tap ended with {status}: {told[-LONGEST_LOG:]}"
+            logged = log.read()
+        used = spent(report, time.monotonic() - begin)
+    if used is None:
+        message = f"The tap failed: {logged[-LONGEST_LOG:]}"
         raise LostError(message)
+    reading.seconds, reading.memory = used.wall, used.memory
+    reading.waits = logged.count("Trying again in ")
     return reading
 
 
@@ -149,7 +158,7 @@ def _count(output: IO[bytes], tables: Iterable[str]) -> Reading:
 
 
 def _row(table: str) -> type[msgspec.Struct]:
-    """What is looked at of a row."""
+    """Return the type of a row, with the columns to check."""
     return msgspec.defstruct(
         "Row",
         [("key", str), ("version", int), ("modified", str)],

@@ -1,1 +1,1 @@
-"""What the demo, the benchmarks, the soak test and the tests share."""
+"""Tools that the demo, the benchmarks, the soak test and the tests share."""

@@ -1,4 +1,7 @@
-"""Starts a program and writes down what it used; small, for the memory of who starts it counts."""
+"""Runs a program and reports what it used.
+
+Small by design: the memory of the process that starts a program counts for the program too.
+"""
 
 import os
 import sys
@@ -8,13 +11,13 @@ def main(report: str, program: str, *arguments: str) -> None:
     """Run a program to its end.
 
     Args:
-        report: the file to write into: status, processor seconds, kilobytes of memory.
-        program: its path.
-        arguments: its command line.
+        report: File for the report: exit code, seconds of processor time, kilobytes of memory.
+        program: Path of the program.
+        arguments: Arguments of the program.
     """
     child = os.posix_spawn(program, [program, *arguments], os.environ)
     _, status, usage = os.wait4(child, 0)
-    with open(report, "w", encoding="ascii") as file:  # noqa: PTH123  - pathlib is megabytes
+    with open(report, "w", encoding="ascii") as file:  # noqa: PTH123  - pathlib takes megabytes
         seconds = usage.ru_utime + usage.ru_stime
         file.write(f"{os.waitstatus_to_exitcode(status)} {seconds} {usage.ru_maxrss}")
 

@@ -1,4 +1,4 @@
-"""One run of one program, looked at from outside: time, processor, memory, rows, requests."""
+"""Measuring of programs: duration, processor time, memory, rows, requests."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ MEGABYTE = 1 << 20
 
 
 class FailedError(RuntimeError):
-    """A program did not do what it was to do; the message is its own last words."""
+    """A program failed; the message is the last line of its standard error."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """How a program is started.
+    """A command line.
 
     Attributes:
-        arguments: the command line.
-        environment: variables added to the environment.
+        arguments: Program and arguments.
+        environment: Variables added to the environment.
     """
 
     arguments: Sequence[object]
@@ -46,15 +46,15 @@ class Command:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a run took.
+    """Measurement of one run.
 
     Attributes:
-        wall: seconds from start to end.
-        processor: seconds of processor time, the program's own and the system's for it.
-        memory: the most memory that it had, in MB.
-        rows: the rows that it put out.
-        requests: the requests that it made, those to sign in included.
-        wire: MB of the answers.
+        wall: Seconds from start to end.
+        processor: Seconds of processor time, in user and system mode.
+        memory: Peak memory in MB.
+        rows: Number of rows written.
+        requests: Number of requests, including sign-in.
+        wire: Size of the responses in MB.
     """
 
     wall: float
@@ -66,10 +66,10 @@ class Measurement:
 
 
 def _count(output: IO[bytes]) -> int:
-    """How many messages with a row come out, or what a program says of itself: `rows 5000`."""
+    """Return the number of RECORD messages, or the number that a program prints as `rows 5000`."""
     rows, rest = 0, b""
     while chunk := os.read(output.fileno(), PIPE):
-        # A word may be cut in two by the edge of a chunk, but not counted twice.
+        # A word may be split between two chunks, and must be counted once.
         text = rest + chunk
         rows += text.count(RECORD)
         rest = text[-len(RECORD) + 1 :]
@@ -78,24 +78,24 @@ def _count(output: IO[bytes]) -> int:
 
 
 def reporting(report: Path, arguments: Sequence[object]) -> list[str]:
-    """Write the command line of a program so that what it used is written into a file.
+    """Return the command line that runs a program and reports what it used.
 
     Args:
-        report: the file.
-        arguments: the program and what follows it.
+        report: File for the report.
+        arguments: Program and arguments.
     """
     return [sys.executable, "-I", "-S", str(CHILD), str(report), *map(str, arguments)]
 
 
 def spent(report: Path, wall: float) -> Measurement | None:
-    """Read what a program used.
+    """Read the report about a program.
 
     Args:
-        report: the file that it was written into.
-        wall: seconds that it took.
+        report: File with the report.
+        wall: Seconds that the program took.
 
     Returns:
-        Nothing, if it ended with an error.
+        The measurement, or None if the program failed.
     """
     status, used, memory = report.read_text().split() if report.exists() else ("1", "0", "0")
     if status != "0":
@@ -104,14 +104,14 @@ def spent(report: Path, wall: float) -> Measurement | None:
 
 
 def run(command: Command, seconds: float) -> Measurement:
-    """Start a program, count the rows on its standard output, and wait for its end.
+    """Run a program to its end, and count the rows on its standard output.
 
     Args:
-        command: how it is started.
-        seconds: how long it may take.
+        command: The command line.
+        seconds: Timeout in seconds.
 
     Raises:
-        FailedError: it ended with an error, or took too long.
+        FailedError: The program failed or timed out.
     """
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "used"
@@ -150,7 +150,7 @@ def run(command: Command, seconds: float) -> Measurement:
 
 def _reason(errors: IO[bytes], seconds: float, *, in_time: bool) -> str:
     if not in_time:
-        return f"not done after {seconds:.0f} s"
+        return f"not finished after {seconds:.0f} s"
     errors.seek(0)
     lines = errors.read()[-LONGEST_LINE:].decode(errors="replace").split("\n")
     return next(
@@ -159,12 +159,15 @@ def _reason(errors: IO[bytes], seconds: float, *, in_time: bool) -> str:
 
 
 def watched(command: Command, seconds: float, service: Sandbox) -> Measurement:
-    """The same, with what the service saw of it.
+    """Run a program as `run` does, and include what the service logged.
 
     Args:
-        command: how the program is started.
-        seconds: how long it may take.
-        service: where it reads from.
+        command: The command line.
+        seconds: Timeout in seconds.
+        service: The service that the program reads from.
+
+    Raises:
+        FailedError: The program failed or timed out.
     """
     service.clear_requests()
     found = run(command, seconds)

@@ -1,4 +1,4 @@
-"""Meltano in a project of its own: this one's meltano.yml, and nobody's state."""
+"""Temporary Meltano projects with this repository's meltano.yml and a state of their own."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tools.postgres import Postgres
 
-# Made by the Makefile. The plugins are installed in it too, once for all projects.
+# Made by the Makefile. Plugins are installed in it too, once for all projects.
 ENVIRONMENT = REPOSITORY / ".venv-meltano"
 EXECUTABLE = ENVIRONMENT / "bin" / "meltano"
 PLUGINS = ENVIRONMENT / "plugins"
 
-# Variables of a user's own set-up, which must not leak in here.
+# Prefixes of variables of the user's own setup, which projects must not inherit.
 FOREIGN = ("MELTANO_", "TAP_DYNAMICS365_", "TARGET_POSTGRES_", "TARGET_JSONL_")
 
 
 class MeltanoError(RuntimeError):
-    """A command of Meltano failed.
+    """A Meltano command failed.
 
     Args:
         command: The command line.
-        log: All that it wrote.
+        log: Its output.
     """
 
     def __init__(self, command: str, log: str) -> None:
@@ -47,17 +47,17 @@ class MeltanoError(RuntimeError):
 
 @dataclass(frozen=True)
 class Run:
-    """What a command of Meltano wrote.
+    """Output of a Meltano command.
 
     Args:
-        output: Line by line, in Meltano's JSON format where it obeys that.
+        output: Lines of the output, mostly in Meltano's JSON format.
     """
 
     output: str
 
     @property
     def log(self) -> str:
-        """Its log for people: who says what."""
+        """The log in a readable format."""
         return "\n".join(
             "{source:<16} {level:<8} {text}".format(
                 source=entry.get("string_id", entry.get("name", "meltano")),
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def records(self) -> Counter[str]:
-        """How many rows the tap says it sent, by stream."""
+        """Number of rows that the tap reports as sent, by stream."""
         counts: Counter[str] = Counter()
         for entry in map(_entry, self.output.splitlines()):
             metric = entry.get("metric_info", {})
@@ -92,7 +92,7 @@ def _text(entry: Mapping[str, Any]) -> str:
     if metric := entry.get("metric_info"):
         tags = " ".join(str(tag) for tag in metric.get("tags", {}).values() if tag)
         return f"{metric.get('metric')} {metric.get('value')} {tags}"
-    # The frames of an exception in Meltano itself tell nothing about the plugins.
+    # Stack frames within Meltano say nothing about the plugins.
     causes = (
         f"{cause.get('exc_type')}: {cause.get('exc_value')}" for cause in entry.get("exception", ())
     )
@@ -104,24 +104,27 @@ class Project:
     """A temporary Meltano project.
 
     Args:
-        folder: Where it lies.
-        environment: Variables that its commands see.
+        folder: Folder of the project.
+        environment: Environment variables of its commands.
     """
 
     folder: Path
     environment: Mapping[str, str]
 
     def run(self, *arguments: str) -> Run:
-        """Run a command of Meltano, with all the processes that it starts.
+        """Run a Meltano command to its end.
 
         Args:
-            arguments: The command line after `meltano`.
+            arguments: Arguments of `meltano`.
+
+        Returns:
+            Output of the command.
 
         Raises:
-            MeltanoError: Its exit code was not 0.
+            MeltanoError: The exit code is not 0.
         """
         with (self.folder / "meltano.log").open("w+", errors="replace") as output:
-            process = subprocess.Popen(  # noqa: S603  - the program of our own environment
+            process = subprocess.Popen(  # noqa: S603  - a program of this project's environments
                 [EXECUTABLE, *arguments],
                 cwd=self.folder,
                 env=self.environment,
@@ -133,7 +136,7 @@ class Project:
             try:
                 status = process.wait()
             except BaseException:
-                # Ctrl-C, say: the tap and the target go with it.
+                # On Ctrl-C, for example, the tap and the target must end too.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 raise
@@ -146,19 +149,20 @@ class Project:
 
 @contextmanager
 def project(settings: Mapping[str, str]) -> Iterator[Project]:
-    """Make a project, and remove it afterwards.
+    """Create a temporary project.
 
     Args:
-        settings: Variables that set up its plugins, such as TAP_DYNAMICS365_SERVICE_URL.
+        settings: Variables that configure the plugins, such as TAP_DYNAMICS365_SERVICE_URL.
     """
     with TemporaryDirectory(prefix="meltano-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         definition = (REPOSITORY / "meltano.yml").read_text()
-        # The tap of this repository, seen from elsewhere.
+        # The tap of this repository, from another working directory.
         definition = definition.replace("pip_url: -e .", "pip_url: -e '$TAP_REPOSITORY'")
         (folder / "meltano.yml").write_text(definition)
         own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-        # uv has a list of certificate authorities of its own; a company's are the machine's.
+        # uv has its own list of certificate authorities; a company's authorities are in the
+        # system's.
         own.setdefault("UV_SYSTEM_CERTS", "true")
         environment = {
             **own,
@@ -175,6 +179,11 @@ def project(settings: Mapping[str, str]) -> Iterator[Project]:
 
 
 def plugin_settings(dynamics: Sandbox, database: Postgres) -> dict[str, str]:
-    """Return the variables by which Meltano's plugins read from one and load into the other."""
+    """Return the variables with which Meltano's plugins load a sandbox into a database.
+
+    Args:
+        dynamics: The sandbox.
+        database: The database.
+    """
     tap = {f"TAP_DYNAMICS365_{name.upper()}": text for name, text in dynamics.settings.items()}
     return {**tap, "TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}

@@ -1,4 +1,4 @@
-"""The organisation that is read: a CSDL document for the sandbox to invent rows from."""
+"""Generated organisation: a CSDL document with any number of tables and columns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NARROW, TYPICAL, WIDE = 10, 40, 198
-# Of forty columns: eight GUIDs with the key, eleven texts, seven whole numbers with the version,
-# five decimals, five booleans and four points in time with the two that every table has.
+# Types of columns besides the key and the timestamps. With 40 columns: 8 GUIDs with the key, 11
+# texts, 7 integers with the version, 5 decimals, 5 booleans, 4 points in time with the 2 that each
+# table has.
 MIXTURE = (
     *["Edm.String"] * 11,
     *["Edm.Guid"] * 7,
@@ -39,25 +40,30 @@ TRACKED = (
 
 
 def entity_set(table: str) -> str:
-    """The name under which a table's rows are read."""
+    """Return the name of a table's entity set."""
     return f"{table}s"
 
 
 def columns(table: str, count: int) -> Iterator[tuple[str, str]]:
-    """The names of a table's columns, with their types."""
+    """Yield the names and types of a table's columns.
+
+    Args:
+        table: Logical name of the table.
+        count: Number of columns.
+    """
     yield f"{table}id", "Edm.Guid"
     yield from STAMPS
     for number in range(count - 1 - len(STAMPS)):
-        # Texts, GUIDs and the rest take turns in a narrow table too.
+        # Narrow tables have a mixture of types too.
         edm_type = MIXTURE[number % len(MIXTURE) if count >= TYPICAL else number * 6]
         yield f"bench_{edm_type.removeprefix('Edm.').lower()}{number:03d}", edm_type
 
 
 def document(tables: dict[str, int]) -> str:
-    """A CSDL document.
+    """Return a CSDL document.
 
     Args:
-        tables: how many columns each table has.
+        tables: Number of columns by table.
     """
     types, sets = [], []
     for table, count in tables.items():
@@ -78,11 +84,11 @@ def document(tables: dict[str, int]) -> str:
 
 
 def write(path: Path, tables: dict[str, int]) -> Path:
-    """Write the document of some tables down.
+    """Write the CSDL document of some tables to a file.
 
     Args:
-        path: where.
-        tables: how many columns each table has.
+        path: Path of the file.
+        tables: Number of columns by table.
     """
     path.write_text(document(tables))
     return path

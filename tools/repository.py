@@ -1,4 +1,4 @@
-"""The folder of the repository."""
+"""Path of the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pipeline left in PostgreSQL, without what target-postgres adds for itself."""
+"""Reader of the warehouse: the rows in PostgreSQL, without the target's own columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 # The tap's namespace in meltano.yml.
 SCHEMA = "tap_dynamics365"
 
-# The target's own columns begin so. In this one it writes when a row came.
+# Prefix of the target's own columns, and the one with the time at which a row arrived.
 OWN = "_sdc_"
 RECEIVED = sql.Identifier("_sdc_received_at")
 
@@ -41,7 +41,12 @@ def rows(connection: Connection, table: str) -> list[dict[str, Any]]:
 
 
 def counts(connection: Connection, since: datetime = datetime.min) -> dict[str, int]:  # noqa: DTZ901
-    """Return how many rows of each table came after a moment; moments are in UTC."""
+    """Return the number of rows of each table that arrived after a moment.
+
+    Args:
+        connection: Connection to the database.
+        since: The moment, in UTC.
+    """
     query = sql.SQL("SELECT count(*) FROM {} WHERE {} > %s")
     return {
         table: count
@@ -53,7 +58,7 @@ def counts(connection: Connection, since: datetime = datetime.min) -> dict[str, 
 
 
 def newest(connection: Connection) -> datetime:
-    """Return when the last row came."""
+    """Return when the last row arrived."""
     query = sql.SQL("SELECT max({}) FROM {}")
     moments: list[datetime] = [
         moment

@@ -50,7 +50,7 @@ def test_it_tells_of_both_runs(tmp_path: Path) -> None:
     # What changed, and the row that was the last before, unless it is among the changed.
     assert re.search(r"\n    account +20 +5 +(2[56]) +\1\n", finished.stdout)
     assert re.search(r"\n    contact +30 +10 +(4[01]) +\1\n", finished.stdout)
-    assert "All is in PostgreSQL as it is in Dynamics 365.\n" in finished.stdout
+    assert "PostgreSQL has the same rows as Dynamics 365.\n" in finished.stdout
     assert files() == before
 
 
@@ -70,7 +70,7 @@ def test_a_failure_is_told_with_the_end_of_the_log(
     assert "meltano run tap-dynamics365 target-postgres failed.\n" in err
     assert "line 100" in err
     assert "line 50\n" not in err
-    whole = Path(err.splitlines()[-1].removeprefix("The whole log: "))
+    whole = Path(err.splitlines()[-1].removeprefix("Complete log: "))
     assert whole.read_text().startswith("line 1\n")
 
 
@@ -85,7 +85,7 @@ def test_a_request_to_stop_is_obeyed(
 
     monkeypatch.setattr(Project, "run", stop)
     assert demo.main() == 130
-    assert capsys.readouterr().out.endswith("Interrupted. Nothing is left running.\n")
+    assert capsys.readouterr().out.endswith("Interrupted. All processes of the demo have ended.\n")
 
 
 def test_numbers_in_a_table_stand_to_the_right() -> None:

@@ -1,4 +1,4 @@
-"""What the demo does: load everything, change a little, load what changed."""
+"""Steps of the demo: load everything, change some rows, load the changes."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,30 +16,30 @@ from tools.meltano import Project
 SEED = 365
 RUN = ("run", "tap-dynamics365", "target-postgres")
 
-# So many tables, the largest, are shown one by one.
+# Number of tables that are shown one by one, the largest ones.
 SHOWN = 8
 
 SAMPLED = "account"
 SAMPLE = ("name", "address1_city", "numberofemployees", "revenue", "modifiedon")
 
-# What happens in Dynamics 365 between the two runs: rows by table, and the column to change.
+# Changes in Dynamics 365 between the two runs: number of rows by table, and the column to change.
 CHANGED = {"account": 20, "contact": 30}
 ADDED = {"account": 5, "contact": 10}
 COLUMN = "telephone1"
 
 
 class WrongResultError(RuntimeError):
-    """PostgreSQL does not have what Dynamics 365 has."""
+    """PostgreSQL and Dynamics 365 differ."""
 
 
-def tell(rows: int) -> None:
+def run(rows: int) -> None:
     """Run the demo.
 
     Args:
-        rows: How many rows the local Dynamics 365 has.
+        rows: Number of rows of the local Dynamics 365.
 
     Raises:
-        WrongResultError: Rows are missing in PostgreSQL, or not up to date.
+        WrongResultError: Rows are missing in PostgreSQL, or are not up to date.
     """
     with ExitStack() as running:
         with step("Starting a local Dynamics 365") as starting:
@@ -55,17 +55,17 @@ def tell(rows: int) -> None:
         )
         _load_everything(dynamics, connection, project)
         _load_changes(dynamics, connection, project)
-    print("\nAll is in PostgreSQL as it is in Dynamics 365.")
+    print("\nPostgreSQL has the same rows as Dynamics 365.")
 
 
 def _load_everything(dynamics: Sandbox, connection: Connection, project: Project) -> None:
     if not meltano.PLUGINS.exists():
-        print("\nMeltano installs the tap and the target before it first runs them.")
+        print("\nBefore its first run, Meltano installs the tap and the target.")
     _run("First run", dynamics, project)
     sizes, arrived = _sizes(dynamics), warehouse.counts(connection)
     columns = warehouse.columns(connection)
 
-    print(f"\nPostgreSQL has now, in the schema {warehouse.SCHEMA}:\n")
+    print(f"\nTables in PostgreSQL, in the schema {warehouse.SCHEMA}:\n")
     shown = sorted(sizes, key=lambda name: -sizes[name])[:SHOWN]
     others = [name for name in sizes if name not in shown]
     lines: list[tuple[object, ...]] = [
@@ -74,7 +74,7 @@ def _load_everything(dynamics: Sandbox, connection: Connection, project: Project
     lines.append((f"{len(others)} more", None, _sum(sizes, others), _sum(arrived, others)))
     print(table(("table", "columns", "rows in Dynamics 365", "rows in PostgreSQL"), lines))
 
-    print(f"\nThe rows of {SAMPLED} changed last, with the types of the columns:\n")
+    print(f"\nThe last changed rows of {SAMPLED}, with the types of the columns:\n")
     rows = connection.execute(
         sql.SQL("SELECT {} FROM {} ORDER BY modifiedon DESC, accountid LIMIT 3").format(
             sql.SQL(", ").join(map(sql.Identifier, SAMPLE)),
@@ -87,7 +87,7 @@ def _load_everything(dynamics: Sandbox, connection: Connection, project: Project
 
 
 def _load_changes(dynamics: Sandbox, connection: Connection, project: Project) -> None:
-    print(f"\nSomeone changes {_sum(CHANGED)} rows in Dynamics 365 and adds {_sum(ADDED)}.")
+    print(f"\n{_sum(CHANGED)} rows are changed in Dynamics 365, and {_sum(ADDED)} added.")
     loaded = warehouse.newest(connection)
     for name, count in CHANGED.items():
         for number, row in enumerate(dynamics.rows(name)[:count]):
@@ -95,7 +95,7 @@ def _load_changes(dynamics: Sandbox, connection: Connection, project: Project) -
         dynamics.insert(name, [{COLUMN: f"+1 555 02{n:02}"} for n in range(ADDED[name])])
     records = _run("Second run", dynamics, project)
 
-    print("\nWhat travelled this time:\n")
+    print("\nRows of the second run:\n")
     written = warehouse.counts(connection, since=loaded)
     others = [name for name in records if name not in CHANGED]
     lines: list[tuple[object, ...]] = [
@@ -103,11 +103,11 @@ def _load_changes(dynamics: Sandbox, connection: Connection, project: Project) -
     ]
     lines.append((f"{len(others)} more", 0, 0, _sum(records, others), _sum(written, others)))
     print(table(("table", "changed", "added", "sent by the tap", "written in PostgreSQL"), lines))
-    print("\n    Each table's last rows are sent again, lest one committed late be missed.")
+    print("\n    Rows changed last are sent again, because a row may be committed late.")
     sizes = _sizes(dynamics)
     for name in others:
         if 1 < records[name] == sizes[name]:
-            print(f"    {name} has no date of change, so all of it is sent.")
+            print(f"    {name} has no date of change: all of its rows are sent.")
 
     _compare(sizes, warehouse.counts(connection))
     for name in CHANGED:
@@ -120,7 +120,7 @@ def _load_changes(dynamics: Sandbox, connection: Connection, project: Project) -
 
 
 def _sizes(dynamics: Sandbox) -> dict[str, int]:
-    """Return how many rows each table has, of those that can be read."""
+    """Return the number of rows of each readable table."""
     return {found["name"]: found["rows"] for found in dynamics.tables() if found["readable"]}
 
 
@@ -135,13 +135,17 @@ def _run(title: str, dynamics: Sandbox, project: Project) -> Counter[str]:
 
 
 def _sum(counts: Mapping[str, int], names: Iterable[str] | None = None) -> int:
-    """Add up counts, those of some names or all."""
+    """Return the sum of some counts, or of all."""
     return sum(counts.get(name, 0) for name in (counts if names is None else names))
 
 
 def _compare(source: Mapping[str, object], loaded: Mapping[str, object]) -> None:
-    """Raise if something is in Dynamics 365 that is not so in PostgreSQL."""
+    """Compare what Dynamics 365 and PostgreSQL have.
+
+    Raises:
+        WrongResultError: Something in Dynamics 365 differs in PostgreSQL.
+    """
     wrong = sorted(name for name in source if source[name] != loaded.get(name))
     if wrong:
-        message = f"Not in PostgreSQL as in Dynamics 365: {', '.join(wrong[:20])}."
+        message = f"PostgreSQL differs from Dynamics 365 in: {', '.join(wrong[:20])}."
         raise WrongResultError(message)
