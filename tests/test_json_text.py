@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from sandbox.faults.bodies import GARBAGE
+from sandbox.faults.body import GARBAGE
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.http.json_text import readable
 from tap_dynamics365.singer.encoder import encoder
