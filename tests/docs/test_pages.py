@@ -65,6 +65,7 @@ def test_settings_in_a_document_exist(page: str) -> None:
         "add_record_metadata",
         "hard_delete",
         "load_method",
+        "use_copy",
         # Of the catalog and of Meltano.
         "key_properties",
         "load_schema",
