@@ -3,7 +3,7 @@
 `python -m sandbox` starts it; `sandbox.client` starts it from a program and changes what it holds.
 The rooms, from the top down; each imports only from rooms below its own:
 
-* `app`, `control`: all routes as one application; the routes by which tests change it
+* `app`, `control`: all routes as one application; the control API by which tests change it
 * `dataverse`: the Web API of Dataverse, with its organisation and what no other service has
 * `metadata`: `$metadata`, table definitions, metadata changes; CSDL documents as input
 * `query`: OData queries, paging, and rows as the bytes of a response
@@ -11,6 +11,7 @@ The rooms, from the top down; each imports only from rooms below its own:
 * `faults`: faults to order, and errors; `identity`: the sign-in host. Neither imports the other.
 * `http`: server, compression, cache
 
-Finance & Operations and Business Central get rooms of their own next to `dataverse`. The contracts
-in pyproject.toml (`[tool.importlinter]`) check all of this.
+Each room has its part of the control API in a module `control`. Finance & Operations and Business
+Central get rooms of their own next to `dataverse`. The contracts in pyproject.toml
+(`[tool.importlinter]`) check the arrows.
 """

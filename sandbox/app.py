@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: control routes, sign-in host, Web API, faults."""
+"""The sandbox as one ASGI application: control API, sign-in host, Web API, faults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from sandbox.control import Control
+from sandbox import control
+from sandbox.dataverse.control import Control
 from sandbox.faults.layer import FaultLayer
+from sandbox.faults.orders import Orders
 from sandbox.identity import routes as identity
 
 if TYPE_CHECKING:
@@ -25,15 +27,14 @@ def create(service: Service, connections: Connections) -> FaultLayer:
         service: The Web API.
         connections: The server's connections, which faults close.
     """
-    control = Control(service)
-    authority = service.authority
+    authority, orders = service.authority, Orders(service.clock.now)
+    changes = Control(service)
     app = Starlette(
         routes=[
-            *control.routes(),
+            *control.routes(service, changes, orders),
             *identity.routes(authority),
             Route("/api/data/{rest:path}", service.respond, methods=METHODS),
         ]
     )
-    commit = control.transactions.commit
-    control.layer = FaultLayer(app, service.clock.now, connections, commit, authority.expire)
-    return control.layer
+    commit = changes.transactions.commit
+    return FaultLayer(app, orders, connections, commit, authority.expire)

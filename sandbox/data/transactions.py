@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Order:
+class TableChanges:
     """Changes to one table.
 
     Attributes:
@@ -50,7 +50,7 @@ class Transactions:
         self._numbers = count(1)
         self._open: dict[int, list[Callable[[], Change]]] = {}
 
-    def begin(self, table: str, order: Order) -> tuple[int, Sequence[dict[str, Any]]]:
+    def begin(self, table: str, order: TableChanges) -> tuple[int, Sequence[dict[str, Any]]]:
         """Begin a transaction with changes that are not visible yet.
 
         Args:

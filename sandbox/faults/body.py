@@ -35,7 +35,8 @@ def rewrite(fault: Fault, scope: Scope, body: bytes) -> bytes:
         own = _url(scope).encode()
         body = NEXT_LINK.sub(lambda match: match[1] + own + match[3], body)
     if fault.relative_next_link:
-        body = NEXT_LINK.sub(_relative, body)
+        root = scope["path"].rpartition("/")[0].encode() + b"/"
+        body = NEXT_LINK.sub(lambda match: match[1] + match[2].partition(root)[2] + match[3], body)
     if fault.substitute:
         body = substitute(fault, body)
     if fault.cut:
@@ -78,10 +79,6 @@ async def request_text(scope: Scope, receive: Receive) -> str:
         texts += [content, unquote(content.replace("+", " "))]
         more = message.get("more_body", False)
     return " ".join(texts)
-
-
-def _relative(match: re.Match[bytes]) -> bytes:
-    return match[1] + re.sub(rb"^.*?/api/data/v[\d.]+/", b"", match[2]) + match[3]
 
 
 def _url(scope: Scope) -> str:

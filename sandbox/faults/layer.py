@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import re
 import time
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,68 +12,19 @@ import msgspec
 
 from sandbox.faults import refusals
 from sandbox.faults.body import request_text, rewrite, split
+from sandbox.http import control_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from sandbox.faults.fault import Fault
+    from sandbox.faults.orders import Orders
 
 
-CONTROL = "/sandbox/"
 LONGEST_LOG = 200_000
 LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
-PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
-
-
-class _Order:
-    """A fault that was ordered, with its counters.
-
-    Args:
-        fault: The fault.
-    """
-
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self.seen = 0
-        self.hits = 0
-        self.random = random.Random(fault.seed)  # noqa: S311  - repeatable by design
-        self.pattern = re.compile(fault.path) if _is_pattern(fault.path) else None
-
-    def hits_request(self, method: str, url: str, prefer: str, *, part: bool = False) -> bool:
-        """Return whether the fault hits a request, and count the request.
-
-        Args:
-            method: HTTP method of the request.
-            url: Decoded path and query.
-            prefer: Value of the `Prefer` header.
-            part: Whether the request is part of a batch.
-        """
-        fault = self.fault
-        if fault.in_batch != part or (fault.method and fault.method.upper() != method):
-            return False
-        if fault.path not in url and not (self.pattern and self.pattern.search(url)):
-            return False
-        size = PAGE_SIZE.search(prefer)
-        if size and int(size[1]) <= fault.over_rows:
-            return False
-        self.seen += 1
-        if self.seen <= fault.skip or (fault.count is not None and self.hits >= fault.count):
-            return False
-        if fault.probability < 1 and self.random.random() >= fault.probability:
-            return False
-        self.hits += 1
-        return True
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except re.error:
-        return False
-    return bool(text)
 
 
 class Connections(Protocol):
@@ -93,71 +42,38 @@ class FaultLayer:
 
     Args:
         app: The application within the layer.
-        now: Returns the service's time, for the `Date` header.
+        orders: The ordered faults and the log.
         connections: Closes connections.
         commit: Commits a transaction by its number.
         expire_tokens: Expires all access tokens.
-
-    Attributes:
-        orders: Faults in the order in which they were ordered.
-        log: The logged requests.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        now: Callable[[], datetime],
+        orders: Orders,
         connections: Connections,
         commit: Callable[[int], None],
         expire_tokens: Callable[[], None],
     ) -> None:
         self.app = app
-        self.now = now
+        self.orders = orders
+        self.now = orders.now
         self.connections = connections
         self.commit = commit
         self.expire_tokens = expire_tokens
-        self.orders: list[_Order] = []
-        self.log: list[dict[str, Any]] = []
-
-    def order(self, fault: Fault) -> None:
-        """Order a fault; the first fault that matches a request is applied.
-
-        Raises:
-            ValueError: The attributes of the fault contradict each other.
-        """
-        fault.check(self.now())
-        self.orders.append(_Order(fault))
-
-    def answer_to_part(
-        self, method: str, url: str, prefer: str
-    ) -> tuple[int, dict[str, str], bytes] | None:
-        """Return the response that a fault has for a request within a batch, if there is one.
-
-        Args:
-            method: HTTP method of the request.
-            url: Decoded URL of the request.
-            prefer: Value of the `Prefer` header.
-
-        Returns:
-            Status, headers and body.
-        """
-        for order in self.orders:
-            if order.hits_request(method, url, prefer, part=True):
-                return order.fault.answer(self.now())
-        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+        if scope["type"] != "http" or scope["path"].startswith(control_route.ROOT):
             await self.app(scope, receive, send)
             return
         query = scope["query_string"].decode("latin-1")
         url = f"{scope['path']}?{unquote(query)}" if query else scope["path"]
         entry = self._entry(scope, query)
-        scope["sandbox.answer_to_part"] = self.answer_to_part
+        scope["sandbox.answer_to_part"] = self.orders.answer_to_part
         prefer = entry["headers"].get("prefer", "")
-        hit = (order for order in self.orders if order.hits_request(scope["method"], url, prefer))
-        order = next(hit, None)
+        order = self.orders.matching(scope["method"], url, prefer)
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -174,7 +90,7 @@ class FaultLayer:
             await self.app(scope, receive, counted)
         else:
             entry["fault"] = True
-            entry["order"] = self.orders.index(order)
+            entry["order"] = self.orders.orders.index(order)
             await self._apply(order.fault, scope, receive, counted)
 
     def _entry(self, scope: Scope, query: str) -> dict[str, Any]:
@@ -194,8 +110,8 @@ class FaultLayer:
             "fault": False,
             "order": None,
         }
-        if len(self.log) < LONGEST_LOG:
-            self.log.append(entry)
+        if len(self.orders.log) < LONGEST_LOG:
+            self.orders.log.append(entry)
         return entry
 
     async def _apply(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
@@ -262,9 +178,9 @@ class FaultLayer:
 async def _echo(scope: Scope, receive: Receive) -> bytes:
     """Return an error that repeats the request, in the format of the host that it was sent to."""
     words = f"AADSTS9002313: Invalid request: {await request_text(scope, receive)}"
-    if scope["path"].startswith("/api/data/"):
-        return refusals.odata("0x80048d19", words)
-    return msgspec.json.encode({"error": "invalid_request", "error_description": words})
+    if "/oauth2/" in scope["path"]:
+        return msgspec.json.encode({"error": "invalid_request", "error_description": words})
+    return refusals.odata("0x80048d19", words)
 
 
 def _raw_headers(headers: dict[str, str], length: int) -> list[tuple[bytes, bytes]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.data.model import Column, Table
-    from sandbox.query.query_options import Order
+    from sandbox.query.query_options import OrderBy
 
 LARGEST_PAGE = 5_000
 
@@ -126,14 +126,14 @@ def _value(column: Column, attributes: dict[str, str]) -> Any:  # noqa: ANN401  
     return text
 
 
-def paging_columns(table: Table, order: Sequence[Order]) -> list[Column]:
+def paging_columns(table: Table, order: Sequence[OrderBy]) -> list[Column]:
     """Return the columns of a cookie: the sorted columns, then the key."""
     columns = [part.column for part in order]
     columns += [table.by_property[name] for name in table.row_key]
     return [c for c in dict.fromkeys(columns) if c.kind is not Kind.STREAM]
 
 
-def after(cookie: Cookie, table: Table, order: Sequence[Order]) -> tuple[str, list[Any]]:
+def after(cookie: Cookie, table: Table, order: Sequence[OrderBy]) -> tuple[str, list[Any]]:
     """Return the SQL condition for the rows after a cookie, with its parameters.
 
     The condition compares the sorted columns and then the key, even where the rows are not sorted

@@ -28,7 +28,7 @@ UNSUPPORTED = {
 }
 
 
-class Order(NamedTuple):
+class OrderBy(NamedTuple):
     """One column to sort by."""
 
     column: Column
@@ -54,7 +54,7 @@ class Query:
     select: tuple[Column, ...]
     named: tuple[Column, ...]
     filter: Expression | None
-    order: tuple[Order, ...]
+    order: tuple[OrderBy, ...]
     top: int | None
     count: bool
     skip_token: str
@@ -145,7 +145,7 @@ def _sent(named: tuple[Column, ...], table: Table) -> tuple[Column, ...]:
     return tuple(dict.fromkeys(columns))
 
 
-def _order(text: str, table: Table, type_name: str) -> tuple[Order, ...]:
+def _order(text: str, table: Table, type_name: str) -> tuple[OrderBy, ...]:
     result = []
     for part in text.split(","):
         words = part.split()
@@ -154,7 +154,7 @@ def _order(text: str, table: Table, type_name: str) -> tuple[Order, ...]:
         if len(words) > 2 or (len(words) > 1 and words[1] not in {"asc", "desc"}):  # noqa: PLR2004  - column and direction
             message = f"Syntax error at position {len(part)} in '{text}'."
             raise bad_query(message)
-        result.append(Order(_column(words[0], table, type_name), words[-1] == "desc"))
+        result.append(OrderBy(_column(words[0], table, type_name), words[-1] == "desc"))
     return tuple(result)
 
 

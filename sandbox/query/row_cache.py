@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.data.model import Column, Model, Table
     from sandbox.data.store import Store
     from sandbox.query.filters import Expression
-    from sandbox.query.query_options import Order, Query
+    from sandbox.query.query_options import OrderBy, Query
 
 # Types whose values compare in Python as in SQLite.
 COMPARABLE = UNCOLLATED | {"Edm.Int32", "Edm.Int64"}
@@ -145,7 +145,7 @@ class RowCache:
         last = [_comparable(*each) for each in zip(columns, (v for _, v in cookie), strict=False)]
         return (last[0], last[-1]) if last else None
 
-    def _order(self, table: Table, column: Column, query: tuple[Order, ...]) -> Sorted | None:
+    def _order(self, table: Table, column: Column, query: tuple[OrderBy, ...]) -> Sorted | None:
         changes = self.store.changes(table)
         name = (table.name, tuple(part.column.property_name for part in query))
         known, order = self._orders.get(name, (-1, None))
@@ -156,7 +156,7 @@ class RowCache:
                 self._orders.popitem(last=False)
         return order
 
-    def _sort(self, table: Table, column: Column, query: tuple[Order, ...]) -> Sorted | None:
+    def _sort(self, table: Table, column: Column, query: tuple[OrderBy, ...]) -> Sorted | None:
         key = order_of(table, table.by_property[table.row_key[0]])
         value = order_of(table, column)
         # Rows with equal values are in storage order, unless the key is sorted by too.
@@ -220,7 +220,7 @@ def _stored(column: Column, value: Any) -> Any:  # noqa: ANN401  - a cell
     return restored(value.decode()).encode() if column.edm_type == "Edm.Guid" else value
 
 
-def _sorted_column(table: Table, order: tuple[Order, ...]) -> Column | None:
+def _sorted_column(table: Table, order: tuple[OrderBy, ...]) -> Column | None:
     """Return the column that decides the order, if the cache supports the order."""
     if table.union_of or len(table.row_key) > 1:
         return None
