@@ -1,1 +1,1 @@
-"""Tests of the demo's rooms, which the end-to-end tests stand on."""
+"""Tests of the demo."""

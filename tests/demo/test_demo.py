@@ -1,4 +1,4 @@
-"""The demo itself, as `make demo` runs it."""
+"""The demo, as `make demo` runs it."""
 
 import re
 import signal
@@ -25,8 +25,8 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("needs_postgres", "needs_meltano")
-def test_it_tells_of_both_runs(tmp_path: Path) -> None:
-    """All rows arrive, then only what changed, and nothing is left in the repository."""
+def test_demo_prints_both_runs(tmp_path: Path) -> None:
+    """All rows arrive, then only the changes, and the repository is unchanged."""
 
     def files() -> set[Path]:
         return {
@@ -47,7 +47,7 @@ def test_it_tells_of_both_runs(tmp_path: Path) -> None:
     assert finished.stderr == ""
     assert finished.returncode == 0
     assert re.search(r"First run: .* s +\d{3} rows in \d+ requests\n", finished.stdout)
-    # What changed, and the row that was the last before, unless it is among the changed.
+    # The changes, and the row changed last before, unless it is among the changes.
     assert re.search(r"\n    account +20 +5 +(2[56]) +\1\n", finished.stdout)
     assert re.search(r"\n    contact +30 +10 +(4[01]) +\1\n", finished.stdout)
     assert "PostgreSQL has the same rows as Dynamics 365.\n" in finished.stdout
@@ -55,10 +55,10 @@ def test_it_tells_of_both_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("command_line", "needs_postgres")
-def test_a_failure_is_told_with_the_end_of_the_log(
+def test_demo_that_fails_prints_the_end_of_the_log(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The exit code is not 0; what failed, the log's last lines and its whole are shown."""
+    """The exit code is not 0; the error, the last lines of the log and its file are printed."""
     program = tmp_path / "meltano"
     program.write_text("#!/bin/sh\nseq -f 'line %g' 100\nexit 3\n")
     program.chmod(0o755)
@@ -75,10 +75,10 @@ def test_a_failure_is_told_with_the_end_of_the_log(
 
 
 @pytest.mark.usefixtures("command_line", "needs_postgres")
-def test_a_request_to_stop_is_obeyed(
+def test_demo_that_is_terminated_stops(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SIGTERM stops it as Ctrl-C does."""
+    """SIGTERM stops the demo as Ctrl-C does."""
 
     def stop(_project: Project, *_arguments: str) -> None:
         signal.raise_signal(signal.SIGTERM)
@@ -88,8 +88,8 @@ def test_a_request_to_stop_is_obeyed(
     assert capsys.readouterr().out.endswith("Interrupted. All processes of the demo have ended.\n")
 
 
-def test_numbers_in_a_table_stand_to_the_right() -> None:
-    """Texts stand to the left, and missing values leave their place empty."""
+def test_table_aligns_numbers_to_the_right() -> None:
+    """Texts are aligned to the left, and missing values are empty."""
     assert table(("name", "rows"), [("a", 1_000), ("bcdef", None)]).splitlines() == [
         "    name    rows",
         "    -----  -----",

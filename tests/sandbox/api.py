@@ -17,7 +17,7 @@ TIMEOUT = 60
 
 @dataclass
 class Api:
-    """Reads from a sandbox with a token of its own."""
+    """A client with a token of its own."""
 
     sandbox: Sandbox
     session: requests.Session = field(default_factory=requests.Session)

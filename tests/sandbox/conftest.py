@@ -1,4 +1,4 @@
-"""One sandbox for the whole session, and a client of it."""
+"""Fixtures: one sandbox for the whole session, and a client of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shared_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The shared sandbox, without the faults and switches of the test before."""
+    """The shared sandbox, without the faults and switches of the previous test."""
     switches = shared_sandbox.configure(
         page_delay_ms=0,
         page_size_cap=5000,
@@ -51,7 +51,7 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Sandbox]:
-    """A sandbox of a module's own, whose tokens may be spoiled."""
+    """A sandbox of the module's own, whose tokens may be revoked."""
     with running(rows=10) as sandbox:
         yield sandbox
 

@@ -1,4 +1,4 @@
-"""A small soak: what `make soak` does for tens of millions of rows."""
+"""A short soak test: what `make soak` does with tens of millions of rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from soak.__main__ import faults, soak
 ROWS = 200_000
 
 
-def test_every_row_comes_whatever_goes_wrong() -> None:
-    # That they came, once each and in order, and in how much memory, is checked on the way.
+def test_soak_under_all_faults_reads_every_row() -> None:
+    # The soak test itself checks that each row comes once and in order, and the memory.
     figures = soak(ROWS, fetch_size=2_000)
     assert figures.rows == ROWS
     assert min(figures.hits[kind] for kind in [*faults(), "token expired"]) >= 1

@@ -1,4 +1,4 @@
-"""Meltano as the demo and the end-to-end tests run it."""
+"""Temporary Meltano projects."""
 
 import json
 import os
@@ -44,13 +44,13 @@ LINES = [
 ]
 
 
-def test_rows_that_the_tap_sent_are_counted_by_stream() -> None:
-    """The tap's own counters are added up; no other metric, and not the target's."""
+def test_rows_sent_by_the_tap_are_counted_by_stream() -> None:
+    """Only the tap's record counters are added up, no other metric and not the target's."""
     assert Run("\n".join(LINES)).records == {"account": 7, "contact": 1}
 
 
-def test_a_log_is_for_people() -> None:
-    """Each entry is told with who says it; what is no entry stays as it is."""
+def test_log_is_readable() -> None:
+    """Each entry has its source; lines that are no entries stay as they are."""
     log = Run("\n".join(LINES)).log.splitlines()
     assert log[0] == LINES[0]
     assert log[1] == "meltano          info     Running catalog discovery"
@@ -58,17 +58,19 @@ def test_a_log_is_for_people() -> None:
     assert log[-1] == "[1, 2]"
 
 
-def test_a_failure_is_an_error_with_the_log(meltano: Callable[[dict[str, str]], Project]) -> None:
-    """The command and all that it wrote are in the error."""
+def test_command_that_fails_raises_an_error_with_the_log(
+    meltano: Callable[[dict[str, str]], Project],
+) -> None:
+    """The error has the command and its output."""
     with pytest.raises(MeltanoError, match="tap-nothing") as caught:
         meltano({}).run("run", "tap-nothing", "target-jsonl")
     assert caught.value.command == "meltano run tap-nothing target-jsonl"
 
 
-def test_a_users_own_settings_stay_out(
+def test_project_does_not_inherit_the_users_settings(
     meltano: Callable[[dict[str, str]], Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Variables for the tap, the targets and Meltano are those of the project alone."""
+    """Variables for the tap, the targets and Meltano are only those of the project."""
     monkeypatch.setenv("TAP_DYNAMICS365_CLIENT_ID", "a user's own")
     monkeypatch.setenv("MELTANO_ENVIRONMENT", "prod")
     project = meltano({"TAP_DYNAMICS365_SCOPE": "the project's"})
@@ -87,10 +89,10 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupted_command_leaves_no_process(
+def test_command_that_is_interrupted_leaves_no_process(
     meltano: Callable[[dict[str, str]], Project], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Ctrl-C ends Meltano and whatever it started."""
+    """Ctrl-C ends Meltano and all its processes."""
     # A pipe says by its end that all who could write to it are gone.
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

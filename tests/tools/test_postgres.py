@@ -8,8 +8,8 @@ import pytest
 from tools import postgres
 
 
-def test_it_serves_on_loopback_alone(postgres_server: postgres.Postgres) -> None:
-    """It listens on 127.0.0.1, has no socket file, and never runs as root."""
+def test_server_listens_on_loopback_only(postgres_server: postgres.Postgres) -> None:
+    """The server listens on 127.0.0.1, has no socket file, and does not run as root."""
     with psycopg.connect(postgres_server.dsn) as connection:
         row = connection.execute(
             "SELECT current_setting('listen_addresses'),"
@@ -21,8 +21,8 @@ def test_it_serves_on_loopback_alone(postgres_server: postgres.Postgres) -> None
     assert Path(data).stat().st_uid != 0
 
 
-def test_databases_are_apart(postgres_server: postgres.Postgres) -> None:
-    """What is made in one database is not in another."""
+def test_databases_are_separate(postgres_server: postgres.Postgres) -> None:
+    """A table of one database does not exist in another."""
     one, two = (postgres_server.create(name) for name in ("one", "two"))
     with psycopg.connect(one.dsn) as connection:
         connection.execute("CREATE TABLE here ()")
@@ -31,8 +31,8 @@ def test_databases_are_apart(postgres_server: postgres.Postgres) -> None:
 
 
 @pytest.mark.usefixtures("needs_postgres")
-def test_nothing_is_left_of_it() -> None:
-    """Process, port and files are gone afterwards, after an error too."""
+def test_server_leaves_nothing_behind() -> None:
+    """Process, port and files are gone at the end, even after an error."""
 
     def use() -> None:
         with postgres.running() as server:
@@ -55,8 +55,8 @@ def test_nothing_is_left_of_it() -> None:
 
 
 @pytest.mark.usefixtures("needs_postgres")
-def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message ends with PostgreSQL's own words."""
+def test_server_that_cannot_start_reports_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message ends with PostgreSQL's log."""
     monkeypatch.setattr(postgres, "SPEED", ("fsync=perhaps",))
     with (
         pytest.raises(postgres.PostgresError, match='parameter "fsync" requires a Boolean value'),

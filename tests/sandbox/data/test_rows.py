@@ -1,4 +1,4 @@
-"""What rows look like: columns, values, annotations, single rows."""
+"""Rows: columns, values, annotations, single rows."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 FORMATTED = "OData.Community.Display.V1.FormattedValue"
 
 
-def test_all_columns_are_there_null_or_not(api: Api) -> None:
+def test_row_without_select_has_all_columns(api: Api) -> None:
     tables = {table["name"]: table for table in api.sandbox.tables()}
     for row in api.rows("accounts"):
         assert set(row) - {"@odata.etag"} == set(tables["account"]["columns"])
 
 
-def test_what_has_a_value_comes_before_what_is_null(api: Api) -> None:
+def test_columns_with_a_value_come_before_nulls(api: Api) -> None:
     nulls = [value is None for value in api.read("accounts?$top=1")["value"][0].values()]
     assert any(nulls)
     assert nulls == sorted(nulls)
 
 
-def test_select_brings_the_key_and_a_moneys_currency(api: Api) -> None:
+def test_select_adds_the_key_and_the_currency(api: Api) -> None:
     row = api.read("accounts?$select=name,revenue&$top=1")["value"][0]
     asked = {"name", "revenue", "accountid", "_transactioncurrencyid_value", "@odata.etag"}
     assert set(row) == asked
@@ -39,19 +39,19 @@ def test_select_brings_the_key_and_a_moneys_currency(api: Api) -> None:
     assert user["ownerid"] == user["systemuserid"]
 
 
-def test_context_names_the_selected_columns(api: Api) -> None:
+def test_context_lists_the_selected_columns(api: Api) -> None:
     root = api.sandbox.service_url
     chosen = api.read("accounts?$select=name,accountid&$top=1")["@odata.context"]
     assert chosen == f"{root}$metadata#accounts(name,accountid)"
     assert api.read("accounts?$top=1")["@odata.context"] == f"{root}$metadata#accounts"
 
 
-def test_etag_is_the_version(api: Api) -> None:
+def test_etag_is_the_version_of_the_row(api: Api) -> None:
     for row in api.rows("contacts?$select=versionnumber"):
         assert row["@odata.etag"] == f'W/"{row["versionnumber"]}"'
 
 
-def test_values_as_the_service_writes_them(api: Api) -> None:
+def test_values_have_the_format_of_the_service(api: Api) -> None:
     text = api.get("accounts?$select=revenue,modifiedon,creditonhold").text
     assert re.search(r'"revenue":\d+\.\d{4}[,}]', text)
     assert not re.search(r'"revenue":\d+\.\d{0,3}[,}]', text)
@@ -62,7 +62,7 @@ def test_values_as_the_service_writes_them(api: Api) -> None:
     assert re.search(r'"new_topics":"\d(,\d)*"', projects)
 
 
-def test_numbers_at_the_edge_keep_their_digits(api: Api) -> None:
+def test_extreme_numbers_keep_their_digits(api: Api) -> None:
     row = {
         "new_factor": Decimal("12345678901.1234000000"),
         "new_tiny": Decimal("0.0000000000"),
@@ -83,7 +83,7 @@ def test_numbers_at_the_edge_keep_their_digits(api: Api) -> None:
     api.sandbox.delete("new_measurement", key)
 
 
-def test_the_invented_rows_have_the_edges_too(api: Api) -> None:
+def test_invented_rows_have_edge_cases(api: Api) -> None:
     rows = api.sandbox.rows("new_measurement")
     assert any(row["new_serial"] and abs(row["new_serial"]) > 2**53 for row in rows)
     assert all(
@@ -94,7 +94,7 @@ def test_the_invented_rows_have_the_edges_too(api: Api) -> None:
     assert any(len(row["description"] or "") > 10_000 for row in api.sandbox.rows("email"))
 
 
-def test_lookups_point_at_rows(api: Api) -> None:
+def test_lookups_point_at_existing_rows(api: Api) -> None:
     contacts = {row["contactid"] for row in api.sandbox.rows("contact")}
     accounts = {row["accountid"] for row in api.sandbox.rows("account")}
     for row in api.sandbox.rows("account"):
@@ -104,7 +104,7 @@ def test_lookups_point_at_rows(api: Api) -> None:
         assert row["_customerid_value"] in contacts | accounts
 
 
-def test_annotations_come_just_before_their_value(api: Api) -> None:
+def test_annotations_precede_their_value(api: Api) -> None:
     prefer = 'odata.include-annotations="*"'
     answer = api.get("accounts?$top=50", Prefer=prefer)
     parsed = answer.json()
@@ -127,7 +127,7 @@ def test_annotations_come_just_before_their_value(api: Api) -> None:
         assert re.match(r"\d+/\d+/\d{4} \d+:\d\d [AP]M$", row[f"modifiedon@{FORMATTED}"])
 
 
-def test_only_the_annotations_asked_for(api: Api) -> None:
+def test_only_requested_annotations_are_returned(api: Api) -> None:
     prefer = 'odata.include-annotations="Microsoft.Dynamics.CRM.*"'
     answer = api.read("accounts?$top=5", Prefer=prefer)
     assert "@Microsoft.Dynamics.CRM.totalrecordcount" in answer
@@ -136,7 +136,7 @@ def test_only_the_annotations_asked_for(api: Api) -> None:
     assert FORMATTED not in text
 
 
-def test_labels_are_in_the_users_language(api: Api) -> None:
+def test_labels_are_in_the_language_of_the_user(api: Api) -> None:
     prefer = f'odata.include-annotations="{FORMATTED}"'
 
     def labels() -> set[str]:
@@ -148,7 +148,7 @@ def test_labels_are_in_the_users_language(api: Api) -> None:
     assert labels() == {"Aktiv", "Inaktiv"}
 
 
-def test_the_name_of_another_row_is_that_of_today(api: Api) -> None:
+def test_name_of_a_related_row_is_its_current_one(api: Api) -> None:
     prefer = f'odata.include-annotations="{FORMATTED}"'
     path = "teams?$select=_businessunitid_value&$orderby=modifiedon,teamid"
     place = f"_businessunitid_value@{FORMATTED}"
@@ -159,7 +159,7 @@ def test_the_name_of_another_row_is_that_of_today(api: Api) -> None:
     api.sandbox.update("businessunit", key, {"name": before[place]})
 
 
-def test_a_value_without_an_option_has_no_label(api: Api) -> None:
+def test_value_without_an_option_has_no_label(api: Api) -> None:
     row = {"statecode": 0, "statuscode": 4_242}
     key = api.sandbox.insert("account", [row])[0]["accountid"]
     prefer = f'odata.include-annotations="{FORMATTED}"'
@@ -170,7 +170,7 @@ def test_a_value_without_an_option_has_no_label(api: Api) -> None:
     assert found[f"statecode@{FORMATTED}"] == "Active"
 
 
-def test_labels_of_several_choices(api: Api) -> None:
+def test_multi_select_value_has_all_labels(api: Api) -> None:
     key = api.sandbox.insert("new_project", [{"new_topics": "2,3,8"}])[0]["new_projectid"]
     prefer = 'odata.include-annotations="*"'
     row = api.read(f"new_projects({key})?$select=new_topics", Prefer=prefer)
@@ -178,14 +178,14 @@ def test_labels_of_several_choices(api: Api) -> None:
     api.sandbox.delete("new_project", key)
 
 
-def test_single_row(api: Api) -> None:
+def test_single_row_is_found_by_its_key(api: Api) -> None:
     key = api.sandbox.rows("contact")[3]["contactid"]
     row = api.read(f"contacts({key})?$select=fullname")
     assert row["contactid"] == key
     assert row["@odata.context"].endswith("$metadata#contacts(fullname)/$entity")
 
 
-def test_activities_say_of_which_type_they_are(api: Api) -> None:
+def test_activities_have_their_type(api: Api) -> None:
     rows = api.rows("activitypointers?$select=subject,activitytypecode")
     kinds = {"email", "task", "phonecall", "appointment"}
     assert {row["activitytypecode"] for row in rows} == kinds
@@ -194,14 +194,14 @@ def test_activities_say_of_which_type_they_are(api: Api) -> None:
     assert len(rows) == sum(len(api.sandbox.rows(kind)) for kind in kinds)
 
 
-def test_awkward_names(api: Api) -> None:
+def test_awkward_names_are_supported(api: Api) -> None:
     row = api.read("new_größen?$select=größe,select,type,class&$top=1&$orderby=größe desc")[
         "value"
     ][0]
     assert set(row) == {"@odata.etag", "größe", "select", "type", "class", "new_größeid"}
 
 
-def test_same_seed_same_rows(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_seed_gives_the_same_rows(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sandboxes of the tests copy a database; `python -m sandbox` invents its rows."""
     with running(rows=300, seed=3) as before:
         before.insert("account", [{"name": "of this sandbox alone"}])
@@ -220,7 +220,7 @@ def test_same_seed_same_rows(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) 
         assert one.rows("account") != sandbox.rows("account")[: len(one.rows("account"))]
 
 
-def test_a_change_moves_modifiedon_and_version(api: Api) -> None:
+def test_update_changes_modifiedon_and_version(api: Api) -> None:
     sandbox = api.sandbox
     key = sandbox.insert("account", [{"name": "Before"}])[0]["accountid"]
     before = api.read(f"accounts({key})")

@@ -1,4 +1,4 @@
-"""Rows that become visible late, and the service's clock."""
+"""Transactions: rows that become visible late, and the service's clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EARLY, LATE = "2030-01-01T00:00:00Z", "2030-01-01T00:01:00Z"
 NEWEST = "leads?$select=subject,modifiedon,versionnumber&$orderby=versionnumber desc"
 
 
-def test_a_row_becomes_visible_behind_one_that_is_newer(api: Api) -> None:
+def test_late_row_becomes_visible_after_a_newer_one(api: Api) -> None:
     sandbox = api.sandbox
     sandbox.configure(clock=EARLY)
     late = sandbox.begin("lead", insert=[{"subject": "late"}])
@@ -32,7 +32,7 @@ def test_a_row_becomes_visible_behind_one_that_is_newer(api: Api) -> None:
     assert late.keys[0]["leadid"] == second["leadid"]
 
 
-def test_updates_and_deletes_can_be_late_and_can_be_taken_back(api: Api) -> None:
+def test_updates_and_deletes_can_be_late_or_rolled_back(api: Api) -> None:
     sandbox = api.sandbox
     one, two = (
         key["leadid"] for key in sandbox.insert("lead", [{"subject": "one"}, {"subject": "two"}])
@@ -52,7 +52,7 @@ def test_updates_and_deletes_can_be_late_and_can_be_taken_back(api: Api) -> None
         late.commit()
 
 
-def test_delta_tokens_do_not_go_past_an_open_transaction(api: Api) -> None:
+def test_delta_token_does_not_pass_an_open_transaction(api: Api) -> None:
     sandbox = api.sandbox
     late = sandbox.begin("lead", insert=[{"subject": "late"}])
     sandbox.insert("lead", [{"subject": "meanwhile"}])
@@ -62,7 +62,7 @@ def test_delta_tokens_do_not_go_past_an_open_transaction(api: Api) -> None:
     assert subjects == ["late", "meanwhile"]
 
 
-def test_the_clock_of_the_service_may_differ(api: Api) -> None:
+def test_clock_of_the_service_can_differ(api: Api) -> None:
     sandbox = api.sandbox
     here = parsedate_to_datetime(api.get("WhoAmI").headers["Date"])
     sandbox.configure(clock_offset=3_600)
@@ -76,7 +76,7 @@ def test_the_clock_of_the_service_may_differ(api: Api) -> None:
     assert link.endswith("%2101%2f01%2f2030%2000%3a00%3a00")
 
 
-def test_a_transaction_can_be_committed_by_a_request(api: Api) -> None:
+def test_transaction_can_be_committed_by_a_request(api: Api) -> None:
     sandbox = api.sandbox
     sandbox.configure(clock=EARLY)
     change = sandbox.begin("lead", insert=[{"subject": "in between"}], late=False)

@@ -16,7 +16,7 @@ from azure.core.credentials import AccessToken
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError
 
-# The client insists on https: requests to this host are sent to the sandbox.
+# The client requires https: requests to this host are sent to the sandbox.
 HOST = "https://sandbox.crm.dynamics.com"
 
 

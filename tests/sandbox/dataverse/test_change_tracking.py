@@ -28,7 +28,7 @@ def _all(
         path = answer["@odata.nextLink"]
 
 
-def test_first_read_and_its_delta_link(api: Api) -> None:
+def test_first_read_ends_with_a_delta_link(api: Api) -> None:
     response = api.get("leads?$select=subject", Prefer=TRACK)
     assert response.headers["Preference-Applied"] == TRACK
     names = list(response.json())
@@ -41,7 +41,7 @@ def test_first_read_and_its_delta_link(api: Api) -> None:
     assert [r["leadid"] for r in rows] == [r["leadid"] for r in api.sandbox.rows("lead")]
 
 
-def test_changes_then_deletes(api: Api) -> None:
+def test_delta_has_changes_before_deletes(api: Api) -> None:
     sandbox = api.sandbox
     _, link = _all(api, "leads?$select=subject", prefer=f"{TRACK},")
     assert _all(api, link)[0] == []
@@ -69,7 +69,7 @@ def test_changes_then_deletes(api: Api) -> None:
     assert [entry["id"] for entry in _all(api, later)[0]] == [one, three]
 
 
-def test_a_change_while_the_first_read_goes_on_is_in_the_delta(api: Api) -> None:
+def test_change_during_the_first_read_is_in_the_delta(api: Api) -> None:
     sandbox = api.sandbox
     first = api.read("products?$select=name", Prefer=f"{TRACK},odata.maxpagesize=5")
     assert 'istracking="True"' in unquote(first["@odata.nextLink"])
@@ -80,7 +80,7 @@ def test_a_change_while_the_first_read_goes_on_is_in_the_delta(api: Api) -> None
     assert [entry["name"] for entry in _all(api, link)[0]] == ["Changed"]
 
 
-def test_a_deleted_row_that_came_back_is_no_delete(api: Api) -> None:
+def test_row_that_is_deleted_and_restored_is_not_a_delete(api: Api) -> None:
     sandbox = api.sandbox
     _, link = _all(api, "lists", prefer=f"{TRACK},")
     row = sandbox.rows("list")[0]
@@ -90,7 +90,7 @@ def test_a_deleted_row_that_came_back_is_no_delete(api: Api) -> None:
     assert [entry.get("listname") for entry in entries] == ["Back"]
 
 
-def test_a_row_that_came_and_went_between_two_reads_is_a_delete(api: Api) -> None:
+def test_row_inserted_and_deleted_between_two_reads_is_a_delete(api: Api) -> None:
     sandbox = api.sandbox
     _, link = _all(api, "leads", prefer=f"{TRACK},")
     (key,) = sandbox.insert("lead", [{"subject": "short-lived"}])
@@ -99,7 +99,7 @@ def test_a_row_that_came_and_went_between_two_reads_is_a_delete(api: Api) -> Non
     assert [(entry["id"], entry["reason"]) for entry in entries] == [(key["leadid"], "deleted")]
 
 
-def test_the_delta_link_can_be_withheld(api: Api) -> None:
+def test_delta_link_can_be_withheld(api: Api) -> None:
     wish = 'odata.include-annotations="*"'
     link = api.read("leads", Prefer=f"{TRACK},{wish}")["@odata.deltaLink"]
     api.sandbox.configure(delta_links_beside_annotations=False)
@@ -111,7 +111,7 @@ def test_the_delta_link_can_be_withheld(api: Api) -> None:
     assert "@odata.deltaLink" not in api.read(link)
 
 
-def test_tracked_reads_take_the_privilege_for_all_rows(api: Api) -> None:
+def test_tracked_read_needs_the_privilege_for_all_rows(api: Api) -> None:
     link = api.read("leads", Prefer=TRACK)["@odata.deltaLink"]
     api.sandbox.configure(forbidden_tracking=["lead"])
     for path, prefer in (("leads", TRACK), (link, "")):
@@ -120,7 +120,7 @@ def test_tracked_reads_take_the_privilege_for_all_rows(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["filter=name eq 'x'", "orderby=name", "top=3", "expand=x"])
-def test_refused_options(api: Api, name: str) -> None:
+def test_tracked_read_with_other_options_is_refused(api: Api, name: str) -> None:
     status, _, message = api.refusal(f"accounts?${name}", Prefer=TRACK)
     assert status == 400
     option = name.partition("=")[0]
@@ -131,11 +131,11 @@ def test_refused_options(api: Api, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "code"), [("territories", "0x80072491"), ("listmembers", "0x80072492")]
 )
-def test_tables_that_are_not_tracked(api: Api, name: str, code: str) -> None:
+def test_table_that_is_not_tracked_is_refused(api: Api, name: str, code: str) -> None:
     assert api.refusal(name, Prefer=TRACK)[:2] == (400, code)
 
 
-def test_expired_tokens(api: Api) -> None:
+def test_delta_token_that_has_expired_is_refused(api: Api) -> None:
     expired = (400, "0x80044352")
     assert api.refusal("teams?$deltatoken=919042%2108%2f22%2f2017%2008%3a10%3a44")[:2] == expired
     assert api.refusal("teams?$deltatoken=nonsense")[0] == 400

@@ -1,4 +1,4 @@
-"""The model changes while it is served, and everything that describes it follows."""
+"""Customization: changes of the data model while it is served."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _version(api: Api) -> int:
     return int(answer[f"@{VERSION}"])
 
 
-def test_a_column_comes_changes_its_type_and_goes(api: Api) -> None:
+def test_column_can_be_added_retyped_and_removed(api: Api) -> None:
     versions = [_version(api)]
     api.sandbox.add_column("account", "new_size", "Edm.Int32")
     (row,) = api.rows("accounts?$select=new_size")
@@ -61,7 +61,7 @@ def test_a_column_comes_changes_its_type_and_goes(api: Api) -> None:
     assert versions == sorted(set(versions))
 
 
-def test_delta_tokens_of_the_table_have_expired_then(api: Api) -> None:
+def test_customization_expires_delta_tokens_of_the_table(api: Api) -> None:
     links = {
         name: api.read(name, Prefer=TRACK)["@odata.deltaLink"] for name in ("accounts", "leads")
     }
@@ -77,7 +77,7 @@ def test_delta_tokens_of_the_table_have_expired_then(api: Api) -> None:
     api.sandbox.drop_column("account", "new_reason")
 
 
-def test_change_tracking_goes_off_and_on(api: Api) -> None:
+def test_change_tracking_can_be_switched(api: Api) -> None:
     link = api.read("accounts", Prefer=TRACK)["@odata.deltaLink"]
     enabled = "EntityDefinitions(LogicalName='account')?$select=ChangeTrackingEnabled"
     api.sandbox.track_changes("account", on=False)
@@ -89,7 +89,7 @@ def test_change_tracking_goes_off_and_on(api: Api) -> None:
     assert api.refusal(link)[1] == "0x80044352"
 
 
-def test_a_choice_has_a_label_from_now_on(api: Api) -> None:
+def test_choice_with_a_new_option_has_its_label(api: Api) -> None:
     rows = "accounts?$select=industrycode&$orderby=accountid"
     (account,) = api.rows("accounts")
     api.sandbox.update("account", account["accountid"], {"industrycode": 99})
@@ -100,7 +100,7 @@ def test_a_choice_has_a_label_from_now_on(api: Api) -> None:
     assert api.read(rows, Prefer=prefer)["value"][0][annotation] == "Space"
 
 
-def test_a_table_goes(api: Api) -> None:
+def test_table_can_be_removed(api: Api) -> None:
     assert api.get("new_projects").status_code == 200
     api.sandbox.drop_table("new_project")
     words = "Resource not found for the segment 'new_projects'."
@@ -111,6 +111,6 @@ def test_a_table_goes(api: Api) -> None:
 
 
 @pytest.mark.parametrize("column", ["accountid", "name", "_ownerid_value", "nothing"])
-def test_columns_that_the_sandbox_needs_stay(api: Api, column: str) -> None:
+def test_column_that_identifies_rows_cannot_be_changed(api: Api, column: str) -> None:
     with pytest.raises(SandboxError):
         api.sandbox.drop_column("account", column)

@@ -1,4 +1,4 @@
-"""Microsoft's own Python client reads from the sandbox."""
+"""Microsoft's own Python client as a client of the sandbox."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 SCRIPT = Path(__file__).with_name("outside_client.py")
-# Made by the Makefile: what the client brings would slow every start of the tap down.
+# An environment made by the Makefile: the client's dependencies would slow down every start of the
+# tap.
 PYTHON = SCRIPT.parents[3] / ".venv-dataverse-client" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
 def got(shared_sandbox: Sandbox) -> dict[str, Any]:
-    """What the client got."""
+    """What the client read."""
     if not PYTHON.exists():
         pytest.skip("the environment of powerplatform-dataverse-client is not there: make test")
     _, _, token = str(Api(shared_sandbox).session.headers["Authorization"]).partition(" ")
@@ -33,13 +34,13 @@ def got(shared_sandbox: Sandbox) -> dict[str, Any]:
     return answer
 
 
-def test_it_reads_every_page(got: dict[str, Any], sandbox: Sandbox) -> None:
+def test_client_reads_every_page(got: dict[str, Any], sandbox: Sandbox) -> None:
     stored = {row["contactid"]: row["fullname"] for row in sandbox.rows("contact")}
     assert len(got["pages"]) == -(-len(stored) // 100)
     assert {key: name for page in got["pages"] for key, name in page.items()} == stored
 
 
-def test_it_filters_and_sorts(got: dict[str, Any], sandbox: Sandbox) -> None:
+def test_client_filters_and_sorts(got: dict[str, Any], sandbox: Sandbox) -> None:
     assert got["employees"] == sorted(got["employees"], reverse=True)
     assert len(got["employees"]) == sum(
         row["statecode"] == 0 and (row["numberofemployees"] or 0) > 1000
@@ -47,13 +48,13 @@ def test_it_filters_and_sorts(got: dict[str, Any], sandbox: Sandbox) -> None:
     )
 
 
-def test_it_reads_metadata(got: dict[str, Any]) -> None:
+def test_client_reads_metadata(got: dict[str, Any]) -> None:
     assert got["entity_set"] == "new_projects"
     assert "account" in got["tables"]
     assert {"name", "revenue", "primarycontactid"} <= set(got["columns"])
     assert "customerid" in got["lookups"]
 
 
-def test_it_understands_the_errors(got: dict[str, Any]) -> None:
+def test_client_understands_errors(got: dict[str, Any]) -> None:
     assert got["refusal"]["status"] == 400
     assert "Could not find a property named 'nothing'" in got["refusal"]["words"]

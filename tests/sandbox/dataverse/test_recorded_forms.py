@@ -1,4 +1,4 @@
-"""Forms of answers that recordings of real organisations have."""
+"""Formats of responses, as recorded from real organisations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ALL = 'odata.include-annotations="*"'
 
 
 def digits(text: str, column: str) -> set[int]:
-    """How many digits after the decimal point a column's numbers have."""
+    """Return how many digits after the decimal point the numbers of a column have."""
     return {len(found) for found in re.findall(rf'"{column}":-?\d+\.(\d+)', text)}
 
 
-def test_money_has_four_digits_where_entered_and_ten_where_computed(api: Api) -> None:
+def test_money_has_four_digits_if_entered_and_ten_if_computed(api: Api) -> None:
     columns = ("revenue", "revenue_base", "openrevenue", "openrevenue_base", "exchangerate")
     text = api.get(f"accounts?$select={','.join(columns)}").text
     assert [digits(text, column) for column in columns] == [{4}, {4}, {10}, {10}, {12}]
@@ -32,14 +32,14 @@ def test_money_has_four_digits_where_entered_and_ten_where_computed(api: Api) ->
     assert digits(api.get("transactioncurrencies").text, "exchangerate") == {12}
 
 
-def test_part_of_an_address_brings_the_whole_with_its_lines(api: Api) -> None:
+def test_part_of_an_address_adds_the_composite_address(api: Api) -> None:
     rows = api.rows("accounts?$select=address1_city")
     assert all("address1_composite" in row for row in rows)
     assert any("\r\n" in (row["address1_composite"] or "") for row in rows)
     assert "address1_composite" not in api.rows("accounts?$select=name")[0]
 
 
-def test_etag_is_the_last_member_of_rows_in_the_order_of_the_alphabet(api: Api) -> None:
+def test_etag_of_alphabetical_rows_is_the_last_member(api: Api) -> None:
     (row, *_) = api.rows("bots")
     *names, last = row
     assert last == "@odata.etag"
@@ -47,7 +47,7 @@ def test_etag_is_the_last_member_of_rows_in_the_order_of_the_alphabet(api: Api) 
     assert None in row.values()
 
 
-def test_link_has_the_marks_of_a_query_as_they_are(api: Api) -> None:
+def test_next_link_does_not_encode_the_marks_of_a_query(api: Api) -> None:
     query = "accounts?$select=name&$filter=not contains(name,'it''s')"
     link = api.read(query, Prefer="odata.maxpagesize=2")["@odata.nextLink"]
     assert "?$select=name&$filter=not%20contains(name,'it''s')&$skiptoken=%3Ccookie%20" in link
@@ -63,7 +63,7 @@ def annotations(api: Api, path: str, column: str) -> list[str]:
     return []
 
 
-def test_navigation_property_is_told_where_it_is_not_the_columns_name(api: Api) -> None:
+def test_navigation_property_is_annotated_if_it_is_not_the_column(api: Api) -> None:
     formatted, navigation, table = names = (
         "FormattedValue",
         "associatednavigationproperty",
@@ -89,7 +89,7 @@ def test_some_headers_are_sent_twice(api: Api) -> None:
     assert sorted(cookies) == ["ARRAffinity", "ARRAffinity", "ReqClientId", "orgId"]
 
 
-def test_refusals_are_in_todays_words(api: Api) -> None:
+def test_errors_have_todays_messages(api: Api) -> None:
     api.sandbox.configure(forbidden_tables=["lead"])
     status, code, message = api.refusal("leads")
     assert (status, code) == (403, "0x80040220")
@@ -119,11 +119,13 @@ def test_refusals_are_in_todays_words(api: Api) -> None:
         ("$orderby=LogicalName", 400, "0x80060888"),
     ],
 )
-def test_metadata_is_not_queried_as_rows_are(api: Api, query: str, status: int, code: str) -> None:
+def test_query_of_metadata_refuses_options_of_rows(
+    api: Api, query: str, status: int, code: str
+) -> None:
     assert api.refusal(f"EntityDefinitions?{query}")[:2] == (status, code)
 
 
-def test_expanded_columns_come_behind_their_context(api: Api) -> None:
+def test_expanded_columns_follow_their_context(api: Api) -> None:
     path = "EntityDefinitions(LogicalName='account')?$select=LogicalName"
     found = api.read(f"{path}&$expand=Attributes($select=LogicalName)")
     names = [
@@ -139,7 +141,7 @@ def test_expanded_columns_come_behind_their_context(api: Api) -> None:
     )
 
 
-def test_key_has_no_type_of_its_own_among_changes(api: Api) -> None:
+def test_key_among_changes_has_no_type(api: Api) -> None:
     told = api.read(
         "RetrieveMetadataChanges(Query=@q)?@q={"
         '"Properties":{"PropertyNames":["LogicalName","Attributes"]},'
@@ -155,7 +157,7 @@ def test_key_has_no_type_of_its_own_among_changes(api: Api) -> None:
     assert types["name"] == "#Microsoft.Dynamics.CRM.ComplexStringAttributeMetadata"
 
 
-def test_refused_part_of_a_batch_begins_with_its_id(api: Api) -> None:
+def test_failed_part_of_a_batch_starts_with_its_id(api: Api) -> None:
     part = (
         "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
         "GET nothing HTTP/1.1\r\n\r\n\r\n--b--\r\n"

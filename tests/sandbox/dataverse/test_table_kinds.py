@@ -1,4 +1,4 @@
-"""Tables that are not Dataverse's own rows: elastic and virtual ones; and columns with objects."""
+"""Elastic and virtual tables, and columns with complex values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.sandbox.api import Api
 
 
-def test_elastic_table_has_ids_that_only_their_partitions_tell_apart(api: Api) -> None:
+def test_elastic_table_has_the_same_id_in_two_partitions(api: Api) -> None:
     rows = api.rows("new_sensordatas", 7)
     ids = [row["new_sensordataid"] for row in rows]
     pairs = {(row["new_sensordataid"], row["partitionid"]) for row in rows}
@@ -27,7 +27,7 @@ def test_elastic_table_has_ids_that_only_their_partitions_tell_apart(api: Api) -
     assert api.get(f"new_sensordatas({twin})").status_code == expected
 
 
-def test_elastic_table_brings_columns_that_nobody_asked_for(api: Api) -> None:
+def test_elastic_table_returns_columns_that_are_not_selected(api: Api) -> None:
     answer = api.read("new_sensordatas?$select=new_value")
     assert answer["@odata.context"].endswith("$metadata#new_sensordatas(new_value)")
     for row in answer["value"]:
@@ -60,7 +60,7 @@ def test_elastic_table_has_pages_of_five_hundred_rows(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 501])
-def test_virtual_table_is_as_its_provider_has_it(api: Api, status: int) -> None:
+def test_virtual_table_behaves_as_its_provider(api: Api, status: int) -> None:
     path = "new_externalorders?$select=modifiedon&$orderby=modifiedon"
     later = f"{path}&$filter=modifiedon ge 2022-01-01T00:00:00Z"
     assert api.refusal("new_externalorders")[1] == "0x80040800"
@@ -98,7 +98,7 @@ def provider(api: Api) -> str:
     return found
 
 
-def test_column_with_an_object_is_so_in_rows_and_metadata(api: Api) -> None:
+def test_complex_column_is_an_object_in_rows_and_metadata(api: Api) -> None:
     row = api.rows("bots?$select=iscustomizable,overwritetime")[0]
     assert set(row["iscustomizable"]) == {"Value", "CanBeChanged", "ManagedPropertyLogicalName"}
     assert row["overwritetime"] == "1900-01-01T00:00:00Z"
@@ -117,6 +117,6 @@ def test_column_with_an_object_is_so_in_rows_and_metadata(api: Api) -> None:
         api.sandbox.delete("bot", key)
 
 
-def test_audit_brings_columns_that_nobody_asked_for(api: Api) -> None:
+def test_audit_returns_columns_that_are_not_selected(api: Api) -> None:
     row = api.read("audits?$select=createdon&$top=1")["value"][0]
     assert set(row) == {"createdon", "auditid", "transactionid", "attributemask"}

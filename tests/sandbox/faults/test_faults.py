@@ -1,24 +1,21 @@
-"""Faults as they are ordered, the log of requests, and the end of the process."""
+"""Faults, and the log of requests."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
-import signal
-import subprocess
-import sys
 import threading
 
 import pytest
 import requests
 
-from sandbox.client import PROJECT, SandboxError, running
+from sandbox.client import SandboxError, running
 from sandbox.faults.refusals import FORMS
 from tests.sandbox.api import Api
 
 
-def test_status_with_headers_and_body(api: Api) -> None:
+def test_fault_with_a_status_sends_headers_and_body(api: Api) -> None:
     api.sandbox.fault("contacts", status=503, headers={"X-Told": "so"}, body={"error": "busy"})
     response = api.get("contacts")
     assert (response.status_code, response.headers["X-Told"]) == (503, "so")
@@ -29,7 +26,7 @@ def test_status_with_headers_and_body(api: Api) -> None:
 @pytest.mark.parametrize(
     ("status", "code"), [(400, "0x80040203"), (500, "0x80040216"), (502, "0x80040203")]
 )
-def test_a_status_alone_comes_with_an_error(api: Api, status: int, code: str) -> None:
+def test_fault_with_a_status_alone_sends_an_error(api: Api, status: int, code: str) -> None:
     api.sandbox.fault("contacts", status=status)
     response = api.get("contacts")
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
@@ -43,7 +40,7 @@ def test_a_status_alone_comes_with_an_error(api: Api, status: int, code: str) ->
         ("concurrency", "0x80072326", "Number of concurrent requests exceeded the limit of 52."),
     ],
 )
-def test_throttling(api: Api, kind: str, code: str, words: str) -> None:
+def test_throttling_names_its_limit(api: Api, kind: str, code: str, words: str) -> None:
     api.sandbox.fault("accounts", throttle=kind, retry_after="17")
     response = api.get("accounts")
     assert (response.status_code, response.headers["Retry-After"]) == (429, "17")
@@ -51,20 +48,20 @@ def test_throttling(api: Api, kind: str, code: str, words: str) -> None:
     assert words in response.json()["error"]["message"]
 
 
-def test_throttling_that_does_not_say_how_long(api: Api) -> None:
+def test_throttling_can_omit_retry_after(api: Api) -> None:
     api.sandbox.fault("accounts", throttle="requests", retry_after="")
     response = api.get("accounts")
     assert response.status_code == 429
     assert "Retry-After" not in response.headers
 
 
-def test_how_long_to_wait_is_told_as_a_date_of_the_services_clock(api: Api) -> None:
+def test_retry_after_as_a_date_is_by_the_services_clock(api: Api) -> None:
     api.sandbox.configure(clock="2031-05-06T07:08:09+00:00")
     api.sandbox.fault("accounts", status=503, retry_after="51", retry_after_is_date=True)
     assert api.get("accounts").headers["Retry-After"] == "Tue, 06 May 2031 07:09:00 GMT"
 
 
-def test_an_answer_that_repeats_the_request(api: Api) -> None:
+def test_echo_repeats_the_request(api: Api) -> None:
     api.sandbox.fault("contacts", echo=True)
     response = api.get("contacts")
     authorization = str(api.session.headers["Authorization"])
@@ -75,14 +72,14 @@ def test_an_answer_that_repeats_the_request(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 503])
-def test_fault_with_a_code_comes_with_any_status(api: Api, status: int) -> None:
+def test_fault_with_a_code_is_sent_with_any_status(api: Api, status: int) -> None:
     api.sandbox.fault("contacts", status=status, code="0x80044151")
     assert api.refusal("contacts") == (status, "0x80044151", "SQL timeout expired.")
     api.sandbox.fault("contacts", status=status, code="", message="Ada", retry_after="7")
     assert api.refusal("contacts") == (status, "", "Ada")
 
 
-def test_error_in_another_form_says_the_same_words(api: Api) -> None:
+def test_error_in_another_form_has_the_same_message(api: Api) -> None:
     said = {}
     for form in sorted(FORMS):
         api.sandbox.fault("contacts", status=400, code="0x80040220", message="No", error_form=form)
@@ -105,7 +102,7 @@ def test_error_in_another_form_says_the_same_words(api: Api) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_substitution_in_an_answer_changes_its_text_alone(api: Api, encoding: str) -> None:
+def test_substitution_changes_only_the_text(api: Api, encoding: str) -> None:
     path = "contacts?$select=fullname,modifiedon&$top=100"
     api.sandbox.fault(
         "contacts",
@@ -125,7 +122,7 @@ def test_substitution_in_an_answer_changes_its_text_alone(api: Api, encoding: st
         assert row["contactid"] == before["contactid"]
 
 
-def test_fault_in_a_batch_hits_its_part_and_no_other_request(api: Api) -> None:
+def test_fault_in_a_batch_hits_only_its_part(api: Api) -> None:
     api.sandbox.fault("contacts", in_batch=True, status=400, code="0x80044150")
     assert api.get("contacts?$top=1").status_code == 200
     parts = "".join(
@@ -148,7 +145,7 @@ def test_fault_in_a_batch_hits_its_part_and_no_other_request(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 414])
-def test_long_address_gets_a_web_page_of_a_gateway(api: Api, status: int) -> None:
+def test_long_url_gets_a_web_page_of_a_gateway(api: Api, status: int) -> None:
     api.sandbox.configure(longest_url=2_048, long_url_status=status)
     beginning = f"{api.sandbox.service_url}contacts?$top=1&$filter=fullname eq 'a'"
     filler = "%20" * ((2_048 - len(beginning.replace(" ", "%20")) - 2) // 3)
@@ -159,7 +156,7 @@ def test_long_address_gets_a_web_page_of_a_gateway(api: Api, status: int) -> Non
     assert response.text.startswith("<!DOCTYPE html>")
 
 
-def test_which_requests_are_hit(api: Api) -> None:
+def test_fault_hits_the_selected_requests(api: Api) -> None:
     api.sandbox.fault(r"accounts.*\$top=\d", method="GET", status=500, skip=1, count=2)
     statuses = [api.get("accounts?$top=1").status_code for _ in range(5)]
     assert statuses == [200, 500, 500, 200, 200]
@@ -173,35 +170,35 @@ def test_which_requests_are_hit(api: Api) -> None:
     assert api.sandbox.hits() == [drawn.count(502)]
 
 
-def test_only_requests_for_larger_pages_are_hit(api: Api) -> None:
+def test_fault_over_rows_hits_only_requests_for_larger_pages(api: Api) -> None:
     api.sandbox.fault("accounts", status=504, over_rows=10, count=None)
     sizes = ("odata.maxpagesize=11", "odata.maxpagesize=10,odata.track-changes", "")
     statuses = [api.get("accounts", prefer=size).status_code for size in sizes]
     assert statuses == [504, 200, 504]
 
 
-def test_token_endpoint_can_fail_too(api: Api) -> None:
+def test_fault_hits_the_token_endpoint(api: Api) -> None:
     api.sandbox.fault("oauth2", status=500)
     assert api.token().status_code == 500
     assert api.token().status_code == 200
 
 
-def test_dropped_connection(api: Api) -> None:
+def test_drop_closes_the_connection(api: Api) -> None:
     api.sandbox.fault("contacts", drop=True)
     with pytest.raises(requests.ConnectionError):
         api.get("contacts")
     assert api.get("contacts").status_code == 200
 
 
-def test_reset_connection(api: Api) -> None:
+def test_reset_resets_the_connection(api: Api) -> None:
     api.sandbox.fault("contacts", reset=True)
     with pytest.raises(requests.ConnectionError, match="reset by peer"):
         api.get("contacts")
     assert api.get("contacts").status_code == 200
 
 
-def test_a_server_that_is_away() -> None:
-    # A sandbox of its own: while it is away, nobody is served.
+def test_server_that_is_away_refuses_connections() -> None:
+    # A sandbox of its own, because it serves nobody while it is away.
     with running(rows=10) as sandbox:
         api = Api(sandbox)
         sandbox.fault("contacts", away_ms=600_000)
@@ -211,7 +208,7 @@ def test_a_server_that_is_away() -> None:
             api.get("contacts")
 
 
-def test_a_server_that_comes_back() -> None:
+def test_server_that_was_away_serves_again() -> None:
     with running(rows=10) as sandbox:
         api = Api(sandbox)
         sandbox.fault("contacts", away_ms=50)
@@ -224,7 +221,7 @@ def test_a_server_that_comes_back() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_a_body_whose_end_is_missing(api: Api, encoding: str) -> None:
+def test_cut_ends_the_body_in_the_middle(api: Api, encoding: str) -> None:
     whole = len(api.get("contacts", Accept_Encoding="identity").content)
     api.sandbox.fault("contacts", cut=True)
     response = api.get("contacts", Accept_Encoding=encoding)
@@ -232,7 +229,7 @@ def test_a_body_whose_end_is_missing(api: Api, encoding: str) -> None:
     assert 0 < len(response.content) < whole
 
 
-def test_a_body_that_is_spoilt(api: Api) -> None:
+def test_garble_makes_the_body_invalid(api: Api) -> None:
     api.sandbox.fault("contacts", garble=True, count=2)
     with pytest.raises(requests.exceptions.ContentDecodingError):
         api.get("contacts", Accept_Encoding="gzip")
@@ -243,13 +240,13 @@ def test_a_body_that_is_spoilt(api: Api) -> None:
         spoilt.decode()
 
 
-def test_a_body_that_comes_in_drops(api: Api) -> None:
+def test_dribble_sends_the_body_in_pieces(api: Api) -> None:
     whole = api.read("contacts")
     api.sandbox.fault("contacts", dribble_ms=1)
     assert api.read("contacts") == whole
 
 
-def test_tokens_that_expire_in_the_middle_of_a_run(api: Api) -> None:
+def test_expire_tokens_expires_tokens_in_the_middle_of_a_run(api: Api) -> None:
     assert api.get("contacts?$top=1").status_code == 200
     api.sandbox.fault("contacts", expire_tokens=True)
     assert api.get("contacts?$top=1").status_code == 401
@@ -258,13 +255,13 @@ def test_tokens_that_expire_in_the_middle_of_a_run(api: Api) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_truncated_body(api: Api, encoding: str) -> None:
+def test_truncate_closes_the_connection_in_the_body(api: Api, encoding: str) -> None:
     api.sandbox.fault("contacts", truncate=True)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         api.get("contacts", Accept_Encoding=encoding)
 
 
-def test_repeated_next_link(api: Api) -> None:
+def test_next_link_can_be_repeated(api: Api) -> None:
     prefer = "odata.maxpagesize=5"
     second = api.read("contacts", Prefer=prefer)["@odata.nextLink"]
     api.sandbox.fault("contacts", repeat_next_link=True)
@@ -272,14 +269,14 @@ def test_repeated_next_link(api: Api) -> None:
     assert api.read(second, Prefer=prefer)["@odata.nextLink"] != second
 
 
-def test_relative_next_link(api: Api) -> None:
+def test_next_link_can_be_relative(api: Api) -> None:
     api.sandbox.fault("contacts", relative_next_link=True)
     link = api.read("contacts", Prefer="odata.maxpagesize=5")["@odata.nextLink"]
     assert link.startswith("contacts?$skiptoken=")
     assert len(api.read(link)["value"]) == len(api.sandbox.rows("contact")) - 5
 
 
-def test_empty_pages_go_on(api: Api) -> None:
+def test_empty_page_has_a_next_link(api: Api) -> None:
     api.sandbox.fault("contacts", empty_page=True, count=2)
     api.sandbox.fault("contacts", empty_page=True, skip=2)
     pages = api.pages("contacts", 100)
@@ -289,14 +286,14 @@ def test_empty_pages_go_on(api: Api) -> None:
     assert keys == [row["contactid"] for row in api.sandbox.rows("contact")]
 
 
-def test_web_page_in_place_of_an_answer(api: Api) -> None:
+def test_html_sends_a_web_page(api: Api) -> None:
     api.sandbox.fault("contacts", html=True)
     response = api.get("contacts")
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/html")
 
 
-def test_unknown_orders_are_refused(api: Api) -> None:
+def test_order_that_is_invalid_is_refused(api: Api) -> None:
     with pytest.raises(SandboxError, match="statuss"):
         api.sandbox.fault("contacts", statuss=500)
     with pytest.raises(SandboxError, match="needs a status"):
@@ -318,7 +315,7 @@ def test_unknown_orders_are_refused(api: Api) -> None:
         api.sandbox.rows("nothing")
 
 
-def test_log_of_requests(api: Api) -> None:
+def test_log_has_the_requests(api: Api) -> None:
     api.sandbox.clear_requests()
     api.get("contacts?$filter=fullname eq 'a b'", Prefer="odata.maxpagesize=3", User_Agent="me/1")
     api.get("nothing")
@@ -336,7 +333,7 @@ def test_log_of_requests(api: Api) -> None:
     assert (second["status"], second["cookie"]) == (404, True)
 
 
-def test_the_log_tells_which_fault_hit_a_request(api: Api) -> None:
+def test_log_has_the_fault_that_hit_a_request(api: Api) -> None:
     api.sandbox.fault("accounts", status=500)
     api.sandbox.fault("contacts", throttle="requests", retry_after="3")
     api.sandbox.clear_requests()
@@ -345,8 +342,8 @@ def test_the_log_tells_which_fault_hit_a_request(api: Api) -> None:
     assert (request["fault"], request["order"], request["retry_after"]) == (True, 1, "3")
 
 
-def test_slow_pages_do_not_hold_each_other_up(api: Api) -> None:
-    # Each waits for the whole of the delay: one after another they would need two minutes.
+def test_slow_pages_are_served_concurrently(api: Api) -> None:
+    # Each request waits for the whole delay: one after another they would take two minutes.
     api.sandbox.configure(page_delay_ms=2_000)
     threads = [threading.Thread(target=api.get, args=("accounts?$top=1",)) for _ in range(60)]
     for thread in threads:
@@ -354,43 +351,3 @@ def test_slow_pages_do_not_hold_each_other_up(api: Api) -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_at_once_and_cleanly(number: signal.Signals) -> None:
-    with running(rows=10) as sandbox:
-        sandbox.configure(page_delay_ms=60_000)
-        waiting = threading.Thread(target=lambda: _failing_get(sandbox.service_url))
-        waiting.start()
-        sandbox.process.send_signal(number)
-        assert sandbox.process.wait(timeout=10) == 0
-        waiting.join(timeout=10)
-
-
-def _failing_get(url: str) -> None:
-    try:
-        requests.get(f"{url}accounts", timeout=30)
-    except requests.RequestException:
-        return
-
-
-def test_it_stops_when_the_program_fails() -> None:
-    with pytest.raises(ZeroDivisionError), running(rows=10) as sandbox:
-        raise ZeroDivisionError
-    assert sandbox.process.returncode == 0
-
-
-def test_text_for_people() -> None:
-    command = [sys.executable, "-m", "sandbox", "--rows", "10"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:  # noqa: S603  - this interpreter
-        assert process.stdout
-        lines = [process.stdout.readline() for _ in range(9)]
-        process.terminate()
-        assert process.wait(timeout=10) == 0
-    assert lines[0].startswith("A local Dynamics 365 with 10 rows is at http://127.0.0.1:")
-    assert any(line.startswith("TAP_DYNAMICS365_SERVICE_URL=http://127.0.0.1:") for line in lines)
-
-
-def test_a_table_that_is_not_there() -> None:
-    with pytest.raises(SandboxError, match="with code 2"), running(table="nothing"):
-        pass

@@ -1,4 +1,4 @@
-"""What the sandbox says of itself while it serves."""
+"""Server: what it logs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def broken() -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_defect_is_told_with_its_traceback(broken: subprocess.Popen[str]) -> None:
+def test_defect_is_logged_with_its_traceback(broken: subprocess.Popen[str]) -> None:
     port = broken.stdout.readline().strip() if broken.stdout else ""
     response = requests.get(f"http://127.0.0.1:{port}/", timeout=TIMEOUT)
     assert (response.status_code, response.text) == (500, "Internal Server Error")
@@ -55,7 +55,7 @@ def test_a_defect_is_told_with_its_traceback(broken: subprocess.Popen[str]) -> N
     assert said.endswith("ValueError: a defect\n")
 
 
-def test_nothing_is_told_of_faults_and_of_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+def test_faults_and_shutdown_are_not_logged(capfd: pytest.CaptureFixture[str]) -> None:
     with running(rows=10) as sandbox:
         api = Api(sandbox)
         for fault in ("drop", "reset", "truncate", "cut"):

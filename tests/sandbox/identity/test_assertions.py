@@ -1,4 +1,4 @@
-"""Signed assertions in place of a secret: certificates, and issuers that an app trusts."""
+"""Client assertions: certificates, and trusted issuers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def sign_in(api: Api, text: str, **changes: str | None) -> requests.Response:
 
 
 @pytest.mark.parametrize("algorithm", ["PS256", "RS256"])
-def test_a_certificate_signs_in(api: Api, certificate: Certificate, algorithm: str) -> None:
+def test_assertion_of_a_certificate_signs_in(
+    api: Api, certificate: Certificate, algorithm: str
+) -> None:
     shown = api.sandbox.register_certificate(certificate.pem)
     sha1 = hashes.SHA1()  # noqa: S303 - what it is named by
     assert shown == certificate.certificate.fingerprint(sha1).hex().upper()
@@ -82,9 +84,7 @@ def test_a_certificate_signs_in(api: Api, certificate: Certificate, algorithm: s
         assert api.get("WhoAmI").status_code == 200
 
 
-def test_a_certificate_stands_in_for_the_secret_of_every_grant(
-    api: Api, certificate: Certificate
-) -> None:
+def test_assertion_replaces_the_secret_in_every_grant(api: Api, certificate: Certificate) -> None:
     api.sandbox.register_certificate(certificate.pem)
     token = api.sandbox.settings["refresh_token"]
     more = {"grant_type": "refresh_token", "refresh_token": token}
@@ -106,7 +106,7 @@ def test_a_certificate_stands_in_for_the_secret_of_every_grant(
         ({"header": {}}, 700027),
     ],
 )
-def test_what_an_assertion_says_is_checked(
+def test_assertion_with_wrong_claims_is_refused(
     api: Api, certificate: Certificate, changes: dict[str, Any], code: int
 ) -> None:
     api.sandbox.register_certificate(certificate.pem)
@@ -119,20 +119,20 @@ def test_what_an_assertion_says_is_checked(
     )
 
 
-def test_an_assertion_is_good_once(api: Api, certificate: Certificate) -> None:
+def test_assertion_is_refused_the_second_time(api: Api, certificate: Certificate) -> None:
     api.sandbox.register_certificate(certificate.pem)
     text = assertion(api, certificate)
     assert sign_in(api, text).status_code == 200
     assert sign_in(api, text).json()["error_codes"] == [50027]
 
 
-def test_a_certificate_that_is_not_registered(api: Api) -> None:
+def test_assertion_of_an_unregistered_certificate_is_refused(api: Api) -> None:
     body = sign_in(api, assertion(api, make())).json()
     assert body["error_codes"] == [700027]
     assert "key was not found" in body["error_description"]
 
 
-def test_a_certificate_that_has_ended(api: Api) -> None:
+def test_assertion_of_an_expired_certificate_is_refused(api: Api) -> None:
     old = make(days=-1)
     api.sandbox.register_certificate(old.pem)
     body = sign_in(api, assertion(api, old)).json()
@@ -140,7 +140,7 @@ def test_a_certificate_that_has_ended(api: Api) -> None:
     assert "expired" in body["error_description"]
 
 
-def test_a_signature_of_another_key(api: Api, certificate: Certificate) -> None:
+def test_assertion_signed_with_another_key_is_refused(api: Api, certificate: Certificate) -> None:
     api.sandbox.register_certificate(certificate.pem)
     header = {"x5t#S256": thumbprint(certificate, hashes.SHA256())}
     assert sign_in(api, assertion(api, make(), header=header)).json()["error_codes"] == [700027]
@@ -154,14 +154,14 @@ def test_a_signature_of_another_key(api: Api, certificate: Certificate) -> None:
         ({"client_assertion": "not a token"}, 50027),
     ],
 )
-def test_a_request_that_makes_no_sense(
+def test_assertion_that_is_malformed_is_refused(
     api: Api, certificate: Certificate, changes: dict[str, str | None], code: int
 ) -> None:
     text = assertion(api, certificate)
     assert sign_in(api, text, **changes).json()["error_codes"] == [code]
 
 
-def test_a_public_app_sends_no_assertion(api: Api, certificate: Certificate) -> None:
+def test_assertion_of_a_public_app_is_refused(api: Api, certificate: Certificate) -> None:
     public = api.sandbox.announced["public_client_id"]
     body = sign_in(api, assertion(api, certificate), client_id=public).json()
     assert body["error_codes"] == [700025]
@@ -175,14 +175,14 @@ def _federated(api: Api, key: Certificate, **changes: Any) -> list[int] | str:
     return codes
 
 
-def test_an_issuer_that_the_app_trusts_signs_in(own: Sandbox) -> None:
+def test_assertion_of_a_trusted_issuer_signs_in(own: Sandbox) -> None:
     api, cluster = Api(own), make()
     assert _federated(api, cluster) == [700211]
     public_key = cluster.key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     own.trust(CLUSTER, SUBJECT, public_key.decode())
-    # Such a token is in a file, and sent again and again.
+    # Such a token is in a file, and is sent many times.
     assert _federated(api, cluster, jti="one") == _federated(api, cluster, jti="one") == "signed in"
     assert _federated(api, cluster, sub="system:serviceaccount:another") == [700213]
     assert _federated(api, cluster, aud="https://elsewhere.example") == [700023]

@@ -1,4 +1,4 @@
-"""Sign-ins of people: the authorization code with PKCE, and the code of a device."""
+"""Sign-ins of people: authorization code with PKCE, device code."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def _codes(response: requests.Response) -> list[int]:
     return codes
 
 
-def test_the_page_names_the_person_and_has_two_buttons(sandbox: Sandbox) -> None:
+def test_sign_in_page_names_the_person_and_has_two_buttons(sandbox: Sandbox) -> None:
     url = sandbox.announced["authorization_uri"]
     page = requests.get(url, params=_query(sandbox), timeout=TIMEOUT).text
     for part in ("Ada Sandbox", ">Sign in</button>", ">Cancel</button>"):
         assert part in page
 
 
-def test_a_person_who_signs_in_is_led_back_with_a_code(api: Api) -> None:
+def test_sign_in_that_is_approved_redirects_with_a_code(api: Api) -> None:
     place, answer = _led_to(_answer(api.sandbox))
     assert place == f"{REDIRECT}/"
     assert answer["state"] == "invented state"
@@ -96,7 +96,7 @@ def test_a_person_who_signs_in_is_led_back_with_a_code(api: Api) -> None:
     assert again.status_code == 200
 
 
-def test_a_person_who_cancels_is_led_back_with_the_error(sandbox: Sandbox) -> None:
+def test_sign_in_that_is_cancelled_redirects_with_the_error(sandbox: Sandbox) -> None:
     place, answer = _led_to(_answer(sandbox, "cancel"))
     assert place == f"{REDIRECT}/"
     assert (answer["error"], answer["state"]) == ("access_denied", "invented state")
@@ -107,7 +107,7 @@ def test_a_person_who_cancels_is_led_back_with_the_error(sandbox: Sandbox) -> No
 @pytest.mark.parametrize(
     "redirect", ["http://127.0.0.1:41999", "http://localhost", "http://localhost:1/"]
 )
-def test_any_port_of_a_loopback_address_is_registered(api: Api, redirect: str) -> None:
+def test_redirect_to_any_loopback_port_is_accepted(api: Api, redirect: str) -> None:
     place, answer = _led_to(_answer(api.sandbox, redirect_uri=redirect))
     assert place.rstrip("/") == redirect.rstrip("/")
     assert _redeem(api, answer["code"], redirect_uri=redirect).status_code == 200
@@ -122,7 +122,7 @@ def test_any_port_of_a_loopback_address_is_registered(api: Api, redirect: str) -
         ({"client_id": "another"}, 700016),
     ],
 )
-def test_a_person_is_not_led_to_where_it_is_not_safe(
+def test_redirect_that_is_not_registered_shows_an_error_page(
     sandbox: Sandbox, changes: dict[str, str | None], code: int
 ) -> None:
     response = _answer(sandbox, **changes)
@@ -140,7 +140,7 @@ def test_a_person_is_not_led_to_where_it_is_not_safe(
         ({"response_mode": "form_post"}, "invalid_request"),
     ],
 )
-def test_a_request_that_makes_no_sense_is_told_to_the_app(
+def test_authorization_request_that_is_invalid_redirects_with_the_error(
     sandbox: Sandbox, changes: dict[str, str | None], error: str
 ) -> None:
     _, answer = _led_to(_answer(sandbox, **changes))
@@ -148,7 +148,7 @@ def test_a_request_that_makes_no_sense_is_told_to_the_app(
     assert answer["error_description"].startswith("AADSTS")
 
 
-def test_a_code_is_good_once(api: Api) -> None:
+def test_authorization_code_is_refused_the_second_time(api: Api) -> None:
     _, answer = _led_to(_answer(api.sandbox))
     assert _redeem(api, answer["code"]).status_code == 200
     assert _codes(_redeem(api, answer["code"])) == [54005]
@@ -165,7 +165,7 @@ def test_a_code_is_good_once(api: Api) -> None:
         ({"code": "another"}, 9002313),
     ],
 )
-def test_a_code_is_good_for_the_request_that_it_came_from(
+def test_authorization_code_of_another_request_is_refused(
     api: Api, changes: dict[str, str | None], code: int
 ) -> None:
     _, answer = _led_to(_answer(api.sandbox))
@@ -173,14 +173,14 @@ def test_a_code_is_good_for_the_request_that_it_came_from(
     assert _redeem(api, answer["code"]).status_code == 200
 
 
-def test_a_code_is_good_for_the_app_that_it_came_for(api: Api) -> None:
+def test_authorization_code_of_another_app_is_refused(api: Api) -> None:
     _, answer = _led_to(_answer(api.sandbox))
     settings = api.sandbox.settings
     other = {name: settings[name] for name in ("client_id", "client_secret")}
     assert _codes(_redeem(api, answer["code"], **other)) == [9002313]
 
 
-def test_a_confidential_app_signs_people_in_too(api: Api) -> None:
+def test_authorization_code_of_a_confidential_app_is_redeemed(api: Api) -> None:
     settings = api.sandbox.settings
     client = {name: settings[name] for name in ("client_id", "client_secret")}
     plain = {"code_challenge": None, "code_challenge_method": None}
@@ -188,7 +188,7 @@ def test_a_confidential_app_signs_people_in_too(api: Api) -> None:
     assert _redeem(api, answer["code"], code_verifier=None, **client).status_code == 200
 
 
-def test_a_refresh_token_and_the_name_come_when_asked_for(api: Api) -> None:
+def test_scopes_add_a_refresh_token_and_an_id_token(api: Api) -> None:
     scope = f"{api.sandbox.url}/.default"
     _, answer = _led_to(_answer(api.sandbox, scope=scope))
     assert {"refresh_token", "id_token"}.isdisjoint(_redeem(api, answer["code"]).json())
@@ -223,7 +223,7 @@ def _refused(response: requests.Response) -> tuple[str, list[int]]:
     return response.json()["error"], _codes(response)
 
 
-def test_a_device_waits_until_its_code_is_typed(api: Api) -> None:
+def test_device_polls_until_its_code_is_entered(api: Api) -> None:
     device = _begin(api)
     assert (device["expires_in"], device["interval"]) == (900, 5)
     assert device["user_code"] in device["message"]
@@ -244,7 +244,7 @@ def test_a_device_waits_until_its_code_is_typed(api: Api) -> None:
     assert _codes(_poll(api, device["device_code"])) == [54005]
 
 
-def test_a_code_that_no_device_shows(api: Api) -> None:
+def test_user_code_that_is_unknown_is_refused(api: Api) -> None:
     page = _begin(api)["verification_uri"]
     answer = requests.post(page, data={"user_code": "<wrong>"}, timeout=TIMEOUT).text
     assert "didn't work" in answer
@@ -253,7 +253,7 @@ def test_a_code_that_no_device_shows(api: Api) -> None:
         api.sandbox.approve_device("WRONG")
 
 
-def test_a_device_is_approved_or_declined_without_a_browser(api: Api) -> None:
+def test_device_is_approved_or_declined_without_a_browser(api: Api) -> None:
     one, other = _begin(api), _begin(api)
     api.sandbox.approve_device(one["user_code"])
     api.sandbox.decline_device(other["user_code"])
@@ -261,7 +261,7 @@ def test_a_device_is_approved_or_declined_without_a_browser(api: Api) -> None:
     assert _refused(_poll(api, other["device_code"])) == ("authorization_declined", [65004])
 
 
-def test_a_device_code_ends(api: Api) -> None:
+def test_device_code_expires(api: Api) -> None:
     before = api.sandbox.configure(device_code_lifetime=0, device_code_interval=0)
     device = _begin(api)
     api.sandbox.configure(**before)
@@ -269,7 +269,7 @@ def test_a_device_code_ends(api: Api) -> None:
     assert _refused(_poll(api, device["device_code"])) == ("expired_token", [70020])
 
 
-def test_a_device_code_that_there_is_not(api: Api) -> None:
+def test_device_code_that_is_unknown_is_refused(api: Api) -> None:
     assert _refused(_poll(api, "another")) == ("bad_verification_code", [70018])
 
 
@@ -281,7 +281,7 @@ def test_a_device_code_that_there_is_not(api: Api) -> None:
         ({"scope": "https://elsewhere.example/.default"}, 500011),
     ],
 )
-def test_a_device_that_asks_for_what_there_is_not(
+def test_device_request_that_is_invalid_is_refused(
     api: Api, changes: dict[str, str], code: int
 ) -> None:
     assert _begin(api, **changes)["error_codes"] == [code]

@@ -1,4 +1,4 @@
-"""The token endpoint and the 401 challenge."""
+"""Token endpoint, and the authentication challenge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _ask(url: str, **form: str) -> requests.Response:
     return requests.post(url, data=form, timeout=TIMEOUT)
 
 
-def test_refresh_token(api: Api) -> None:
+def test_refresh_token_grant_returns_tokens(api: Api) -> None:
     answer = api.token().json()
     assert answer["token_type"] == "Bearer"  # noqa: S105  - no secret
     assert answer["expires_in"] == 3599
@@ -31,7 +31,7 @@ def test_refresh_token(api: Api) -> None:
     assert api.token().status_code == 200
 
 
-def test_first_endpoint_answers_in_strings(api: Api) -> None:
+def test_v1_endpoint_returns_numbers_as_strings(api: Api) -> None:
     settings = api.sandbox.settings
     url = settings["token_uri"].replace("/v2.0/", "/")
     form = {k: settings[k] for k in ("client_id", "client_secret", "refresh_token")}
@@ -41,7 +41,7 @@ def test_first_endpoint_answers_in_strings(api: Api) -> None:
     assert answer["resource"] == api.sandbox.url
 
 
-def test_client_credentials(api: Api) -> None:
+def test_client_credentials_grant_returns_an_access_token(api: Api) -> None:
     settings = api.sandbox.settings
     form = {k: settings[k] for k in ("client_id", "client_secret")}
     grant = "client_credentials"
@@ -69,7 +69,7 @@ def test_client_credentials(api: Api) -> None:
         ({"scope": "https://elsewhere.example/.default"}, 400, "invalid_resource", 500011),
     ],
 )
-def test_refusals(
+def test_token_request_that_is_invalid_is_refused_with_its_code(
     api: Api, changes: dict[str, str | None], status: int, error: str, code: int
 ) -> None:
     response = api.token(**changes)
@@ -81,7 +81,7 @@ def test_refusals(
     assert body["timestamp"].endswith("Z")
 
 
-def test_public_client_must_not_send_a_secret(api: Api) -> None:
+def test_public_client_with_a_secret_is_refused(api: Api) -> None:
     announced = api.sandbox.announced
     public = {
         "client_id": announced["public_client_id"],
@@ -91,7 +91,7 @@ def test_public_client_must_not_send_a_secret(api: Api) -> None:
     assert api.token(**public, client_secret=None).status_code == 200
 
 
-def test_unknown_tenant(api: Api) -> None:
+def test_token_request_for_an_unknown_tenant_is_refused(api: Api) -> None:
     url = f"{api.sandbox.url}/nowhere.example/oauth2/v2.0/token"
     assert _ask(url, grant_type="refresh_token").json()["error_codes"] == [90002]
 
@@ -99,7 +99,7 @@ def test_unknown_tenant(api: Api) -> None:
 @pytest.mark.parametrize(
     ("reason", "code"), [("revoked", 50173), ("inactive", 700082), ("expired", 70008)]
 )
-def test_revoked_refresh_token(own: Sandbox, reason: str, code: int) -> None:
+def test_refresh_token_that_is_revoked_is_refused(own: Sandbox, reason: str, code: int) -> None:
     api = Api(own)
     spare = api.token().json()["refresh_token"]
     own.revoke(spare, reason)
@@ -107,7 +107,7 @@ def test_revoked_refresh_token(own: Sandbox, reason: str, code: int) -> None:
     assert (body["error"], body["error_codes"]) == ("invalid_grant", [code])
 
 
-def test_refresh_tokens_of_single_use(own: Sandbox) -> None:
+def test_refresh_token_of_single_use_is_refused_the_second_time(own: Sandbox) -> None:
     api = Api(own)
     first = api.token().json()["refresh_token"]
     before = own.configure(single_use_refresh_tokens=True)
@@ -117,7 +117,7 @@ def test_refresh_tokens_of_single_use(own: Sandbox) -> None:
     own.configure(**before)
 
 
-def test_challenge_without_a_valid_token(own: Sandbox) -> None:
+def test_request_without_a_valid_token_gets_a_challenge(own: Sandbox) -> None:
     api = Api(own)
     assert api.get("WhoAmI").status_code == 200
     own.expire_tokens()
@@ -133,14 +133,14 @@ def test_challenge_without_a_valid_token(own: Sandbox) -> None:
     assert api.get("WhoAmI").status_code == 200
 
 
-def test_lifetime_of_tokens(own: Sandbox) -> None:
+def test_access_token_expires_after_its_lifetime(own: Sandbox) -> None:
     before = own.configure(token_lifetime=0)
     api = Api(own)
     assert api.get("WhoAmI").status_code == 401
     own.configure(**before)
 
 
-def test_openid_configuration(api: Api) -> None:
+def test_openid_configuration_names_the_endpoints(api: Api) -> None:
     tenant = api.sandbox.announced["tenant_id"]
     url = f"{api.sandbox.url}/{tenant}/v2.0/.well-known/openid-configuration"
     assert (
@@ -149,7 +149,7 @@ def test_openid_configuration(api: Api) -> None:
     )
 
 
-def test_the_challenge_names_another_sign_in_host(own: Sandbox) -> None:
+def test_challenge_names_the_configured_sign_in_host(own: Sandbox) -> None:
     before = own.configure(authority_url="https://login.microsoftonline.com")
     challenge = requests.get(f"{own.service_url}WhoAmI", timeout=TIMEOUT).headers
     own.configure(**before)
@@ -159,7 +159,7 @@ def test_the_challenge_names_another_sign_in_host(own: Sandbox) -> None:
     )
 
 
-def test_a_token_is_for_one_organisation(api: Api) -> None:
+def test_access_token_for_another_organisation_is_refused(api: Api) -> None:
     for resource, status in (
         (api.sandbox.url, 200),
         ("https://sandbox.crm.dynamics.com", 200),
@@ -171,7 +171,7 @@ def test_a_token_is_for_one_organisation(api: Api) -> None:
         assert api.get("WhoAmI").status_code == status, resource
 
 
-def test_a_refresh_token_remembers_what_it_was_for(api: Api) -> None:
+def test_refresh_token_keeps_its_resource(api: Api) -> None:
     first = api.token(scope="https://another.crm.dynamics.com/.default").json()
     again = api.token(refresh_token=first["refresh_token"]).json()
     api.session.headers["Authorization"] = f"Bearer {again['access_token']}"
@@ -185,7 +185,9 @@ def test_a_refresh_token_remembers_what_it_was_for(api: Api) -> None:
         ("disabled_user", "0x80040225", "is disabled"),
     ],
 )
-def test_callers_who_are_no_users(own: Sandbox, switch: str, code: str, words: str) -> None:
+def test_caller_without_an_enabled_user_is_refused(
+    own: Sandbox, switch: str, code: str, words: str
+) -> None:
     api = Api(own)
     own.configure(**{switch: True})
     refusal = api.refusal("WhoAmI")
@@ -194,7 +196,7 @@ def test_callers_who_are_no_users(own: Sandbox, switch: str, code: str, words: s
     assert words in refusal[2]
 
 
-def test_an_ordered_refusal(api: Api) -> None:
+def test_refusal_that_is_ordered_has_the_code_of_entra_id(api: Api) -> None:
     api.sandbox.refuse_sign_in(50076, "interaction_required")
     body = api.token().json()
     assert (body["error"], body["error_codes"]) == ("interaction_required", [50076])
@@ -202,12 +204,12 @@ def test_an_ordered_refusal(api: Api) -> None:
     assert api.token().status_code == 200
 
 
-def test_what_was_issued_is_told(api: Api) -> None:
+def test_issued_secrets_are_listed(api: Api) -> None:
     answer = api.token().json()
     assert {answer["access_token"], answer["refresh_token"]} <= set(api.sandbox.issued())
 
 
-def test_an_authority_elsewhere_is_asked_about_its_tokens(api: Api, own: Sandbox) -> None:
+def test_token_of_another_authority_is_introspected(api: Api, own: Sandbox) -> None:
     """The other one is a sandbox too, which answers as it is told to."""
     api.session.headers["Authorization"] = "Bearer of-another-authority"
     address = own.url.replace("http://", "http://invented-service:invented-secret@")

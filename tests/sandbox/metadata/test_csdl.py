@@ -1,4 +1,4 @@
-"""Any CSDL document can be served: real ones, where they are at hand, and a small one."""
+"""CSDL documents as input: real ones where they are available, and a small one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SMALL = """<?xml version="1.0" encoding="utf-8"?>
     ("name", "sets"),
     [("dataverse-v9", 327), ("dataverse-v8.2-annotated-german", 248), ("business-central-v2", 87)],
 )
-def test_real_documents(name: str, sets: int) -> None:
+def test_real_document_is_served_with_rows(name: str, sets: int) -> None:
     path = DOCUMENTS / f"{name}.xml.gz"
     if not path.exists():
         pytest.skip(f"{path.name} is not here")
@@ -76,7 +76,7 @@ def _check(kind: str, value: object) -> None:
         assert isinstance(value, str)
 
 
-def test_composite_keys_and_structures(tmp_path: Path) -> None:
+def test_document_with_composite_keys_and_complex_types_is_served(tmp_path: Path) -> None:
     path = tmp_path / "shop.xml"
     path.write_text(SMALL)
     with running(rows=25, csdl=path) as sandbox:

@@ -1,4 +1,4 @@
-"""`$metadata`, the service document, `EntityDefinitions`, `$batch`."""
+"""Metadata: `$metadata`, the service document, `EntityDefinitions`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _document(api: Api, query: str = "") -> ET.Element:
     return ET.fromstring(response.content)  # noqa: S314  - the sandbox's own
 
 
-def test_document_describes_every_row(api: Api) -> None:
+def test_document_describes_every_column_of_rows(api: Api) -> None:
     root = _document(api)
     types = {each.get("Name", ""): each for each in root.iter(f"{EDM}EntityType")}
 
@@ -46,7 +46,7 @@ def test_document_describes_every_row(api: Api) -> None:
         assert properties(table["name"]) == set(table["columns"])
 
 
-def test_traps_of_the_document(api: Api) -> None:
+def test_document_has_the_peculiarities_of_the_service(api: Api) -> None:
     root = _document(api)
     types = {each.get("Name"): each for each in root.iter(f"{EDM}EntityType")}
     keys = {n: [k.get("Name") for k in t.iter(f"{EDM}PropertyRef")] for n, t in types.items()}
@@ -69,7 +69,7 @@ def test_traps_of_the_document(api: Api) -> None:
     assert root.find(f".//{EDM}Annotation") is None
 
 
-def test_annotated_document(api: Api) -> None:
+def test_document_with_annotations_describes_columns(api: Api) -> None:
     root = _document(api, "?annotations=true")
     term = "Org.OData.Capabilities.V1.ChangeTracking"
     tracked = {
@@ -85,12 +85,12 @@ def test_annotated_document(api: Api) -> None:
     assert terms == {"Description", "Computed", "Permissions"}
 
 
-def test_service_document(api: Api) -> None:
+def test_service_document_lists_entity_sets(api: Api) -> None:
     answer = api.read("")
     assert {each["name"] for each in answer["value"]} >= METADATA_SETS | {"accounts"}
 
 
-def test_definitions_filtered(api: Api) -> None:
+def test_definitions_with_a_filter_return_matches(api: Api) -> None:
     tables = {table["name"]: table for table in api.sandbox.tables()}
     path = "EntityDefinitions?$select=LogicalName,EntitySetName&$filter="
     tracked = api.read(f"{path}ChangeTrackingEnabled eq true")["value"]
@@ -117,7 +117,7 @@ def test_definitions_filtered(api: Api) -> None:
     assert api.refusal("EntityDefinitions?$filter=Name eq 'x'")[0] == 400
 
 
-def test_definition_by_either_key(api: Api) -> None:
+def test_definition_is_found_by_either_key(api: Api) -> None:
     by_name = api.read("EntityDefinitions(LogicalName='systemuser')")
     by_id = api.read(f"EntityDefinitions({by_name['MetadataId']})")
     assert by_name == by_id
@@ -130,7 +130,7 @@ def test_definition_by_either_key(api: Api) -> None:
     assert (status, code) == (400, "0x80041102")
 
 
-def test_attributes_expanded(api: Api) -> None:
+def test_attributes_can_be_expanded(api: Api) -> None:
     inner = "$select=LogicalName,AttributeType,AttributeOf"
     path = (
         f"EntityDefinitions(LogicalName='account')?$select=LogicalName&$expand=Attributes({inner})"
@@ -163,7 +163,7 @@ def test_attributes_expanded(api: Api) -> None:
         ),
     ],
 )
-def test_attributes_of_one_kind(
+def test_attributes_can_be_cast_to_one_type(
     api: Api, table: str, cast: str, column: str, expected: dict[str, Any]
 ) -> None:
     path = f"EntityDefinitions(LogicalName='{table}')/Attributes/{SCHEMA}.{cast}AttributeMetadata"
@@ -172,7 +172,7 @@ def test_attributes_of_one_kind(
     assert all("OptionSet" not in row for row in rows.values())
 
 
-def test_labels_of_choices(api: Api) -> None:
+def test_choices_have_labels(api: Api) -> None:
     kind = f"{SCHEMA}.PicklistAttributeMetadata"
     path = f"EntityDefinitions(LogicalName='new_project')/Attributes/{kind}"
     row = api.read(f"{path}?$select=LogicalName&$expand=OptionSet,GlobalOptionSet")["value"][0]
@@ -188,46 +188,7 @@ def test_labels_of_choices(api: Api) -> None:
     assert yes["donotemail"]["UserLocalizedLabel"]["Label"] == "Do Not Allow"
 
 
-def test_global_choices(api: Api) -> None:
+def test_global_choices_are_listed(api: Api) -> None:
     names = [row["Name"] for row in api.read("GlobalOptionSetDefinitions")["value"]]
     assert names == ["new_topics", "new_region"]
     assert len(api.read("GlobalOptionSetDefinitions(Name='new_topics')")["Options"]) == 5
-
-
-def _batch(api: Api, *paths: str, **headers: str) -> tuple[int, list[str]]:
-    lines = []
-    for path in paths:
-        lines += ["--b", "Content-Type: application/http", "Content-Transfer-Encoding: binary", ""]
-        lines += [f"GET /api/data/v9.2/{path} HTTP/1.1", "Accept: application/json", "", ""]
-    body = "\r\n".join([*lines, "--b--", ""]).encode()
-    response = api.session.post(
-        f"{api.sandbox.service_url}$batch",
-        data=body,
-        headers={"Content-Type": "multipart/mixed; boundary=b", **headers},
-        timeout=30,
-    )
-    boundary = response.headers["Content-Type"].rpartition("boundary=")[2]
-    assert boundary.startswith("batchresponse_")
-    return response.status_code, response.content.decode().split(f"--{boundary}\r\n")[1:]
-
-
-def test_batch(api: Api) -> None:
-    paths = ("accounts?$select=name&$top=1", "nothing", "contacts?$top=1")
-    status, parts = _batch(api, *paths)
-    assert (status, len(parts)) == (400, 2)
-    status, parts = _batch(api, *paths, Prefer="odata.continue-on-error")
-    assert (status, len(parts)) == (200, 3)
-    assert ["HTTP/1.1 200" in part for part in parts] == [True, False, True]
-    assert all("\r\n\r\n{" in part for part in parts)
-    assert _batch(api, "WhoAmI", "WhoAmI")[0] == 200
-
-
-def test_batch_with_too_many_parts(api: Api) -> None:
-    response = api.session.post(
-        f"{api.sandbox.service_url}$batch",
-        data="--b\r\nContent-Type: application/http\r\n\r\nGET WhoAmI HTTP/1.1\r\n\r\n" * 1001,
-        headers={"Content-Type": "multipart/mixed; boundary=b"},
-        timeout=30,
-    )
-    assert response.status_code == 400
-    assert "A maximum number of '1000'" in response.text

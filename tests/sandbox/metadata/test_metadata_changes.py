@@ -1,4 +1,4 @@
-"""`RetrieveMetadataChanges`: the whole description, parts of it, and what has changed."""
+"""`RetrieveMetadataChanges`: all metadata, parts of it, and changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DELETED = "Microsoft.Dynamics.CRM.DeletedMetadataFilters"
 
 
 def call(query: Json | str | None = None, stamp: str = "", deleted: str = "") -> str:
-    """A call of the function."""
+    """Return a call of the function."""
     text = query if isinstance(query, str) else json.dumps(query)
     given = {"Query": text} if query is not None else {}
     if stamp:
@@ -32,13 +32,13 @@ def call(query: Json | str | None = None, stamp: str = "", deleted: str = "") ->
 
 
 def condition(name: str, operator: str | int, value: str, kind: str = "System.String") -> Json:
-    """A condition on a property."""
+    """Return a condition on a property."""
     told = {"Type": kind, "Value": value}
     return {"PropertyName": name, "ConditionOperator": operator, "Value": told}
 
 
 def query(*columns: str, criteria: Json | None = None, **more: Any) -> Json:
-    """A query for the names of tables, and for some properties of their columns."""
+    """Return a query for the names of tables, and for some properties of their columns."""
     names = ["LogicalName", *(["Attributes"] if columns else [])]
     found: Json = {"Properties": {"AllProperties": False, "PropertyNames": names}}
     if columns:
@@ -49,7 +49,7 @@ def query(*columns: str, criteria: Json | None = None, **more: Any) -> Json:
 
 
 def tables(answer: Json) -> dict[str, Json]:
-    """The tables of an answer by their names."""
+    """Return the tables of a response by name."""
     return {table["LogicalName"]: table for table in answer["EntityMetadata"]}
 
 
@@ -61,7 +61,7 @@ def columns(table: Json) -> dict[str, Json]:
 ACCOUNT = {"Conditions": [condition("LogicalName", "Equals", "account")]}
 
 
-def test_all_of_it_is_what_the_casts_tell(api: Api) -> None:
+def test_first_call_returns_the_same_as_the_type_casts(api: Api) -> None:
     everything = {"AllProperties": True}
     asked = {"Properties": everything, "AttributeQuery": {"Properties": everything}}
     told = tables(api.read(call({**asked, "Criteria": ACCOUNT})))["account"]
@@ -85,7 +85,7 @@ def test_all_of_it_is_what_the_casts_tell(api: Api) -> None:
     assert "@odata.type" not in columns(told)["statuscodename"]
 
 
-def test_only_what_is_asked_for_is_told(api: Api) -> None:
+def test_call_with_properties_returns_only_these(api: Api) -> None:
     asked = query("LogicalName", "MaxLength", criteria=ACCOUNT)
     (table,) = api.read(call(asked))["EntityMetadata"]
     assert set(table) == {"MetadataId", "HasChanged", "LogicalName", "Attributes"}
@@ -157,23 +157,23 @@ CRITERIA: dict[str, tuple[Json, set[str]]] = {
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-def test_criteria_choose_tables(api: Api, name: str) -> None:
+def test_criteria_select_tables(api: Api, name: str) -> None:
     criteria, names = CRITERIA[name]
     assert set(tables(api.read(call(query(criteria=criteria))))) == names
 
 
-def test_criteria_choose_columns(api: Api) -> None:
+def test_criteria_select_columns(api: Api) -> None:
     kind = "Microsoft.Xrm.Sdk.Metadata.AttributeTypeDisplayName"
     chosen = {"Conditions": [condition("AttributeTypeName", "Equals", "StateType", kind)]}
     asked = query("LogicalName", criteria=ACCOUNT)
     asked["AttributeQuery"]["Criteria"] = chosen
     (table,) = api.read(call(asked))["EntityMetadata"]
-    # The column that holds its label is of no kind of its own.
+    # The column with its label has no metadata type of its own.
     assert "statecode" in columns(table)
     assert set(columns(table)) <= {"statecode", "statecodename"}
 
 
-def test_labels_are_in_both_languages_or_those_asked_for(api: Api) -> None:
+def test_labels_are_in_both_or_in_the_requested_languages(api: Api) -> None:
     asked = query("LogicalName", "DisplayName", "OptionSet", criteria=ACCOUNT)
     (table,) = api.read(call(asked))["EntityMetadata"]
     name = columns(table)["name"]["DisplayName"]
@@ -209,16 +209,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_makes_no_sense_is_refused(api: Api, name: str) -> None:
+def test_call_that_is_invalid_is_refused(api: Api, name: str) -> None:
     assert api.refusal(REFUSED[name])[:2] == (400, "0x80060888")
 
 
-def test_a_call_that_is_too_long_is_refused(api: Api) -> None:
+def test_call_that_is_too_long_is_refused(api: Api) -> None:
     assert api.refusal(call(query(LabelQuery={"FilterLanguages": [1033] * 9_000})))[0] == 414
 
 
 @pytest.mark.parametrize("status", [400, 404, 501])
-def test_the_function_can_be_missing(own: Sandbox, status: int) -> None:
+def test_function_can_be_disabled(own: Sandbox, status: int) -> None:
     own.configure(no_metadata_changes=status)
     try:
         assert Api(own).refusal(call(query()))[0] == status
@@ -226,7 +226,7 @@ def test_the_function_can_be_missing(own: Sandbox, status: int) -> None:
         own.configure(no_metadata_changes=0)
 
 
-def test_later_only_what_has_changed_is_told(own: Sandbox) -> None:
+def test_call_with_a_stamp_returns_only_changes(own: Sandbox) -> None:
     api = Api(own)
     asked = query("LogicalName", "DisplayName", "OptionSet")
     before = api.read(call(asked))
@@ -250,7 +250,7 @@ def test_later_only_what_has_changed_is_told(own: Sandbox) -> None:
         "lead": {"leadqualitycode"},
         "new_thing": {"new_thingid", "name", "createdon", "modifiedon", "versionnumber"},
     }
-    # Whatever has not changed itself, but something below it has, has nothing to tell.
+    # An item of which only a part has changed has no values.
     assert [name for name, table in changed.items() if table["HasChanged"]] == ["new_thing"]
     label = columns(changed["contact"])["firstname"]["DisplayName"]["UserLocalizedLabel"]
     assert label["Label"] == "First"
@@ -272,7 +272,7 @@ def test_later_only_what_has_changed_is_told(own: Sandbox) -> None:
     assert api.rows("new_things") == []
 
 
-def test_stamps_expire_by_age_and_by_order(own: Sandbox) -> None:
+def test_stamp_expires_by_age_and_by_order(own: Sandbox) -> None:
     api = Api(own)
     stamp = api.read(call(query()))["ServerVersionStamp"]
     own.configure(clock_offset=91 * 86_400)

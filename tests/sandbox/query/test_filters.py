@@ -1,4 +1,4 @@
-"""The filter's parser and its SQL, against an evaluation in plain Python."""
+"""Filters: parser and SQL, compared with an evaluation in Python."""
 
 from __future__ import annotations
 
@@ -131,17 +131,17 @@ def _found(text: str) -> set[int]:
 
 
 @given(trees)
-def test_filters_find_what_they_say(tree: Tree) -> None:
+def test_filter_matches_what_python_matches(tree: Tree) -> None:
     assert _found(_written(tree)) == {row["id"] for row in ROWS if _holds(tree, row)}
 
 
 @given(st.text(alphabet="abn '()eqgtord=,.:-TZ0123/@[]\\\"ä"))
-def test_any_text_is_a_filter_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(ServiceError):
         Condition(MODEL, TABLE).write(filters.parse(text))
 
 
-def test_precedence() -> None:
+def test_and_precedes_or() -> None:
     loose = _found("size eq 0 or size eq 7 and depth eq 0")
     assert loose == _found("size eq 0 or (size eq 7 and depth eq 0)")
     assert loose != _found("(size eq 0 or size eq 7) and depth eq 0")

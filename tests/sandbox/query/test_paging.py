@@ -1,4 +1,4 @@
-"""Server-driven paging: nothing lost, nothing twice, unless the order is not unique."""
+"""Paging: no row is lost or repeated, unless the order is not unique."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def in_sql_server(guid: str) -> bytes:
 
 
 @given(st.uuids(), st.uuids())
-def test_order_of_guids_is_that_of_sql_server(one: uuid.UUID, other: uuid.UUID) -> None:
+def test_guids_sort_as_in_sql_server(one: uuid.UUID, other: uuid.UUID) -> None:
     first, second = str(one), str(other)
     in_order = in_sql_server(first) < in_sql_server(second)
     assert (guids.sortable(first) < guids.sortable(second)) == in_order
     assert guids.restored(guids.sortable(first)) == first
 
 
-def test_order_of_guids_is_that_of_a_recorded_page() -> None:
+def test_guids_sort_as_in_a_recorded_page() -> None:
     first, last = "dd37b14b-ee17-ed11-b83e-000d3a102bc2", "c42e05fb-4da9-e711-813f-e0071b6a4261"
     assert guids.sortable(first) < guids.sortable(last)
 
 
 @pytest.mark.parametrize("query", ["", "&$orderby=contactid", "&$orderby=contactid desc"])
-def test_rows_are_in_the_order_of_their_guids(api: Api, query: str) -> None:
+def test_rows_without_orderby_are_sorted_by_guid(api: Api, query: str) -> None:
     keys = [row["contactid"] for row in api.rows(f"contacts?$select=contactid{query}", 100)]
     assert keys == sorted(keys, key=in_sql_server, reverse="desc" in query)
     assert keys != sorted(keys, reverse="desc" in query)
     middle = sorted(keys, key=in_sql_server)[len(keys) // 2]
     for operator, count in (("gt", -1), ("ge", 0), ("lt", 0), ("le", 1)):
-        # With and without a condition that no cached knows.
+        # With and without a condition that the cache does not support.
         for more in ("", " and statecode ge 0"):
             condition = f"contactid {operator} {middle}{more}"
             found = api.read(f"contacts?$select=contactid&$count=true&$filter={condition}{query}")
@@ -56,7 +56,7 @@ def test_rows_are_in_the_order_of_their_guids(api: Api, query: str) -> None:
     assert all(in_sql_server(owner) > in_sql_server(middle) for owner in owners)
 
 
-def test_pages_are_complete_by_default(api: Api) -> None:
+def test_pages_without_orderby_are_complete(api: Api) -> None:
     pages = api.pages("contacts?$select=contactid", 100)
     keys = [row["contactid"] for page in pages for row in page]
     assert {len(page) for page in pages[:-1]} == {100}
@@ -73,13 +73,13 @@ def test_pages_are_complete_by_default(api: Api) -> None:
         "versionnumber",
     ],
 )
-def test_pages_are_complete_with_a_tie_break(api: Api, order: str) -> None:
+def test_pages_with_a_tie_break_are_complete(api: Api, order: str) -> None:
     keys = [row["contactid"] for row in api.rows(f"contacts?$select=fullname&$orderby={order}", 37)]
     assert len(keys) == len(set(keys))
     assert set(keys) == {row["contactid"] for row in api.sandbox.rows("contact")}
 
 
-def test_pages_are_in_order(api: Api) -> None:
+def test_pages_with_orderby_are_sorted(api: Api) -> None:
     rows = api.rows("contacts?$select=modifiedon&$orderby=modifiedon asc,contactid asc", 50)
     pairs = [(row["modifiedon"], in_sql_server(row["contactid"])) for row in rows]
     assert pairs == sorted(pairs)
@@ -91,7 +91,7 @@ def test_pages_are_in_order(api: Api) -> None:
     assert incomes[len(numbers) :] == [None] * (len(incomes) - len(numbers))
 
 
-def test_an_order_with_ties_loses_or_repeats_rows(api: Api) -> None:
+def test_pages_with_ties_lose_or_repeat_rows(api: Api) -> None:
     keys = [
         row["contactid"] for row in api.rows("contacts?$select=gendercode&$orderby=gendercode", 20)
     ]
@@ -99,7 +99,7 @@ def test_an_order_with_ties_loses_or_repeats_rows(api: Api) -> None:
     assert len(keys) != len(set(keys)) or set(keys) != stored
 
 
-def test_form_of_the_next_link(api: Api) -> None:
+def test_next_link_has_the_format_of_the_service(api: Api) -> None:
     answer = api.read("contacts?$select=fullname", Prefer="odata.maxpagesize=2")
     link = answer["@odata.nextLink"]
     first, last = (row["contactid"].upper() for row in answer["value"])
@@ -117,7 +117,7 @@ def test_form_of_the_next_link(api: Api) -> None:
     )
 
 
-def test_next_link_holds_the_ordered_column_before_the_key(api: Api) -> None:
+def test_next_link_has_the_sorted_column_before_the_key(api: Api) -> None:
     path = "contacts?$select=fullname&$orderby=modifiedon asc,contactid asc"
     answer = api.read(path, Prefer="odata.maxpagesize=2")
     link = unquote(unquote(answer["@odata.nextLink"]))
@@ -125,7 +125,7 @@ def test_next_link_holds_the_ordered_column_before_the_key(api: Api) -> None:
     assert re.search(r"<modifiedon last=\"[^\"]+\" first=\"[^\"]+\" /><contactid last=", link)
 
 
-def test_page_size(api: Api) -> None:
+def test_page_size_is_applied(api: Api) -> None:
     response = api.get("contacts", Prefer="odata.maxpagesize=7")
     assert response.headers["Preference-Applied"] == "odata.maxpagesize=7"
     assert len(response.json()["value"]) == 7
@@ -134,19 +134,19 @@ def test_page_size(api: Api) -> None:
     assert len(too_large.json()["value"]) == len(api.sandbox.rows("contact"))
 
 
-def test_page_size_is_asked_for_on_each_page(api: Api) -> None:
+def test_page_size_applies_to_one_page(api: Api) -> None:
     link = api.read("contacts", Prefer="odata.maxpagesize=7")["@odata.nextLink"]
     assert "@odata.nextLink" not in api.read(link)
 
 
-def test_top(api: Api) -> None:
+def test_top_limits_the_rows(api: Api) -> None:
     answer = api.read("contacts?$top=3")
     assert len(answer["value"]) == 3
     assert "@odata.nextLink" not in answer
     assert len(api.read("contacts?$top=3", Prefer="odata.maxpagesize=5")["value"]) == 5
 
 
-def test_count_is_repeated_on_each_page(api: Api) -> None:
+def test_count_is_on_each_page(api: Api) -> None:
     stored = len(api.sandbox.rows("contact"))
     answer = api.read("contacts?$count=true", Prefer="odata.maxpagesize=9")
     assert answer["@odata.count"] == stored
@@ -159,7 +159,7 @@ def test_count_is_repeated_on_each_page(api: Api) -> None:
     assert int(half) == sum(row["statecode"] == 0 for row in api.sandbox.rows("contact"))
 
 
-def test_counts_end_at_5000(api: Api) -> None:
+def test_count_is_at_most_5000(api: Api) -> None:
     sandbox = api.sandbox
     sandbox.insert("new_project_account", [{} for _ in range(5001)])
     assert api.get("new_project_accountset/$count").text == "5000"
@@ -174,7 +174,7 @@ def test_counts_end_at_5000(api: Api) -> None:
     assert collection["Values"] == [sum(map(len, pages))]
 
 
-def test_rows_inserted_while_paging_are_seen(api: Api) -> None:
+def test_row_inserted_while_paging_is_returned(api: Api) -> None:
     sandbox = api.sandbox
     key = "ffffffff-ffff-ffff-ffff-fffffffffff0"
     link = api.read("territories", Prefer="odata.maxpagesize=2")["@odata.nextLink"]
@@ -184,13 +184,13 @@ def test_rows_inserted_while_paging_are_seen(api: Api) -> None:
     assert api.rows(link)[-1]["territoryid"] != key
 
 
-def test_a_forged_token_is_refused(api: Api) -> None:
+def test_skip_token_that_is_forged_is_refused(api: Api) -> None:
     status, code, message = api.refusal("contacts?$skiptoken=nonsense")
     assert (status, code) == (400, "0x80041129")
     assert "Paging Cookie" in message
 
 
-def test_links_behind_a_gateway_name_another_origin(api: Api) -> None:
+def test_links_can_name_another_origin(api: Api) -> None:
     inner = "http://inner.example:8080"
     api.sandbox.configure(link_origin=inner)
     answer = api.read("contacts?$select=fullname", Prefer="odata.maxpagesize=2")
@@ -198,11 +198,11 @@ def test_links_behind_a_gateway_name_another_origin(api: Api) -> None:
     prefer = "odata.track-changes,odata.maxpagesize=5000"
     delta = api.read("contacts?$select=fullname", Prefer=prefer)["@odata.deltaLink"]
     assert delta.startswith(f"{inner}/api/data/v9.2/contacts?")
-    # Its path and query lead on, at the address that was asked.
+    # The path and query of the link are valid at the address of the request.
     assert api.read(delta.replace(inner, api.sandbox.url))["value"] == []
 
 
-def test_more_records_can_be_told_without_a_link(api: Api) -> None:
+def test_more_records_can_replace_the_next_link(api: Api) -> None:
     api.sandbox.configure(more_records_without_link=True)
     path, prefer = "contacts?$select=contactid&$orderby=contactid", "odata.maxpagesize=2"
     answer = api.read(path, Prefer=prefer)
@@ -220,7 +220,7 @@ def test_more_records_can_be_told_without_a_link(api: Api) -> None:
     assert "@Microsoft.Dynamics.CRM.morerecords" not in whole
 
 
-def test_order_of_guids_is_refused_where_it_is_not_understood(api: Api) -> None:
+def test_comparison_of_guids_can_be_refused(api: Api) -> None:
     key = api.sandbox.rows("contact")[0]["contactid"]
     assert len(api.read(f"contacts?$select=contactid&$filter=contactid eq {key}")["value"]) == 1
     api.sandbox.configure(guid_comparison="refused")

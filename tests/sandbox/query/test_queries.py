@@ -1,4 +1,4 @@
-"""Filters, and what the service refuses."""
+"""Queries: filters, options, and the errors of invalid queries."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ QUERY_ERROR = "0x80060888"
         ),
     ],
 )
-def test_filters(api: Api, text: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+def test_filter_returns_the_matching_rows(
+    api: Api, text: str, holds: Callable[[dict[str, Any]], bool]
+) -> None:
     found = {
         row["contactid"]
         for row in api.rows(f"contacts?$select=contactid&$filter={text.replace('+', '%2B')}")
@@ -68,7 +70,7 @@ def test_filters(api: Api, text: str, holds: Callable[[dict[str, Any]], bool]) -
     assert found == {row["contactid"] for row in api.sandbox.rows("contact") if holds(row)}
 
 
-def test_filter_with_quote_and_alias(api: Api) -> None:
+def test_filter_with_quote_and_alias_is_understood(api: Api) -> None:
     key = api.sandbox.insert("account", [{"name": "O'Brien & Søn"}])[0]["accountid"]
     for path in (
         "accounts?$filter=name eq 'o''brien %26 SØN'",
@@ -80,18 +82,18 @@ def test_filter_with_quote_and_alias(api: Api) -> None:
 
 
 @pytest.mark.parametrize("option", ["$skip=1", "$search=x", "$format=json", "$foo=1"])
-def test_options_that_are_not_supported(api: Api, option: str) -> None:
+def test_option_that_is_not_supported_is_refused(api: Api, option: str) -> None:
     status, code, _ = api.refusal(f"accounts?{option}")
     assert (status, code) == (400, QUERY_ERROR)
 
 
-def test_skip_is_refused_in_the_services_words(api: Api) -> None:
+def test_skip_is_refused_with_the_services_message(api: Api) -> None:
     expected = (400, QUERY_ERROR, "Skip Clause is not supported in CRM")
     assert api.refusal("accounts?$skip=5") == expected
 
 
 @pytest.mark.parametrize("option", ["$select=Name", "$filter=Name eq 'x'", "$orderby=Name"])
-def test_unknown_column(api: Api, option: str) -> None:
+def test_column_that_is_unknown_is_refused(api: Api, option: str) -> None:
     message = "Could not find a property named 'Name' on type 'Microsoft.Dynamics.CRM.account'."
     assert api.refusal(f"accounts?{option}") == (400, QUERY_ERROR, message)
 
@@ -116,24 +118,24 @@ def test_unknown_column(api: Api, option: str) -> None:
         "(" * 300 + "statecode eq 0" + ")" * 300,
     ],
 )
-def test_filters_that_are_none(api: Api, text: str) -> None:
+def test_filter_that_is_invalid_is_refused(api: Api, text: str) -> None:
     status, code, message = api.refusal(f"accounts?$filter={text}")
     assert (status, code) == (400, QUERY_ERROR)
     assert message
 
 
-def test_unknown_set(api: Api) -> None:
+def test_entity_set_that_is_unknown_is_refused(api: Api) -> None:
     message = "Resource not found for the segment 'Account'."
     assert api.refusal("Account") == (404, "0x8006088a", message)
 
 
-def test_wrong_method(api: Api) -> None:
+def test_method_that_is_not_supported_is_refused(api: Api) -> None:
     response = api.session.post(api.sandbox.service_url + "accounts", json={}, timeout=10)
     assert response.status_code == 404
     assert response.json()["error"]["code"] == ""
 
 
-def test_table_without_privilege(api: Api) -> None:
+def test_table_without_privilege_is_refused(api: Api) -> None:
     api.sandbox.configure(forbidden_tables=["lead"])
     status, code, message = api.refusal("leads")
     assert (status, code) == (403, "0x80040220")
@@ -141,48 +143,7 @@ def test_table_without_privilege(api: Api) -> None:
     assert api.get("accounts?$top=1").status_code == 200
 
 
-def test_table_that_cannot_be_read(api: Api) -> None:
+def test_table_that_cannot_be_read_is_refused(api: Api) -> None:
     status, code, message = api.refusal("new_externalorders")
     assert (status, code) == (400, "0x80040800")
     assert "The 'RetrieveMultiple' method does not support entities of type" in message
-
-
-def test_url_that_is_too_long(api: Api) -> None:
-    text = " or ".join(["statecode eq 0"] * 3000)
-    assert api.get(f"accounts?$filter={text}").status_code == 414
-    assert api.get(f"accounts?$top=1&x={'y' * 32_000}").status_code == 200
-
-
-def test_error_details_when_asked_for(api: Api) -> None:
-    response = api.get("accounts?$select=x", Prefer='odata.include-annotations="*"')
-    assert "@Microsoft.PowerApps.CDS.HelpLink" in response.json()["error"]
-
-
-def test_headers(api: Api) -> None:
-    response = api.get("accounts?$top=1")
-    assert response.headers["Content-Type"] == "application/json; odata.metadata=minimal"
-    assert response.headers["OData-Version"] == "4.0"
-    assert response.headers["x-ms-dop-hint"] == "4"
-    assert response.headers["x-ms-ratelimit-time-remaining-xrm-requests"] == "1,200.00"
-    assert "x-ms-service-request-id" in response.headers
-    assert "ARRAffinity" in response.cookies
-
-
-def test_compression_is_optional(api: Api) -> None:
-    plain = api.get("accounts", Accept_Encoding="identity")
-    packed = api.get("accounts", Accept_Encoding="gzip")
-    assert "Content-Encoding" not in plain.headers
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert plain.content == packed.content
-    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
-
-
-def test_who_am_i(api: Api) -> None:
-    assert {"UserId", "BusinessUnitId", "OrganizationId"} < set(api.read("WhoAmI"))
-
-
-def test_versions_of_the_service(api: Api) -> None:
-    for version in ("v9.0", "v9.1", "v9.2"):
-        url = f"{api.sandbox.url}/api/data/{version}/accounts?$top=1"
-        assert f"/api/data/{version}/$metadata#accounts" in api.read(url)["@odata.context"]
-    assert api.get(f"{api.sandbox.url}/api/data/v7.0/accounts").status_code == 404

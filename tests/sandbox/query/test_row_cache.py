@@ -52,7 +52,7 @@ def pages() -> Iterator[Pages]:
 
 @pytest.mark.parametrize("raw", QUERIES.values(), ids=QUERIES.keys())
 @pytest.mark.parametrize("annotations", [(), ("*",)], ids=["plain", "annotated"])
-def test_same_pages_as_without(
+def test_pages_with_the_cache_are_those_without(
     pages: Pages, raw: str, annotations: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, preferences = MODEL.by_name["account"], Preferences(90, annotations)
@@ -73,7 +73,7 @@ def test_same_pages_as_without(
 
 
 @pytest.mark.parametrize("column", ["modifiedon", "versionnumber"])
-def test_the_greatest_is_the_same_as_without(
+def test_greatest_row_with_the_cache_is_that_without(
     pages: Pages, column: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read() -> bytes:
@@ -85,21 +85,21 @@ def test_the_greatest_is_the_same_as_without(
     assert shelved == read()
 
 
-def test_refuses_a_literal_that_does_not_fit(pages: Pages) -> None:
+def test_literal_that_does_not_fit_is_refused(pages: Pages) -> None:
     with pytest.raises(ServiceError):
         pages.page(
             MODEL.by_name["account"], ROOT, f"{ORDERED}&$filter=modifiedon ge 'x'", Preferences()
         )
 
 
-def test_drops_what_is_too_much(pages: Pages) -> None:
+def test_cache_that_is_too_large_is_cleared(pages: Pages) -> None:
     pages.row_cache.most_bytes = 1
     table = MODEL.by_name["account"]
     first = pages.page(table, ROOT, "", Preferences())
     assert pages.page(table, ROOT, "", Preferences()) == first
 
 
-def test_rows_beyond_the_first_batch_repeat_all_but_what_tells_them_apart(
+def test_rows_after_the_first_batch_repeat_all_but_unique_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rows, "CHUNK", 40)
@@ -142,7 +142,7 @@ class Changing:
         return [row["accountid"] for row in json.loads(page)["value"]]
 
 
-def test_a_row_goes_before_a_page_or_after_it() -> None:
+def test_row_that_is_deleted_is_gone_before_or_after_a_page() -> None:
     with closing(Changing()) as account:
         first, *others = account.ids()
         account.pages = Pages(MODEL, account.store)
@@ -158,7 +158,7 @@ def test_a_row_goes_before_a_page_or_after_it() -> None:
         assert account.ids() == others
 
 
-def test_what_is_read_before_a_change_can_be_seen_is_not_kept() -> None:
+def test_rows_read_before_a_change_is_visible_are_not_cached() -> None:
     with closing(Changing()) as account:
         seen: list[list[str]] = []
         first, *others = account.ids()
