@@ -208,7 +208,7 @@ class Table:
         union_of: Logical names of the tables whose rows an abstract table shows.
         data_provider: Id of the data provider of a virtual table.
         etag: What a row's `@odata.etag` is made of.
-        unasked: Columns that each row has, whatever is selected.
+        always_returned: Columns that each row has, whatever is selected.
         largest_page: Largest number of rows in a page.
         is_alphabetical: Whether rows have their columns in alphabetical order, with the etag last.
         bare_lookups: Whether annotations of lookups have no navigation property, with the table
@@ -238,7 +238,7 @@ class Table:
     table_type: TableType = TableType.STANDARD
     data_provider: str = ""
     etag: Etag = Etag.VERSION
-    unasked: tuple[str, ...] = ()
+    always_returned: tuple[str, ...] = ()
     largest_page: int = 5_000
     is_alphabetical: bool = False
     bare_lookups: bool = False

@@ -69,7 +69,7 @@ class Service:
         self.model = model
         self.store = store
         self.authority = authority
-        self.user = user.seat(store)
+        self.user = user.name_first(store)
         self.switches = Switches()
         self.pages = Pages(model, store)
         self.clock = Clock()

@@ -21,7 +21,7 @@ NAMES = {
 NOBODY = "00000000-5a4d-4b0c-8b0c-000000005e12"
 
 
-def seat(store: Store) -> str:
+def name_first(store: Store) -> str:
     """Give the first user of the organisation the name of the person who signs in.
 
     Args:

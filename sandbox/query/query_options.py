@@ -135,7 +135,7 @@ def _sent(named: tuple[Column, ...], table: Table) -> tuple[Column, ...]:
         return ()
     columns = list(named)
     # A money column brings its currency; the keys are always returned.
-    implied = [*table.key, *table.row_key, *table.unasked]
+    implied = [*table.key, *table.row_key, *table.always_returned]
     if any(column.kind is Kind.MONEY for column in columns):
         implied.append("_transactioncurrencyid_value")
     # A part of an address brings the composite address.
