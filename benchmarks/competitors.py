@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks.loads import Work
-from benchmarks.programs import LONG_AGO, PEERS, Program, last_state, output
+from benchmarks.programs import LONG_AGO, PEERS, Program, last_state, output, select
 from tools import organisation
 from tools.measuring import Command, FailedError
 
@@ -48,12 +48,7 @@ class MsDynamics(Peer):
         if load.work is Work.DISCOVER:
             return Command([*base, "--discover"], variables)
         catalog: Catalog = json.loads(output(Command([*base, "--discover"], variables)))
-        for stream in catalog["streams"]:
-            name = stream["tap_stream_id"]
-            wanted = load.chosen(name) if name in load.tables else []
-            for entry in stream["metadata"]:
-                path = entry["breadcrumb"]
-                entry["metadata"]["selected"] = path[-1] in wanted if path else bool(wanted)
+        select(catalog, load)
         command = [*base, "--catalog", place.file("catalog.json", catalog)]
         if load.work is Work.READ_NOTHING_NEW:
             state = last_state(output(Command(command, variables)))

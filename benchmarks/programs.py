@@ -152,16 +152,26 @@ class ThisTap(Program):
         if load.work is Work.DISCOVER:
             return Command([*base, "--discover"])
         catalog = json.loads(output(Command([*base, "--discover"])))
-        for stream in catalog["streams"]:
-            name = stream["tap_stream_id"]
-            wanted = load.chosen(name) if name in load.tables else []
-            for entry in stream["metadata"]:
-                path = entry["breadcrumb"]
-                entry["metadata"]["selected"] = path[-1] in wanted if path else bool(wanted)
+        select(catalog, load)
         command = [*base, "--catalog", place.file("catalog.json", catalog)]
         if load.work is Work.READ_NOTHING_NEW:
             command += ["--state", place.file("state.json", last_state(output(Command(command))))]
         return Command(command)
+
+
+def select(catalog: Catalog, load: Load) -> None:
+    """Select the tables and columns of a load in a Singer catalog.
+
+    Args:
+        catalog: The catalog, which is changed.
+        load: The load.
+    """
+    for stream in catalog["streams"]:
+        name = stream["tap_stream_id"]
+        wanted = load.chosen(name) if name in load.tables else []
+        for entry in stream["metadata"]:
+            path = entry["breadcrumb"]
+            entry["metadata"]["selected"] = path[-1] in wanted if path else bool(wanted)
 
 
 def last_state(messages: str) -> Any:  # noqa: ANN401  - each tap has its own form
