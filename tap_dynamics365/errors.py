@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-from singer_sdk.exceptions import RetriableAPIError
 from typing_extensions import override
 
 from tap_dynamics365.redaction import printable
@@ -129,7 +128,7 @@ class SignInError(Dynamics365Error):
         self.error = error
 
 
-class TransientSignInError(SignInError, RetriableAPIError):
+class TransientSignInError(SignInError):
     """The sign-in host asks to try again later, or was not reached.
 
     Args:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import msgspec
 from singer_sdk import Tap
@@ -16,35 +14,21 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_dynamics365.errors import (
-    OutputError,
-    ServiceError,
-    SettingsError,
-    failure_of_table,
-    log_failure,
-)
-from tap_dynamics365.extract.engine import Engine
-from tap_dynamics365.odata.client import Service
-from tap_dynamics365.progress.display import LINES_EVERY, shown
-from tap_dynamics365.progress.tally import Outcome, Progress
-from tap_dynamics365.services.dataverse import schema_map
+from tap_dynamics365.connection import connect
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.progress.display import LINES_EVERY
 from tap_dynamics365.settings import CreateMap, Settings, environment
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tap_dynamics365.singer import new_columns, state_file, stream_key
+from tap_dynamics365.singer import process, state_file, stream_key
 from tap_dynamics365.singer.catalog import read_catalog
 from tap_dynamics365.singer.connection_test import ConnectionTest
 from tap_dynamics365.singer.discovery import discover
 from tap_dynamics365.singer.input_files import InputFile, read_config
-from tap_dynamics365.singer.metadata_stream import (
-    MetadataStream,
-    are_there,
-    describe,
-    entries,
-    is_one,
-)
-from tap_dynamics365.singer.paged_stream import PagedStream
+from tap_dynamics365.singer.metadata_stream import MetadataStream, are_there, entries, is_one
 from tap_dynamics365.singer.record_stream import not_mapped
 from tap_dynamics365.singer.state_writer import PacedStateWriter
+from tap_dynamics365.singer.sync import Sync
+from tap_dynamics365.singer.table_stream import TableStream
 from tap_dynamics365.singer.writer import LineWriter
 
 if TYPE_CHECKING:
@@ -53,7 +37,12 @@ if TYPE_CHECKING:
 
     import click
 
-    from tap_dynamics365.services.dataverse.metadata_tables import Description
+    from tap_dynamics365.services.service import Service
+
+S = TypeVar("S", TableStream, MetadataStream)
+
+#: Values of `create_map` with which discovery refreshes the file.
+REFRESHED_BY_DISCOVERY = {CreateMap.ON_CHANGE, CreateMap.FORCE_NEW}
 
 
 class TapDynamics365(Tap):
@@ -154,7 +143,7 @@ class TapDynamics365(Tap):
     @cached_property
     def service(self) -> Service:
         """The service that the settings lead to."""
-        return Service(self.settings)
+        return connect(self.settings)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -164,11 +153,10 @@ class TapDynamics365(Tap):
         """
         if self.input_catalog is None:
             settings = self.settings
-            # What start-up made is no garbage: to look it over again and again takes its time.
-            gc.freeze()
+            process.freeze()
             catalog = discover(self.service, settings)
-            if settings.metadata_streams and are_there(self.service):
-                catalog.update(entries())
+            if settings.metadata_streams and are_there(self.service.kind):
+                catalog.update(entries(self.service.kind))
             return catalog
         selected = Catalog(
             (name, entry)
@@ -198,154 +186,72 @@ class TapDynamics365(Tap):
         return text
 
     @override
-    def discover_streams(self) -> Sequence[PagedStream | MetadataStream]:
+    def discover_streams(self) -> Sequence[TableStream | MetadataStream]:
         return [
-            MetadataStream(self, entry, lambda: self.metadata)
+            MetadataStream(self, entry, lambda: self.described)
             if is_one(entry)
-            else PagedStream(self, entry, self.service, self.states, self.settings)
+            else TableStream(
+                self,
+                entry,
+                self.service.client,
+                self.states,
+                self.settings,
+                self.service.kind.partition,
+            )
             for entry in self.catalog.values()
         ]
 
     @cached_property
-    def metadata(self) -> Description:
+    def described(self) -> Any:  # noqa: ANN401 - for the streams of the service alone
         """What the service says of the tables in the catalog, selected or not."""
+        kind, settings = self.service.kind, self.settings
         entries = self.catalog if self.input_catalog is None else self.input_catalog
         names = [name for name, entry in entries.items() if not is_one(entry)]
-        settings = self.settings
-        rebuilt = settings.create_map in {CreateMap.ON_CHANGE, CreateMap.FORCE_NEW}
-        if self.input_catalog is None and rebuilt:
-            # Discovery has just seen to it that what is kept is as it is to be.
+        if self.input_catalog is None and settings.create_map in REFRESHED_BY_DISCOVERY:
+            # Discovery has just refreshed the file.
             settings = replace(settings, create_map=CreateMap.NOT_EXIST)
-        return describe(self.service, settings, names)
+        return kind.describe_streams and kind.describe_streams(self.service, settings, names)
+
+    def _selected(self, kind: type[S]) -> list[S]:
+        """Return the selected streams of a kind."""
+        return [s for s in self.streams.values() if s.selected and isinstance(s, kind)]
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
-        streams = [stream for stream in self.streams.values() if stream.selected]
-        self.service.sign_in()
-        test = ConnectionTest(self.service)
-        test.tables(stream for stream in streams if isinstance(stream, PagedStream))
-        for stream in streams:
-            if isinstance(stream, MetadataStream):
-                test.stream(stream, stream.sample)
+        self.service.client.sign_in()
+        test = ConnectionTest(self.service.client.concurrency)
+        test.tables(self._selected(TableStream))
+        for stream in self._selected(MetadataStream):
+            test.stream(stream, stream.sample)
         test.conclude()
         return True
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def sync_all(self) -> None:
-        """Sync the selected streams: side by side, or one by one where the SDK has to.
+        """Sync the selected streams.
 
         Raises:
-            SettingsError: What tables are described by is to come from a file, and is not there.
+            SettingsError: The description is to come from a file that is not there.
             SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or none could be read.
         """
-        streams = [stream for stream in self.streams.values() if stream.selected]
-        tallies = [s.tally for s in streams if isinstance(s, (PagedStream, MetadataStream))]
-        progress = Progress(tallies, self.service.throttle, self.service.traffic)
-        try:
-            self._sync_streams(
-                [stream for stream in streams if isinstance(stream, PagedStream)],
-                [stream for stream in streams if isinstance(stream, MetadataStream)],
-                progress,
-            )
-        finally:
-            self.service.report()
-            self.logger.info(progress.summary(time.monotonic()))
-
-    def _sync_streams(
-        self,
-        selected: list[PagedStream],
-        describing: list[MetadataStream],
-        progress: Progress,
-    ) -> None:
-        """Sync streams, and tell at the end what became of them."""
-        if describing:
-            schema_map.check(self.service, self.settings)
-        if selected or describing:
-            # Before anything is written: a refusal leaves nothing for the target to take in.
-            self.service.sign_in()
+        process.tune()
+        sync = Sync(
+            self.service,
+            self.settings,
+            self.states,
+            self.state,
+            tables=self._selected(TableStream),
+            describing=self._selected(MetadataStream),
+            progress_every=self.progress_every,
+        )
         self._reset_state_progress_markers()
-        self.states.write_now(self.state)
-        # What start-up made stays to the end: to look it over for garbage again and again would
-        # take a tenth of the run's processor time.
-        gc.freeze()
-        try:
-            with shown(progress, self.service, self.progress_every):
-                failed = self._sync(selected) + self._sync_metadata(describing)
-        except OutputError:
-            raise
-        except BaseException:
-            # Told to end, or unable to go on.
-            self.states.write_now(self.state)
-            raise
-        self.states.write_now(self.state)
-        skipped = [stream.name for stream in selected if stream.unreadable]
-        if skipped:
-            self.logger.warning(
-                "Skipped %d of %d tables: %s.", len(skipped), len(selected), ", ".join(skipped)
-            )
-        self._compare_columns(selected)
-        if failed:
-            msg = (
-                f"{len(failed)} of {len(selected) + len(describing)} tables failed, for the "
-                f"reasons given above: {', '.join(failed)}. The state of the others, and of what "
-                "was read of these, is safe: run again."
-            )
-            raise ServiceError(msg)
-        if selected and len(skipped) == len(selected):
-            msg = "None of the selected tables can be read: the warnings above say why."
-            raise ServiceError(msg)
-
-    def _compare_columns(self, streams: list[PagedStream]) -> None:
-        """Tell of columns that have come since the catalog was made; note that in the state."""
-        redefined = [stream for stream in streams if stream.new_definitions is not None]
-        is_new_catalog = self.input_catalog is None
-        if redefined and (is_new_catalog or new_columns.report(self.service, redefined)):
-            for stream in redefined:
-                stream.accept_definitions()
-            self.states.write_now(self.state)
-
-    def _sync(self, streams: list[PagedStream]) -> list[str]:
-        """Sync streams, and return the names of those that failed."""
-        passed = [stream for stream in streams if stream.is_passed_through]
-        engine = Engine(self.service, self.states, self.settings.read_ahead_mb * 1_000_000)
-        failed = engine.run(passed)
-        for stream in streams:
-            if stream in passed:
-                continue
-            try:
-                stream.sync_by_record()
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is this table's failure
-                stream.fail(failure_of_table(error))
-                failed.append(stream.name)
-        return failed
-
-    def _sync_metadata(self, streams: list[MetadataStream]) -> list[str]:
-        """Sync what describes the tables, and return the names of streams that failed."""
-        if not streams:
-            return []
-        if not are_there(self.service):
-            for stream in streams:
-                stream.tally.outcome = Outcome.SKIPPED
-            return []
-        try:
-            # Read here once for all of them.
-            self.logger.info("Describing %d tables.", len(self.metadata.tables))
-        except Exception as error:  # noqa: BLE001 - tables are whole nevertheless
-            log_failure("The metadata streams", failure_of_table(error))
-            for stream in streams:
-                stream.tally.outcome = Outcome.FAILED
-            return [stream.name for stream in streams]
-        failed = []
-        for stream in streams:
-            try:
-                stream.sync_by_record()
-            except Exception as error:  # noqa: BLE001 - as above
-                stream.fail(failure_of_table(error))
-                failed.append(stream.name)
-        return failed
+        sync.run(
+            lambda: self.described,
+            may_lack_columns=self.input_catalog is not None,
+        )
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End the line under way first, and send a state for what was written."""
+        """Finish the line under way first, and send a state for what was written."""
         self.writer.terminate(signum)

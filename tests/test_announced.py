@@ -10,7 +10,8 @@ import pytest
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.odata.page import split
-from tap_dynamics365.singer.encoder import Codec
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.singer.encoder import Encoder
 from tests.singer import WAYS, Message, Tap, entry, in_one_mode, select
 from tests.test_records import answer
 
@@ -24,10 +25,10 @@ STRING = {"type": ["string", "null"]}
 
 def sent(column: dict[str, Any], *values: str, before: int = 0) -> list[str]:
     """Tell how values of a column arrive, behind so many rows in which it is null."""
-    codec = Codec("table", {"properties": {"id": STRING, "c": column}}, lambda _: True)
+    codec = Encoder("table", {"properties": {"id": STRING, "c": column}}, lambda _: True)
     rows = ['{"id":"x","c":null}'] * before
     rows += [f'{{"id":"x","c":{value}}}' for value in values]
-    page = codec.page(split(answer(f'{{"value":[{",".join(rows)}]}}')))
+    page = codec.page(split(answer(f'{{"value":[{",".join(rows)}]}}'), DATAVERSE.dialect))
     lines = [line for piece in page.pieces for line in piece.lines.decode().splitlines()]
     found = [re.search(r'"c":(.*)},"time_extracted"', line) for line in lines]
     return [match[1] for match in found if match][before:]

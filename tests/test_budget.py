@@ -14,7 +14,8 @@ import pytest
 
 from sandbox import client
 from tap_dynamics365.odata.page import split
-from tap_dynamics365.singer.encoder import Codec
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.singer.encoder import Encoder
 from tests.singer import Message, Run, Tap, reads, select
 from tests.test_records import answer
 
@@ -126,13 +127,13 @@ def steps(work: Any) -> int:  # noqa: ANN401 - a function without arguments
     return count
 
 
-def page(rows: int, columns: int) -> tuple[Codec, bytes]:
+def page(rows: int, columns: int) -> tuple[Encoder, bytes]:
     """Make a page of texts, numbers and nulls, and what reads it."""
     kinds: list[tuple[str, object]] = [("string", "text"), ("number", 1.5), ("string", None)]
     chosen = {f"c{number}": kinds[number % len(kinds)] for number in range(columns)}
     schema = {"properties": {name: {"type": [kind, "null"]} for name, (kind, _) in chosen.items()}}
     row = {name: value for name, (_, value) in chosen.items()}
-    return Codec("table", schema, lambda _: True, key="c0"), json.dumps(
+    return Encoder("table", schema, lambda _: True, key="c0"), json.dumps(
         {"value": [row] * rows}
     ).encode()
 
@@ -142,7 +143,7 @@ def test_a_row_takes_few_steps_however_many_columns_it_has() -> None:
 
     def taken(rows: int, columns: int) -> int:
         codec, body = page(rows, columns)
-        return steps(lambda: codec.page(split(answer(body))))
+        return steps(lambda: codec.page(split(answer(body), DATAVERSE.dialect)))
 
     narrow = (taken(many, 6) - taken(few, 6)) / (many - few)
     wide = (taken(many, 120) - taken(few, 120)) / (many - few)

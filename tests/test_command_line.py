@@ -79,10 +79,10 @@ def test_about_option_prints_name_version_and_capabilities() -> None:
 
 LEAN = """
 import json, sys
-from tap_dynamics365.odata.client import Service
+from tap_dynamics365.connection import connect
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 for settings in json.loads(sys.argv[1]):
-    Service(Settings.from_config(settings, JSON_SCHEMA))
+    connect(Settings.from_config(settings, JSON_SCHEMA)).client
     print([name for name in sys.argv[2:] if name in sys.modules])
 """
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import client
+from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import MetadataError, ServiceError
-from tap_dynamics365.odata.client import Service
 from tap_dynamics365.services.dataverse import definitions
 from tap_dynamics365.services.dataverse.entity_definitions import CASTS
 from tap_dynamics365.services.dataverse.metadata_json import (
@@ -26,23 +26,23 @@ from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tap_dynamics365.services.dataverse.definitions import Definitions
-    from tap_dynamics365.services.table_definition import ColumnDefinition
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.services.table_definition import ColumnDefinition, Definitions
 
 ENGLISH, GERMAN = 1033, 1031
 LARGEST = REPOSITORY.parent / "shared" / "csdl" / "dataverse-v9.xml.gz"
 
 
-def connected(sandbox: Sandbox, **more: Any) -> Service:
+def connected(sandbox: Sandbox, **more: Any) -> ODataClient:
     """The tap's way to a sandbox, signed in."""
-    service = Service(Settings.from_config({**sandbox.settings, **more}, JSON_SCHEMA))
+    service = connect(Settings.from_config({**sandbox.settings, **more}, JSON_SCHEMA)).client
     service.sign_in()
     sandbox.clear_requests()
     return service
 
 
 @pytest.fixture
-def connection(service: Sandbox) -> Service:
+def connection(service: Sandbox) -> ODataClient:
     """The tap's way to the session's Dynamics 365."""
     return connected(service)
 
@@ -58,7 +58,7 @@ def column(found: Definitions, table: str, name: str) -> ColumnDefinition:
     return chosen
 
 
-def test_all_is_told_in_one_request(service: Sandbox, connection: Service) -> None:
+def test_all_is_told_in_one_request(service: Sandbox, connection: ODataClient) -> None:
     found = definitions.read(connection)
     assert paths(service) == ["RetrieveMetadataChanges"]
     assert found.stamp
@@ -108,7 +108,7 @@ def test_texts_are_the_users_own(changing_sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
 @pytest.mark.parametrize("names", [None, ["account", "lead", "new_größe"]], ids=["all", "some"])
 def test_where_the_function_is_refused_the_casts_tell_the_same(
-    service: Sandbox, connection: Service, status: int, names: list[str] | None
+    service: Sandbox, connection: ODataClient, status: int, names: list[str] | None
 ) -> None:
     usual = definitions.read(connection, names)
     service.configure(no_metadata_changes=status)
@@ -120,7 +120,7 @@ def test_where_the_function_is_refused_the_casts_tell_the_same(
 
 
 def test_what_a_schema_does_not_tell_is_not_asked_for(
-    service: Sandbox, connection: Service
+    service: Sandbox, connection: ODataClient
 ) -> None:
     whole = definitions.read(connection)
     light = definitions.read(connection, whole=False)
@@ -135,7 +135,7 @@ def test_what_a_schema_does_not_tell_is_not_asked_for(
 
 @pytest.mark.parametrize("refused", [0, 501])
 def test_names_that_no_address_can_hold_are_asked_for_in_parts(
-    service: Sandbox, connection: Service, refused: int
+    service: Sandbox, connection: ODataClient, refused: int
 ) -> None:
     service.configure(no_metadata_changes=refused)
     names = ["account", *(f"new_{'x' * 90}{number}" for number in range(400)), "team"]
@@ -158,7 +158,7 @@ def test_a_large_organisation_takes_a_handful_of_requests() -> None:
         assert len(service.requests()) < 6
 
 
-def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: Service) -> None:
+def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: ODataClient) -> None:
     service.fault("RetrieveMetadataChanges", status=200, body={"EntityMetadata": [{"Name": 1}]})
     found = definitions.read(connection, ["team"])
     assert column(found, "team", "name").max_length == 160
@@ -170,7 +170,7 @@ def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: Service
 
 @pytest.mark.parametrize("body", [{}, {"EntityMetadata": None}, {"EntityMetadata": []}])
 def test_no_tables_at_all_are_no_description(
-    service: Sandbox, connection: Service, body: dict[str, Any]
+    service: Sandbox, connection: ODataClient, body: dict[str, Any]
 ) -> None:
     usual = definitions.read(connection)
     service.fault("RetrieveMetadataChanges", status=200, body=body, count=2)
@@ -180,7 +180,7 @@ def test_no_tables_at_all_are_no_description(
         definitions.read(connection)
 
 
-def test_a_refusal_is_told_and_no_end(service: Sandbox, connection: Service) -> None:
+def test_a_refusal_is_told_and_no_end(service: Sandbox, connection: ODataClient) -> None:
     service.fault("RetrieveMetadataChanges", status=404)
     service.fault("EntityDefinitions", status=403)
     assert definitions.read_if_told(connection, ["team"]) == definitions.Definitions()
@@ -220,7 +220,7 @@ def test_an_answer_to_a_batch_that_is_spoilt_is_asked_for_again(
 
 
 def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
-    service: Sandbox, connection: Service, caplog: pytest.LogCaptureFixture
+    service: Sandbox, connection: ODataClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     usual = definitions.read(connection, ["team"])
     kinds = {each.kind for each in usual.tables["team"].columns}
@@ -242,7 +242,7 @@ def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
 
 @pytest.mark.parametrize("status", [429, 503, 504])
 def test_a_part_of_a_batch_that_is_put_off_is_no_refusal(
-    service: Sandbox, connection: Service, status: int
+    service: Sandbox, connection: ODataClient, status: int
 ) -> None:
     usual = definitions.read(connection, ["team"])
     kinds = {each.kind for each in usual.tables["team"].columns}
@@ -337,6 +337,6 @@ def test_name_with_a_quotation_mark_is_a_literal_in_each_request() -> None:
     batch = answer(part.encode(), Content_Type="multipart/mixed; boundary=b")
     with serving(answer(b"{}", 501), told, batch) as server:
         config = {"service_url": f"{server.url}/api/data/v9.2/", "access_token": "invented"}
-        definitions.read(Service(Settings.from_config(config, JSON_SCHEMA)), ["o'brien"])
+        definitions.read(connect(Settings.from_config(config, JSON_SCHEMA)).client, ["o'brien"])
     assert "LogicalName%20eq%20%27o%27%27brien%27" in server.asked[1]
     assert b"EntityDefinitions(LogicalName=%27o%27%27brien%27)" in server.requests[2]

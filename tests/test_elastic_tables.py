@@ -14,10 +14,10 @@ from tap_dynamics365.odata.keyset import Keyset
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.odata.query import build
 from tap_dynamics365.services.dataverse import map_changes
-from tap_dynamics365.services.dataverse.definitions import Definitions
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.dataverse.retrieve_metadata_changes import Changes
-from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
-from tap_dynamics365.singer.encoder import Codec, records
+from tap_dynamics365.services.table_definition import ColumnDefinition, Definitions, TableDefinition
+from tap_dynamics365.singer.encoder import Encoder, records
 from tests.singer import Message, Tap, choose, entry, in_one_mode, reads, select
 from tests.test_query import found, parse, parse_qs
 from tests.test_records import answer
@@ -88,10 +88,16 @@ def test_partition_that_is_null_is_the_id_as_in_the_service() -> None:
             "partitionid": {"type": ["string"]},
         }
     }
-    codec = Codec("sensor", schema, lambda _: True, ids=["sensorid", "partitionid"])
+    codec = Encoder(
+        "sensor",
+        schema,
+        lambda _: True,
+        ids=["sensorid", "partitionid"],
+        partition="partitionid",
+    )
 
     def sent(rows: str) -> list[tuple[str, str]]:
-        page = codec.page(split(answer(f'{{"value":[{rows}]}}')))
+        page = codec.page(split(answer(f'{{"value":[{rows}]}}'), DATAVERSE.dialect))
         return [(row["sensorid"], row["partitionid"]) for row in records(page)]
 
     null = '{"sensorid":"a1","partitionid":null},{"sensorid":"a2"}'
@@ -130,9 +136,9 @@ def test_rows_behind_one_are_asked_for_by_its_partition_too(
     columns = {"changed": {"type": ["integer"]}, "sensor": {"type": ["integer"]}}
     ids = ["sensor", "partitionid"]
     texts = [msgspec.Raw(msgspec.json.encode(row)) for row in rows[:read]]
-    end = Keyset("changed", ids, columns).end(texts)
+    end = Keyset("changed", ids, columns, "partitionid").end(texts)
     assert end is not None
-    query = parse_qs(build([], key=ids, replication_key="changed", behind=end))
+    query = parse_qs(build([], key=ids, replication_key="changed", after=end))
     assert query["$orderby"] == ["changed asc,sensor asc,partitionid asc"]
     (text,) = query["$filter"]
     assert [row for row in rows if found(parse(text), row)] == rows[read:]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.faults.refusals import FORMS
+from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import Failure
 from tap_dynamics365.http import refusal
 from tap_dynamics365.http.response import classify
-from tap_dynamics365.odata.client import Service
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.dataverse import errors
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
@@ -329,7 +329,7 @@ def test_service_url_in_any_letter_case_is_known_as_dataverse() -> None:
     body = b"<edmx/>"
     with serving(answer(body, Content_Type="application/xml")) as server:
         config = {"service_url": f"{server.url}/API/Data/V9.2/", "access_token": "invented"}
-        made = Service(Settings.from_config(config, JSON_SCHEMA))
+        made = connect(Settings.from_config(config, JSON_SCHEMA)).client
         with pytest.raises(Exception, match="metadata"):
             read_metadata(made)
     assert server.asked == ["GET /API/Data/V9.2/$metadata?annotations=true"]

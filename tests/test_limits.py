@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_dynamics365.services.dataverse.limits import Limits, number
+from tap_dynamics365.http.budgets import Budgets, number
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tests.singer import Message, Tap, in_one_mode, select
 
 if TYPE_CHECKING:
@@ -38,20 +39,20 @@ def test_numbers_have_commas_between_thousands(text: str, value: float | None) -
 
 
 def test_the_lowest_of_all_is_kept_and_more_than_documented_is_believed() -> None:
-    limits = Limits()
+    limits = Budgets(DATAVERSE.dialect.budgets)
     for time, burst in (("1,100.00", "7,999"), ("980.25", "7,990"), ("1,050.00", "7,995")):
         limits.answered({TIME: time, BURST: burst})
     assert limits.summary() == "7,990 of 7,999 requests, 980 of 1,200 seconds of work"
 
 
 def test_a_service_without_limits_has_none_to_tell() -> None:
-    limits = Limits()
+    limits = Budgets(DATAVERSE.dialect.budgets)
     limits.answered({})
     assert limits.summary() == ""
 
 
 def test_little_left_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    limits = Limits()
+    limits = Budgets(DATAVERSE.dialect.budgets)
     with caplog.at_level(logging.INFO, "tap-dynamics365.service"):
         limits.answered({TIME: "120.00", BURST: "600"})
         assert not caplog.records

@@ -8,9 +8,8 @@ import pytest
 
 from tap_dynamics365.odata.csdl import Column, Primitive, Table
 from tap_dynamics365.services.dataverse import map_changes
-from tap_dynamics365.services.dataverse.definitions import Definitions
 from tap_dynamics365.services.dataverse.retrieve_metadata_changes import Changes
-from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
+from tap_dynamics365.services.table_definition import ColumnDefinition, Definitions, TableDefinition
 
 
 def table(*columns: ColumnDefinition, **more: Any) -> TableDefinition:

@@ -18,11 +18,14 @@ from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
 
 from sandbox import client
-from tap_dynamics365.extract.page_size import CAUTION, GOOD_PAGES, LESS, MORE, MOST, PageSize
+from tap_dynamics365.extract.page_size import CAUTION, GOOD_PAGES, LESS, MORE, PageSize
 from tap_dynamics365.extract.range import Range
 from tap_dynamics365.odata.page import RawPage
+from tap_dynamics365.services.dataverse.kind import is_keyset_link
 from tests.singer import WAYS, Message, Run, Tap, choose, reads
 from tests.test_other_odata import Model, Quiet, Server, order
+
+MOST = 5_000
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -305,13 +308,14 @@ def test_a_link_that_may_count_pages_is_followed_with_no_more_rows_than_it_was_g
 ) -> None:
     place = Range()
     place.follow(RawPage(b"", (), link, asked=100))
-    assert place.fitting(500) == fitting
-    assert place.fitting(25) == 25
+    is_keyset = is_keyset_link(link)
+    assert place.rows_by_link(500, is_keyset_link=is_keyset) == fitting
+    assert place.rows_by_link(25, is_keyset_link=is_keyset) == 25
 
 
 @given(st.integers(1, 10**6), st.lists(st.booleans(), max_size=300))
 def test_the_size_stays_between_one_and_the_largest(largest: int, outcomes: list[bool]) -> None:
-    size = PageSize("table", largest)
+    size = PageSize("table", largest, MOST)
     for goes_well in outcomes:
         before = size.rows
         if goes_well:
@@ -323,7 +327,7 @@ def test_the_size_stays_between_one_and_the_largest(largest: int, outcomes: list
 
 
 def test_a_size_that_fails_each_time_is_tried_more_and_more_seldom() -> None:
-    size, pages = PageSize("table", 100), []
+    size, pages = PageSize("table", 100, MOST), []
     for _ in range(4):
         size.failed(100, requests.ReadTimeout())
         pages.append(0)
@@ -334,14 +338,14 @@ def test_a_size_that_fails_each_time_is_tried_more_and_more_seldom() -> None:
 
 
 def test_pages_that_fail_together_make_them_smaller_once() -> None:
-    size = PageSize("table", 100)
+    size = PageSize("table", 100, MOST)
     for _ in range(8):
         size.failed(100, requests.ReadTimeout())
     assert size.rows == 100 // LESS
 
 
 def test_a_connection_that_is_not_made_has_nothing_to_do_with_rows() -> None:
-    size = PageSize("table", 100)
+    size = PageSize("table", 100, MOST)
     size.failed(100, requests.ConnectTimeout())
     size.failed(100, requests.ConnectionError("refused"))
     assert size.rows == 100

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from tap_dynamics365.auth.tenant import from_challenge
 from tap_dynamics365.auth.token_endpoint import TokenEndpoint, Tokens
 from tap_dynamics365.errors import Dynamics365Error, MetadataError
+from tap_dynamics365.http.budgets import Budgets, number
 from tap_dynamics365.odata import csdl
+from tap_dynamics365.odata.keyset import Keyset
 from tap_dynamics365.odata.page import single, split
-from tap_dynamics365.services.dataverse.limits import Limits, number
-from tap_dynamics365.singer.encoder import Codec
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.singer.encoder import Encoder
 from tests.servers.scripted import answer, serving
 from tests.test_records import answer as page
 
@@ -40,7 +42,8 @@ ROWS = st.lists(
 PAGES = st.fixed_dictionaries(
     {}, optional={"value": ROWS | JSON, "@odata.nextLink": JSON, "@odata.context": JSON}
 )
-codec = Codec("table", {"properties": COLUMNS}, lambda _: True, key="id")
+codec = Encoder("table", {"properties": COLUMNS}, lambda _: True, key="id")
+keyset = Keyset("id", (), COLUMNS)
 fuzzing = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -68,16 +71,16 @@ def mangled(document: bytes) -> st.SearchStrategy[bytes]:
 @example(b'{"value":[{"id":"a","n":1e999999999}]}')
 def test_whatever_a_page_is_its_lines_are_messages_or_it_is_refused(body: bytes) -> None:
     with suppress(Dynamics365Error):
-        for piece in codec.page(split(page(body))).pieces:
+        for piece in codec.page(split(page(body), DATAVERSE.dialect)).pieces:
             lines = piece.lines.splitlines()
             assert len(lines) == piece.rows
             for line in lines:
                 message = json.loads(line)
                 assert message["type"] == "RECORD"
                 assert set(message["record"]) == set(COLUMNS)
-    for read in (codec.changes, codec.keyset.place, lambda given: single(given, "id")):
+    for read in (codec.changes, keyset.place, lambda given: single(given, "id")):
         with suppress(Dynamics365Error):
-            read(split(page(body)))
+            read(split(page(body), DATAVERSE.dialect))
 
 
 class _Says:
@@ -127,7 +130,7 @@ def test_whatever_a_challenge_is_it_names_a_tenant_or_is_refused(challenge: str)
 
 @given(st.text(), st.text())
 def test_whatever_the_headers_of_limits_say_they_do_no_harm(time: str, burst: str) -> None:
-    limits = Limits()
+    limits = Budgets(DATAVERSE.dialect.budgets)
     limits.answered(
         {
             "x-ms-ratelimit-time-remaining-xrm-requests": time,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_dynamics365.extract.tally import Outcome, Tally
 from tap_dynamics365.http.throttle import Throttle
 from tap_dynamics365.http.traffic import Traffic
-from tap_dynamics365.progress.tally import Outcome, Progress, Tally, span
+from tap_dynamics365.progress.progress import Progress, span
 from tests.singer import SECONDS, WAYS, Message, Run, Tap, choose, in_one_mode, select
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def test_tables_that_are_over_and_not_done_are_told() -> None:
 
 def test_what_held_requests_back_is_told() -> None:
     throttle = Throttle(1800)
-    throttle.hold_back(0.0001)
+    throttle.pause_all(0.0001)
     told = Progress([reading("account")], throttle, Traffic())
     throttle.wait()
     assert "held back for" in told.lines(30.0)[0]

@@ -158,7 +158,7 @@ def test_the_rows_behind_one_are_those_that_come_after_it(
     end = Keyset("changed", ["company", "number"], columns).end(texts)
     assert end is not None
     query = build(
-        [], key=["company", "number"], replication_key="changed", start=0, stop=stop, behind=end
+        [], key=["company", "number"], replication_key="changed", start=0, stop=stop, after=end
     )
     (text,) = parse_qs(query)["$filter"]
     # Of rows without a value none are asked for where there is a value to begin or to end with.
@@ -169,7 +169,7 @@ def test_the_rows_behind_one_are_those_that_come_after_it(
     ]
     assert [row for row in rows if found(parse(text), row)] == wanted
     if rows[read - 1]["changed"] is None:
-        everything = build([], key=["company", "number"], replication_key="changed", behind=end)
+        everything = build([], key=["company", "number"], replication_key="changed", after=end)
         (text,) = parse_qs(everything)["$filter"]
         assert [row for row in rows if found(parse(text), row)] == rows[read:]
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.odata.page import split
-from tap_dynamics365.singer.encoder import Codec, encoder, records
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.singer.encoder import Encoder, encoder, records
 
 CONTENT_TYPE = "application/json; odata.metadata=minimal"
 
@@ -31,7 +32,9 @@ def answer(body: str | bytes, content_type: str = CONTENT_TYPE) -> requests.Resp
 def rows(response: requests.Response, columns: list[str]) -> list[dict[str, Any]]:
     """Read a page whose columns hold whatever JSON there is."""
     schema: dict[str, Any] = {"properties": {name: {} for name in columns}}
-    return list(records(Codec("table", schema, lambda _: True).page(split(response))))
+    return list(
+        records(Encoder("table", schema, lambda _: True).page(split(response, DATAVERSE.dialect)))
+    )
 
 
 def written(literal: str) -> str:
@@ -117,12 +120,12 @@ def test_annotations_are_dropped_at_all_levels() -> None:
 def test_a_page_may_have_no_rows_and_yet_a_next_one() -> None:
     page = answer('{"value":[],"@odata.nextLink":"https://host/x?$skiptoken=%3C%26+é"}')
     assert list(rows(page, ["a"])) == []
-    assert split(page).next_link == "https://host/x?$skiptoken=%3C%26+é"
+    assert split(page, DATAVERSE.dialect).next_link == "https://host/x?$skiptoken=%3C%26+é"
 
 
 @pytest.mark.parametrize("body", ['{"value":[]}', '{"value":[],"@odata.nextLink":null}'])
 def test_the_last_page_has_no_link(body: str) -> None:
-    assert split(answer(body)).next_link is None
+    assert split(answer(body), DATAVERSE.dialect).next_link is None
 
 
 NO_PAGES = [
@@ -166,14 +169,14 @@ def test_json_that_is_no_page_is_told(body: str) -> None:
 @pytest.mark.parametrize("body", ["", "<html>", "[]"])
 def test_a_link_is_not_looked_for_in_what_is_no_page(body: str) -> None:
     with pytest.raises(ServiceError):
-        split(answer(body))
+        split(answer(body), DATAVERSE.dialect)
 
 
 @pytest.mark.parametrize("link", ["5", '""', '"http://["', "{}", "[]", "true"])
 def test_link_that_is_none_says_only_that_there_is_more(link: str) -> None:
-    page = split(answer('{"@odata.nextLink":%s,"value":[]}' % link))  # noqa: UP031 - braces
+    page = split(answer('{"@odata.nextLink":%s,"value":[]}' % link), DATAVERSE.dialect)  # noqa: UP031 - braces
     assert (page.next_link, page.more, page.is_last) == (None, True, False)
-    last = split(answer('{"@odata.nextLink":null,"value":[]}'))
+    last = split(answer('{"@odata.nextLink":null,"value":[]}'), DATAVERSE.dialect)
     assert last.is_last
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tap_dynamics365.odata.client import ODataClient
     from tests.servers.scripted import Scripted
 
 TOKEN = "an-invented-token"  # noqa: S105 - it says so
@@ -30,10 +31,10 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", str(file))
 
 
-def service(server: Scripted, host: str = "127.0.0.1") -> Service:
+def service(server: Scripted, host: str = "127.0.0.1") -> ODataClient:
     """Set up what speaks to a server."""
     config = {"service_url": f"http://{host}:{server.port}/api/data/v9.2/", "access_token": TOKEN}
-    return Service(Settings.from_config(config, JSON_SCHEMA))
+    return connect(Settings.from_config(config, JSON_SCHEMA)).client
 
 
 def redirect(location: str, status: int = 302) -> bytes:

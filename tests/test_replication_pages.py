@@ -10,22 +10,23 @@ import pytest
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.odata.key_scale import Days, Moments, Numbers
 from tap_dynamics365.odata.page import split
-from tap_dynamics365.singer.encoder import Codec
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.singer.encoder import Encoder
 from tests.test_records import answer
 
 COLUMNS = {"id": "string", "name": "string", "size": "integer", "price": "number", "on": "boolean"}
 KEY = "00000000-0000-0000-0000-0000000000a1"
 
 
-def codec(version: int | None = None) -> Codec:
+def codec(version: int | None = None) -> Encoder:
     """Make what reads pages of a table."""
     schema = {"properties": {name: {"type": [kind, "null"]} for name, kind in COLUMNS.items()}}
-    return Codec("table", schema, lambda _: True, ids=["id"], version=version)
+    return Encoder("table", schema, lambda _: True, ids=["id"], version=version)
 
 
 def lines(*entries: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the messages that a page of changes turns into."""
-    page = codec(7).changes(split(answer(json.dumps({"value": entries}))))
+    page = codec(7).changes(split(answer(json.dumps({"value": entries})), DATAVERSE.dialect))
     assert sum(piece.rows for piece in page.pieces) == len(entries)
     return [json.loads(line) for piece in page.pieces for line in piece.lines.splitlines()]
 
@@ -54,7 +55,7 @@ def test_a_row_that_speaks_of_deletions_is_no_deletion() -> None:
     ],
 )
 def test_a_delta_token_is_read_decoded(link: str) -> None:
-    body = split(answer(json.dumps({"@odata.deltaLink": link, "value": []})))
+    body = split(answer(json.dumps({"@odata.deltaLink": link, "value": []})), DATAVERSE.dialect)
     decoded = "919042!08/22/2017 08:10:44"
     assert body.delta_token == decoded
 
@@ -65,14 +66,14 @@ def test_a_delta_token_is_read_decoded(link: str) -> None:
 def test_a_value_of_another_type_is_an_error_with_its_column(column: str, value: object) -> None:
     rows = [{"id": "1"}] * 3 + [{"id": "1", column: value}] * 1_000
     with pytest.raises(ServiceError, match=f"'{column}'") as caught:
-        codec().page(split(answer(json.dumps({"value": rows}))))
+        codec().page(split(answer(json.dumps({"value": rows})), DATAVERSE.dialect))
     assert "--discover" in caught.value.message
 
 
 def test_values_of_the_types_announced_pass() -> None:
     row = {"id": "1", "name": '1 "quoted"', "size": 2, "price": "INF", "on": False}
     empty = dict.fromkeys(COLUMNS)
-    page = codec().page(split(answer(json.dumps({"value": [row, empty] * 300}))))
+    page = codec().page(split(answer(json.dumps({"value": [row, empty] * 300})), DATAVERSE.dialect))
     assert sum(piece.rows for piece in page.pieces) == 600
 
 

@@ -17,13 +17,15 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import Dynamics365Error, ServiceError, SignInError
+from tap_dynamics365.http.response import check_whole
 from tap_dynamics365.http.retry import FIRST_WAIT, retry_after
-from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import RESET, answer, serving
 
 if TYPE_CHECKING:
+    from tap_dynamics365.odata.client import ODataClient
     from tests.servers.scripted import Scripted
 
 PAGE = json.dumps({"value": [{"name": "Litware"}]}).encode()
@@ -32,12 +34,12 @@ WHOLE = answer(PAGE)
 NOW = {"Retry_After": "0"}
 
 
-def service(server: Scripted, **more: Any) -> Service:
+def service(server: Scripted, **more: Any) -> ODataClient:
     """Set up what speaks to a server."""
     config = {"service_url": f"{server.url}/api/data/v9.2/", **more}
     if "client_id" not in config:
         config["access_token"] = "an-invented-token"  # noqa: S105 - it says so
-    return Service(Settings.from_config(config, JSON_SCHEMA))
+    return connect(Settings.from_config(config, JSON_SCHEMA)).client
 
 
 def failing(status: int, code: str = "", message: str = "As ordered.", **headers: str) -> bytes:
@@ -170,7 +172,7 @@ def test_a_host_that_has_no_address_is_asked_for_again_and_told_in_one_sentence(
 ) -> None:
     """No name ends with `.invalid` (RFC 6761, section 6.4)."""
     config = {"service_url": "https://organisation.invalid/api/data/v9.2/", "access_token": "x"}
-    made = Service(Settings.from_config({**config, "ws_retry_count": 1}, JSON_SCHEMA))
+    made = connect(Settings.from_config({**config, "ws_retry_count": 1}, JSON_SCHEMA)).client
     # Whatever proxy this machine may have.
     made.session.trust_env = False
     with pytest.raises(ServiceError) as caught:
@@ -188,7 +190,7 @@ def test_a_handshake_that_breaks_off_is_repeated() -> None:
         config = {"service_url": f"https://127.0.0.1:{server.port}/", "access_token": "x"}
         settings = Settings.from_config({**config, "ws_retry_count": 1}, JSON_SCHEMA)
         with pytest.raises(ServiceError, match="after 2 tries"):
-            Service(settings).get("accounts")
+            connect(settings).client.get("accounts")
     assert len(server.asked) == 2
 
 
@@ -246,10 +248,10 @@ def test_nothing_is_sent_before_retry_after_has_passed() -> None:
 
 def test_who_waited_in_line_for_a_token_waits_for_the_service_too() -> None:
     """The service refuses another request while the token is on its way."""
-    made: list[Service] = []
+    made: list[ODataClient] = []
 
     def give(_: bytes) -> bytes:
-        made[0].throttle.hold_back(SECONDS_ASKED)
+        made[0].throttle.pause_all(SECONDS_ASKED)
         return answer(json.dumps({"access_token": "x"}).encode())
 
     with serving(give, WHOLE) as server:
@@ -413,6 +415,7 @@ def test_whatever_is_answered_the_outcome_is_an_answer_or_an_error_of_our_own(
         given.headers["Content-Type"] = "application/json"
     with suppress(Dynamics365Error):
         made.check(given)
+        check_whole(given, is_reached=False)
         assert body.strip()
 
 

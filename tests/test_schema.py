@@ -10,11 +10,17 @@ from jsonschema import Draft202012Validator, FormatChecker
 from singer_sdk.singerlib import Catalog, CatalogEntry
 
 from tap_dynamics365.odata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
+from tap_dynamics365.services.dataverse.kind import REPLICATION_KEYS
 from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition, Texts
 from tap_dynamics365.singer.catalog import catalog_entry, json_schema, read_catalog
 
 ID = Column("accountid", Primitive("Edm.Guid"))
 AUTOMATIC, AVAILABLE = "automatic", "available"
+
+
+def entry_of(table: Table, method: str = "INCREMENTAL") -> CatalogEntry:
+    """The catalog entry of a table of Dataverse."""
+    return catalog_entry(table, method, candidates=REPLICATION_KEYS)
 
 
 def table(*columns: Column | str, key: tuple[str, ...] = ("accountid",), **more: Any) -> Table:
@@ -202,7 +208,7 @@ def test_a_description_belongs_to_one_column_alone() -> None:
 
 @pytest.mark.parametrize("name", ["select", "type", "class", "properties", "größe", "$ref", "a b"])
 def test_awkward_names_are_ordinary_columns(name: str) -> None:
-    entry = catalog_entry(table(name))
+    entry = entry_of(table(name))
     assert entry.schema.to_dict()["properties"][name] == {"type": ["string", "null"]}
     assert ("properties", name) in entry.metadata
 
@@ -222,7 +228,7 @@ def dates(*names: str) -> list[Column]:
     ],
 )
 def test_the_replication_key_is_the_best_that_there_is(present: list[str], chosen: str) -> None:
-    entry = catalog_entry(table(*dates(*present), "name"))
+    entry = entry_of(table(*dates(*present), "name"))
     assert entry.replication_key == chosen
     assert entry.replication_method == "INCREMENTAL"
     assert set(entry.metadata.root.valid_replication_keys or ()) == set(present)
@@ -234,26 +240,26 @@ def test_the_replication_key_is_the_best_that_there_is(present: list[str], chose
 
 
 def test_without_such_a_column_the_whole_table_is_taken() -> None:
-    entry = catalog_entry(table("name"))
+    entry = entry_of(table("name"))
     assert (entry.replication_key, entry.replication_method) == (None, "FULL_TABLE")
     assert not entry.metadata.root.valid_replication_keys
 
 
 def test_a_replication_key_that_is_of_the_key_stays_automatic() -> None:
-    entry = catalog_entry(table(*dates("modifiedon", "createdon"), key=("accountid", "createdon")))
+    entry = entry_of(table(*dates("modifiedon", "createdon"), key=("accountid", "createdon")))
     assert entry.metadata["properties", "createdon"].inclusion == AUTOMATIC
 
 
 @pytest.mark.parametrize("key", [("accountid",), ("accountid", "name"), ()])
 def test_the_entry_names_stream_set_and_key(key: tuple[str, ...]) -> None:
-    entry = catalog_entry(table("name", key=key))
+    entry = entry_of(table("name", key=key))
     assert (entry.tap_stream_id, entry.stream, entry.table) == ("account", "account", "accounts")
     assert tuple(entry.key_properties or ()) == key
     assert tuple(entry.metadata.root.table_key_properties or ()) == key
 
 
 def test_a_private_table_is_selected_by_choice_only() -> None:
-    private, public = catalog_entry(table(private=True)), catalog_entry(table())
+    private, public = entry_of(table(private=True)), entry_of(table())
     assert private.metadata.resolve_selection()[()] is False
     assert public.metadata.resolve_selection()[()] is True
     assert private.metadata.root.selected_by_default is False
@@ -273,14 +279,14 @@ ENTRIES = [
 
 @pytest.mark.parametrize("made", ENTRIES)
 def test_an_entry_survives_being_written_and_read(made: Table) -> None:
-    text = json.dumps(Catalog({"account": catalog_entry(made)}).to_dict())
+    text = json.dumps(Catalog({"account": entry_of(made)}).to_dict())
     assert json.dumps(Catalog.from_dict(json.loads(text)).to_dict()) == text
     assert json.dumps(read_catalog(json.loads(text)).to_dict()) == text
 
 
 def chosen(**metadata: str) -> CatalogEntry:
     """Read an entry into which a person wrote a choice."""
-    made = catalog_entry(table(*dates("modifiedon", "createdon")))
+    made = entry_of(table(*dates("modifiedon", "createdon")))
     document = Catalog({"account": made}).to_dict()
     for item in document["streams"][0]["metadata"]:
         if not item["breadcrumb"]:
@@ -315,7 +321,7 @@ def test_tables_with_one_key_whose_changes_are_tracked_can_be_log_based(
         )
     )
     table = Table("table", "tables", key, columns, tracked=tracked)
-    entry = catalog_entry(table, "LOG_BASED")
+    entry = entry_of(table, "LOG_BASED")
     assert entry.replication_method == method
     assert ("_sdc_deleted_at" in (entry.schema.properties or {})) == (method == "LOG_BASED")
-    assert catalog_entry(table).replication_method == "INCREMENTAL"
+    assert entry_of(table).replication_method == "INCREMENTAL"

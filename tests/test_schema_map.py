@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from tap_dynamics365.services.dataverse import definitions
-from tap_dynamics365.services.dataverse.schema_map import SchemaMap
+from tap_dynamics365.services.schema_map import SchemaMap
 from tests.singer import Message, Run, Tap, in_one_mode
 from tests.test_definitions import connected
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.client import Sandbox
-    from tap_dynamics365.services.dataverse.definitions import Definitions
+    from tap_dynamics365.services.table_definition import Definitions
 
 FUNCTION = "RetrieveMetadataChanges"
 MADE = ["token", "systemusers", FUNCTION, "$metadata"]

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from tap_dynamics365.extract.notices import Notices
+from tap_dynamics365.extract.spelling import Spelling
 from tap_dynamics365.odata.page import split
-from tap_dynamics365.odata.spelling import Spelling
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tests.singer import Message, Tap, choose, in_one_mode, select
 from tests.test_records import answer
 
@@ -31,7 +32,8 @@ def corrected(
     caplog.clear()
     with caplog.at_level(logging.INFO):
         found = [
-            spelling.corrected(split(answer(json.dumps({"value": rows})))).rows for rows in pages
+            spelling.corrected(split(answer(json.dumps({"value": rows})), DATAVERSE.dialect)).rows
+            for rows in pages
         ]
     rows = [[msgspec.json.decode(row) for row in page] for page in found]
     return rows, [record.getMessage() for record in caplog.records]

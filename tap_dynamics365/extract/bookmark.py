@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from tap_dynamics365.extract.state import NO_BOOKMARK, NOTHING_READ
-from tap_dynamics365.odata import query
 from tap_dynamics365.odata.key_scale import SECOND, Moments, Numbers, Scale
-from tap_dynamics365.singer.catalog import REPLICATION_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
-    from tap_dynamics365.extract.page import Value
     from tap_dynamics365.extract.state import TableState
+    from tap_dynamics365.odata.dialect import Dialect
+    from tap_dynamics365.odata.page import Value
 
 # By how many seconds the clocks of a service's servers may differ.
 SKEW = 300
@@ -39,7 +38,8 @@ class Bookmark:
         lookback: Seconds before a bookmark that are read again, for rows committed late; 0 for
             none.
         start_date: Where a table begins that has no bookmark, if its key is a date.
-        clock: Tells the service's time.
+        dialect: Which keys the service sets in each row, and what its delta tokens say.
+        clock: Returns the service's time.
     """
 
     def __init__(  # noqa: PLR0913 - what a bookmark depends on
@@ -51,6 +51,7 @@ class Bookmark:
         *,
         lookback: int,
         start_date: str | None,
+        dialect: Dialect,
         clock: Callable[[], datetime],
     ) -> None:
         self._stream = stream
@@ -58,6 +59,7 @@ class Bookmark:
         self._key = key
         self._scale = scale
         self._lookback = lookback
+        self._dialect = dialect
         self._clock = clock
         is_date = scale is not Numbers
         self._start_date = scale.position(start_date) if is_date and start_date else None
@@ -164,29 +166,21 @@ class Bookmark:
         return self._position - max(self._lookback, SKEW) * SECOND > self._now()
 
     def adopted(self, delta_token: str | None) -> dict[str, Any]:
-        """Give what to say of the table to begin where change tracking left off.
+        """Return the bookmark that continues where change tracking left off.
 
         Args:
-            delta_token: The token, decoded: a version number and the service's time.
+            delta_token: The delta token, decoded.
 
         Returns:
-            The bookmark; nothing if there is one already, or the token does not tell of this key.
+            What to change in the state; nothing if there is a bookmark already, or the token says
+            nothing about this key.
         """
         if delta_token is None or self._state.entry.replication_key is not None:
             return {}
-        version, _, time = delta_token.partition("!")
-        try:
-            moment = datetime.strptime(time, "%m/%d/%Y %H:%M:%S").replace(tzinfo=UTC)
-            known: dict[str, Value] = {
-                "modifiedon": query.instant(moment),
-                "createdon": query.instant(moment),
-                "versionnumber": int(version),
-            }
-        except ValueError:
+        value = self._dialect.key_at_token(delta_token, self._key)
+        if value is None:
             return {}
-        if self._key not in known:
-            return {}
-        return {"replication_key": self._key, "replication_key_value": known[self._key]}
+        return {"replication_key": self._key, "replication_key_value": value}
 
     def stop(self) -> None:
         """Note that a run ends before it has read all there is.
@@ -211,7 +205,7 @@ class Bookmark:
         kind, such as a virtual one. Of all other columns nobody can tell.
         """
         return (
-            self._key not in REPLICATION_KEYS
+            self._key not in self._dialect.key_columns
             or self._state.entry.replication_key_nulls is not False
         )
 

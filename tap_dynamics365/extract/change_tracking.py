@@ -6,23 +6,24 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracki
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.extract.methods import FullTable, Incremental, rows_without_key
-from tap_dynamics365.extract.read import Pass
+from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL
 from tap_dynamics365.extract.state import NO_BOOKMARK, NOTHING_READ
-from tap_dynamics365.odata.delta import DELETED
-from tap_dynamics365.singer.catalog import FULL_TABLE, INCREMENTAL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from tap_dynamics365.extract.bookmark import Bookmark
     from tap_dynamics365.extract.methods import Method
-    from tap_dynamics365.extract.page import Page
-    from tap_dynamics365.odata.page import RawPage
-    from tap_dynamics365.singer.table_stream import TableStream
+    from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.table import Table
+    from tap_dynamics365.odata.client import ODataClient
+
+logger = logging.getLogger("tap-dynamics365.extract")
 
 # Refusals of a tracked read of a table: that table is read by another method. To track a table one
 # must be allowed to read all its rows, not only some.
@@ -44,41 +45,42 @@ class LogBased:
     """What has changed since a delta token, deletes included.
 
     Args:
-        stream: The table's stream.
-        bookmark: How far a first load has come, if the table has a replication key.
+        table: The table.
+        client: The client of the service; it knows what the service refused before.
     """
 
-    def __init__(self, stream: TableStream, bookmark: Bookmark | None) -> None:
-        self._stream = stream
-        self._bookmark = bookmark
-        self._state = stream.table_state
+    def __init__(self, table: Table, client: ODataClient) -> None:
+        self._table = table
+        self._client = client
+        self._bookmark = table.bookmark
+        self._state = table.state
 
-    def passes(self) -> Generator[Pass, None, None]:
-        """Yield the passes of a run; those of the next best method where tracking is refused."""
-        row_key = self._stream.row_key
+    def reads(self) -> Generator[TableRead, None, None]:
+        """Yield the reads of a run; those of the next best method where tracking is refused."""
+        row_key = self._table.spec.row_key
         if len(row_key) != 1:
             yield from self._instead("It has no key of one column, by which a deletion is told.")
             return
-        if row_key != tuple(self._stream.primary_keys):
+        if row_key != self._table.spec.stream_key:
             yield from self._instead(
                 f"A deletion is told by {row_key[0]!r} alone, which is not the key that the "
                 "catalog chose."
             )
             return
         entry = self._state.entry
-        has_version = self._stream.keep_version()
+        has_version = self._table.version.keep()
         is_under_way = entry.replication_key is not None
         # The run that began to load the table has not told the target of the version yet.
-        self._stream.is_outdated = is_under_way or entry.delta_token is None
+        self._table.version.is_outdated = is_under_way or entry.delta_token is None
         if not has_version or (is_under_way and self._bookmark is None):
             # Rows that the target has without a version would go with those of earlier versions;
             # a load by a replication key that the catalog no longer has can't be gone on with.
             if not has_version and (is_under_way or entry.delta_token is not None):
-                self._stream.logger.warning(
+                logger.warning(
                     "%r is read in full, once: the rows that the target has of it carry no table "
                     "version, so rows deleted meanwhile could not be found. To continue from the "
                     "state instead, set emit_activate_version_messages to false.",
-                    self._stream.name,
+                    self._table.name,
                 )
             self._forget()
         try:
@@ -86,37 +88,37 @@ class LogBased:
         except _NotTrackedError as refusal:
             yield from self._instead(str(refusal))
 
-    def _instead(self, reason: str) -> Generator[Pass, None, None]:
-        """Yield the passes of the next best method, and say so if it is any better."""
-        yield from self._next_best().passes()
-        self._stream.logger.warning(
+    def _instead(self, reason: str) -> Generator[TableRead, None, None]:
+        """Yield the reads of the next best method, and say so if it is any better."""
+        yield from self._next_best().reads()
+        logger.warning(
             "%r was read %s, without deletes, for its changes are not tracked. %s",
-            self._stream.name,
+            self._table.name,
             FULL_TABLE if self._bookmark is None else INCREMENTAL,
             reason,
         )
 
     def _next_best(self) -> Method:
         if self._bookmark is None:
-            return FullTable(self._stream)
-        # Beside the token: should changes be tracked again, they are those since then.
+            return FullTable(self._table)
+        # Besides the token: should changes be tracked again, they are those since then.
         self._state.change(**self._bookmark.adopted(self._state.entry.delta_token))
-        return Incremental(self._stream, self._bookmark)
+        return Incremental(self._table, self._bookmark)
 
     def _forget(self) -> None:
         """Have the whole table read anew, as a new version of it."""
-        self._stream.begin_version(**NOTHING_READ)
+        self._table.version.begin(**NOTHING_READ)
 
-    def _anew_if_expired(self) -> Generator[Pass, None, None]:
+    def _anew_if_expired(self) -> Generator[TableRead, None, None]:
         try:
             yield from self._load_and_changes()
         except _ExpiredError as expired:
-            self._stream.logger.warning(
+            logger.warning(
                 "The changes of %r since its last run can't be had any more: the table is read "
                 "anew%s. %s",
-                self._stream.name,
+                self._table.name,
                 ""
-                if self._stream.emit_activate_version_messages
+                if self._table.version.is_used
                 else "; without emit_activate_version_messages the target keeps rows deleted since",
                 expired,
             )
@@ -128,7 +130,7 @@ class LogBased:
                 self._forget()
                 raise ServiceError(str(again)) from again
 
-    def _load_and_changes(self) -> Generator[Pass, None, None]:
+    def _load_and_changes(self) -> Generator[TableRead, None, None]:
         if self._state.entry.delta_token is None and (yield from self._first_look()):
             return
         if self._bookmark is not None and self._state.entry.replication_key is not None:
@@ -136,7 +138,7 @@ class LogBased:
         if (token := self._state.entry.delta_token) is not None:
             yield from self._changes(token)
 
-    def _first_look(self) -> Generator[Pass, None, bool]:
+    def _first_look(self) -> Generator[TableRead, None, bool]:
         """Read a small table; of a large one get a delta token that is older than every row read.
 
         Tracking refuses `$filter` and `$orderby`: a tracked read can neither be gone on with where
@@ -151,27 +153,27 @@ class LogBased:
         is_begun = self._state.entry.replication_key is not None
         has_new_version = False
         if bookmark is None or not (is_begun or bookmark.start() is not None):
-            self._stream.begin_version()
-            sent = self._stream.tally.rows
+            self._table.version.begin()
+            sent = self._table.tally.rows
             if (yield from self._whole()):
                 return True
             # Rows that were sent may be deleted before the token is given, and would stay.
-            has_new_version = sent == self._stream.tally.rows
+            has_new_version = sent == self._table.tally.rows
         token = yield from self._token()
         if bookmark is None:
             if not has_new_version:
-                self._stream.begin_version()
-            yield Pass(self._stream.codec().page)
+                self._table.version.begin()
+            yield self._table.read()
             self._end_with(token)
             return True
         # The key marks the load as under way, for the next run to go on with it.
         # Rows without a value of it that came since an INCREMENTAL run are no changes since the
         # token: they are asked for once.
-        key = self._stream.replication_key
+        key = self._table.spec.replication_key
         under_way = {"replication_key": key, "replication_key_nulls": None}
-        versions = self._stream.emit_activate_version_messages
+        versions = self._table.version.is_used
         if token is not None and versions and not has_new_version:
-            self._stream.begin_version(delta_token=token, **NO_BOOKMARK | under_way)
+            self._table.version.begin(delta_token=token, **NO_BOOKMARK | under_way)
         elif token is not None:
             self._state.change(delta_token=token, **under_way)
         else:
@@ -179,90 +181,83 @@ class LogBased:
             self._state.change(**under_way)
         return False
 
-    def _whole(self) -> Generator[Pass, None, bool]:
+    def _whole(self) -> Generator[TableRead, None, bool]:
         """Read a table and its delta token in one; return whether both are there.
 
         A table that can be read sorted is read so if it has more than one page.
         """
         if self._asks_apart():
             return False
-        whole = Pass(self._stream.codec().page, tracked=True, single=self._bookmark is not None)
+        whole = self._table.read(tracked=True, single=self._bookmark is not None)
         yield from self._tracked(whole)
         if not whole.is_whole or self._lacks_link(whole):
             return False
         self._end_with(whole.delta_token)
         return True
 
-    def _token(self, since: str | None = None) -> Generator[Pass, None, str | None]:
+    def _token(self, since: str | None = None) -> Generator[TableRead, None, str | None]:
         """Get a delta token with the ids alone, to which there are no annotations."""
-        ids = Pass(self._stream.codec().page, tracked=since is None, since=since, ids_only=True)
+        ids = self._table.read(tracked=since is None, since=since, ids_only=True)
         yield from self._tracked(ids)
         return ids.delta_token
 
     def _asks_apart(self) -> bool:
         """Tell whether the service gives no delta link beside the annotations asked for."""
-        return bool(self._stream.annotations) and not self._stream.service.links_beside_annotations
+        return bool(self._table.spec.annotations) and not self._client.links_beside_annotations
 
-    def _lacks_link(self, part: Pass) -> bool:
+    def _lacks_link(self, part: TableRead) -> bool:
         """Tell whether annotations can be why there was no delta link, and say so once."""
-        if part.delta_token is not None or not self._stream.annotations:
+        if part.delta_token is not None or not self._table.spec.annotations:
             return False
-        service = self._stream.service
+        service = self._client
         if service.links_beside_annotations:
             service.links_beside_annotations = False
-            self._stream.logger.warning(
+            logger.warning(
                 "The service gave no delta link where labels and names were asked for too, as is "
                 "reported of v8.2: from here on the tap asks for the link apart from the rows, "
                 "which takes more requests."
             )
         return True
 
-    def _load(self, bookmark: Bookmark) -> Generator[Pass, None, None]:
+    def _load(self, bookmark: Bookmark) -> Generator[TableRead, None, None]:
         """Read the rows from the bookmark on."""
         if self._state.entry.delta_token is None:
-            yield from Incremental(self._stream, bookmark).passes()
+            yield from Incremental(self._table, bookmark).reads()
             return
-        rows = self._stream.sorted_pass(bookmark.start())
+        rows = self._table.sorted_read(bookmark.start())
         yield rows
-        yield from rows_without_key(self._stream, bookmark, rows)
+        yield from rows_without_key(self._table, bookmark, rows)
 
-    def _changes(self, token: str) -> Generator[Pass, None, None]:
+    def _changes(self, token: str) -> Generator[TableRead, None, None]:
         if not self._asks_apart():
-            changes = Pass(self._decode_changes, since=token)
+            changes = self._table.read(since=token)
             yield from self._tracked(changes)
             if not self._lacks_link(changes):
                 self._end_with(changes.delta_token)
                 return
         # Ahead of the rows: what changes in between comes again at the next run.
         following = yield from self._token(since=token)
-        yield from self._tracked(Pass(self._decode_changes, since=token))
+        yield from self._tracked(self._table.read(since=token))
         self._end_with(following)
-
-    def _decode_changes(self, page: RawPage) -> Page:
-        """Decode a page of changes, and note whether rows were deleted, in whichever thread."""
-        if DELETED.encode() in page.body:
-            # Records of deletions have no version: the target is told once more of the newest.
-            self._stream.is_outdated = True
-        return self._stream.codec().changes(page)
 
     def _end_with(self, token: str | None) -> None:
         """Have the next run go on from a delta token, once the target was told of everything."""
         if token is None:
             self._warn_of_no_link()
-            self._stream.at_end = NO_BOOKMARK
+            self._table.at_end = NO_BOOKMARK
         else:
-            self._stream.at_end = {**NO_BOOKMARK, "delta_token": token}
+            self._table.at_end = {**NO_BOOKMARK, "delta_token": token}
 
     def _warn_of_no_link(self) -> None:
-        self._stream.logger.warning(
+        logger.warning(
             "The service gave no delta link behind the last page of %r: the next run begins where "
             "this one began.",
-            self._stream.name,
+            self._table.name,
         )
 
     @staticmethod
-    def _tracked(part: Pass) -> Generator[Pass, None, None]:
-        """Yield a pass, and tell refusals of change tracking from other errors."""
+    def _tracked(part: TableRead) -> Generator[TableRead, None, None]:
+        """Yield a read, and tell refusals of change tracking from other errors."""
         try:
             yield part
         except ServiceError as error:

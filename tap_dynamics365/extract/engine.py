@@ -1,7 +1,7 @@
-"""Requests in flight for all tables at once, and one writer.
+"""Engine: reads many tables at the same time, and writes their rows in order.
 
-Threads fetch pages and one encodes their rows; the main thread alone decides what to ask for,
-writes messages and moves bookmarks. Rows of one table leave in order, tables take turns.
+Threads fetch pages, and one thread decodes them. Only the main thread decides what to ask for,
+writes rows and moves bookmarks. The rows of one table are written in order; tables take turns.
 """
 
 from __future__ import annotations
@@ -20,240 +20,241 @@ from tap_dynamics365.odata.key_scale import position
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_dynamics365.extract.page import Page, Value
-    from tap_dynamics365.extract.range import Arrival, Range
-    from tap_dynamics365.extract.read import Pass
-    from tap_dynamics365.odata.client import Service
-    from tap_dynamics365.odata.page import RawPage
-    from tap_dynamics365.singer.paged_stream import PagedStream
-    from tap_dynamics365.singer.state_writer import PacedStateWriter
+    from tap_dynamics365.extract.page import Page
+    from tap_dynamics365.extract.range import BufferedPage, Range
+    from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.sink import Checkpoints, TableSink
+    from tap_dynamics365.http.concurrency import ConcurrencyLimit
+    from tap_dynamics365.odata.page import RawPage, Value
 
 logger = logging.getLogger("tap-dynamics365.engine")
 
 
-class Reader:
+class _Task:
     """A table that is being read.
 
     Args:
-        stream: The table's stream.
+        sink: Where its rows go.
     """
 
-    def __init__(self, stream: PagedStream) -> None:
-        self.stream = stream
-        self.over = False
-        self.part: Pass | None = None
+    def __init__(self, sink: TableSink) -> None:
+        self.sink = sink
+        self.reader = sink.reader
+        self.finished = False
+        self.read: TableRead | None = None
         self.ranges = Ranges(None)
-        self._passes = stream.passes()
+        self._reads = self.reader.reads()
 
-    def _begin(self, part: Pass | None) -> None:
-        self.part = part
-        # Where requests go one after the other, ranges would only be more of them; where there is
-        # a limit to them, what was fetched behind a gap could not be written.
-        is_parallel = self.stream.service.parallelism.maximum > 1
-        is_divided = is_parallel and not self.stream.settings.stmt_call_limit
-        scale = part.scale if part is not None and is_divided else None
-        cut_off = part.keyset.cut_off if part is not None and part.keyset is not None else None
+    def _begin(self, read: TableRead | None) -> None:
+        self.read = read
+        scale = read.scale if read is not None and self.reader.may_be_divided else None
+        cut_off = read.keyset.cut_off if read is not None and read.keyset is not None else None
         self.ranges = Ranges(scale, cut_off)
 
     def is_reading(self, ranges: Ranges) -> bool:
-        """Tell whether what comes for a pass is still of use: one that failed is read no more.
+        """Tell whether what arrives for a read is still of use: a read may have failed.
 
         Args:
-            ranges: Those of the pass.
+            ranges: The ranges of the read.
         """
-        return not self.over and self.ranges is ranges
+        return not self.finished and self.ranges is ranges
 
-    def go_on(self, error: ServiceError | None = None) -> bool:
-        """Begin the first pass over the table, or the next.
+    def begin_next(self, error: ServiceError | None = None) -> bool:
+        """Begin the next read of the table.
 
         Args:
-            error: What ended the one before, if it failed.
+            error: What ended the read before, if it failed.
 
         Returns:
-            Whether there is one.
+            Whether there is a next read.
 
         Raises:
             ServiceError: The table failed.
         """
         if error is None:
-            self._begin(next(self._passes, None))
+            self._begin(next(self._reads, None))
         else:
-            self._begin(self.stream.instead(self._passes, error))
-        return self.part is not None
+            self._begin(self.reader.instead(self._reads, error))
+        return self.read is not None
 
 
 class Engine:
-    """Reads tables and writes their messages.
+    """Reads tables and writes their rows to sinks.
 
     Args:
-        service: Where the tables are.
-        states: What writes the state.
-        read_ahead: Bytes that may lie fetched and not yet written.
+        concurrency: How many requests may be in flight.
+        checkpoints: Saves the state.
+        read_ahead: Bytes that may be buffered before they are written.
     """
 
-    def __init__(self, service: Service, states: PacedStateWriter, read_ahead: int) -> None:
-        self._service = service
-        self._states = states
+    def __init__(
+        self, concurrency: ConcurrencyLimit, checkpoints: Checkpoints, read_ahead: int
+    ) -> None:
+        self._concurrency = concurrency
+        self._checkpoints = checkpoints
         self._read_ahead = read_ahead
         self._pool = Pool()
-        self._waiting: deque[PagedStream] = deque()
-        self._readers: list[Reader] = []
+        self._waiting: deque[TableSink] = deque()
+        self._tasks: list[_Task] = []
         self._page_size = 0
         self._failed: list[str] = []
 
-    def run(self, streams: Iterable[PagedStream]) -> list[str]:
+    def run(self, sinks: Iterable[TableSink]) -> list[str]:
         """Read all tables to their end.
 
         Args:
-            streams: The tables, in the order in which they are begun.
+            sinks: Where the rows of each table go, in the order in which tables begin.
 
         Returns:
-            Names of those that failed; the others were read all the same.
+            The names of the tables that failed. The other tables were read.
         """
-        self._waiting.extend(streams)
-        while True:
-            # What follows shall be on its way while a page is written.
-            self._ask()
-            if not self._write():
-                if not self._pool.pending:
-                    return self._failed
-                self._pool.hand_over(self._states.seconds_left)
-            while self._pool.has_results:
-                self._pool.hand_over()
-            self._states.write_if_late()
+        self._waiting.extend(sinks)
+        try:
+            while True:
+                # The next requests are sent before a page is written.
+                self._fill_pipeline()
+                if not self._write():
+                    if not self._pool.pending:
+                        return self._failed
+                    self._pool.hand_over(self._checkpoints.seconds_left)
+                while self._pool.has_results:
+                    self._pool.hand_over()
+                self._checkpoints.write_if_late()
+        finally:
+            self._pool.close()
 
-    def _ask(self) -> None:
-        """Have as many requests on their way as may be."""
-        limit = self._service.parallelism.limit
+    def _fill_pipeline(self) -> None:
+        """Send as many requests as may be in flight."""
+        limit = self._concurrency.limit
         # Answers that wait to be decoded may be as many again.
         while self._pool.in_flight < limit and self._pool.pending < 2 * limit:
-            if not self._ask_next():
+            if not self._submit_next():
                 return
 
-    def _ask_next(self) -> bool:
-        """Do what is most useful to have answers come; tell whether there was something to do."""
-        for reader in self._readers:
-            if reader.ranges.front_is_idle():
-                return self._fetch(reader)
-        if self._ahead() >= self._read_ahead:
+    def _submit_next(self) -> bool:
+        """Submit the most useful request, and return whether there was one."""
+        for task in self._tasks:
+            if task.ranges.front_is_idle():
+                return self._fetch(task)
+        if self._buffered_bytes() >= self._read_ahead:
             return False
         if self._waiting:
-            reader = Reader(self._waiting.popleft())
-            self._readers.append(reader)
-            self._go_on(reader)
+            task = _Task(self._waiting.popleft())
+            self._tasks.append(task)
+            self._begin_next(task)
             return True
-        for reader in self._readers:
-            if reader.ranges.wants_measure:
-                reader.ranges.measured = True
-                measured = partial(self._measured, reader, reader.ranges)
-                self._pool.fetch(reader.stream.ask_greatest, measured)
+        for task in self._tasks:
+            if task.ranges.needs_max_key:
+                task.ranges.has_max_key = True
+                then = partial(self._max_key_arrived, task, task.ranges)
+                self._pool.fetch(task.reader.pages.fetch_max_key, then)
                 return True
-        return any(self._fetch(reader) for reader in self._readers)
+        return any(self._fetch(task) for task in self._tasks)
 
-    def _ahead(self) -> int:
-        """Count the bytes that lie ahead of the writer, or soon will."""
+    def _buffered_bytes(self) -> int:
+        """Count the bytes that are buffered before the writer, or soon will be."""
         # Of an answer that is being decoded there are both its text and the rows made of it.
         return (self._pool.in_flight + 1) * self._page_size + sum(
-            reader.ranges.size for reader in self._readers
+            task.ranges.size for task in self._tasks
         )
 
-    def _fetch(self, reader: Reader) -> bool:
-        """Ask for a page of a table; tell whether that, or its failure, has led any further."""
-        part, stream, asked = reader.part, reader.stream, None
+    def _fetch(self, task: _Task) -> bool:
+        """Submit a request for a page of a table; return whether something changed."""
+        read, asked = task.read, None
         # Tables share what may be in flight.
-        parallel = max(1, self._service.parallelism.limit // len(self._readers))
-        with self._guarded(reader):
-            asked = reader.ranges.next(parallel)
-        if asked is None or part is None:
-            return reader.over
+        parallel = max(1, self._concurrency.limit // len(self._tasks))
+        with self._guarded(task):
+            asked = task.ranges.next(parallel)
+        if asked is None or read is None:
+            return task.finished
         asked.busy = True
-        arrived = partial(self._arrived, reader, reader.ranges, asked)
-        self._pool.fetch(partial(stream.read, part, asked), arrived)
+        arrived = partial(self._arrived, task, task.ranges, asked)
+        self._pool.fetch(partial(task.reader.pages.fetch, read, asked), arrived)
         return True
 
     def _arrived(
-        self, reader: Reader, ranges: Ranges, asked: Range, answer: RawPage | Exception
+        self, task: _Task, ranges: Ranges, asked: Range, answer: RawPage | Exception
     ) -> None:
-        """Take in a page. What it leads to can be asked for before its rows are decoded."""
-        part = reader.part
-        if part is None or not reader.is_reading(ranges):
+        """Take in a page. Its next page can be asked for before its rows are decoded."""
+        read = task.read
+        if read is None or not task.is_reading(ranges):
             return
-        arrival, error = None, answer if isinstance(answer, Exception) else None
+        buffered, error = None, answer if isinstance(answer, Exception) else None
         if not isinstance(answer, Exception):
             try:
                 self._page_size = max(self._page_size, len(answer.body))
-                arrival = ranges.accept(asked, part.take_in(answer))
+                buffered = ranges.accept(asked, read.take_in(answer))
             except Exception as caught:  # noqa: BLE001 - whatever it is, it is of this table alone
                 error = caught
         if error is not None:
             # Behind the pages that are being decoded.
-            fail = partial(self._fail, reader, ranges, failure_of_table(error))
+            fail = partial(self._fail, task, ranges, failure_of_table(error))
             self._pool.decode(lambda: None, lambda _: fail())
-        elif arrival is not None and arrival.raw is not None:
-            decoded = partial(self._decoded, reader, ranges, arrival)
-            self._pool.decode(partial(part.decode, arrival.raw), decoded)
+        elif buffered is not None and buffered.raw is not None:
+            decoded = partial(self._decoded, task, ranges, buffered)
+            self._pool.decode(partial(task.sink.decode, read, buffered.raw), decoded)
 
     def _decoded(
-        self, reader: Reader, ranges: Ranges, arrival: Arrival, page: Page | Exception
+        self, task: _Task, ranges: Ranges, buffered: BufferedPage, page: Page | Exception
     ) -> None:
         if isinstance(page, Exception):
-            self._fail(reader, ranges, failure_of_table(page))
+            self._fail(task, ranges, failure_of_table(page))
         else:
-            arrival.become(page)
+            buffered.set_encoded(page)
 
-    def _measured(self, reader: Reader, ranges: Ranges, greatest: Value | Exception) -> None:
-        """Take in the greatest value of the key."""
+    def _max_key_arrived(self, task: _Task, ranges: Ranges, greatest: Value | Exception) -> None:
+        """Take in the greatest value of the replication key."""
         if isinstance(greatest, Exception):
             greatest = failure_of_table(greatest)
         elif ranges.scale is not None:
             ranges.maximum = position(ranges.scale, greatest)
         if ranges.maximum is None:
-            logger.debug("%r is read link by link: %s", reader.stream.name, greatest)
+            logger.debug("%r is read link by link: %s", task.reader.table.name, greatest)
 
-    def _fail(self, reader: Reader, ranges: Ranges, error: ServiceError) -> None:
-        """Give a pass up, behind what is there of it; the other tables go on."""
-        while reader.is_reading(ranges) and (page := ranges.take()) is not None:
-            self._write_page(reader, page)
-        if reader.is_reading(ranges):
-            self._go_on(reader, error)
+    def _fail(self, task: _Task, ranges: Ranges, error: ServiceError) -> None:
+        """End a failed read after writing the pages that arrived before."""
+        while task.is_reading(ranges) and (page := ranges.take()) is not None:
+            self._write_page(task, page)
+        if task.is_reading(ranges):
+            self._begin_next(task, error)
 
-    def _go_on(self, reader: Reader, error: ServiceError | None = None) -> None:
-        """Begin a table's next pass, or let go of the table."""
-        with self._guarded(reader):
-            if not reader.go_on(error):
-                self._end(reader)
+    def _begin_next(self, task: _Task, error: ServiceError | None = None) -> None:
+        """Begin the next read of a table, or end the table."""
+        with self._guarded(task):
+            if not task.begin_next(error):
+                self._end(task)
 
     def _write(self) -> bool:
-        """Write a page that is next in order, or go on behind the last; tell whether that was."""
-        for reader in self._readers:
-            if (page := reader.ranges.take()) is not None:
-                self._write_page(reader, page)
+        """Write the next page of a table, or begin its next read; return whether there was one."""
+        for task in self._tasks:
+            if (page := task.ranges.take()) is not None:
+                self._write_page(task, page)
                 return True
-            if reader.ranges.finished:
-                self._go_on(reader)
+            if task.ranges.finished:
+                self._begin_next(task)
                 return True
         return False
 
-    def _write_page(self, reader: Reader, page: Page) -> None:
-        with self._guarded(reader):
+    def _write_page(self, task: _Task, page: Page) -> None:
+        with self._guarded(task):
             try:
-                reader.stream.write(page)
+                task.sink.write(page)
             except UnsortedError as error:
-                self._go_on(reader, error)
+                self._begin_next(task, error)
 
     @contextmanager
-    def _guarded(self, reader: Reader) -> Iterator[None]:
-        """Let whatever goes wrong with a table be the end of this table alone."""
+    def _guarded(self, task: _Task) -> Iterator[None]:
+        """Take any exception as the failure of one table."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - as above
-            self._end(reader, failure_of_table(error))
+            self._end(task, failure_of_table(error))
 
-    def _end(self, reader: Reader, error: ServiceError | None = None) -> None:
-        """Let go of a table that is whole, or that failed."""
-        reader.over = True
-        if reader in self._readers:
-            self._readers.remove(reader)
+    def _end(self, task: _Task, error: ServiceError | None = None) -> None:
+        """End a table that is complete, or that failed."""
+        task.finished = True
+        if task in self._tasks:
+            self._tasks.remove(task)
         if error is not None:
-            self._failed.append(reader.stream.name)
-        reader.stream.finish(error)
+            self._failed.append(task.reader.table.name)
+        task.sink.finish(error)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
-    from tap_dynamics365.extract.page import Value
     from tap_dynamics365.odata.key_scale import Scale
+    from tap_dynamics365.odata.page import Value
 
 # What reads many values of a key at once, where they are as they should be.
 FAST: dict[Scale, msgspec.json.Decoder[list[Any]]] = {

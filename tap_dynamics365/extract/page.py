@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-Value = str | int | None
+if TYPE_CHECKING:
+    from tap_dynamics365.odata.page import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class Page:
     Attributes:
         pieces: Its rows.
         size: Bytes that it takes.
+        has_deletions: Whether records of deleted rows are among its rows.
     """
 
     pieces: tuple[Piece, ...]
     size: int
+    has_deletions: bool = False

@@ -12,8 +12,6 @@ from tap_dynamics365.http.session import failure_reason, is_late
 if TYPE_CHECKING:
     import requests
 
-# Dataverse gives no more, whatever it is asked for.
-MOST = 5_000
 # A page that failed is asked for again with so many times fewer rows; after so many pages in a row
 # that went well, with so many times more.
 LESS, GOOD_PAGES, MORE = 4, 4, 2
@@ -30,14 +28,16 @@ class PageSize:
     Args:
         stream: Name of the stream.
         largest: The number to begin with, and never to exceed.
+        most: The most rows that the service sends in a page, whatever it is asked for.
 
     Attributes:
         rows: The number now.
     """
 
-    def __init__(self, stream: str, largest: int) -> None:
+    def __init__(self, stream: str, largest: int, most: int) -> None:
         self._stream = stream
         self._largest = largest
+        self._most = most
         # Requests for one table are under way in several threads.
         self._lock = Lock()
         self.rows = largest
@@ -63,7 +63,7 @@ class PageSize:
             self._caution = 2 * self._caution if in_vain else CAUTION
             self._too_many = rows
             self._good_pages = 0
-            self.rows = max(1, min(rows, MOST) // LESS)
+            self.rows = max(1, min(rows, self._most) // LESS)
         reason = error.message if isinstance(error, ServiceError) else failure_reason(error)
         logger.info(
             "Pages of %r shrink from %d rows to %d. %s", self._stream, rows, self.rows, reason

@@ -1,9 +1,7 @@
-"""Threads that fetch answers and decode them, while the main thread writes."""
+"""Thread pool: threads that fetch answers, and one that decodes them."""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -13,36 +11,24 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds after which a thread that decodes lets others have their turn: answers are read, and
-# further ones asked for, in many small steps, each of which would wait so long.
-SWITCH_INTERVAL = 0.001
-# Parameters of glibc's mallopt (malloc.h), and what they are set to. One heap is enough where one
-# thread at a time computes: of one for each, every one would keep the room of some pages. And the
-# room of a page is kept for the next, rather than given back and asked for again: that took a fifth
-# of the processor time.
-M_ARENA_MAX, ONE = -8, 1
-M_MMAP_THRESHOLD, LARGEST_BODY = -3, 32 * 2**20
-M_TRIM_THRESHOLD, KEPT = -1, 32 * 2**20
-
 T = TypeVar("T")
 
 
 class Pool:
     """Threads that fetch answers, and one that decodes them.
 
-    One is enough: the interpreter lets no two decode at the same time. All are daemons, unlike
-    those of `concurrent.futures`: a process that is told to end does not wait for answers that
-    are on their way.
+    One decoding thread is enough, because the interpreter runs only one at a time. All threads are
+    daemons, unlike those of `concurrent.futures`: a process that is told to end does not wait for
+    answers.
 
     Attributes:
         in_flight: Answers that were not handed over.
-        pending: The same, and what is being decoded.
+        pending: Answers that were not handed over, and jobs that are being decoded.
     """
 
     def __init__(self) -> None:
-        _prepare_process()
-        self._to_fetch: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._to_decode: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._to_fetch: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._to_decode: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._results: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._fetchers = 0
         self.in_flight = 0
@@ -50,11 +36,11 @@ class Pool:
         self._start("decode", self._to_decode)
 
     def fetch(self, work: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
-        """Have an answer fetched, beside all others.
+        """Fetch an answer in a thread of its own.
 
         Args:
             work: Fetches it.
-            then: Is handed it, or the error that was raised.
+            then: Is called with the answer, or the error that was raised.
         """
         self.in_flight += 1
         self.pending += 1
@@ -69,25 +55,25 @@ class Pool:
         self._to_fetch.put(partial(self._do, work, arrived))
 
     def decode(self, work: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
-        """Have an answer decoded, behind those before it.
+        """Decode an answer, after those submitted before.
 
         Args:
             work: Decodes it.
-            then: Is handed what came of it, or the error that was raised.
+            then: Is called with the result, or the error that was raised.
         """
         self.pending += 1
         self._to_decode.put(partial(self._do, work, then))
 
     @property
     def has_results(self) -> bool:
-        """Whether there is something to hand over, without waiting for it."""
+        """Whether `hand_over` returns without waiting."""
         return not self._results.empty()
 
     def hand_over(self, timeout: float | None = None) -> None:
-        """Wait for a result, and hand it to what it is for, in this thread.
+        """Wait for a result, and call its `then` in this thread.
 
         Args:
-            timeout: Seconds after which to wait no longer.
+            timeout: Seconds after which to stop waiting.
         """
         try:
             deliver = self._results.get(timeout=timeout)
@@ -96,11 +82,21 @@ class Pool:
         self.pending -= 1
         deliver()
 
-    def _start(self, name: str, jobs: SimpleQueue[Callable[[], None]]) -> None:
+    def close(self) -> None:
+        """End the threads, without waiting for requests in flight. Other work is dropped."""
+        for jobs, threads in ((self._to_fetch, self._fetchers), (self._to_decode, 1)):
+            with suppress(Empty):
+                while True:
+                    jobs.get_nowait()
+            for _ in range(threads):
+                jobs.put(None)
+
+    def _start(self, name: str, jobs: SimpleQueue[Callable[[], None] | None]) -> None:
         def serve() -> None:
-            while True:
-                # No name for the job: it would hold a page while this waits for the next.
-                jobs.get()()
+            while (job := jobs.get()) is not None:
+                job()
+                # It would keep a page in memory until the next job.
+                del job
 
         Thread(target=serve, name=name, daemon=True).start()
 
@@ -109,18 +105,7 @@ class Pool:
             result: T | Exception = work()
         except Exception as error:  # noqa: BLE001 - the main thread looks at it
             result = error
-        except BaseException as error:  # noqa: BLE001 - nobody would hear of it, but wait for ever
+        except BaseException as error:  # noqa: BLE001 - the main thread would wait for it
             result = RuntimeError(repr(error))
             result.__cause__ = error
         self._results.put(partial(then, result))
-
-
-def _prepare_process() -> None:
-    """Set interpreter and memory up for threads of which one at a time can compute."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    # Other C libraries have other parameters, or no mallopt.
-    with suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, ONE)
-        mallopt(M_MMAP_THRESHOLD, LARGEST_BODY)
-        mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from tap_dynamics365.errors import ServiceError
 
@@ -16,11 +14,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.density import Density
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.odata.page import RawPage
-
-# In a link of Dataverse, decoded once: the last row of the page before. What the provider of a
-# virtual table puts there is its own affair.
-# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
-COOKIE = re.compile(r'pagingcookie="(?:%3c|<|&lt;)cookie', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +30,22 @@ class Bound:
 
 
 @dataclass(slots=True, eq=False)
-class Arrival:
-    """A page that has arrived and is not written.
+class BufferedPage:
+    """A page that has arrived and is not yet written.
 
     Attributes:
-        raw: As it was sent, until it is ready to be written.
-        page: Ready to be written.
+        raw: The page as it was sent, until it is encoded.
+        page: The encoded page.
     """
 
     raw: RawPage | None
     page: Page | None = None
 
-    def become(self, page: Page) -> None:
-        """Be ready.
+    def set_encoded(self, page: Page) -> None:
+        """Replace the raw page by the encoded one.
 
         Args:
-            page: What is to be written; the page as it was sent is let go of.
+            page: The encoded page.
         """
         self.raw, self.page = None, page
 
@@ -92,7 +85,7 @@ class Range:
     done: bool = False
     reached: int | None = None
     density: Density | None = None
-    pages: deque[Arrival] = field(default_factory=deque)
+    pages: deque[BufferedPage] = field(default_factory=deque)
     _followed: int = 0
     _kept: str | None = None
 
@@ -156,20 +149,21 @@ class Range:
         """Where what is still to be fetched begins, if that is known."""
         return self.low.position if self.reached is None and self.low else self.reached
 
+    def rows_by_link(self, rows: int, *, is_keyset_link: bool) -> int:
+        """Limit how many rows are asked for with the link.
+
+        Args:
+            rows: How many are wanted.
+            is_keyset_link: Whether the link names the row after which it continues. A service that
+                counts pages instead passes over rows if pages become larger; smaller ones only
+                send some rows again.
+
+        Returns:
+            How many to ask for.
+        """
+        return rows if is_keyset_link else min(rows, self.asked)
+
     @property
     def has_begun(self) -> bool:
         """Whether a page of it was fetched, and it is not at its end."""
         return self.link is not None or self.by_values
-
-    def fitting(self, rows: int) -> int:
-        """Tell how many rows may be asked for with the link.
-
-        Args:
-            rows: How many are to be.
-
-        Returns:
-            No more than with the page before, unless the link says behind which row it goes on:
-            where the service counts pages instead, larger ones would pass over rows, and smaller
-            ones only send some again.
-        """
-        return rows if COOKIE.search(unquote(self.link or "")) else min(rows, self.asked)

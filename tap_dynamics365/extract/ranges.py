@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.extract.density import Density
-from tap_dynamics365.extract.range import Arrival, Bound, Range
+from tap_dynamics365.extract.range import Bound, BufferedPage, Range
 from tap_dynamics365.odata.key_scale import position
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Ranges:
         self._cut_off = cut_off
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was asked for.
-        self.measured = scale is None
+        self.has_max_key = scale is None
         self._ranges: deque[Range] = deque([Range()])
         self._rows_a_page = 0
         # How densely rows lie before those that were not written.
@@ -66,9 +66,9 @@ class Ranges:
         return not self._ranges
 
     @property
-    def wants_measure(self) -> bool:
+    def needs_max_key(self) -> bool:
         """Whether there is more than a page, and the key's greatest value would help."""
-        return not self.measured and self._rows_a_page > 0
+        return not self.has_max_key and self._rows_a_page > 0
 
     def front_is_idle(self) -> bool:
         """Tell whether nothing is under way for what has to be written next."""
@@ -134,7 +134,7 @@ class Ranges:
             self._ranges.insert(index + 1, Range(low=bound, high=wide.high))
             wide.high = bound
 
-    def accept(self, asked: Range, page: RawPage) -> Arrival | None:
+    def accept(self, asked: Range, page: RawPage) -> BufferedPage | None:
         """Take in a page that has arrived.
 
         Args:
@@ -157,9 +157,9 @@ class Ranges:
         asked.busy = False
         if not page.rows:
             return None
-        arrival = Arrival(page)
-        asked.pages.append(arrival)
-        return arrival
+        buffered = BufferedPage(page)
+        asked.pages.append(buffered)
+        return buffered
 
     def _cut(self, index: int, asked: Range, page: RawPage) -> RawPage:
         """Have the rest of a range become one of its own, where its page can be cut off there."""
@@ -211,4 +211,4 @@ class Ranges:
     @property
     def size(self) -> int:
         """Bytes that were fetched and not yet written."""
-        return sum(arrival.size for part in self._ranges for arrival in part.pages)
+        return sum(buffered.size for part in self._ranges for buffered in part.pages)

@@ -1,57 +1,57 @@
-"""One pass over a table: what is asked for, and what came of it."""
+"""Table read: what to read of a table, in what order, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tap_dynamics365.errors import UnsortedError
 from tap_dynamics365.odata import query
-from tap_dynamics365.odata.page import METADATA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tap_dynamics365.extract.page import Page, Value
+    from tap_dynamics365.extract.page import Page
     from tap_dynamics365.extract.range import Range
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.keyset import Keyset
-    from tap_dynamics365.odata.page import RawPage
+    from tap_dynamics365.odata.page import RawPage, Value
+
+INCREMENTAL: Final = "INCREMENTAL"
+FULL_TABLE: Final = "FULL_TABLE"
+LOG_BASED: Final = "LOG_BASED"
 
 
 @dataclass(eq=False)
-class Pass:
-    """Rows that are read from the first to the last, page by page or in ranges.
+class TableRead:
+    """One read of a table, from the first row to the last, page by page or in ranges.
 
-    A replication method makes them one after the other; when one is at its end, all its rows were
-    sent, and what it has learnt stands here.
+    A replication method yields reads one after the other. A read is complete when all its rows
+    were sent.
 
     Attributes:
-        decode: Encodes the rows of its pages.
-        keyset: By what rows are sorted, where they are.
-        sorted_by: The replication key, where rows are to come in its order.
-        holds_back: Whether no bookmark is taken before the pass is at its end, for the order of
-            the rows can't be relied on: it is followed link by link, and never divided.
-        scale: How values of the replication key are divided.
+        keyset: The columns that rows are sorted by, if they are sorted.
+        sorted_by: The replication key, if rows are sorted by it.
+        holds_back: Whether the bookmark is moved only at the end, because the order of the rows is
+            not reliable. Such a read follows links, and is never divided.
+        scale: How values of the replication key are divided into ranges.
         start: The smallest value of the replication key to ask for.
-        empty: A column, where the rows without a value of it are asked for.
-        reached: No row's value of the key is to be less than this number.
-        ids_only: Whether the key's columns alone are asked for, in place of those selected.
-        tracked: Whether the service is asked for a delta token behind the last page.
-        since: The delta token since which changes are asked for, in place of all rows.
-        single: Whether rows are of use only if all are on the first page.
+        empty: A column; only rows without a value of it are read.
+        reached: No value of the key may be smaller than this number.
+        ids_only: Whether only the key columns are read.
+        tracked: Whether the service is asked for a delta token at the end.
+        since: A delta token; only changes since then are read.
+        single: Whether the rows are used only if all of them are on the first page.
+        version: The table version that records carry.
         is_whole: Whether all rows were read.
-        delta_token: What the service gave behind the last page.
-        has_nulls: Whether rows came that have no value of the replication key; None if it is not
-            known.
-        is_key_absent: Whether no row that came has the column of the replication key; None if none
-            came.
+        delta_token: The delta token at the end.
+        has_nulls: Whether there are rows without a value of the replication key; None if unknown.
+        is_key_absent: Whether no row has the column of the replication key; None if no row came.
         understood: Which queries the service has answered: with bounds, and without.
-        metadata_version: Changes with every change to any table's definition.
-        reads_all: Whether it reads all rows of the table, from the first on.
+        metadata_version: The version of the service's data model.
+        reads_all: Whether all rows of the table are read.
     """
 
-    decode: Callable[[RawPage], Page]
     keyset: Keyset | None = None
     sorted_by: str | None = None
     holds_back: bool = False
@@ -63,6 +63,7 @@ class Pass:
     tracked: bool = False
     since: str | None = None
     single: bool = False
+    version: int | None = None
     is_whole: bool = True
     delta_token: str | None = None
     has_nulls: bool | None = False
@@ -72,7 +73,7 @@ class Pass:
     reads_all: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """See where it begins: a pass that is begun again begins elsewhere."""
+        """Note whether all rows are read: `start` moves on while rows are sent."""
         begins = self.start is None and self.since is None and self.empty is None
         self.reads_all = begins and not self.ids_only
 
@@ -82,16 +83,16 @@ class Pass:
         key: Sequence[str],
         low: Value,
         high: Value,
-        behind: Mapping[str, str | None] | None = None,
+        after: Mapping[str, str | None] | None = None,
     ) -> str:
-        """Write the query for its rows, or for some of them.
+        """Write the query for the rows, or for some of them.
 
         Args:
-            columns: Those to ask for; all if empty.
-            key: Columns that tell rows apart.
-            low: The smallest value of the replication key; None is where the pass begins.
+            columns: The columns to ask for; all columns if empty.
+            key: The columns that identify a row.
+            low: The smallest value of the replication key; None is the start of the read.
             high: The value before which to end; None is the end of the table.
-            behind: Where a page ended, if the rows behind it are asked for.
+            after: The key values of a row; only rows after it are asked for.
         """
         return query.build(
             key if self.ids_only else columns,
@@ -99,7 +100,7 @@ class Pass:
             replication_key=self.sorted_by,
             start=self.start if low is None else low,
             stop=high,
-            behind=behind,
+            after=after,
             empty=self.empty,
             delta_token=self.since,
         )
@@ -112,36 +113,38 @@ class Pass:
         """
         return not (self.start is None and place.low is None and place.high is None)
 
-    def wishes(self, page_size: int, *, ask_version: bool, annotations: Sequence[str] = ()) -> str:
-        """Write the header `Prefer`, which the service forgets from one page to the next.
+    def prefer(
+        self, page_size: int, *, metadata_version: str = "", annotations: Sequence[str] = ()
+    ) -> str:
+        """Write the header `Prefer`, which each request for a page needs.
 
         Args:
-            page_size: Rows to ask for.
-            ask_version: Whether to ask for the version of the metadata too.
-            annotations: Kinds of annotations that columns are made of.
+            page_size: How many rows to ask for.
+            metadata_version: The annotation with the version of the data model, if it is wanted.
+            annotations: Annotations that columns are made of.
         """
         wishes = [f"odata.maxpagesize={page_size}"]
         included = [] if self.ids_only else [*annotations]
         if self.tracked:
             wishes.insert(0, "odata.track-changes")
-        elif ask_version and self.since is None:
-            # Not of a tracked read: v8.2 is said to forget the delta link then.
-            included.append(METADATA_VERSION)
+        elif metadata_version and self.since is None:
+            # Not for a tracked read: v8.2 reportedly sends no delta link then.
+            included.append(metadata_version)
         if included:
             wishes.append(f'odata.include-annotations="{",".join(included)}"')
         return ",".join(wishes)
 
     def take_in(self, page: RawPage) -> RawPage:
-        """Look at a page that has arrived.
+        """Take in a page that has arrived.
 
         Args:
             page: The page.
 
         Returns:
-            What of it is to be sent, and where that begins and ends.
+            The part of the page that is sent, with its first and last key values.
 
         Raises:
-            ServiceError: It is no page of rows.
+            ServiceError: The answer is not a page of rows.
         """
         if self.single and not page.is_last:
             self.is_whole = False
@@ -155,17 +158,17 @@ class Pass:
         return page if self.keyset is None else self.keyset.place(page)
 
     def replaced(self) -> None:
-        """Note that all rows were read in its place, in no order."""
+        """Note that an unsorted read of all rows takes the place of this one."""
         self.reads_all, self.has_nulls = True, None
 
     def check_order(self, page: Page) -> None:
-        """Look whether all rows of a page lie behind those of the pages before, and in order.
+        """Check that the rows of a page are in order, and after those of the pages before.
 
         Args:
-            page: The page that is next.
+            page: The next page.
 
         Raises:
-            UnsortedError: They don't: no bookmark can be taken from rows of this pass.
+            UnsortedError: They are not, so no bookmark can be taken from this read.
         """
         for piece in page.pieces:
             keys = piece.keys

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from tap_dynamics365.extract.page import Value
+    from tap_dynamics365.odata.page import Value
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""How many requests may be in flight."""
+"""Concurrency limit: how many requests may be in flight, adapted to the service's answers."""
 
 from __future__ import annotations
 
@@ -9,33 +9,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Before the service has said what it recommends: far below the 52 requests at once that Dataverse
-# refuses a user.
-START = 8
-# An answer that takes so many times as long as usual is not fast any more.
+# An answer that takes this many times the usual time is slow.
 SLOW = 2.0
-# How much the last answer counts in what is usual: tables differ, and the service has its days.
+# The weight of the last answer in the usual time: tables differ, and the service's speed changes.
 WEIGHT = 0.2
 
 
-class Parallelism:
-    """Grows while answers stay fast, shrinks when the service refuses.
+class ConcurrencyLimit:
+    """Grows while answers stay fast, and shrinks when the service throttles.
 
-    The start is the service's own `x-ms-dop-hint`:
-    https://learn.microsoft.com/power-apps/developer/data-platform/send-parallel-requests
+    The start is the number that the service recommends, where it does.
 
     Args:
-        maximum: Never more than so many; kept as an attribute.
+        maximum: The largest limit; kept as an attribute.
+        start: The limit before the service has recommended a number.
     """
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, start: int) -> None:
         self.maximum = maximum
-        # Several threads get answers: what one learns must not be overwritten by another.
+        # Several threads receive answers: an update must not overwrite another thread's.
         self._changed = Condition()
-        self._limit = float(min(START, maximum))
+        self._limit = float(min(start, maximum))
         self._in_flight = 0
         self._hinted = False
-        self._refused = False
+        self._throttled = False
         self._usual = 0.0
 
     @property
@@ -45,10 +42,10 @@ class Parallelism:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Wait until one more request may be in flight; it is while the block runs.
+        """Wait until one more request may be in flight, and count it while the block runs.
 
-        Whoever makes requests beside the engine makes them within the same limit. A request made
-        within another one's block would wait for ever where one alone is allowed.
+        Requests outside the engine use the same limit. A request inside another request's block
+        deadlocks where the limit is 1.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._in_flight < self.limit)
@@ -65,22 +62,23 @@ class Parallelism:
 
         Args:
             seconds: How long the service took.
-            hint: Its header `x-ms-dop-hint`, if it sent one.
+            hint: The number of parallel requests that the service recommends, if it sent one.
         """
         with self._changed:
             if not self._hinted and hint is not None and hint.isascii() and hint.isdigit():
                 self._hinted = True
                 self._limit = float(min(max(int(hint), 1), self.maximum))
             elif not self._usual or seconds <= SLOW * self._usual:
-                # Doubled by as many answers as there are requests in flight, until the service
-                # refuses one; from then on one more by as many: it is near what it bears.
-                more = 1 / self._limit if self._refused else 1
+                # The limit doubles with each round of answers until the service throttles. From
+                # then on it grows by one with each round, because it is near what the service
+                # takes.
+                more = 1 / self._limit if self._throttled else 1
                 self._limit = min(self._limit + more, self.maximum)
             self._usual += (WEIGHT if self._usual else 1) * (seconds - self._usual)
             self._changed.notify_all()
 
-    def refused(self) -> None:
-        """Learn from a 429."""
+    def throttled(self) -> None:
+        """Halve the limit because of a 429."""
         with self._changed:
-            self._refused = True
+            self._throttled = True
             self._limit = max(1.0, self._limit / 2)

@@ -1,16 +1,16 @@
-"""When a request is repeated, and how long it waits before."""
+"""Retry policy: exponential backoff with jitter, honouring Retry-After."""
 
 from __future__ import annotations
 
 import logging
 import math
-import random
 import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
+import backoff
 import requests
 
 from tap_dynamics365.errors import (
@@ -24,18 +24,20 @@ from tap_dynamics365.http.session import failure_reason
 from tap_dynamics365.http.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tap_dynamics365.auth import Authenticator
-    from tap_dynamics365.http.concurrency import Parallelism
+    from backoff.types import Details
+
+    from tap_dynamics365.http.concurrency import ConcurrencyLimit
+    from tap_dynamics365.http.signer import Signer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 logger = logging.getLogger("tap-dynamics365.service")
 
-# The connection, or what came over it, broke off.
-BROKEN_OFF = (
+# The connection was lost, or the answer was cut off.
+CONNECTION_LOST = (
     IncompleteMetadataError,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ConnectionError,
@@ -43,172 +45,207 @@ BROKEN_OFF = (
     requests.exceptions.Timeout,
 )
 
-# Seconds before the first repetition, twice as many before each next one.
+# Seconds before the first retry, doubled for each further retry up to the longest wait.
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-# The same where the service says how long: should it say 0 again and again, it is not flooded.
+# The shortest first wait where the service says how long to wait, doubled likewise: a service that
+# says 0 again and again is not flooded.
 LEAST_FIRST_WAIT = 1 / 16
-# Requests that failed together are not to come again together.
+# Up to this part of a wait is added at random, so that requests that failed together are not
+# retried together.
 JITTER = 0.5
 
-# Several where the header came several times: they are joined by commas.
+# Several numbers, separated by commas, where the header was sent more than once.
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?(?:\s*,\s*[0-9]{1,9}(?:\.[0-9]{1,9})?)*")
 
-# More doublings than any wait needs, and fewer than a float bears.
-MOST_DOUBLINGS = 30
 
+class RetryPolicy:
+    """Retries requests that failed for a transient reason.
 
-class Retrying:
-    """Repeats requests while the failure is a passing one.
+    Throttled requests are retried until they waited for longer than the throttle allows. Requests
+    that failed in another transient way are retried a fixed number of times. A 429 pauses all
+    requests, and so does a failed sign-in.
 
     Args:
-        count: How many times a request that failed is repeated.
-        throttle: Holds all requests back.
-        authenticator: Renews a token that was refused.
-        parallelism: Limits the requests in flight, and learns of refusals.
+        count: How many times a failed request is retried.
+        throttle: Pauses all requests.
+        signer: Renews a token that was refused.
+        concurrency: Limits the requests in flight, and is told of each 429.
     """
 
     def __init__(
         self,
         count: int,
         throttle: Throttle,
-        authenticator: Authenticator,
-        parallelism: Parallelism,
+        signer: Signer,
+        concurrency: ConcurrencyLimit,
     ) -> None:
-        self._count = count
-        self._throttle = throttle
-        self._authenticator = authenticator
-        self._parallelism = parallelism
+        self.count = count
+        self.throttle = throttle
+        self.signer = signer
+        self.concurrency = concurrency
         # Not a part of the throttle: these waits are bounded by the count of retries alone.
-        self._sign_in_back_off = Throttle(math.inf)
+        self.sign_in_pause = Throttle(math.inf)
 
     def __call__(self, send: Callable[P, T]) -> Callable[P, T]:
-        """Wrap a request so that it is repeated where that helps.
+        """Wrap a request so that it is retried.
 
         Args:
-            send: Makes the request, checks the answer and takes it in.
+            send: Sends the request, checks the answer and reads it.
 
         Returns:
-            The same, raising `ServiceError` or `SignInError` at last. A request that was throttled
-            is repeated until its waits are longer than the patience allows, one that failed in
-            another transient way as many times as the setting says. A 429 holds back all requests,
-            and so does a sign-in that has to be tried again.
+            A function with the same arguments and result. It raises `ServiceError` or
+            `SignInError` when the last retry failed, or when a retry does not help.
         """
 
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            refusals = failures = 0
-            waited = 0.0
-            while True:
-                self._sign_in_back_off.wait()
-                waited = self._throttle.wait(waited)
-                failure: Exception
-                try:
-                    with self._parallelism.request():
-                        return self._signed(send, *args, **kwargs)
-                except (ServiceError, TransientSignInError) as error:
-                    if error.failure not in RETRYABLE:
-                        raise
-                    failure = error
-                except BROKEN_OFF as error:
-                    failure = error
-                except requests.RequestException as error:
-                    raise ServiceError(_unreachable(error, 0)) from error
-                if _is_throttled(failure):
-                    refusals += 1
-                    self._hold_back(failure, refusals, waited)
-                elif failures == self._count:
-                    raise _last(failure, failures) from failure
-                else:
-                    failures += 1
-                    waited += self._pause(failure, failures, waited)
+            return _Attempts(self, send).run(*args, **kwargs)
 
         return call
 
-    def _signed(self, send: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a request, and again with a new token if the service refused the old one."""
-        # A token that is fetched on the way would seem newer than the refusal of it.
-        self._authenticator.sign_in()
-        sent_at = time.monotonic()
-        try:
-            return send(*args, **kwargs)
-        except ServiceError as error:
-            refused = error.failure is Failure.UNAUTHORIZED
-            if not (refused and self._authenticator.renew(sent_at)):
-                raise
-        return send(*args, **kwargs)
 
-    def _hold_back(self, failure: Exception, times: int, waited: float) -> None:
-        """Hold all requests back for a 429, or raise if this one would wait for too long."""
-        own, asked = _back_off(times), _asked(failure, times)
+class _Attempts(Generic[P, T]):
+    """One request and its retries.
+
+    Args:
+        policy: The retry policy.
+        send: Sends the request.
+    """
+
+    def __init__(self, policy: RetryPolicy, send: Callable[P, T]) -> None:
+        self._policy = policy
+        self._send = send
+        self._retries = self._throttles = 0
+        self._retry_waits, self._throttle_waits = _waits(), _waits()
+        # Seconds that the service asked this request to wait.
+        self._waited = 0.0
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Send the request, and retry it while that helps."""
+        attempt = backoff.on_exception(
+            backoff.runtime,
+            (ServiceError, TransientSignInError, *CONNECTION_LOST),
+            value=self._wait,
+            giveup=self._is_final,
+            on_giveup=self._give_up,
+            jitter=None,
+            logger=None,
+        )(self._attempt)
+        try:
+            return attempt(*args, **kwargs)
+        except requests.RequestException as error:
+            raise ServiceError(_unreachable(error, 0)) from error
+
+    def _attempt(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Send the request when nothing pauses it."""
+        policy = self._policy
+        policy.sign_in_pause.wait()
+        self._waited = policy.throttle.wait(self._waited)
+        with policy.concurrency.request():
+            # A token that is fetched during the request would seem newer than the refusal of it.
+            policy.signer.sign_in()
+            sent_at = time.monotonic()
+            try:
+                return self._send(*args, **kwargs)
+            except ServiceError as error:
+                refused = error.failure is Failure.UNAUTHORIZED
+                if not (refused and policy.signer.renew(sent_at)):
+                    raise
+            return self._send(*args, **kwargs)
+
+    def _is_final(self, error: Exception) -> bool:
+        """Tell whether another retry does not help, or is one too many."""
+        failure = _failure(error)
+        if failure is Failure.THROTTLED:
+            return False
+        return failure not in RETRYABLE or self._retries == self._policy.count
+
+    def _give_up(self, details: Details) -> None:
+        """Say how often a host was tried that could not be reached."""
+        error = details["exception"]
+        if isinstance(error, requests.RequestException):
+            message = _unreachable(error, self._retries)
+            raise ServiceError(message, Failure.TRANSIENT) from error
+
+    def _wait(self, error: Exception) -> float:
+        """Announce the next retry and return the seconds before it, pauses of all apart."""
+        if _failure(error) is Failure.THROTTLED:
+            self._throttles += 1
+            self._pause_all(error)
+            return 0.0
+        self._retries += 1
+        return self._pause(error)
+
+    def _pause_all(self, error: Exception) -> None:
+        """Pause all requests because of a 429, or raise if this request waits for too long."""
+        throttle = self._policy.throttle
+        own, asked = next(self._throttle_waits), _asked(error, self._throttles)
         wait = own if asked is None else asked
-        # A wait that is too long for any request fails those that are told so, not all others.
-        patience = self._throttle.patience
-        is_news = self._throttle.hold_back(wait if wait <= patience else min(own, patience))
+        # A wait that is too long for any request fails only the request that is told so.
+        longest = throttle.max_total_wait
+        is_news = throttle.pause_all(wait if wait <= longest else min(own, longest))
         if is_news:
-            self._parallelism.refused()
-        reason = _reason(failure)
-        self._throttle.allow(waited, wait, reason)
+            self._policy.concurrency.throttled()
+        reason = _reason(error)
+        throttle.allow(self._waited, wait, reason)
         level = logging.WARNING if is_news else logging.DEBUG
         logger.log(level, "%s Trying again in %.0f s.", reason, wait)
 
-    def _pause(self, failure: Exception, times: int, waited: float) -> float:
-        """Wait before a request is repeated; where a sign-in failed, all wait together.
-
-        Returns:
-            How many seconds of it the service asked for.
-        """
-        own, asked = _back_off(times), _asked(failure, times)
-        granted = 0.0 if asked is None else min(asked, max(0.0, self._throttle.patience - waited))
+    def _pause(self, error: Exception) -> float:
+        """Choose the wait before a retry; a failed sign-in pauses all requests instead."""
+        own, asked = next(self._retry_waits), _asked(error, self._retries)
+        left = max(0.0, self._policy.throttle.max_total_wait - self._waited)
+        granted = 0.0 if asked is None else min(asked, left)
         wait = granted if granted == asked else max(own, granted)
-        is_sign_in = isinstance(failure, TransientSignInError)
-        is_news = not is_sign_in or self._sign_in_back_off.hold_back(wait)
+        is_sign_in = isinstance(error, TransientSignInError)
+        is_news = not is_sign_in or self._policy.sign_in_pause.pause_all(wait)
         logger.log(
             logging.WARNING if is_news else logging.DEBUG,
             "%s Trying again in %.0f s (repetition %d of %d).",
-            _reason(failure),
+            _reason(error),
             wait,
-            times,
-            self._count,
+            self._retries,
+            self._policy.count,
         )
-        if not is_sign_in:
-            time.sleep(wait)
-        return granted
+        self._waited += granted
+        return 0.0 if is_sign_in else wait
 
 
-def _is_throttled(failure: Exception) -> bool:
-    if isinstance(failure, (ServiceError, TransientSignInError)):
-        return failure.failure is Failure.THROTTLED
-    return False
+def _waits() -> Iterator[float]:
+    """Yield the seconds to wait before each retry, where the service does not say."""
+    waits = backoff.expo(factor=FIRST_WAIT, max_value=LONGEST_WAIT)
+    next(waits)
+    for wait in waits:
+        yield wait + backoff.full_jitter(JITTER * wait)
 
 
-def _back_off(times: int) -> float:
-    """Tell how many seconds to wait after so many failures where the service does not say."""
-    spread = 1 + JITTER * random.random()  # noqa: S311 - not to keep a secret
-    return min(FIRST_WAIT * 2.0 ** min(times - 1, MOST_DOUBLINGS), LONGEST_WAIT) * spread
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, (ServiceError, TransientSignInError)):
+        return error.failure
+    return Failure.TRANSIENT
 
 
-def _asked(failure: Exception, times: int) -> float | None:
-    """Tell how many seconds the service asks to wait; a bit more where it asks again and again."""
+def _asked(error: Exception, times: int) -> float | None:
+    """Read how many seconds the service asks to wait; a little more each time it asks."""
     response = None
-    if isinstance(failure, (ServiceError, TransientSignInError)):
-        response = failure.response
+    if isinstance(error, (ServiceError, TransientSignInError)):
+        response = error.response
     asked = None if response is None else retry_after(response)
     if asked is None:
         return None
-    least = LEAST_FIRST_WAIT * 2.0 ** min(times - 1, MOST_DOUBLINGS)
-    return max(asked, min(least, LONGEST_WAIT))
+    return max(asked, min(math.ldexp(LEAST_FIRST_WAIT, min(times, 32) - 1), LONGEST_WAIT))
 
 
 def retry_after(response: requests.Response) -> float | None:
     """Read the header `Retry-After`, seconds or a date (RFC 9110, section 10.2.3).
 
-    A date is compared with the answer's own `Date`, for the clock here may be another.
+    A date is compared with the `Date` of the same answer, because the local clock may differ.
 
     Args:
         response: The answer.
 
     Returns:
-        The seconds it asks for, the most where the header came more than once; None if it is
-        missing or unreadable.
+        The seconds to wait, the largest number where the header was sent more than once; None if
+        the header is missing or unreadable.
     """
     text = response.headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(text):
@@ -228,20 +265,13 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _last(failure: Exception, failures: int) -> Exception:
-    """Make the error that ends a request which failed until the end."""
-    if isinstance(failure, requests.RequestException):
-        return ServiceError(_unreachable(failure, failures), Failure.TRANSIENT)
-    return failure
-
-
-def _unreachable(error: requests.RequestException, failures: int) -> str:
-    tries = f" after {failures + 1} tries" if failures else ""
+def _unreachable(error: requests.RequestException, retries: int) -> str:
+    tries = f" after {retries + 1} tries" if retries else ""
     return f"The service could not be reached{tries}: {failure_reason(error)}"
 
 
-def _reason(failure: Exception) -> str:
-    """Tell a failure in a few words."""
-    if isinstance(failure, requests.RequestException):
-        return failure_reason(failure)
-    return str(failure)
+def _reason(error: Exception) -> str:
+    """Say in a few words why a request failed."""
+    if isinstance(error, requests.RequestException):
+        return failure_reason(error)
+    return str(error)

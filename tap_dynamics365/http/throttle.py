@@ -1,4 +1,4 @@
-"""One wait for all: what the service says to one request of a user, it says to the user."""
+"""Throttle: one pause for all requests of a user, because service limits are per user."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from tap_dynamics365.errors import ServiceError
 
 
 class Throttle:
-    """Holds every request back while the service wants none.
+    """Pauses every request while the service asks for it.
 
-    Its limits are the user's, so that a refused request speaks for all of them:
+    The service protection limits are per user, so a 429 to one request pauses all of them:
     https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
 
     Args:
-        patience: Seconds that one request may be held back in sum; kept as an attribute.
+        max_total_wait: Seconds that one request may be paused in total; kept as an attribute.
     """
 
-    def __init__(self, patience: float) -> None:
-        self.patience = patience
+    def __init__(self, max_total_wait: float) -> None:
+        self.max_total_wait = max_total_wait
         self._lock = Lock()
         self._resume_at = 0.0
         self._ordered = 0.0
 
     @property
     def waited(self) -> float:
-        """Seconds during which requests were held back so far."""
+        """Seconds during which requests were paused so far."""
         with self._lock:
             return self._ordered - max(0.0, self._resume_at - time.monotonic())
 
-    def hold_back(self, seconds: float) -> bool:
-        """Let no request be sent for a while.
+    def pause_all(self, seconds: float) -> bool:
+        """Pause all requests.
 
         Args:
             seconds: How long, from now on.
 
         Returns:
-            Whether requests were free to go until now: of those that were refused together, the
-            first alone brings news.
+            Whether requests were free to go until now. Of the requests that were throttled
+            together, only the first one starts a pause.
         """
         with self._lock:
             now = time.monotonic()
@@ -52,13 +52,13 @@ class Throttle:
         """Wait until a request may be sent.
 
         Args:
-            waited: Seconds that it was held back before.
+            waited: Seconds that the request was paused before.
 
         Returns:
-            Seconds that it was held back in sum.
+            Seconds that the request was paused in total.
 
         Raises:
-            ServiceError: That would be longer than is allowed.
+            ServiceError: The total is more than one request may wait.
         """
         while (wait := self._resume_at - time.monotonic()) > 0:
             waited = self.allow(waited, wait, "The service is throttling.")
@@ -66,24 +66,24 @@ class Throttle:
         return waited
 
     def allow(self, waited: float, wait: float, why: str) -> float:
-        """Raise if a request would be held back for longer than is allowed.
+        """Add a wait to those of a request, or raise if the total is too long.
 
         Args:
-            waited: Seconds that it was held back before.
-            wait: How many more it is to wait.
-            why: What it waits for, in a sentence.
+            waited: Seconds that the request was paused before.
+            wait: How many more seconds the request is to wait.
+            why: The reason, in one sentence.
 
         Returns:
-            The sum.
+            The total in seconds.
 
         Raises:
-            ServiceError: It is longer than the patience.
+            ServiceError: The total is more than one request may wait.
         """
-        if waited + wait > self.patience:
+        if waited + wait > self.max_total_wait:
             msg = (
                 f"{why} To wait for another {wait:.0f} s, after {waited:.0f} s before, is more "
-                f"than ws_retry_wait_limit ({self.patience:.0f} s) allows: run again later, send "
-                "less at once (max_parallel_requests), or set a longer limit."
+                f"than ws_retry_wait_limit ({self.max_total_wait:.0f} s) allows: run again later, "
+                "send less at once (max_parallel_requests), or set a longer limit."
             )
             raise ServiceError(msg)
         return waited + wait

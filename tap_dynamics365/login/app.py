@@ -11,8 +11,8 @@ from tap_dynamics365.auth import tenant
 from tap_dynamics365.auth.client import Client
 from tap_dynamics365.auth.tenant import Tenant
 from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
+from tap_dynamics365.connection import connect
 from tap_dynamics365.http.session import open_session
-from tap_dynamics365.odata.client import Service
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
@@ -42,8 +42,8 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, grant=None, access_token=None)
         self._client = Client(self._settings)
-        self.service = Service(self._settings)
-        self._session = open_session(self._settings, self.service.throttle)
+        self.service = connect(self._settings)
+        self._session = open_session(self._settings, self.service.client.throttle)
         self._timeout = min(TIMEOUT, settings.ws_timeout or TIMEOUT)
         self.client_id = self._client.client_id
         # Whether the sign-in host gave a code to type, so that it is the right one.
@@ -55,7 +55,7 @@ class App:
         if self._settings.token_uri:
             found = Tenant.from_token_uri(_newer(self._settings.token_uri))
         else:
-            ask = self.service.retrying(tenant.learn)
+            ask = self.service.client.retrying(tenant.learn)
             found = ask(self._settings.service_url, self._session, self._timeout)
         if self._settings.auth_uri:
             return replace(found, authorization_uri=_newer(self._settings.auth_uri))
@@ -78,7 +78,7 @@ class App:
             SignInError: The host refused, or was not reached.
         """
         uri = self.tenant.device_authorization_uri
-        ask = self.service.retrying(self._endpoint(uri).answer)
+        ask = self.service.client.retrying(self._endpoint(uri).answer)
         answer = ask({**self._client.fields(self.tenant.token_uri), "scope": self.scope})
         self._is_reached = True
         return answer

@@ -58,7 +58,7 @@ def sign_in(app: App, finish: Callable[[Tokens], str], seconds: float = SECONDS)
         _open(address, redirect_uri)
         redirect = _wait(redirects, state, seconds)
         try:
-            exchange = app.service.retrying(app.tokens)
+            exchange = app.service.client.retrying(app.tokens)
             tokens = exchange(
                 grant_type="authorization_code",
                 code=_code(redirect),

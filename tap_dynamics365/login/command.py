@@ -11,7 +11,7 @@ from tap_dynamics365 import __version__
 from tap_dynamics365.errors import SettingsError, SignInError
 from tap_dynamics365.login import browser, config, device, keeping, terminal
 from tap_dynamics365.login.app import App
-from tap_dynamics365.services.dataverse.who_am_i import ask
+from tap_dynamics365.login.identity import identify
 from tap_dynamics365.settings import Grant, Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 
@@ -111,7 +111,7 @@ def _login(
                 "app registration allow offline_access."
             )
             raise SignInError(msg)
-        found = ask(app.service, tokens)
+        found = identify(app.service, tokens)
         terminal.say(
             f"Signed in as {found.user}.",
             f"Organisation: {found.organisation}, at {settings.service_url}.",

@@ -1,4 +1,4 @@
-"""Many requests in one: Dataverse's `$batch`, of requests that only read.
+"""Batch requests: many GET requests in one `$batch`.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/execute-batch-operations-using-web-api
 """
@@ -16,14 +16,14 @@ from tap_dynamics365.http import refusal
 from tap_dynamics365.http.json_text import readable
 from tap_dynamics365.http.response import JSON, SENSELESS, classify
 from tap_dynamics365.redaction import printable
-from tap_dynamics365.services.dataverse import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import requests
 
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.http.response import Errors
+    from tap_dynamics365.odata.client import ODataClient
 
 MOST = 1_000
 # Refusals of one request of a batch that are no failure of the batch.
@@ -32,11 +32,11 @@ BOUNDARY = "batch_of_reads"
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})\b")
 
 
-def read(service: Service, paths: Sequence[str]) -> Iterator[bytes | None]:
+def read(client: ODataClient, paths: Sequence[str]) -> Iterator[bytes | None]:
     """Fetch many answers.
 
     Args:
-        service: A Dataverse.
+        client: The client of the service.
         paths: What follows the service's address in each request.
 
     Yields:
@@ -45,13 +45,13 @@ def read(service: Service, paths: Sequence[str]) -> Iterator[bytes | None]:
     Raises:
         ServiceError: The service refused all of them, or its answer makes no sense.
     """
-    root = urlsplit(service.url).path
+    root = urlsplit(client.url).path
     for start in range(0, len(paths), MOST):
         some = paths[start : start + MOST]
         batch = (f"multipart/mixed; boundary={BOUNDARY}", _written(root, some))
-        yield from service.read(
+        yield from client.read(
             "$batch",
-            partial(_parts, count=len(some)),
+            partial(_parts, errors=client.dialect.errors, count=len(some)),
             accept="multipart/mixed",
             prefer="odata.continue-on-error",
             batch=batch,
@@ -67,7 +67,7 @@ def _written(root: str, paths: Sequence[str]) -> bytes:
     return "\r\n".join([*lines, f"--{BOUNDARY}--", ""]).encode()
 
 
-def _parts(response: requests.Response, count: int) -> list[bytes | None]:
+def _parts(response: requests.Response, errors: Errors, count: int) -> list[bytes | None]:
     """Take the answers out of that to the batch (RFC 2046, section 5.1)."""
     kind = response.headers.get("Content-Type", "")
     found = re.search(r'boundary="?([^";,]+)', kind)

@@ -1,30 +1,34 @@
-"""The connection to the service: a session, and what makes a request succeed."""
+"""OData client: sends requests to one service, retries them, and checks the answers."""
 
 from __future__ import annotations
 
 import logging
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 
-from tap_dynamics365.auth import authenticator
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.http.concurrency import Parallelism
+from tap_dynamics365.http.budgets import Budgets
+from tap_dynamics365.http.concurrency import ConcurrencyLimit
 from tap_dynamics365.http.response import JSON, check, check_whole
-from tap_dynamics365.http.retry import Retrying
+from tap_dynamics365.http.retry import RetryPolicy
 from tap_dynamics365.http.server_time import Clock
 from tap_dynamics365.http.session import open_session
-from tap_dynamics365.http.throttle import Throttle
-from tap_dynamics365.http.traffic import Traffic
+from tap_dynamics365.odata.page import split
 from tap_dynamics365.odata.query import LONGEST_URL
 from tap_dynamics365.redaction import printable
-from tap_dynamics365.services.dataverse import errors
-from tap_dynamics365.services.dataverse.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tap_dynamics365.http.signer import Signer
+    from tap_dynamics365.http.throttle import Throttle
+    from tap_dynamics365.http.traffic import Traffic
+    from tap_dynamics365.odata.dialect import Dialect
+    from tap_dynamics365.odata.page import RawPage
     from tap_dynamics365.settings import Settings
 
 P = ParamSpec("P")
@@ -38,72 +42,78 @@ HEADERS = {
     "OData-Version": "4.0",
 }
 
-# Pages have megabytes; in the 10 kB pieces that requests takes them in by default, reading one
-# costs several times the processor time, and in pieces of any size there are copies of it. There
-# is no setting for it but this constant; None takes a body in as a whole.
+# The end of the path of a service root, whatever its version.
+ROOT = re.compile(r"/v\d+(?:\.\d+)?/$")
+
+# Pages have megabytes. requests reads a body in pieces of 10 kB by default, which costs several
+# times the CPU time; pieces of any size cost copies. This constant is the only way to change it;
+# None reads a body as a whole.
 requests.models.CONTENT_CHUNK_SIZE = None  # type: ignore[assignment]  # as `iter_content` takes it
 
 
-class Service:
-    """One Dynamics 365 service and the session that speaks to it.
+class ODataClient:
+    """A connection to one service.
 
     Args:
-        settings: Address, sign-in and time-out.
+        settings: Address, time-outs, and how many requests may be in flight.
+        dialect: How the service speaks OData.
+        signer: Signs each request.
+        throttle: Pauses all requests, those of the sign-in too.
+        traffic: Counts requests and bytes.
 
     Attributes:
-        url: The address of the Web API, with a slash at its end.
-        session: Shared by all requests.
-        timeout: Seconds to wait for an answer, or None to wait for ever.
-        parallelism: How many requests may be in flight now.
-        clock: Tells the service's time.
-        throttle: What holds all requests back, those of the sign-in too.
-        traffic: What counts them.
-        is_reached: Whether the service itself has answered: a web page in place of an answer is a
-            gateway's from then on, and passes.
-        longest_url: The most characters that an address may have, as far as has been seen.
-        links_beside_annotations: Whether a tracked read may ask for annotations too and still has
-            its delta link, as far as has been seen.
+        url: The service root, with a slash at its end.
+        timeout: Seconds to wait for an answer; None waits without limit.
+        concurrency: How many requests may be in flight now.
+        clock: The service's time.
+        session: The HTTP session that all requests share.
+        is_reached: Whether the service has answered before. From then on a web page instead of an
+            answer comes from a gateway, and is transient.
+        longest_url: The most characters that a URL may have, as far as is known.
+        links_beside_annotations: Whether a tracked read that asks for annotations still gets a
+            delta link, as far as is known.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        dialect: Dialect,
+        signer: Signer,
+        throttle: Throttle,
+        traffic: Traffic,
+    ) -> None:
         self.url = settings.service_url
-        self.throttle = Throttle(settings.ws_retry_wait_limit)
-        self.traffic = Traffic()
-        self.authenticator = authenticator(settings, self.throttle, self.traffic)
+        self.dialect = dialect
+        self.signer = signer
+        self.throttle = throttle
+        self.traffic = traffic
         self.timeout = settings.ws_timeout or None
-        self.parallelism = Parallelism(settings.max_parallel_requests)
-        self.session = open_session(settings, self.throttle, self.traffic)
-        self.session.headers.update(HEADERS)
+        self.concurrency = ConcurrencyLimit(settings.max_parallel_requests, dialect.start_requests)
         self.clock = Clock()
         self.is_reached = False
         self.longest_url = LONGEST_URL
         self.links_beside_annotations = True
-        self._limits = Limits()
-        self._retrying = Retrying(
-            settings.ws_retry_count, self.throttle, self.authenticator, self.parallelism
-        )
-
-    @property
-    def is_dataverse(self) -> bool:
-        """Whether the address is one of Dataverse's Web API."""
-        return "/api/data/v" in self.url.lower()
+        self.session = open_session(settings, throttle, traffic)
+        self.session.headers.update(HEADERS)
+        self._budgets = Budgets(dialect.budgets)
+        self._retry = RetryPolicy(settings.ws_retry_count, throttle, signer, self.concurrency)
 
     def sign_in(self) -> None:
-        """Sign in ahead of the first request, trying again where that helps.
+        """Sign in before the first request.
 
         Raises:
             SignInError: The sign-in host gave no token.
         """
-        self.retrying(self.authenticator.sign_in)()
+        self.retrying(self.signer.sign_in)()
 
     def get(self, path: str) -> requests.Response:
-        """Fetch one answer in JSON, repeating the request where that helps.
+        """Fetch one answer in JSON, with retries.
 
         Args:
-            path: What follows the service's address, with its query.
+            path: The path and query below the service root.
 
         Returns:
-            The answer, all of it. Its status is one of success.
+            The whole answer. Its status is one of success.
 
         Raises:
             ServiceError: The service refused, or did not answer.
@@ -119,18 +129,18 @@ class Service:
         prefer: str = "",
         batch: tuple[str, bytes] | None = None,
     ) -> T:
-        """Read one answer while it arrives, repeating the request where that helps.
+        """Read one answer as a stream, with retries.
 
         Args:
-            path: What follows the service's address, with its query.
-            take: Reads the body, and raises if it breaks off.
+            path: The path and query below the service root.
+            take: Reads the body, and raises if it is cut off.
             accept: The media type wanted.
-            prefer: What else is wished for (RFC 7240).
-            batch: What is sent along, and before it the media type: the requests of a `$batch`,
-                all of which only read, so that it too may be repeated.
+            prefer: The header `Prefer` (RFC 7240).
+            batch: The media type and the body of a `$batch`. Its requests only read, so it may be
+                retried.
 
         Returns:
-            What was read.
+            What `take` returned.
 
         Raises:
             ServiceError: The service refused, or did not answer.
@@ -147,29 +157,81 @@ class Service:
                 self.url + path,
                 headers=headers,
                 data=body,
-                auth=self.authenticator,
+                auth=self.signer,
                 timeout=self.timeout,
                 stream=True,
             ) as response:
                 self.check(response)
+                if accept == JSON:
+                    check_whole(response, is_reached=self.is_reached)
+                self.is_reached = True
                 return take(response)
 
         return self.retrying(send)()
 
-    def resolve(self, link: str) -> str:
-        """Make a link of the service absolute, on the origin of `service_url`.
-
-        Behind a gateway, links name hosts, ports and schemes that are not those of `service_url`.
-        They are followed by path and query: so the access token can go nowhere else.
+    def read_page(
+        self,
+        url: str,
+        *,
+        prefer: str = "",
+        asked: int = 0,
+        on_answer: Callable[[requests.Response], None] | None = None,
+    ) -> RawPage:
+        """Read a page of rows, without retries.
 
         Args:
-            link: An absolute URL, or one relative to the service's address.
+            url: The absolute URL.
+            prefer: The header `Prefer` (RFC 7240).
+            asked: How many rows are asked for.
+            on_answer: Called with each answer, also with a refusal.
 
         Returns:
-            The URL as it is to be requested.
+            The whole page.
 
         Raises:
-            ServiceError: It is no URL.
+            ServiceError: The service refused.
+            requests.RequestException: The service was not reached.
+        """
+        response = self.session.get(
+            url,
+            headers={"Prefer": prefer} if prefer else None,
+            auth=self.signer,
+            timeout=self.timeout,
+        )
+        if on_answer is not None:
+            on_answer(response)
+        self.check(response)
+        hint = response.headers.get(self.dialect.concurrency_hint)
+        self.concurrency.answered(response.elapsed.total_seconds(), hint)
+        page = split(response, self.dialect, asked, is_reached=self.is_reached)
+        self.is_reached = True
+        if page.next_link is not None and self._is_root(page.next_link):
+            return replace(page, next_link=None, more=True)
+        return page
+
+    def _is_root(self, link: str) -> bool:
+        """Tell whether a link leads to the service root or above it instead of to rows.
+
+        The answer at the root has the form of a page of rows, and lists entity sets.
+        """
+        path = urlsplit(self.resolve(link)).path.rstrip("/").lower() + "/"
+        root = urlsplit(self.url).path.lower()
+        return root.startswith(path) or ROOT.search(path) is not None
+
+    def resolve(self, link: str) -> str:
+        """Make a link absolute, on the origin of `service_url`.
+
+        Behind a gateway, links name other hosts, ports and schemes. Only their path and query are
+        used, so the access token can go nowhere else.
+
+        Args:
+            link: An absolute URL, or one relative to the service root.
+
+        Returns:
+            The URL to request.
+
+        Raises:
+            ServiceError: The link is not a URL.
         """
         try:
             there = urlsplit(urljoin(self.url, link))
@@ -179,38 +241,36 @@ class Service:
         here = urlsplit(self.url)
         return urlunsplit((here.scheme, here.netloc, there.path or "/", there.query, ""))
 
-    def check(self, response: requests.Response, *, is_whole: bool = False) -> None:
+    def check(self, response: requests.Response) -> None:
         """Raise if the service did not fulfil a request.
 
         Args:
-            response: What it answered.
-            is_whole: Whether something else looks if all of it came.
+            response: The answer. Whether it is whole is not checked.
 
         Raises:
-            ServiceError: It did not.
+            ServiceError: The service did not fulfil the request.
         """
         self.clock.answered(response.headers)
-        self._limits.answered(response.headers)
-        advice = self.authenticator.advice
-        check(response, errors, lambda: advice(self.url), is_reached=self.is_reached)
-        if is_whole:
-            return
-        if response.request.headers.get("Accept") == JSON:
-            check_whole(response, is_reached=self.is_reached)
-        self.is_reached = True
+        self._budgets.answered(response.headers)
+        check(
+            response,
+            self.dialect.errors,
+            lambda: self.signer.advice(self.url),
+            is_reached=self.is_reached,
+        )
 
     def retrying(self, send: Callable[P, T]) -> Callable[P, T]:
-        """Wrap a request so that it is repeated where that helps.
+        """Wrap a request so that it is retried.
 
         Args:
-            send: Makes the request and checks the answer.
+            send: Sends the request and checks the answer.
 
         Returns:
-            The same; see `Retrying`.
+            The same function with retries; see `RetryPolicy`.
         """
-        return self._retrying(send)
+        return self._retry(send)
 
     def report(self) -> None:
-        """Say how near the requests came to the service's limits."""
-        if summary := self._limits.summary():
-            logger.info("Least that was left of the service's limits of five minutes: %s.", summary)
+        """Log how near the requests came to the service's limits."""
+        if summary := self._budgets.summary():
+            logger.info("Lowest remaining budget of the service (5-minute window): %s.", summary)

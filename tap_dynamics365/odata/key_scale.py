@@ -10,7 +10,7 @@ from tap_dynamics365.odata import query, row_types
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_dynamics365.extract.page import Value
+    from tap_dynamics365.odata.page import Value
 
 EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000

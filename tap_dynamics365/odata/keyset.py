@@ -16,13 +16,11 @@ from msgspec import Raw
 from tap_dynamics365.odata import query
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.odata.row_types import NULL, format_of, only
-from tap_dynamics365.singer.catalog import PARTITION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_dynamics365.extract.page import Value
-    from tap_dynamics365.odata.page import RawPage
+    from tap_dynamics365.odata.page import RawPage, Value
 
 # Written in a filter as they are; all other text is between quotation marks ("OData Version 4.0
 # Part 2: URL Conventions", section 5.1.1.6.1).
@@ -41,10 +39,14 @@ class Keyset:
         key: The replication key.
         ids: Columns that tell apart rows which share its value.
         columns: JSON Schema of each column.
+        partition: The column that names a row's partition; it may be null.
     """
 
-    def __init__(self, key: str, ids: Sequence[str], columns: Mapping[str, Any]) -> None:
+    def __init__(
+        self, key: str, ids: Sequence[str], columns: Mapping[str, Any], partition: str = ""
+    ) -> None:
         self._key = key
+        self._nullable = {key, partition}
         self._only_key = only(key)
         self._columns = {name: columns.get(name, {}) for name in dict.fromkeys((key, *ids))}
         self._is_ordered = bool(ids) and not any(map(LOOKUP.fullmatch, ids))
@@ -136,8 +138,7 @@ class Keyset:
             name: literal(bytes(value), column)
             for (name, column), value in zip(self._columns.items(), values, strict=True)
         }
-        nullable = {self._key, PARTITION_ID}
-        known = all(value is not None for name, value in end.items() if name not in nullable)
+        known = all(value is not None for name, value in end.items() if name not in self._nullable)
         return end if known else None
 
 

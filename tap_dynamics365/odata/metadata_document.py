@@ -1,4 +1,4 @@
-"""The service's `$metadata`, fetched."""
+"""The metadata document (`$metadata`) of a service."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING
 from tap_dynamics365.odata import csdl
 
 if TYPE_CHECKING:
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.csdl import Table
 
 CHUNK_BYTES = 64 * 1024
 
 
-def read_metadata(service: Service) -> list[Table]:
-    """Read `$metadata` while it arrives: it has megabytes.
+def read_metadata(client: ODataClient) -> list[Table]:
+    """Read the metadata document as a stream, because it has megabytes.
 
     Args:
-        service: The service.
+        client: The client of the service.
 
     Returns:
-        Its tables.
+        The tables of the service.
 
     Raises:
-        MetadataError: The description makes no sense.
+        MetadataError: The document is not valid.
         ServiceError: The service refused.
     """
-    # Only Dataverse keeps descriptions back until they are asked for.
-    path = "$metadata?annotations=true" if service.is_dataverse else "$metadata"
-    return service.read(
-        path,
+    return client.read(
+        client.dialect.metadata_path,
         lambda response: csdl.read(response.iter_content(CHUNK_BYTES)),
         accept="application/xml",
     )

@@ -10,6 +10,7 @@ import re
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,17 +19,17 @@ from msgspec import UNSET, Raw, UnsetType
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http.response import SENSELESS, check_whole, late_error
-from tap_dynamics365.services.dataverse import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import requests
 
-    from tap_dynamics365.extract.page import Value
+    from tap_dynamics365.odata.dialect import Dialect
 
-METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
-MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
+#: A value of a replication key.
+Value = str | int | None
+
 DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)
 # Bytes that are looked at together: they fit into the processor's cache.
 CHECKED = 2**16
@@ -75,24 +76,39 @@ class RawPage:
         return self.next_link is None and not self.more
 
 
-class _Page(msgspec.Struct):
-    value: list[Raw] | UnsetType = UNSET
-    error: Raw | UnsetType = UNSET
-    next_link: Any = msgspec.field(default=None, name="@odata.nextLink")
-    more_records: Any = msgspec.field(default=False, name=f"@{MORE_RECORDS}")
-    delta_link: str | None = msgspec.field(default=None, name="@odata.deltaLink")
-    metadata_version: str | int | None = msgspec.field(default=None, name=f"@{METADATA_VERSION}")
+@cache
+def _decoder(more_rows: str, metadata_version: str) -> msgspec.json.Decoder[Any]:
+    """Make a decoder of pages whose annotations have these names."""
+    return msgspec.json.Decoder(
+        msgspec.defstruct(
+            "Page",
+            [
+                ("value", list[Raw] | UnsetType, UNSET),
+                ("error", Raw | UnsetType, UNSET),
+                ("next_link", Any, msgspec.field(default=None, name="@odata.nextLink")),
+                ("more_rows", Any, msgspec.field(default=False, name=f"@{more_rows}")),
+                ("delta_link", str | None, msgspec.field(default=None, name="@odata.deltaLink")),
+                (
+                    "metadata_version",
+                    str | int | None,
+                    msgspec.field(default=None, name=f"@{metadata_version}"),
+                ),
+            ],
+        )
+    )
 
 
-_pages = msgspec.json.Decoder(_Page)
 _row = msgspec.json.Decoder(dict[str, Any])
 
 
-def split(response: requests.Response, asked: int = 0, *, is_reached: bool = False) -> RawPage:
-    """Take an answer apart.
+def split(
+    response: requests.Response, dialect: Dialect, asked: int = 0, *, is_reached: bool = False
+) -> RawPage:
+    """Split an answer into rows.
 
     Args:
         response: The answer to a query.
+        dialect: How the service annotates pages, and its errors.
         asked: How many rows were asked for.
         is_reached: Whether the service itself has answered before.
 
@@ -103,17 +119,19 @@ def split(response: requests.Response, asked: int = 0, *, is_reached: bool = Fal
         ServiceError: The answer is cut off, was spoilt on its way, or is no page of rows.
     """
     repairs: tuple[str, ...] = ()
+    # Different names, also where the service has neither annotation.
+    decode = _decoder(dialect.more_rows or "-more", dialect.metadata_version or "-version").decode
     with reading():
         try:
             body = _compact(response.content)
-            page = _pages.decode(body)
+            page = decode(body)
         except SENSELESS:
             repairs = check_whole(response, is_reached=is_reached)
             body = _compact(response.content)
-            page = _pages.decode(body)
+            page = decode(body)
         if page.error is not UNSET:
             # What failed after the status was sent (OData Protocol 4.0, section 11.2.1).
-            raise late_error(response, errors)
+            raise late_error(response, dialect.errors)
         if page.value is UNSET:
             msg = "Object missing required field `value`"
             raise msgspec.ValidationError(msg)
@@ -123,7 +141,7 @@ def split(response: requests.Response, asked: int = 0, *, is_reached: bool = Fal
         page.value,
         link,
         # A link that leads nowhere says at least that there are more rows.
-        more=link is None and (page.next_link is not None or page.more_records is True),
+        more=link is None and (page.next_link is not None or page.more_rows is True),
         delta_token=_token(page.delta_link),
         metadata_version=page.metadata_version,
         asked=asked,

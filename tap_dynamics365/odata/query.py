@@ -49,7 +49,7 @@ def build(  # noqa: PLR0913 - what a query consists of
     replication_key: str | None = None,
     start: str | int | None = None,
     stop: str | int | None = None,
-    behind: Mapping[str, str | None] | None = None,
+    after: Mapping[str, str | None] | None = None,
     empty: str | None = None,
     delta_token: str | None = None,
 ) -> str:
@@ -62,7 +62,7 @@ def build(  # noqa: PLR0913 - what a query consists of
         replication_key: The column to sort by, if the order matters.
         start: The smallest value of the replication key to ask for, as a literal.
         stop: The value before which to end, as a literal.
-        behind: The columns that rows are sorted by, each with its literal in the last row that was
+        after: The columns that rows are sorted by, each with its literal in the last row that was
             read, if those behind it are asked for: None stands for null.
         empty: A column: asks for the rows without a value of it, in no order.
         delta_token: Asks for the changes since it was given, instead of all rows.
@@ -74,13 +74,13 @@ def build(  # noqa: PLR0913 - what a query consists of
     if columns:
         options.append(("$select", ",".join(columns)))
     if replication_key is not None:
-        if behind is not None and behind[replication_key] is not None:
+        if after is not None and after[replication_key] is not None:
             # Follows from what is added below, but an index serves it.
-            start = behind[replication_key]
+            start = after[replication_key]
         bounds = (("ge", start), ("lt", stop))
         terms = [f"{replication_key} {op} {value}" for op, value in bounds if value is not None]
-        if behind is not None:
-            terms.append(f"({_greater([*behind.items()])})")
+        if after is not None:
+            terms.append(f"({_greater([*after.items()])})")
         if terms:
             options.append(("$filter", " and ".join(terms)))
         order = dict.fromkeys((replication_key, *key))

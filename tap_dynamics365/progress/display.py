@@ -15,8 +15,8 @@ from tap_dynamics365.progress.row_counts import RowCounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_dynamics365.odata.client import Service
-    from tap_dynamics365.progress.tally import Progress
+    from tap_dynamics365.progress.progress import Progress
+    from tap_dynamics365.services.service import Service
 
 #: Seconds from one line to the next, and from one look of the bar to the next.
 LINES_EVERY, BAR_EVERY = 30.0, 1.0

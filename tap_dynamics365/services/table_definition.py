@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it up
+
 # Kinds of columns that hold the id of a row elsewhere: rows name them `_x_value`.
 LOOKUPS = frozenset({"LookupType", "CustomerType", "OwnerType"})
 
@@ -143,3 +145,29 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, kw
         return {
             column.property_name: column for column in self.columns if column.attribute_of is None
         }
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """What the service says of its tables.
+
+    Attributes:
+        tables: The definitions by logical name.
+        stamp: The moment of the description (`ServerVersionStamp`); empty if it is not known.
+    """
+
+    tables: dict[str, TableDefinition] = {}
+    stamp: str = ""
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole description of a service.
+
+    Attributes:
+        tables: The tables of its metadata document.
+        definitions: The definitions of its tables, if the service has such.
+        version: The version of its data model, if it has one.
+    """
+
+    tables: tuple[Table, ...]
+    definitions: Definitions = Definitions()
+    version: str | int = ""

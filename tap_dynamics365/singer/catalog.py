@@ -6,26 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
+from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.odata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
 from tap_dynamics365.singer import name_columns, stream_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
 
-INCREMENTAL = "INCREMENTAL"
-FULL_TABLE = "FULL_TABLE"
-LOG_BASED = "LOG_BASED"
-# When a deleted row was found to be so: Singer's name for the column.
+# When a row was found to be deleted: Singer's name for the column.
 DELETED_AT = "_sdc_deleted_at"
-# In elastic tables rows are told apart by this column too, where it is in use: the primary id
-# alone is not unique.
-# https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
-PARTITION_ID = "partitionid"
-
-# The first that a table has is its replication key.
-REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
 
 # How values of primitive types are written: "OData JSON Format Version 4.0", section 7.1.
 PRIMITIVES: dict[str, dict[str, str]] = {
@@ -150,7 +141,10 @@ def _type(kind: EdmType) -> dict[str, Any]:
 
 
 def catalog_entry(
-    table: Table, method: str = INCREMENTAL, definition: TableDefinition | None = None
+    table: Table,
+    method: str = INCREMENTAL,
+    definition: TableDefinition | None = None,
+    candidates: Sequence[str] = (),
 ) -> CatalogEntry:
     """Make the entry of a table in a Singer catalog.
 
@@ -160,6 +154,7 @@ def catalog_entry(
             and a key of one column tells which row was deleted; INCREMENTAL where it has a
             replication key.
         definition: What Dataverse says of the table beside.
+        candidates: Columns that can be the replication key; the first that the table has is it.
 
     Returns:
         The entry; its table name is the entity set, so that a sync needs no other description of
@@ -167,7 +162,7 @@ def catalog_entry(
         by choice.
     """
     names = {column.name for column in table.columns}
-    replication_keys = [name for name in REPLICATION_KEYS if name in names]
+    replication_keys = [name for name in candidates if name in names]
     replication_key = replication_keys[0] if replication_keys else None
     log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
     schema = json_schema(table, definition)

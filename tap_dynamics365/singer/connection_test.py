@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
-    from tap_dynamics365.odata.client import Service
-    from tap_dynamics365.singer.paged_stream import PagedStream
+    from tap_dynamics365.http.concurrency import ConcurrencyLimit
     from tap_dynamics365.singer.record_stream import RecordStream
+    from tap_dynamics365.singer.table_stream import TableStream
 
 logger = logging.getLogger("tap-dynamics365.connection_test")
 
@@ -26,15 +26,15 @@ class ConnectionTest:
     """Reads a row of each stream, sends it, and tells what came of it.
 
     Args:
-        service: Where the tables are.
+        concurrency: How many requests may be in flight.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, concurrency: ConcurrencyLimit) -> None:
+        self._concurrency = concurrency
         self._failed: list[str] = []
         self._read = 0
 
-    def tables(self, streams: Iterable[PagedStream]) -> None:
+    def tables(self, streams: Iterable[TableStream]) -> None:
         """Test tables, with as many requests in flight as in a sync.
 
         Args:
@@ -42,12 +42,13 @@ class ConnectionTest:
         """
         pool, waiting = Pool(), deque(streams)
         while waiting or pool.pending:
-            while waiting and pool.in_flight < self._service.parallelism.limit:
+            while waiting and pool.in_flight < self._concurrency.limit:
                 stream = waiting.popleft()
                 pool.fetch(stream.fetch_sample, partial(self._take, stream))
             pool.hand_over()
+        pool.close()
 
-    def _take(self, stream: PagedStream, answer: Record | Exception | None) -> None:
+    def _take(self, stream: TableStream, answer: Record | Exception | None) -> None:
         """Take in what came of a table."""
 
         def sample() -> Record | None:

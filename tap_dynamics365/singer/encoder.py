@@ -24,10 +24,9 @@ from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.page import NO_KEYS, Page, Piece
 from tap_dynamics365.odata import row_types
 from tap_dynamics365.odata.delta import DELETED, Entry
-from tap_dynamics365.odata.keyset import Keyset
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.odata.row_types import NULL
-from tap_dynamics365.singer.catalog import DELETED_AT, PARTITION_ID
+from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.row_reader import Reader
 from tap_dynamics365.singer.type_check import Announced
 
@@ -70,7 +69,7 @@ class Digits(Decimal):
         return format(self, "f") if abs(self.adjusted()) < MOST_DIGITS else super().__str__()
 
 
-class Codec:
+class Encoder:
     """Turns pages of one table into RECORD messages.
 
     Args:
@@ -80,6 +79,7 @@ class Codec:
         annotated: What rows call columns that are annotations of others, by their names.
         key: The replication key that rows are sorted by, if they are.
         ids: Columns that tell rows apart.
+        partition: The column that names a row's partition, if rows have one.
         look: Looks at the replication key of rows, given as JSON, if they are sorted by it.
         version: Version of the table that the messages carry, if they do.
     """
@@ -93,6 +93,7 @@ class Codec:
         annotated: Mapping[str, str] = MappingProxyType({}),
         key: str | None = None,
         ids: Sequence[str] = (),
+        partition: str = "",
         look: Callable[[Sequence[Raw | None]], Keys] | None = None,
         version: int | None = None,
     ) -> None:
@@ -102,8 +103,6 @@ class Codec:
         columns = {
             name: column for name, column in schema["properties"].items() if selected((name,))
         }
-        #: By what rows are sorted, if they are.
-        self.keyset = None if key is None else Keyset(key, ids, schema["properties"])
         fields = row_types.fields(columns, selected, annotated)
         names = {field.column: field.name for field in fields}
         self._announced = Announced(stream, columns, fields)
@@ -117,8 +116,8 @@ class Codec:
         ]
         # Field of the partition, where it is a part of the key, and that of the primary id.
         self._partition = None
-        if PARTITION_ID in ids[1:] and {PARTITION_ID, ids[0]} <= columns.keys():
-            self._partition = names[PARTITION_ID], names[ids[0]]
+        if partition in ids[1:] and {partition, ids[0]} <= columns.keys():
+            self._partition = names[partition], names[ids[0]]
         self._look = look if key in names else None
         self._key_of = attrgetter(names.get(key or "", "_"))
         self._only_key = row_types.only(key or "", default=UNSET)
@@ -177,7 +176,7 @@ class Codec:
                     pieces.append(self._deletions(list(entries)))
                 else:
                     pieces.extend(self._pieces([entry.text for entry in entries]))
-            return _page(pieces)
+            return _page(pieces, has_deletions=True)
 
     def _deletions(self, entries: Sequence[Entry]) -> Piece:
         """Encode ids of deleted rows as records of the key and the time.
@@ -248,7 +247,7 @@ class Codec:
                         setattr(row, name, NULL)
             self._announced.check(rows, plan.checks)
         if self._partition is not None:
-            # The service's own default (see `schema.PARTITION_ID`); no part of a key can be null.
+            # The service's own default (see `Dialect.partition`); no part of a key can be null.
             partition, primary_id = self._partition
             for row in rows:
                 if getattr(row, partition) in (None, NULL):
@@ -266,9 +265,9 @@ class Codec:
                 raise ServiceError(msg)
 
 
-def _page(pieces: Iterable[Piece]) -> Page:
+def _page(pieces: Iterable[Piece], *, has_deletions: bool = False) -> Page:
     kept = tuple(pieces)
-    return Page(kept, sum(len(piece.lines) for piece in kept))
+    return Page(kept, sum(len(piece.lines) for piece in kept), has_deletions)
 
 
 def records(page: Page) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -10,26 +9,23 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
 from typing_extensions import override
 
-from tap_dynamics365.errors import REFUSED, ServiceError
-from tap_dynamics365.progress.tally import Tally
-from tap_dynamics365.services.dataverse import schema_map
-from tap_dynamics365.services.dataverse.metadata_tables import METADATA_TABLES, Description
-from tap_dynamics365.singer.catalog import FULL_TABLE
+from tap_dynamics365.extract.read import FULL_TABLE
+from tap_dynamics365.extract.state import TableState
+from tap_dynamics365.extract.tally import Tally
+from tap_dynamics365.extract.version import TableVersion
+from tap_dynamics365.services.registry import EXTRA_STREAMS
 from tap_dynamics365.singer.record_stream import RecordStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.tap_base import Tap
 
-    from tap_dynamics365.odata.client import Service
-    from tap_dynamics365.settings import Settings
+    from tap_dynamics365.services.kind import ExtraStream, ServiceKind
 
 logger = logging.getLogger("tap-dynamics365.metadata_streams")
-
-PRIMARY_IDS = "EntityDefinitions?$select=LogicalName,PrimaryIdAttribute"
 
 
 class MetadataStream(RecordStream):
@@ -38,14 +34,15 @@ class MetadataStream(RecordStream):
     Args:
         tap: The tap that the stream belongs to.
         entry: What the catalog says of it.
-        describe: Gives what the service says, which streams share.
+        describe: Returns what the service says, which the streams share.
     """
 
     # Rows are made in the types of the schema.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: Tap, entry: CatalogEntry, describe: Callable[[], Description]) -> None:
+    def __init__(self, tap: Tap, entry: CatalogEntry, describe: Callable[[], Any]) -> None:
         self.entry = entry
+        self._source = EXTRA_STREAMS[entry.tap_stream_id]
         self._describe = describe
         #: How far it is.
         self.tally = Tally(entry.tap_stream_id)
@@ -63,12 +60,20 @@ class MetadataStream(RecordStream):
         # The catalog may be older than the tap, or have what a person added.
         names = self.schema["properties"]
         description = self._describe()
-        self.begin_version()
+        version = TableVersion(
+            TableState(self.tap_state.setdefault("bookmarks", {}), self.name),
+            is_used=self.emit_activate_version_messages,
+            started_at=self._initialized_at // 1000,
+        )
+        version.begin()
+        self._stream_version = version.number
         self.tally.begin(reads_all=False)
-        for row in METADATA_TABLES[self.name].rows(description):
+        for row in self._source.rows(description):
             yield {name: row.get(name) for name in names}
             self.tally.rows += 1
-        self.conclude()
+        # The connection test reads a part, without writing.
+        if version.number is not None and self.ABORT_AT_RECORD_COUNT is None:
+            self.activate(version.number)
 
     def sample(self) -> Record | None:
         """Give the first row, if there is one."""
@@ -79,24 +84,27 @@ class MetadataStream(RecordStream):
         """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
 
 
-def are_there(service: Service) -> bool:
-    """Tell whether a service describes itself, and say so if it does not.
+def are_there(kind: ServiceKind) -> bool:
+    """Tell whether a service has such streams, and warn if it has not.
 
     Args:
-        service: The service.
+        kind: Which of the services it is.
     """
-    if not service.is_dataverse:
+    if not kind.extra_streams:
         logger.warning("metadata_streams does not apply: Dataverse alone describes itself so.")
-    return service.is_dataverse
+    return bool(kind.extra_streams)
 
 
-def entries() -> Catalog:
-    """Describe the streams as a Singer catalog."""
-    return Catalog((name, _entry(name)) for name in METADATA_TABLES)
+def entries(kind: ServiceKind) -> Catalog:
+    """Describe the streams as a Singer catalog.
+
+    Args:
+        kind: Which of the services it is.
+    """
+    return Catalog((name, _entry(name, table)) for name, table in kind.extra_streams.items())
 
 
-def _entry(name: str) -> CatalogEntry:
-    table = METADATA_TABLES[name]
+def _entry(name: str, table: ExtraStream) -> CatalogEntry:
     metadata = MetadataMapping.get_standard_metadata(
         schema=table.schema, key_properties=table.key, selected_by_default=True
     )
@@ -112,49 +120,9 @@ def _entry(name: str) -> CatalogEntry:
 
 
 def is_one(entry: CatalogEntry) -> bool:
-    """Tell whether an entry of a catalog is one of these streams.
+    """Tell whether a catalog entry is one of these streams.
 
     Args:
-        entry: The entry; one that has a `table_name` is a table's, whatever it is called.
+        entry: The entry. One that has a `table_name` is a table, whatever its name is.
     """
-    return entry.tap_stream_id in METADATA_TABLES and not entry.table
-
-
-def describe(service: Service, settings: Settings, names: Collection[str]) -> Description:
-    """Gather what the streams tell.
-
-    Args:
-        service: A Dataverse.
-        settings: Whether tables were narrowed, and are asked for by name; whether the description
-            of all of them is kept.
-        names: Logical names of the tables to describe.
-
-    Returns:
-        The tables, in the order of the names.
-
-    Raises:
-        MetadataError: What the service says makes no sense.
-        ServiceError: The service does not describe itself.
-        SettingsError: The description is to come from a file, and is not there.
-    """
-    narrowed = bool(settings.tables) and not schema_map.is_kept(settings)
-    found = schema_map.current(service, settings, names if narrowed else None)
-    tables = tuple(found.tables[name] for name in names if name in found.tables)
-    primary_ids = {table.name: table.primary_id for table in found.tables.values()}
-    targets = {target for table in tables for column in table.columns for target in column.targets}
-    if narrowed and not targets <= primary_ids.keys():
-        primary_ids |= _primary_ids(service)
-    return Description(tables, primary_ids)
-
-
-def _primary_ids(service: Service) -> dict[str, str]:
-    """Fetch the primary id of every table, by its logical name; none if the service won't."""
-    try:
-        rows = json.loads(service.get(PRIMARY_IDS).content)["value"]
-        return {row["LogicalName"]: row["PrimaryIdAttribute"] for row in rows}
-    except (ServiceError, ValueError, LookupError, TypeError, RecursionError) as error:
-        # Rows are not to differ from run to run for a failure that passes.
-        if isinstance(error, ServiceError) and error.failure not in REFUSED:
-            raise
-        logger.warning("TargetMetadata.ReferencedAttribute is null for some tables: %s", error)
-        return {}
+    return entry.tap_stream_id in EXTRA_STREAMS and not entry.table

@@ -12,24 +12,24 @@ from tap_dynamics365.singer.catalog import is_stream
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.singer.table_stream import TableStream
 
 logger = logging.getLogger("tap-dynamics365.new_columns")
 
 
-def report(service: Service, streams: Iterable[TableStream]) -> bool:
+def report(client: ODataClient, streams: Iterable[TableStream]) -> bool:
     """Say which tables have columns that the catalog lacks.
 
     Args:
-        service: Where to ask.
+        client: The client of the service.
         streams: The tables.
 
     Returns:
         Whether the service told; if not, a later run is to ask again.
     """
     try:
-        tables = {table.name: table for table in read_metadata(service)}
+        tables = {table.name: table for table in read_metadata(client)}
     except Dynamics365Error as error:
         logger.debug("New columns can't be told: %s", error.message)
         return False

@@ -8,13 +8,13 @@ from singer_sdk.exceptions import MappingError
 from typing_extensions import override
 
 from tap_dynamics365.errors import Dynamics365Error, ServiceError, log_failure
-from tap_dynamics365.progress.tally import Outcome
+from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.singer.versions import VersionedStream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
-    from tap_dynamics365.progress.tally import Tally
+    from tap_dynamics365.extract.tally import Tally
 
 
 class RecordStream(VersionedStream):
@@ -27,13 +27,6 @@ class RecordStream(VersionedStream):
     """
 
     tally: Tally
-
-    @property
-    def outcome(self) -> Outcome:
-        """What came of it, as nothing has failed."""
-        if self.unreadable:
-            return Outcome.SKIPPED
-        return Outcome.IN_PART if self.is_cut_short else Outcome.DONE
 
     def announce(self) -> None:
         """Send what comes before the records."""
@@ -49,8 +42,12 @@ class RecordStream(VersionedStream):
         self.announce()
         for _ in self._sync_records():
             pass
-        self.tally.outcome = self.outcome
+        self.tally.outcome = self._outcome()
         self.finalize_state_progress_markers()
+
+    def _outcome(self) -> Outcome:
+        """How the stream ended, as nothing has failed."""
+        return Outcome.DONE
 
     def send_sample(self, row: Record | None) -> None:
         """Send one row and nothing else, or only what rows are like.

@@ -1,159 +1,129 @@
-"""A table as a Singer stream."""
+"""A table as a Singer stream: its messages, one by one or a page at a time."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from functools import cached_property, partial
+from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
 
-import requests
+from singer_sdk import metrics
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.streams.rest import HTTPRequest, RESTStream
+from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
-from tap_dynamics365.errors import (
-    CallLimitError,
-    CatalogError,
-    Failure,
-    ServiceError,
-    UnsortedError,
-)
+from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.extract import order
-from tap_dynamics365.extract.bookmark import Bookmark
-from tap_dynamics365.extract.call_limit import CallLimit
-from tap_dynamics365.extract.change_tracking import LogBased
-from tap_dynamics365.extract.columns import Columns
-from tap_dynamics365.extract.methods import FullTable, Incremental, check
-from tap_dynamics365.extract.notices import Notices
-from tap_dynamics365.extract.read import Pass
-from tap_dynamics365.http.response import SAFE_URL
-from tap_dynamics365.odata import key_scale as keys
-from tap_dynamics365.odata.page import split
-from tap_dynamics365.odata.spelling import Spelling
-from tap_dynamics365.progress.tally import Tally
-from tap_dynamics365.redaction import printable
+from tap_dynamics365.extract.range import Range
+from tap_dynamics365.extract.reader import TableReader
+from tap_dynamics365.extract.state import TableState
+from tap_dynamics365.extract.table import Table, TableSpec, check
+from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.singer import deletions, name_columns, stream_key
-from tap_dynamics365.singer.catalog import DELETED_AT, FULL_TABLE, LOG_BASED
-from tap_dynamics365.singer.encoder import Codec
+from tap_dynamics365.singer.catalog import DELETED_AT
+from tap_dynamics365.singer.encoder import Encoder, records
 from tap_dynamics365.singer.record_stream import RecordStream
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
+    import requests
+    from msgspec import Raw
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import CatalogEntry, MetadataMapping, RecordMessage
     from singer_sdk.tap_base import Tap
 
-    from tap_dynamics365.auth import Authenticator
-    from tap_dynamics365.extract.methods import Method
-    from tap_dynamics365.extract.page import Page, Value
-    from tap_dynamics365.odata.client import Service
-    from tap_dynamics365.odata.key_scale import Scale
+    from tap_dynamics365.extract.page import Keys, Page
+    from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.tally import Outcome
+    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.page import RawPage
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.state_writer import PacedStateWriter
 
-REPAIRED = "Rows of %r hold values that can't be passed on as the service wrote them: %s."
 
-UNREAD = (
-    "The column %r of %r holds %s, which can't be read as a value of a replication key: such rows "
-    "are sent, but no bookmark is taken from them."
-)
-# Where the root of any version of the service is.
-ROOT = re.compile(r"/v\d+(?:\.\d+)?/$")
-ABSENT = (
-    "No row of %r has the column %r, its replication key: no bookmark can be taken, and the same "
-    "rows are read again at the next run. Make the catalog anew with --discover, or choose another "
-    "replication key, or FULL_TABLE."
-)
-UNSORTED = (
-    "All rows of %r are read, for they can't be had in the order of %s. %s As long as it stays so, "
-    "that is done at every run: choose another replication key in the catalog, or FULL_TABLE."
-)
+class TableStream(RecordStream):
+    """The rows of one table.
 
-
-class TableStream(RecordStream, RESTStream[str | None]):
-    """The rows of one table, as its replication method has them read.
+    The engine writes pages of encoded records to it. Where records must be Python values, for
+    stream maps or flattening, the SDK's own loop reads them one by one.
 
     Args:
         tap: The tap that the stream belongs to.
-        entry: What the catalog says of the table.
-        service: Where the rows are.
-        states: What writes the state.
-        settings: How many rows to ask for with each request; where to begin.
+        entry: The catalog entry of the table.
+        client: The client of the service.
+        states: Writes the state; its writer also writes the records.
+        settings: How many rows to ask for with each request, and where to begin.
+        partition: The column that names a row's partition, if the service has partitions.
     """
 
-    # The service answers JSON in the types of the schema, and only the columns asked for.
+    # The service sends JSON in the types of the schema, and only the columns asked for.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: The version of the service's definitions, if they have changed since the run before, those
-    #: of this table perhaps; the state is to have it once the columns were compared.
-    new_definitions: Value = None
-
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a stream is made of
         self,
         tap: Tap,
         entry: CatalogEntry,
-        service: Service,
+        client: ODataClient,
         states: PacedStateWriter,
         settings: Settings,
+        partition: str,
     ) -> None:
-        # The properties that the SDK asks for while it is set up need these.
         self.entry = entry
-        self.states = states
-        self.service = service
-        self.settings = settings
-        #: How far the reading is.
-        self.tally = Tally(entry.tap_stream_id)
-        #: The pass that is under way.
-        self.current: Pass | None = None
-        # The replication key of the last row that was sent, while no bookmark may be taken of it.
-        self._held_back: Value = None
-        # Why all rows are read in place of those in its order.
-        self._unsorted: UnsortedError | None = None
-        self._codecs: dict[tuple[str | None, int | None], Codec] = {}
+        self.writer = states.writer
+        self._partition = partition
+        self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
+        self._metrics = ExitStack()
+        self._has_begun = False
         if not entry.table:
             msg = (
                 f"The catalog entry {entry.tap_stream_id!r} has no table_name: make the catalog "
                 "anew with --discover."
             )
             raise CatalogError(msg)
-        super().__init__(
-            tap, name=entry.tap_stream_id, schema=entry.schema.to_dict(), path=entry.table
-        )
-        self._notices = Notices(self.logger)
+        super().__init__(tap, name=entry.tap_stream_id, schema=entry.schema.to_dict())
         self.primary_keys = entry.key_properties or ()
-        #: By which columns rows are sorted and told apart; see `stream_key`.
-        self.row_key = stream_key.of_rows(entry)
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
-        check(entry, self.replication_method)
-        self._calls = CallLimit(settings.stmt_call_limit)
         #: What rows call the columns that are annotations of others.
         self.annotated = name_columns.annotated(entry)
-        wanted = [
-            self.annotated.get(name, name)
-            for name in self.schema["properties"]
-            if name != DELETED_AT and self.mask["properties", name]
-        ]
-        #: The kinds of annotations that are asked for.
-        self.annotations = name_columns.kinds(wanted)
-        #: The columns that are asked for.
-        self.columns = Columns(self.name, name_columns.columns(wanted), self._keys())
-        self._spelling = Spelling(
-            self.name,
-            [*self.columns.names, *self._keys()],
-            self.row_key,
-            self.schema["properties"],
-            self._notices,
+        self.table = self._table(client, settings)
+        self.tally = self.table.tally
+        self.reader = TableReader(
+            self.table,
+            client,
+            settings,
+            on_state=lambda: states.write_now(self.tap_state),
+            on_answer=self._log_duration,
         )
 
-    def _keys(self) -> list[str]:
-        """Name the columns of the keys, and the replication key."""
-        replication_key = [self.replication_key] if self.replication_key else []
-        return [*dict.fromkeys((*self.row_key, *self.primary_keys, *replication_key))]
+    def _table(self, client: ODataClient, settings: Settings) -> Table:
+        """Say what to extract."""
+        entry, properties = self.entry, self.schema["properties"]
+        columns = {name: schema for name, schema in properties.items() if name != DELETED_AT}
+        check(self.name, columns, self.replication_method, entry.replication_key)
+        wanted = [
+            self.annotated.get(name, name) for name in columns if self.mask["properties", name]
+        ]
+        spec = TableSpec(
+            name=self.name,
+            entity_set=entry.table or "",
+            schema=columns,
+            columns=tuple(name_columns.columns(wanted)),
+            annotations=tuple(name_columns.kinds(wanted)),
+            row_key=stream_key.of_rows(entry),
+            stream_key=tuple(self.primary_keys),
+            method=self.replication_method,
+            replication_key=entry.replication_key,
+            is_virtual=bool(entry.is_view),
+            partition=self._partition,
+        )
+        state = TableState(self.tap_state.setdefault("bookmarks", {}), self.name)
+        version = TableVersion(
+            state,
+            is_used=self.emit_activate_version_messages,
+            started_at=self._initialized_at // 1000,
+        )
+        return Table(spec, state, version, settings, client)
 
     @property
     @override
@@ -161,316 +131,192 @@ class TableStream(RecordStream, RESTStream[str | None]):
         return self.entry.metadata
 
     @property
-    @override
-    def url_base(self) -> str:
-        return self.service.url
+    def is_passed_through(self) -> bool:
+        """Whether records are passed on as they came, so that the engine can write them.
 
-    @property
-    @override
-    def authenticator(self) -> Authenticator:
-        return self.service.authenticator
-
-    @property
-    @override
-    def requests_session(self) -> requests.Session:
-        return self.service.session
-
-    @property
-    @override
-    def timeout(self) -> int | None:  # type: ignore[override]  # None: wait for ever
-        return self.service.timeout
-
-    @override
-    def build_prepared_request(self, *args: Any, **kwargs: Any) -> requests.PreparedRequest:
-        # Without signing it yet, which the SDK does twice: signing may have to be tried again.
-        return self.requests_session.prepare_request(requests.Request(*args, **kwargs))
-
-    @override
-    def validate_response(self, response: requests.Response) -> None:
-        # Whether a page is whole shows when it is taken apart.
-        self.service.check(response, is_whole=True)
-        hint = response.headers.get("x-ms-dop-hint")
-        self.service.parallelism.answered(response.elapsed.total_seconds(), hint)
-
-    @property
-    def address(self) -> str:
-        """Where the table's rows are."""
-        return f"{self.service.url}{quote(self.entry.table or '')}"
-
-    def fetch(self, request: HTTPRequest) -> RawPage:
-        """Fetch a page, in whichever thread.
-
-        Args:
-            request: What to ask for.
-
-        Returns:
-            The page, all of it.
-
-        Raises:
-            ServiceError: The service refused.
+        Stream maps, flattening, child streams and the limit of `--test` need Python values.
         """
-        return self.service.retrying(self.send)(request)
-
-    def send(self, request: HTTPRequest, asked: int = 0) -> RawPage:
-        """Fetch a page at the first try, or not at all.
-
-        Args:
-            request: What to ask for.
-            asked: How many rows are asked for.
-
-        Returns:
-            The page, all of it.
-
-        Raises:
-            ServiceError: The service refused, for now or for good.
-        """
-        self._calls.spend()
-        prepared = self.build_prepared_request("GET", request.url, headers=request.headers)
-        response = self._request(prepared, None)
-        page = split(response, asked, is_reached=self.service.is_reached)
-        self.service.is_reached = True
-        for repair in page.repairs:
-            self._notices.warn(REPAIRED, self.name, repair)
-        if page.next_link is not None and not self._leads_to_rows(page.next_link):
-            page = replace(page, next_link=None, more=True)
-        return self._spelling.corrected(page)
-
-    def _leads_to_rows(self, link: str) -> bool:
-        """Tell whether a link leads to rows, and not to the root of the service or above it.
-
-        The answer at the root has the form of a page of rows, and lists entity sets.
-        """
-        path = urlsplit(self.service.resolve(link)).path.rstrip("/").lower() + "/"
-        root = urlsplit(self.service.url).path.lower()
-        return not root.startswith(path) and ROOT.search(path) is None
-
-    def passes(self) -> Generator[Pass, None, None]:
-        """Yield the passes over the table, each of which is to be read to its end.
-
-        An error that ended one may be thrown in, for another way to be tried.
-        """
-        self.columns.fit(self.address, self.service.longest_url)
-        plan = self._method().passes()
-        self.current = next(plan, None)
-        while self.current is not None:
-            self.tally.begin(reads_all=self.current.reads_all)
-            try:
-                yield self.current
-            except ServiceError as error:
-                if self._asks_otherwise(error):
-                    continue
-                if isinstance(error, UnsortedError) and self._bookmark is not None:
-                    self.current = self._unsorted_pass(self._bookmark, error)
-                    continue
-                if isinstance(error, CallLimitError) and self._bookmark is not None:
-                    self._bookmark.stop()
-                    if self._unsorted is not None and not self.current.understood:
-                        # What there were no calls left for would hardly have helped.
-                        error = self._unsorted
-                try:
-                    self.current = plan.throw(error)
-                except StopIteration:
-                    return
-            else:
-                self._note_version(self.current.metadata_version)
-                self._end_pass()
-                self.current = next(plan, None)
-
-    def _asks_otherwise(self, error: ServiceError) -> bool:
-        """Tell whether it was for the columns asked for that a request failed, and ask for others.
-
-        Args:
-            error: How it failed.
-
-        Raises:
-            ServiceError: It was, and the table can't be read without one of them.
-        """
-        if error.failure is Failure.ADDRESS_TOO_LONG and self.columns.ask_for_all():
-            self.service.longest_url = SAFE_URL
-            return True
-        return self.columns.drop(error)
-
-    def _unsorted_pass(self, bookmark: Bookmark, error: UnsortedError) -> Pass:
-        """Make a pass over all rows, in whatever order, in place of one that was to be sorted.
-
-        Where rows came out of order, no bookmark that was taken from them says anything. Until
-        all rows were sent there is none; then there is the one from before.
-
-        Args:
-            bookmark: How far the table was read.
-            error: Why it can't be read sorted.
-        """
-        self._held_back, self._unsorted = None, error
-        if self.current is not None:
-            self.current.replaced()
-        if error.is_seen:
-            bookmark.void()
-            self.states.write_now(self.tap_state)
-            self._tell_unsorted()
-        return Pass(self.codec().page)
-
-    def _tell_unsorted(self) -> None:
-        if self._unsorted is not None:
-            self._notices.warn(UNSORTED, self.name, self.replication_key, self._unsorted.message)
-
-    def _end_pass(self) -> None:
-        """Take what the end of a pass has made sure of: a bookmark that was held back."""
-        if self._bookmark is None:
-            return
-        if self.current is not None and self.current.is_key_absent:
-            self._notices.warn(ABSENT, self.name, self.replication_key)
-        if isinstance(self._held_back, (str, int)):
-            self._bookmark.advance(self._held_back)
-        if self._unsorted is not None and self._unsorted.is_seen:
-            self._bookmark.restore()
-        self._tell_unsorted()
-        self._held_back = self._unsorted = None
-
-    def _note_version(self, version: Value) -> None:
-        """Note the version of the service's definitions, or that it has changed."""
-        if version is None:
-            return
-        if self.table_state.entry.metadata_version in {None, version}:
-            self.table_state.change(metadata_version=version)
-        else:
-            self.new_definitions = version
-
-    def accept_definitions(self) -> None:
-        """Have the state say that the columns were compared with the new definitions."""
-        self.table_state.change(metadata_version=self.new_definitions)
-
-    def _method(self) -> Method:
-        """Choose how the table is replicated, given what the state says of runs before."""
-        if self.replication_method == LOG_BASED:
-            return LogBased(self, self._bookmark)
-        if self.replication_method == FULL_TABLE or self._bookmark is None:
-            return FullTable(self)
-        # Records have no version, and tell nothing of deletes.
-        adopted = self._bookmark.adopted(self.table_state.entry.delta_token)
-        self.table_state.change(version=None, delta_token=None, **adopted)
-        return Incremental(self, self._bookmark)
-
-    @cached_property
-    def _bookmark(self) -> Bookmark | None:
-        if self.replication_key is None or self.scale is None:
-            return None
-        return Bookmark(
-            self.name,
-            self.table_state,
-            self.replication_key,
-            self.scale,
-            lookback=self.settings.lookback_seconds,
-            start_date=self.settings.start_date,
-            clock=self.service.clock,
+        maps = self.stream_maps
+        return (
+            len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+            and not self.child_streams
+            and self.ABORT_AT_RECORD_COUNT is None
         )
-
-    @cached_property
-    def scale(self) -> Scale | None:
-        """How values of the replication key are reckoned with."""
-        return keys.scale(self.schema["properties"].get(self.replication_key, {}))
-
-    def sorted_pass(self, start: Value) -> Pass:
-        """Make a pass over the rows in the order of the replication key.
-
-        Of a virtual table, whose provider may ignore the order that it is asked for, and of one
-        whose rows have come in another, no bookmark is taken before the end.
-
-        Args:
-            start: The smallest value of it to ask for; None for all rows.
-        """
-        key = self.replication_key
-        codec = self.codec(key)
-        least = None if self.scale is None else keys.least(self.scale, start)
-        part = Pass(codec.page, sorted_by=key, start=start, reached=least)
-        if self.entry.is_view or (self._bookmark is not None and self._bookmark.is_unsorted):
-            return replace(part, holds_back=True)
-        return replace(part, keyset=codec.keyset, scale=self.scale)
-
-    def check_order(self, page: Page) -> None:
-        """Look at the replication key of each row of a page that is about to be sent.
-
-        Args:
-            page: The page that is next.
-
-        Raises:
-            UnsortedError: Rows are not in the order asked for.
-        """
-        if self.current is None or not self.current.sorted_by:
-            return
-        self.current.check_order(page)
-        for piece in page.pieces:
-            if piece.keys.unread is not None:
-                unread = printable(piece.keys.unread)
-                self._notices.warn(UNREAD, self.current.sorted_by, self.name, unread)
-                return
-
-    @override
-    def _increment_stream_state(
-        self, latest_record: Record, *, context: Context | None = None
-    ) -> None:
-        if self.current is not None and self.current.sorted_by:
-            self.advance(latest_record.get(self.current.sorted_by))
-
-    def advance(self, value: object) -> None:
-        """Move the bookmark on behind a row that was sent; begun again, the pass goes on there.
-
-        Args:
-            value: Its value of the replication key. What can't be read as one does not move it.
-        """
-        if self.current is None or self._bookmark is None or self.scale is None:
-            return
-        if not isinstance(value, (str, int)) or keys.position(self.scale, value) is None:
-            return
-        if self.current.holds_back:
-            self._held_back = value
-        else:
-            self.current.start = value
-            self._bookmark.advance(value)
-
-    @override
-    def get_batch_config(self, config: Mapping[str, Any]) -> None:
-        """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
 
     @override
     def is_refused(self, error: ServiceError) -> bool:
-        # What was sent of a table would be taken for all of it.
-        if error.failure not in {Failure.DENIED, Failure.GONE} or self.tally.rows:
-            return False
-        self.unreadable = True
-        self.logger.warning("Skipped %r, which can't be read. %s", self.name, error.message)
-        return True
+        return self.reader.is_refused(error)
 
-    def codec(self, key: str | None = None) -> Codec:
-        """Give what turns the service's pages into messages.
+    @override
+    def _outcome(self) -> Outcome:
+        return self.reader.outcome
+
+    # The engine's way: pages.
+
+    def decode(self, read: TableRead, page: RawPage) -> Page:
+        """Encode the rows of a page as RECORD messages, in any thread.
+
+        Args:
+            read: The read that the page belongs to.
+            page: The page.
+
+        Returns:
+            The encoded page.
+
+        Raises:
+            ServiceError: The answer is not a page of rows.
+        """
+        encoder = self.encoder(read.sorted_by, read.version)
+        return encoder.page(page) if read.since is None else encoder.changes(page)
+
+    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
+        """Return what encodes rows as messages.
 
         Args:
             key: The replication key, if rows are sorted by it.
+            version: The table version that records carry.
         """
-        kind = (key, self._stream_version)
-        if kind not in self._codecs:
-            self._codecs[kind] = Codec(
+        if (key, version) not in self._encoders:
+            self._encoders[key, version] = Encoder(
                 self.name,
                 self.schema,
                 lambda path: self.mask[_breadcrumb(path)],
                 annotated=self.annotated,
                 key=key,
-                ids=self.row_key,
-                look=None if self.scale is None else partial(order.look, scale=self.scale),
-                version=self._stream_version,
+                ids=self.table.spec.row_key,
+                partition=self._partition,
+                look=self._look,
+                version=version,
             )
-        return self._codecs[kind]
+        return self._encoders[key, version]
+
+    @cached_property
+    def _look(self) -> Callable[[Sequence[Raw | None]], Keys] | None:
+        scale = self.table.scale
+        return None if scale is None else lambda values: order.look(values, scale)
+
+    def _begin(self) -> None:
+        """Send what the SDK's own `sync` sends before the records, once."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        self.announce()
+        self._requests = self._metrics.enter_context(self._request_counter())
+        self._records = self._metrics.enter_context(self.get_record_counter())
+        self._metrics.enter_context(self.get_sync_timer())
+
+    def write(self, page: Page) -> None:
+        """Write the records of a page, and the state after them.
+
+        Args:
+            page: The next page in order.
+
+        Raises:
+            UnsortedError: Its rows are not in order. None of them was written.
+        """
+        self.reader.check_order(page)
+        self._begin()
+        self._requests.increment()
+        self._note_deletions(page)
+        for piece in page.pieces:
+            self.writer.write_records(piece.lines)
+            self.state_manager.is_flushed = False
+            self.reader.advance(piece.keys.last)
+            self._records.increment(piece.rows)
+            self.tally.rows += piece.rows
+        self._write_state_message()
+
+    def _note_deletions(self, page: Page) -> None:
+        # Records of deleted rows carry no version: the target is told the newest one once more.
+        if page.has_deletions:
+            self.table.version.is_outdated = True
+
+    def finish(self, error: ServiceError | None = None) -> None:
+        """Send what follows the records.
+
+        Args:
+            error: Why the table failed, if it did.
+        """
+        if error is not None:
+            self._metrics.close()
+            self.fail(error)
+            return
+        self.tally.outcome = self._outcome()
+        if not self.reader.is_skipped:
+            self._begin()
+        self._metrics.close()
+        if not self.reader.is_skipped:
+            self._conclude()
+            self._finalize_state(self.stream_state)
+        self._write_state_message()
+
+    def _conclude(self) -> None:
+        """Tell the target, and then the state, that the table was read to its end.
+
+        If the run ends between the two, the state still says that the table is not complete.
+        """
+        # The SDK's own connection test reads a part of a table, without writing.
+        is_part = self.reader.is_skipped or self.reader.is_cut_short
+        if is_part or self.ABORT_AT_RECORD_COUNT is not None:
+            return
+        version = self.table.version
+        if version.number is not None and version.is_outdated:
+            self.activate(version.number)
+        self.table.state.change(**self.table.at_end)
+
+    # The SDK's way: records.
 
     @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Return nothing: the bookmark has a bound of its own, the service's time."""
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Yield the rows one by one. A table that the service denies is skipped."""
+        reads = self.reader.reads()
+        with self._request_counter() as requests_made:
+            read = next(reads, None)
+            while read is not None:
+                # The SDK's messages carry the version.
+                self._stream_version = read.version
+                try:
+                    for page in self._pages(read):
+                        requests_made.increment()
+                        self.reader.check_order(page)
+                        self._note_deletions(page)
+                        for record in records(page):
+                            yield record
+                            self.tally.rows += 1
+                    read = next(reads, None)
+                except ServiceError as error:
+                    read = self.reader.instead(reads, error)
+        self._conclude()
+
+    def _pages(self, read: TableRead) -> Iterator[Page]:
+        """Fetch the pages of a read one after the other."""
+        whole = Range()
+        while not whole.done:
+            page = read.take_in(self.reader.pages.fetch(read, whole))
+            yield self.decode(read, page)
+            whole.follow(page)
+
+    def fetch_sample(self) -> Record | None:
+        """Fetch one row, in any thread.
+
+        Returns:
+            The row; None if there is none.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        page = self.reader.pages.fetch_sample()
+        return next(records(self.encoder().page(page)), None)
 
     @override
-    def _write_starting_replication_value(self, context: Context | None) -> None:
-        """Do nothing: where to begin is the replication method's business."""
-
-    @override
-    def _process_record(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the SDK would filter the record for child streams, and there are none."""
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        read = self.reader.read
+        if read is not None and read.sorted_by:
+            self.reader.advance(latest_record.get(read.sorted_by))
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
@@ -479,7 +325,45 @@ class TableStream(RecordStream, RESTStream[str | None]):
         else:
             yield from deletions.messages(self.stream_maps, self.schema["properties"], record)
 
+    # What the SDK would do otherwise.
+
+    def _request_counter(self) -> metrics.Counter:
+        return metrics.http_request_counter(self.name, endpoint=self.entry.table or "")
+
+    def _log_duration(self, response: requests.Response) -> None:
+        """Log how long a request took, as the SDK's REST streams do."""
+        status = metrics.Status.SUCCEEDED if response.ok else metrics.Status.FAILED
+        self._log_metric(
+            metrics.Point(
+                "timer",
+                metric=metrics.Metric.HTTP_REQUEST_DURATION,
+                value=response.elapsed.total_seconds(),
+                tags={
+                    metrics.Tag.STREAM: self.name,
+                    metrics.Tag.ENDPOINT: self.entry.table,
+                    metrics.Tag.HTTP_STATUS_CODE: response.status_code,
+                    metrics.Tag.STATUS: status,
+                },
+            )
+        )
+
+    @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return nothing: the bookmark is bounded by the service's time instead."""
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Do nothing: the replication method knows where to begin."""
+
+    @override
+    def _process_record(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the SDK would filter the record for child streams, and there are none."""
+
 
 def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Write a path of names as the catalog's metadata has it."""
+    """Turn a path of names into a breadcrumb of the catalog's metadata."""
     return tuple(step for name in path for step in ("properties", name))

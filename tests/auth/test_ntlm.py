@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
+from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import ServiceError, SignInError
-from tap_dynamics365.odata.client import Service
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.auth import flows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_dynamics365.odata.client import ODataClient
     from tests.auth.flows import Places
 
 PASSWORD = "invented-ntlm-password"  # noqa: S105 - invented, and says so
@@ -56,7 +57,7 @@ def asking(*challenges: str) -> Iterator[str]:
             thread.join()
 
 
-def service(url: str) -> Service:
+def service(url: str) -> ODataClient:
     """Set the connection up."""
     config = {
         "service_url": url,
@@ -65,7 +66,7 @@ def service(url: str) -> Service:
         "user": "invented-user",
         "password": PASSWORD,
     }
-    return Service(Settings.from_config(config, JSON_SCHEMA))
+    return connect(Settings.from_config(config, JSON_SCHEMA)).client
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tap_dynamics365.odata.page import RawPage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_dynamics365.extract.range import Arrival, Range
+    from tap_dynamics365.extract.range import BufferedPage, Range
 
 
 class Row(NamedTuple):
@@ -70,12 +70,12 @@ class Table:
         return [by_number[json.loads(line)["id"]] for line in page.pieces[0].lines.splitlines()]
 
 
-def decode(arrival: Arrival) -> None:
+def decode(buffered: BufferedPage) -> None:
     """Make a page ready to be written."""
-    assert arrival.raw is not None
-    rows = arrival.raw.rows
+    assert buffered.raw is not None
+    rows = buffered.raw.rows
     piece = Piece(b"\n".join(map(bytes, rows)), len(rows))
-    arrival.become(Page((piece,), len(piece.lines)))
+    buffered.set_encoded(Page((piece,), len(piece.lines)))
 
 
 def read(
@@ -87,20 +87,20 @@ def read(
     """
     ranges = Ranges(table.scale, KEYSET.cut_off)
     in_flight: list[Range] = []
-    to_decode: list[Arrival] = []
+    to_decode: list[BufferedPage] = []
     rows: list[Row] = []
     while not ranges.finished:
         while len(in_flight) < parallel and (asked := ranges.next(parallel)):
             asked.busy = True
             in_flight.append(asked)
-        if measure and ranges.wants_measure:
-            ranges.measured = True
+        if measure and ranges.needs_max_key:
+            ranges.has_max_key = True
             ranges.maximum = table.rows[-1].position
         chosen = choose(len(in_flight) + bool(to_decode))
         if chosen < len(in_flight):
             asked = in_flight.pop(chosen)
-            if arrival := ranges.accept(asked, table.fetch(asked)):
-                to_decode.append(arrival)
+            if buffered := ranges.accept(asked, table.fetch(asked)):
+                to_decode.append(buffered)
         else:
             decode(to_decode.pop(0))
         while (page := ranges.take()) is not None:

@@ -81,7 +81,7 @@ def watch(change: int) -> None:
         code = frame.f_code
         if not code.co_filename.startswith(watched) or code.co_filename.endswith(WRITER):
             return None
-        if code.co_name == "_sync_streams":
+        if code.co_name == "sync_all":
             tap = frame.f_locals["self"]
         if tap is None:
             return None

@@ -5,20 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tap_dynamics365.errors import REFUSED, Failure, MetadataError, ServiceError
 from tap_dynamics365.http.response import SAFE_URL, SENSELESS
 from tap_dynamics365.services.dataverse import entity_definitions as casts
 from tap_dynamics365.services.dataverse import retrieve_metadata_changes as changes
-from tap_dynamics365.services.table_definition import (
-    TableDefinition,  # noqa: TC001 - msgspec looks it up
-)
+from tap_dynamics365.services.table_definition import Definitions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.odata.client import ODataClient
 
 logger = logging.getLogger("tap-dynamics365.definitions")
 
@@ -29,20 +25,8 @@ NOT_TOLD = (
 )
 
 
-class Definitions(msgspec.Struct, frozen=True):
-    """What the service says of its tables.
-
-    Attributes:
-        tables: By logical name.
-        stamp: Of which moment (`ServerVersionStamp`); empty where the service does not tell.
-    """
-
-    tables: dict[str, TableDefinition] = {}
-    stamp: str = ""
-
-
 def read(
-    service: Service,
+    client: ODataClient,
     names: Collection[str] | None = None,
     *,
     whole: bool = True,
@@ -51,7 +35,7 @@ def read(
     """Read what the service says of its tables.
 
     Args:
-        service: A Dataverse.
+        client: The client of the service.
         names: Logical names of the tables wanted; all if None.
         whole: Whether choices, descriptions and labels in all languages are wanted, or only what
             the schema of a table tells.
@@ -66,26 +50,26 @@ def read(
         ServiceError: The service does not describe itself, or does not answer.
     """
     try:
-        return _read(service, names, whole=whole, table_types=table_types)
+        return _read(client, names, whole=whole, table_types=table_types)
     except ServiceError as error:
-        if not _may_be_shorter(service, error):
+        if not _may_be_shorter(client, error):
             raise
         logger.info("Tables are asked for with shorter addresses: %s", error)
-    service.longest_url = SAFE_URL
-    return _read(service, names, whole=whole, table_types=table_types)
+    client.longest_url = SAFE_URL
+    return _read(client, names, whole=whole, table_types=table_types)
 
 
-def _may_be_shorter(service: Service, error: ServiceError) -> bool:
-    return error.failure is Failure.ADDRESS_TOO_LONG and service.longest_url > SAFE_URL
+def _may_be_shorter(client: ODataClient, error: ServiceError) -> bool:
+    return error.failure is Failure.ADDRESS_TOO_LONG and client.longest_url > SAFE_URL
 
 
 def _read(
-    service: Service, names: Collection[str] | None, *, whole: bool, table_types: bool
+    client: ODataClient, names: Collection[str] | None, *, whole: bool, table_types: bool
 ) -> Definitions:
     try:
-        told = changes.read(service, names, whole=whole, table_types=table_types)
+        told = changes.read(client, names, whole=whole, table_types=table_types)
     except ServiceError as error:
-        if error.failure not in REFUSED or _may_be_shorter(service, error):
+        if error.failure not in REFUSED or _may_be_shorter(client, error):
             raise
         logger.info("Its tables are described by EntityDefinitions: %s", error.message)
     except SENSELESS as error:
@@ -95,7 +79,7 @@ def _read(
             return Definitions({table.name: table for table in told.tables}, told.stamp)
         logger.info("Its tables are described by EntityDefinitions: the function tells of none.")
     try:
-        tables = casts.read(service, names, whole=whole)
+        tables = casts.read(client, names, whole=whole)
     except SENSELESS as error:
         msg = f"{_senseless(error)}."
         raise MetadataError(msg) from error
@@ -106,7 +90,7 @@ def _read(
 
 
 def read_if_told(
-    service: Service,
+    client: ODataClient,
     names: Collection[str] | None = None,
     *,
     whole: bool = True,
@@ -115,7 +99,7 @@ def read_if_told(
     """Read what the service says of its tables, if it says anything: a catalog can do without.
 
     Args:
-        service: A Dataverse.
+        client: The client of the service.
         names: As of `read`.
         whole: As of `read`.
         table_types: As of `read`.
@@ -128,7 +112,7 @@ def read_if_told(
             are not to differ from day to day.
     """
     try:
-        return read(service, names, whole=whole, table_types=table_types)
+        return read(client, names, whole=whole, table_types=table_types)
     except MetadataError as error:
         logger.warning(NOT_TOLD, error)
     except ServiceError as error:

@@ -22,7 +22,7 @@ from tap_dynamics365.services.dataverse.retrieve_metadata_changes import WHOLE_T
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.services.dataverse.metadata_json import EntityMetadata
     from tap_dynamics365.services.table_definition import TableDefinition
 
@@ -65,11 +65,13 @@ _tables = msgspec.json.Decoder(EntityDefinitions)
 _columns = msgspec.json.Decoder(Attributes)
 
 
-def read(service: Service, names: Collection[str] | None, *, whole: bool) -> list[TableDefinition]:
+def read(
+    client: ODataClient, names: Collection[str] | None, *, whole: bool
+) -> list[TableDefinition]:
     """Read the definitions of tables.
 
     Args:
-        service: A Dataverse.
+        client: The client of the service.
         names: Logical names of the tables wanted; all if None.
         whole: Whether all is wanted, or only what columns of all kinds have.
 
@@ -80,26 +82,26 @@ def read(service: Service, names: Collection[str] | None, *, whole: bool) -> lis
         ServiceError: The service refused.
         SENSELESS: An answer makes none.
     """
-    tables = _read_tables(service, names, set())
+    tables = _read_tables(client, names, set())
     if whole:
-        _complete(service, tables)
+        _complete(client, tables)
     return [table.taken_in() for table in tables]
 
 
 def _read_tables(
-    service: Service, names: Collection[str] | None, unknown: set[str]
+    client: ODataClient, names: Collection[str] | None, unknown: set[str]
 ) -> list[EntityMetadata]:
     try:
         return [
             table
-            for path in _paths(service.longest_url - len(service.url), names, unknown)
-            for table in _tables.decode(service.get(path).content.removeprefix(BOM_UTF8)).value
+            for path in _paths(client.longest_url - len(client.url), names, unknown)
+            for table in _tables.decode(client.get(path).content.removeprefix(BOM_UTF8)).value
         ]
     except ServiceError as error:
         # Older releases lack some of the properties: `TableType`, for example.
         if error.column not in {*WHOLE_TABLE, *COLUMN} - unknown - {"LogicalName"}:
             raise
-        return _read_tables(service, names, {*unknown, error.column})
+        return _read_tables(client, names, {*unknown, error.column})
 
 
 def _paths(longest: int, names: Collection[str] | None, unknown: Collection[str]) -> Iterator[str]:
@@ -124,7 +126,7 @@ def _paths(longest: int, names: Collection[str] | None, unknown: Collection[str]
         yield path + some
 
 
-def _complete(service: Service, tables: list[EntityMetadata]) -> None:
+def _complete(client: ODataClient, tables: list[EntityMetadata]) -> None:
     """Add what is special to the columns' kinds, as far as the service tells it."""
     wanted = [(table, *cast) for table in tables for cast in _casts(table)]
     paths = [
@@ -133,7 +135,7 @@ def _complete(service: Service, tables: list[EntityMetadata]) -> None:
         for table, cast, options in wanted
     ]
     refused = 0
-    for (table, *_), body in zip(wanted, batch.read(service, paths), strict=True):
+    for (table, *_), body in zip(wanted, batch.read(client, paths), strict=True):
         if body is None:
             refused += 1
             continue

@@ -31,7 +31,7 @@ STATUSES = frozenset({"StatusType"})
 
 
 @dataclass(frozen=True)
-class Description:
+class DescribedTables:
     """What the service says of tables.
 
     Attributes:
@@ -58,7 +58,7 @@ class MetadataTable:
     description: str
     key: tuple[str, ...]
     columns: Mapping[str, tuple[str, str]]
-    rows: Callable[[Description], Iterator[Row]]
+    rows: Callable[[DescribedTables], Iterator[Row]]
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class MetadataTable:
 
 
 def _labels(
-    description: Description, kinds: frozenset[str]
+    description: DescribedTables, kinds: frozenset[str]
 ) -> Iterator[tuple[TableDefinition, ColumnDefinition, OptionSet, Option, Row]]:
     """Yield each label of each option of the columns that are of some kinds.
 
@@ -98,13 +98,13 @@ def _labels(
                     yield table, column, column.options, option, label
 
 
-def _choices(description: Description) -> Iterator[Row]:
+def _choices(description: DescribedTables) -> Iterator[Row]:
     for table, column, options, option, label in _labels(description, CHOICES):
         if not options.is_global:
             yield _choice(table, column, option) | label
 
 
-def _global_choices(description: Description) -> Iterator[Row]:
+def _global_choices(description: DescribedTables) -> Iterator[Row]:
     for table, column, options, option, label in _labels(description, CHOICES):
         if options.is_global:
             yield _choice(table, column, option) | label | {"GlobalOptionSetName": options.name}
@@ -114,17 +114,17 @@ def _choice(table: TableDefinition, column: ColumnDefinition, option: Option) ->
     return {"EntityName": table.name, "OptionSetName": column.name, "Option": option.value}
 
 
-def _states(description: Description) -> Iterator[Row]:
+def _states(description: DescribedTables) -> Iterator[Row]:
     for table, _, _, option, label in _labels(description, STATES):
         yield {"EntityName": table.name, "State": option.value} | label
 
 
-def _statuses(description: Description) -> Iterator[Row]:
+def _statuses(description: DescribedTables) -> Iterator[Row]:
     for table, _, _, option, label in _labels(description, STATUSES):
         yield {"EntityName": table.name, "State": option.state, "Status": option.value} | label
 
 
-def _targets(description: Description) -> Iterator[Row]:
+def _targets(description: DescribedTables) -> Iterator[Row]:
     for table in description.tables:
         for column in table.columns:
             for target in column.targets:
@@ -136,7 +136,7 @@ def _targets(description: Description) -> Iterator[Row]:
                 }
 
 
-def _tables(description: Description) -> Iterator[Row]:
+def _tables(description: DescribedTables) -> Iterator[Row]:
     for table in description.tables:
         yield {
             "EntityName": table.name,
@@ -155,7 +155,7 @@ def _tables(description: Description) -> Iterator[Row]:
         }
 
 
-def _columns(description: Description) -> Iterator[Row]:
+def _columns(description: DescribedTables) -> Iterator[Row]:
     for table in description.tables:
         for column in table.columns:
             in_rows = column.readable and not column.attribute_of

@@ -19,7 +19,7 @@ from tap_dynamics365.services.dataverse.metadata_json import MetadataChanges
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.services.table_definition import TableDefinition
 
 # What a schema tells of a table. Descriptions of columns are in `$metadata` too, in one language
@@ -90,7 +90,7 @@ class Changes(NamedTuple):
 
 
 def read(
-    service: Service,
+    client: ODataClient,
     names: Collection[str] | None,
     *,
     whole: bool,
@@ -100,7 +100,7 @@ def read(
     """Call the function.
 
     Args:
-        service: A Dataverse.
+        client: The client of the service.
         names: Logical names of the tables wanted; all if None.
         whole: Whether all is wanted, or only what the schema of a table tells.
         table_types: Whether the types of tables are wanted in any case.
@@ -117,9 +117,9 @@ def read(
     tables: list[TableDefinition] = []
     deleted: set[str] = set()
     stamp = ""
-    longest = service.longest_url - len(service.url)
+    longest = client.longest_url - len(client.url)
     for path in _paths(longest, names, since, whole=whole, table_types=table_types):
-        answer = _decoder.decode(service.get(path).content.removeprefix(BOM_UTF8))
+        answer = _decoder.decode(client.get(path).content.removeprefix(BOM_UTF8))
         tables += [table.taken_in() for table in answer.entity_metadata or ()]
         if answer.deleted_metadata is not None:
             for ids in answer.deleted_metadata.values or ():
@@ -128,14 +128,14 @@ def read(
     return Changes(tables, frozenset(deleted), stamp)
 
 
-def since(service: Service, stamp: str) -> Changes:
+def since(client: ODataClient, stamp: str) -> Changes:
     """Ask what has changed.
 
     Of what has changed only in part that part alone is told: all values of a choice, but only the
     labels that are new. So it tells no more than which tables to read whole.
 
     Args:
-        service: A Dataverse.
+        client: The client of the service.
         stamp: Of which moment on.
 
     Returns:
@@ -145,9 +145,9 @@ def since(service: Service, stamp: str) -> Changes:
         ServiceError: The service refused; it does so where the stamp has expired.
         SENSELESS: The answer makes none.
     """
-    changed = read(service, None, whole=True, since=stamp)
+    changed = read(client, None, whole=True, since=stamp)
     names = [table.name for table in changed.tables]
-    return changed._replace(tables=read(service, names, whole=True).tables)
+    return changed._replace(tables=read(client, names, whole=True).tables)
 
 
 def _paths(

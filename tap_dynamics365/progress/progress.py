@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING
+
+from tap_dynamics365.extract.tally import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_dynamics365.extract.tally import Tally
     from tap_dynamics365.http.throttle import Throttle
     from tap_dynamics365.http.traffic import Traffic
 
@@ -48,82 +49,6 @@ class _Speed:
         return (rows - before) / (now - then) if now > then else 0.0
 
 
-class Outcome(Enum):
-    """What came of a table."""
-
-    DONE = "done"
-    IN_PART = "read in part"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-@dataclass(eq=False)
-class Tally:
-    """How far the reading of a table is. The main thread writes it, others look at it.
-
-    Attributes:
-        table: Its name.
-        rows: How many were sent.
-        begun_at: When its reading began, by `time.monotonic`.
-        reads_all: Whether all its rows are read, rather than what is new.
-        expected: About how many rows it has, where that is known.
-        outcome: What came of it, once it is over.
-    """
-
-    table: str
-    rows: int = 0
-    begun_at: float | None = None
-    reads_all: bool = False
-    expected: int | None = None
-    outcome: Outcome | None = None
-    _speed: _Speed | None = field(default=None, init=False, repr=False)
-
-    def begin(self, *, reads_all: bool) -> None:
-        """Note that the table is read from here on.
-
-        Args:
-            reads_all: Whether all its rows are.
-        """
-        self.reads_all = reads_all
-        if self.begun_at is None:
-            self.begun_at = time.monotonic()
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether it is being read now."""
-        return self.begun_at is not None and self.outcome is None
-
-    @property
-    def total(self) -> int | None:
-        """About how many rows will have been sent; None where that would mislead."""
-        if not self.reads_all or self.expected is None or self.expected < self.rows:
-            return None
-        return self.expected
-
-    def speed(self, now: float) -> float:
-        """Tell how many rows a second were sent of late.
-
-        Args:
-            now: The moment, by `time.monotonic`.
-        """
-        if self._speed is None:
-            self._speed = _Speed(now if self.begun_at is None else self.begun_at)
-        return self._speed(now, self.rows)
-
-    def line(self, now: float) -> str:
-        """Tell how far the table is.
-
-        Args:
-            now: The moment, by `time.monotonic`.
-        """
-        speed, total = self.speed(now), self.total
-        known = "" if total is None else f" of about {total:,}"
-        told = f"{self.table}: {self.rows:,}{known} rows, {speed:,.0f} rows/s"
-        if total is None or speed < 1:
-            return told
-        return f"{told}, about {span((total - self.rows) / speed)} left"
-
-
 class Progress:
     """How far a run is.
 
@@ -139,6 +64,7 @@ class Progress:
         self._traffic = traffic
         self._begun_at = time.monotonic()
         self._speed = _Speed(self._begun_at)
+        self._speeds: dict[Tally, _Speed] = {}
 
     @property
     def under_way(self) -> list[Tally]:
@@ -155,12 +81,23 @@ class Progress:
         Returns:
             Lines for the log.
         """
-        tables = [tally.line(now) for tally in self.under_way[:MOST_TABLES]]
+        tables = [self._line(tally, now) for tally in self.under_way[:MOST_TABLES]]
         if len(self._tallies) > 1:
             tables.insert(0, self._in_sum(now))
         if tables and (waited := self._throttle.waited) > 0:
             tables[0] += f"; requests were held back for {span(waited)} so far"
         return [f"{line}." for line in tables]
+
+    def _line(self, tally: Tally, now: float) -> str:
+        """Say how far a table is."""
+        begun_at = now if tally.begun_at is None else tally.begun_at
+        speed = self._speeds.setdefault(tally, _Speed(begun_at))(now, tally.rows)
+        total = tally.total
+        known = "" if total is None else f" of about {total:,}"
+        told = f"{tally.table}: {tally.rows:,}{known} rows, {speed:,.0f} rows/s"
+        if total is None or speed < 1:
+            return told
+        return f"{told}, about {span((total - tally.rows) / speed)} left"
 
     def bar(self, now: float, width: int) -> str:
         """Draw how far the run is.
@@ -174,13 +111,15 @@ class Progress:
         """
         if len(self._tallies) == 1 and self._tallies[0].total:
             (tally,) = self._tallies
-            part, told = tally.rows / (tally.total or 1), tally.line(now)
+            part, told = tally.rows / (tally.total or 1), self._line(tally, now)
         elif len(self._tallies) == 1:
-            part, told = None, self._tallies[0].line(now)
+            part, told = None, self._line(self._tallies[0], now)
         else:
             over = sum(tally.outcome is not None for tally in self._tallies)
             part = over / max(1, len(self._tallies))
-            told = "; ".join([self._in_sum(now), *(each.line(now) for each in self.under_way[:1])])
+            told = "; ".join(
+                [self._in_sum(now), *(self._line(each, now) for each in self.under_way[:1])]
+            )
         if part is not None:
             told = f"[{DONE * int(part * BAR_LENGTH):{REST}<{BAR_LENGTH}}] {told}"
         if (waited := self._throttle.waited) > 0:

@@ -11,9 +11,10 @@ import pytest
 import requests
 from typing_extensions import override
 
-from tap_dynamics365.http.concurrency import Parallelism
-from tap_dynamics365.odata.client import Service
-from tap_dynamics365.services.dataverse.limits import Limits
+from tap_dynamics365.connection import connect
+from tap_dynamics365.http.budgets import Budgets
+from tap_dynamics365.http.concurrency import ConcurrencyLimit
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
 
@@ -24,19 +25,19 @@ FAST, SLOW = 0.2, 2.0
 SECONDS = 30
 
 
-def answered(maximum: int, answers: list[float], hint: str | None = None) -> Parallelism:
+def answered(maximum: int, answers: list[float], hint: str | None = None) -> ConcurrencyLimit:
     """Let answers come in that took so many seconds."""
-    parallelism = Parallelism(maximum)
+    concurrency = ConcurrencyLimit(maximum, 8)
     for seconds in answers:
-        parallelism.answered(seconds, hint)
-    return parallelism
+        concurrency.answered(seconds, hint)
+    return concurrency
 
 
 def test_it_starts_at_what_the_service_recommends() -> None:
-    parallelism = Parallelism(20)
-    assert parallelism.limit == 8
-    parallelism.answered(FAST, "2")
-    assert parallelism.limit == 2
+    concurrency = ConcurrencyLimit(20, 8)
+    assert concurrency.limit == 8
+    concurrency.answered(FAST, "2")
+    assert concurrency.limit == 2
 
 
 @pytest.mark.parametrize("hint", [None, "", "many", "-3", "²"])
@@ -60,17 +61,17 @@ def test_it_stays_while_answers_are_slower_than_usual() -> None:
 
 
 def test_it_doubles_by_as_many_answers_as_are_in_flight_until_it_is_refused() -> None:
-    parallelism = answered(40, [FAST], "4")
+    concurrency = answered(40, [FAST], "4")
     for _ in range(4):
-        parallelism.answered(FAST, None)
-    assert parallelism.limit == 8
-    parallelism.refused()
+        concurrency.answered(FAST, None)
+    assert concurrency.limit == 8
+    concurrency.throttled()
     for _ in range(4):
-        parallelism.answered(FAST, None)
-    assert parallelism.limit == 4
+        concurrency.answered(FAST, None)
+    assert concurrency.limit == 4
     for _ in range(2):
-        parallelism.answered(FAST, None)
-    assert parallelism.limit == 5
+        concurrency.answered(FAST, None)
+    assert concurrency.limit == 5
 
 
 def test_it_grows_where_slow_is_usual() -> None:
@@ -78,19 +79,19 @@ def test_it_grows_where_slow_is_usual() -> None:
 
 
 def test_it_halves_at_a_refusal_and_grows_again() -> None:
-    parallelism = answered(8, [FAST] * 60)
-    parallelism.refused()
-    assert parallelism.limit == 4
+    concurrency = answered(8, [FAST] * 60)
+    concurrency.throttled()
+    assert concurrency.limit == 4
     for _ in range(60):
-        parallelism.answered(FAST, None)
-    assert parallelism.limit == 8
+        concurrency.answered(FAST, None)
+    assert concurrency.limit == 8
 
 
 def test_one_request_is_always_allowed() -> None:
-    parallelism = Parallelism(8)
+    concurrency = ConcurrencyLimit(8, 8)
     for _ in range(10):
-        parallelism.refused()
-    assert parallelism.limit == 1
+        concurrency.throttled()
+    assert concurrency.limit == 1
 
 
 def test_one_at_a_time_stays_one_at_a_time() -> None:
@@ -112,8 +113,8 @@ class Watched(int):
 
 def test_halving_in_the_middle_of_growth_is_not_lost() -> None:
     maximum = Watched(40)
-    parallelism = Parallelism(maximum)
-    refusing = threading.Thread(target=parallelism.refused)
+    concurrency = ConcurrencyLimit(maximum, 8)
+    refusing = threading.Thread(target=concurrency.throttled)
 
     def refuse() -> None:
         refusing.start()
@@ -121,9 +122,9 @@ def test_halving_in_the_middle_of_growth_is_not_lost() -> None:
         refusing.join(0.2)
 
     maximum.meanwhile = refuse
-    parallelism.answered(FAST, None)
+    concurrency.answered(FAST, None)
     refusing.join(SECONDS)
-    assert parallelism.limit == 4
+    assert concurrency.limit == 4
 
 
 def test_most_that_a_limit_was_is_kept_whoever_tells_it() -> None:
@@ -133,10 +134,10 @@ def test_most_that_a_limit_was_is_kept_whoever_tells_it() -> None:
     sys.setswitchinterval(1e-6)
     try:
         for _ in range(100):
-            limits, together = Limits(), threading.Barrier(8)
+            limits, together = Budgets(DATAVERSE.dialect.budgets), threading.Barrier(8)
 
             def tell(
-                first: int, limits: Limits = limits, together: threading.Barrier = together
+                first: int, limits: Budgets = limits, together: threading.Barrier = together
             ) -> None:
                 together.wait(SECONDS)
                 for left in range(first, 7_000, 8):
@@ -169,28 +170,30 @@ def test_requests_of_all_threads_together_are_no_more_than_the_setting(most: int
         config = {"service_url": f"{server.url}/api/data/v9.2/", "access_token": "x"}
         settings = Settings.from_config({**config, "max_parallel_requests": most}, JSON_SCHEMA)
         with ThreadPoolExecutor(8) as pool:
-            answers = pool.map(Service(settings).get, [f"table{number}" for number in range(24)])
+            answers = pool.map(
+                connect(settings).client.get, [f"table{number}" for number in range(24)]
+            )
             assert [each.content for each in answers] == [b"{}"] * 24
     assert max(seen) <= most
 
 
 def test_requests_wait_while_fewer_are_allowed_and_go_on_when_more_are() -> None:
-    parallelism, halfway = Parallelism(4), threading.Event()
+    concurrency, halfway = ConcurrencyLimit(4, 8), threading.Event()
     entered: list[int] = []
 
     def request(number: int) -> None:
-        with parallelism.request():
+        with concurrency.request():
             entered.append(number)
             halfway.wait(SECONDS)
 
     for _ in range(2):
-        parallelism.refused()
+        concurrency.throttled()
     threads = [threading.Thread(target=request, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
         thread.join(0.1)
-    assert len(entered) == parallelism.limit == 1
-    parallelism.answered(FAST, "4")
+    assert len(entered) == concurrency.limit == 1
+    concurrency.answered(FAST, "4")
     while len(entered) < 4:
         assert any(thread.is_alive() for thread in threads)
     halfway.set()
@@ -199,7 +202,7 @@ def test_requests_wait_while_fewer_are_allowed_and_go_on_when_more_are() -> None
 
 
 def test_request_that_fails_makes_room_for_the_next() -> None:
-    parallelism = Parallelism(1)
+    concurrency = ConcurrencyLimit(1, 8)
     for _ in range(3):
-        with pytest.raises(requests.ConnectionError), parallelism.request():
+        with pytest.raises(requests.ConnectionError), concurrency.request():
             raise requests.ConnectionError

@@ -15,22 +15,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_dynamics365 import atomic_file as whole_file
-from tap_dynamics365.errors import REFUSED, Failure, ServiceError, SettingsError
+from tap_dynamics365 import atomic_file
+from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.http.response import SENSELESS
 from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it up
-from tap_dynamics365.odata.metadata_document import read_metadata
-from tap_dynamics365.odata.page import METADATA_VERSION
-from tap_dynamics365.services.dataverse import definitions
-from tap_dynamics365.services.dataverse import retrieve_metadata_changes as changes
-from tap_dynamics365.services.dataverse.definitions import Definitions
-from tap_dynamics365.services.dataverse.map_changes import apply
+from tap_dynamics365.services.table_definition import Definitions, Description
 from tap_dynamics365.settings import CreateMap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from tap_dynamics365.odata.client import Service
+    from tap_dynamics365.services.service import Service
     from tap_dynamics365.settings import Settings
 
 logger = logging.getLogger("tap-dynamics365.schema_map")
@@ -41,11 +34,6 @@ MODE = 0o644
 
 # As msgspec writes the first fields, in order: of a damaged file that is all there is to go by.
 BEGINNING = re.compile(rb'\{"format":[0-9]+,"service_url":')
-
-# "Version stamp associated with the client has expired."
-# https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
-# One row of a table that every Dataverse has and every user may read, for what comes along.
-ONE_ROW = "systemusers?$select=systemuserid&$top=1"
 
 
 class SchemaMap(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +59,6 @@ class _Head(msgspec.Struct):
 
     format: int
     service_url: str
-
-
-class _OneRow(msgspec.Struct):
-    version: str | int = msgspec.field(default="", name=f"@{METADATA_VERSION}")
 
 
 _whole = msgspec.json.Decoder(SchemaMap)
@@ -111,36 +95,6 @@ def check(service: Service, settings: Settings) -> None:
             _content(_path(settings))
 
 
-def current(
-    service: Service, settings: Settings, names: Collection[str] | None = None
-) -> Definitions:
-    """Tell what Dataverse says of its tables, as fresh as `create_map` wants it.
-
-    Args:
-        service: A Dataverse.
-        settings: The settings.
-        names: Logical names of the tables wanted; all if None.
-
-    Returns:
-        The definitions, of other tables too where they are kept.
-
-    Raises:
-        MetadataError: What the service says makes no sense.
-        ServiceError: The service does not describe itself.
-        SettingsError: There is no file, and `create_map` says not to make one; or the file is
-            another program's.
-    """
-    if not is_kept(settings):
-        return definitions.read(service, names)
-    kept = read(service, settings).definitions
-    if not kept.tables:
-        msg = (
-            "schema_map holds no definitions of tables, for the service told none when it was made."
-        )
-        raise ServiceError(msg)
-    return kept
-
-
 def read(service: Service, settings: Settings) -> SchemaMap:
     """Read the description of the service from the file, made or made anew where it has to be.
 
@@ -162,13 +116,13 @@ def read(service: Service, settings: Settings) -> SchemaMap:
         content = _content(path)
     except OSError as error:
         # What is there may be anything: it is not written over either.
-        logger.warning("schema_map %s can't be read (%s).", path, whole_file.words(error))
+        logger.warning("schema_map %s can't be read (%s).", path, atomic_file.words(error))
         content, is_writable = None, False
     else:
         is_writable = True
     kept = None
     if content is not None and settings.create_map is not CreateMap.FORCE_NEW:
-        kept = _understand(path, content, service.url)
+        kept = _understand(path, content, service.client.url)
     if settings.create_map is CreateMap.NO:
         if kept is None:
             msg = (
@@ -177,14 +131,12 @@ def read(service: Service, settings: Settings) -> SchemaMap:
             )
             raise SettingsError(msg)
         return kept
-    if kept is not None and (
-        settings.create_map is CreateMap.NOT_EXIST or not service.is_dataverse
-    ):
-        # How a service that is no Dataverse has changed can't be told.
+    if kept is not None and settings.create_map is CreateMap.NOT_EXIST:
         return kept
-    fresh = _updated(service, kept) if kept is not None else None
+    fresh = _refreshed(service, kept) if kept is not None else None
     if fresh is None:
-        fresh = _made(service)
+        logger.info("Reading the description of the service.")
+        fresh = _from(service.client.url, service.kind.describe(service.client))
     if fresh is not kept and is_writable:
         _save(path, fresh)
     return fresh
@@ -203,7 +155,7 @@ def _content(path: Path) -> bytes | None:
         SettingsError: Another program wrote it.
     """
     try:
-        content = whole_file.read(path).strip()
+        content = atomic_file.read(path).strip()
     except FileNotFoundError:
         return None
     if content and not _is_own(content):
@@ -249,72 +201,32 @@ def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | Non
 
 def _save(path: Path, fresh: SchemaMap) -> None:
     try:
-        whole_file.write(path, msgspec.json.encode(fresh), mode=MODE)
+        atomic_file.write(path, msgspec.json.encode(fresh), mode=MODE)
     except OSError as error:
         logger.warning(
             "schema_map %s can't be written (%s): the next run has to read the description of the "
             "service again.",
             path,
-            whole_file.words(error),
+            atomic_file.words(error),
         )
 
 
-def _made(service: Service) -> SchemaMap:
-    """Read the whole description of the service."""
-    logger.info("Reading the description of the service.")
-    if not service.is_dataverse:
-        return SchemaMap(service_url=service.url, tables=tuple(read_metadata(service)))
-    # First what tells the moment: a change after it is found by the next run.
-    version = _version(service)
-    told = definitions.read_if_told(service)
+def _from(service_url: str, description: Description) -> SchemaMap:
     return SchemaMap(
-        service_url=service.url,
-        tables=tuple(read_metadata(service)),
-        definitions=told,
-        version=version,
+        service_url=service_url,
+        tables=description.tables,
+        definitions=description.definitions,
+        version=description.version,
     )
 
 
-def _updated(service: Service, kept: SchemaMap) -> SchemaMap | None:
-    """Ask for what has changed: the same map if nothing has, None if it has to be made anew."""
-    if not kept.definitions.tables:
-        # What the service did not tell then it may tell now: rights are no part of the data model.
-        return None
-    if not kept.definitions.stamp:
-        # A service that tells no version says nothing of whether it has changed.
-        version = _version(service)
-        return kept if version and version == kept.version else None
-    try:
-        changed = changes.since(service, kept.definitions.stamp)
-    except ServiceError as error:
-        if error.failure is Failure.TOKEN_EXPIRED:
-            logger.info("What has changed since schema_map was written can't be told any more.")
-        elif error.failure in REFUSED:
-            logger.info("What has changed since schema_map was written can't be told: %s", error)
-        else:
-            raise
-        return None
-    except SENSELESS as error:
-        logger.info("What has changed since schema_map was written makes no sense: %s.", error)
-        return None
-    if not changed.tables and not changed.deleted:
+def _refreshed(service: Service, kept: SchemaMap) -> SchemaMap | None:
+    """Ask for changes: the same map if nothing has changed, None if it has to be read anew."""
+    if service.kind.describe_changes is None:
+        # Such a service does not tell whether it has changed.
         return kept
-    logger.info("Of %d tables the description has changed.", len(changed.tables))
-    told, tables = apply(changed, kept.definitions, kept.tables)
-    if tables is None:
-        tables = tuple(read_metadata(service))
-    return msgspec.structs.replace(kept, definitions=told, tables=tables)
-
-
-def _version(service: Service) -> str | int:
-    """Ask for the number of the data model; nothing where it is not told."""
-    try:
-        response = service.read(
-            ONE_ROW,
-            lambda response: response,
-            prefer=f'odata.include-annotations="{METADATA_VERSION}"',
-        )
-        return msgspec.json.decode(response.content, type=_OneRow).version
-    except (ServiceError, *SENSELESS) as error:
-        logger.debug("The version of the data model can't be told: %s", error)
-        return ""
+    known = Description(tables=kept.tables, definitions=kept.definitions, version=kept.version)
+    changed = service.kind.describe_changes(service.client, known)
+    if changed is None:
+        return None
+    return kept if changed is known else _from(kept.service_url, changed)

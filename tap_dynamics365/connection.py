@@ -1,0 +1,33 @@
+"""Connection: opens a service with the sign-in that the settings call for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.auth import authenticator
+from tap_dynamics365.http.throttle import Throttle
+from tap_dynamics365.http.traffic import Traffic
+from tap_dynamics365.odata.client import ODataClient
+from tap_dynamics365.services.registry import kind_of
+from tap_dynamics365.services.service import Service
+
+if TYPE_CHECKING:
+    from tap_dynamics365.settings import Settings
+
+
+def connect(settings: Settings) -> Service:
+    """Open a service. No request is sent yet.
+
+    Args:
+        settings: Address, sign-in and limits.
+
+    Returns:
+        The service.
+
+    Raises:
+        SettingsError: The certificate is not usable, or an extra is not installed.
+    """
+    throttle, traffic = Throttle(settings.ws_retry_wait_limit), Traffic()
+    signer = authenticator(settings, throttle, traffic)
+    kind = kind_of(settings.service_url)
+    return Service(kind, ODataClient(settings, kind.dialect, signer, throttle, traffic))

@@ -1,0 +1,212 @@
+"""Page reader: fetches the pages of one table, smaller ones where a page is too much."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import requests
+
+from tap_dynamics365.errors import (
+    Failure,
+    ServiceError,
+    TransportError,
+    UnsortedError,
+    is_query_refused,
+)
+from tap_dynamics365.extract.call_limit import CallLimit
+from tap_dynamics365.extract.columns import Columns
+from tap_dynamics365.extract.page_size import PageSize
+from tap_dynamics365.extract.range import Bound, Range
+from tap_dynamics365.extract.spelling import Spelling
+from tap_dynamics365.http.response import SAFE_URL
+from tap_dynamics365.http.session import never_connected
+from tap_dynamics365.odata import query
+from tap_dynamics365.odata.page import single
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.table import Table
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.odata.page import RawPage, Value
+    from tap_dynamics365.settings import Settings
+
+REPAIRED = "Rows of %r hold values that can't be passed on as the service wrote them: %s."
+
+
+class PageReader:
+    """Fetches pages of one table, in any thread.
+
+    Args:
+        table: The table.
+        client: The client of the service.
+        settings: How many rows to ask for with each request, and how many requests to send.
+        on_answer: Called with each answer to a request for rows.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        client: ODataClient,
+        settings: Settings,
+        on_answer: Callable[[requests.Response], None] | None,
+    ) -> None:
+        self._table = table
+        self._client = client
+        self._on_answer = on_answer
+        spec = table.spec
+        self._address = f"{client.url}{quote(spec.entity_set)}"
+        self._columns = Columns(table.name, list(spec.columns), spec.keys)
+        self._page_size = PageSize(table.name, settings.fetch_size, client.dialect.largest_page)
+        self._calls = CallLimit(settings.stmt_call_limit)
+        self._spelling = Spelling(
+            table.name,
+            [*spec.columns, *spec.keys],
+            spec.row_key,
+            spec.schema,
+            table.notices,
+        )
+        # Whether the service compares ids, as far as is known. Any thread may learn that it does
+        # not.
+        self._compares_ids = True
+
+    def fit_columns(self) -> None:
+        """Ask for all columns if the names of the selected ones make the URL too long."""
+        self._columns.fit(self._address, self._client.longest_url)
+
+    def asks_otherwise(self, error: ServiceError) -> bool:
+        """Tell whether the selected columns made a request fail, and ask for others if so.
+
+        Args:
+            error: The failure.
+
+        Raises:
+            ServiceError: The table can't be read without one of the columns.
+        """
+        if error.failure is Failure.ADDRESS_TOO_LONG and self._columns.ask_for_all():
+            self._client.longest_url = SAFE_URL
+            return True
+        return self._columns.drop(error)
+
+    def fetch(self, read: TableRead, place: Range) -> RawPage:
+        """Fetch the next page of a range, in any thread, with retries.
+
+        Args:
+            read: The read that the range belongs to.
+            place: The range, and how far it was read.
+
+        Returns:
+            The whole page.
+
+        Raises:
+            ServiceError: The service refused.
+            TransportError: There is no connection to the service, and never was.
+        """
+        try:
+            return self._client.retrying(self._fetch)(read, place)
+        except ServiceError as error:
+            if not self._client.is_reached and never_connected(error.__cause__):
+                raise TransportError(error.message) from error
+            raise
+
+    def _fetch(self, read: TableRead, place: Range) -> RawPage:
+        """Ask for a page once, with as many rows as pages have by now.
+
+        Raises:
+            UnsortedError: The service does not understand the order, or a bound of the key.
+            ServiceError: The service refused.
+            requests.RequestException: The service was not reached.
+        """
+        rows, compares_ids = self._page_size.rows, self._compares_ids
+        asked, after = place, None
+        if place.by_values and place.end is not None:
+            if compares_ids:
+                after = place.end
+            else:
+                # The rows of the last value come once more.
+                value = place.end[read.sorted_by or ""]
+                asked = Range(low=Bound(0, value) if value else None, high=place.high)
+        elif place.link is not None and rows != place.asked:
+            # The link belongs to pages of the size before.
+            after = place.end if compares_ids else None
+            is_keyset = self._client.dialect.is_keyset_link(place.link)
+            rows = rows if after else place.rows_by_link(rows, is_keyset_link=is_keyset)
+        by_query = asked.link is None or after is not None
+        try:
+            page = self._send(read, asked, rows, after)
+        except (ServiceError, requests.RequestException) as error:
+            if isinstance(error, ServiceError) and is_query_refused(
+                error, is_virtual=read.holds_back
+            ):
+                if after is not None:
+                    self._compares_ids = False
+                    return self._fetch(read, place)
+                if by_query and read.sorted_by and read.has_bounds(asked) not in read.understood:
+                    raise UnsortedError(error.message, is_seen=False) from error
+            self._page_size.failed(rows, error)
+            raise
+        if by_query:
+            read.understood.add(read.has_bounds(asked))
+        self._page_size.went_well(rows)
+        return page
+
+    def _send(
+        self, read: TableRead, place: Range, rows: int, after: Mapping[str, str | None] | None
+    ) -> RawPage:
+        """Send a request for a page: after a row, by the link, or from the start of the range."""
+        spec = self._table.spec
+        if place.link is None or after:
+            low = place.low.literal if place.low else None
+            high = place.high.literal if place.high else None
+            options = read.query(self._columns.names, spec.row_key, low, high, after)
+            url = f"{self._address}?{options}"
+        else:
+            url = self._client.resolve(place.link)
+        is_first = not place.has_begun and place.low is None
+        version = self._client.dialect.metadata_version if is_first else ""
+        prefer = read.prefer(rows, metadata_version=version, annotations=spec.annotations)
+        return self._read_page(url, prefer, rows)
+
+    def _read_page(self, url: str, prefer: str = "", rows: int = 0) -> RawPage:
+        self._calls.spend()
+        page = self._client.read_page(url, prefer=prefer, asked=rows, on_answer=self._on_answer)
+        for repair in page.repairs:
+            self._table.notices.warn(REPAIRED, self._table.name, repair)
+        return self._spelling.corrected(page)
+
+    def fetch_max_key(self) -> Value:
+        """Fetch the greatest value of the replication key, in any thread.
+
+        Returns:
+            The value; None if there is none.
+
+        Raises:
+            ServiceError: The service refused, or its answer is not a page of rows.
+        """
+        key = self._table.spec.replication_key or ""
+        url = f"{self._address}?{query.greatest(key)}"
+        return single(self._client.retrying(self._read_page)(url), key)
+
+    def fetch_sample(self) -> RawPage:
+        """Fetch a page of at most one row, in any thread.
+
+        Returns:
+            The page.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        self.fit_columns()
+        self._page_size = PageSize(self._table.name, 1, self._client.dialect.largest_page)
+        while True:
+            try:
+                page = self.fetch(self._table.read(), Range())
+            except ServiceError as error:
+                if not self.asks_otherwise(error):
+                    raise
+            else:
+                # Some services send more rows than they are asked for.
+                return replace(page, rows=page.rows[:1])

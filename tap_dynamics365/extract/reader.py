@@ -1,0 +1,273 @@
+"""Table reader: the reads of one table as its replication method asks, with fallbacks."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.errors import CallLimitError, Failure, ServiceError, UnsortedError
+from tap_dynamics365.extract.change_tracking import LogBased
+from tap_dynamics365.extract.methods import FullTable, Incremental
+from tap_dynamics365.extract.page_reader import PageReader
+from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
+from tap_dynamics365.extract.tally import Outcome
+from tap_dynamics365.odata import key_scale
+from tap_dynamics365.redaction import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import requests
+
+    from tap_dynamics365.extract.bookmark import Bookmark
+    from tap_dynamics365.extract.methods import Method
+    from tap_dynamics365.extract.page import Page
+    from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.table import Table
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.odata.page import Value
+    from tap_dynamics365.settings import Settings
+
+UNREAD = (
+    "The column %r of %r holds %s, which can't be read as a value of a replication key: such rows "
+    "are sent, but no bookmark is taken from them."
+)
+ABSENT = (
+    "No row of %r has the column %r, its replication key: no bookmark can be taken, and the same "
+    "rows are read again at the next run. Make the catalog anew with --discover, or choose another "
+    "replication key, or FULL_TABLE."
+)
+UNSORTED = (
+    "All rows of %r are read, for they can't be had in the order of %s. %s As long as it stays so, "
+    "that is done at every run: choose another replication key in the catalog, or FULL_TABLE."
+)
+
+logger = logging.getLogger("tap-dynamics365.extract")
+
+
+class TableReader:
+    """Reads one table.
+
+    Args:
+        table: The table; kept as an attribute.
+        client: The client of the service; kept as an attribute.
+        settings: How many rows to ask for with each request, and how many requests to send.
+        on_state: Called when the state has changed in a way that must be saved at once.
+        on_answer: Called with each answer to a request for rows.
+
+    Attributes:
+        read: The read that is under way.
+        is_skipped: Whether the service does not let the table be read.
+        is_cut_short: Whether the read ends before the end of the table, as the settings say.
+        metadata_version: The version of the service's data model, if it has changed since the run
+            before. The state takes it over once the columns were compared.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        client: ODataClient,
+        settings: Settings,
+        *,
+        on_state: Callable[[], None],
+        on_answer: Callable[[requests.Response], None] | None = None,
+    ) -> None:
+        self.table = table
+        self.client = client
+        self.read: TableRead | None = None
+        self.is_skipped = False
+        self.is_cut_short = False
+        self.metadata_version: Value = None
+        #: Fetches the pages.
+        self.pages = PageReader(table, client, settings, on_answer)
+        #: Whether rows may be read in ranges. A limit to the calls could end the run before a gap
+        #: between ranges is filled.
+        self.may_be_divided = client.concurrency.maximum > 1 and not settings.stmt_call_limit
+        self._on_state = on_state
+        self._returns_results = settings.returns_results
+        # The last value of the replication key that was sent, while the bookmark is held back.
+        self._held_back: Value = None
+        # Why all rows are read instead of sorted ones.
+        self._unsorted: UnsortedError | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the extraction ended, if nothing failed."""
+        if self.is_skipped:
+            return Outcome.SKIPPED
+        return Outcome.IN_PART if self.is_cut_short else Outcome.DONE
+
+    # What to read.
+
+    def reads(self) -> Generator[TableRead, None, None]:
+        """Yield the reads of a run; each one is to be read to its end.
+
+        The error that ended a read may be thrown in, for another way to be tried.
+        """
+        self.pages.fit_columns()
+        bookmark = self.table.bookmark
+        plan = self._method().reads()
+        self.read = next(plan, None)
+        while self.read is not None:
+            self.table.tally.begin(reads_all=self.read.reads_all)
+            try:
+                yield self.read
+            except ServiceError as error:
+                if self.pages.asks_otherwise(error):
+                    continue
+                if isinstance(error, UnsortedError) and bookmark is not None:
+                    self.read = self._unsorted_read(bookmark, error)
+                    continue
+                if isinstance(error, CallLimitError) and bookmark is not None:
+                    bookmark.stop()
+                    if self._unsorted is not None and not self.read.understood:
+                        # The limit ended the fallback before it began.
+                        error = self._unsorted
+                try:
+                    self.read = plan.throw(error)
+                except StopIteration:
+                    return
+            else:
+                self._end_read(self.read)
+                self.read = next(plan, None)
+
+    def _method(self) -> Method:
+        """Choose how the table is replicated, given the state of the run before."""
+        table, bookmark = self.table, self.table.bookmark
+        if table.spec.method == LOG_BASED:
+            return LogBased(table, self.client)
+        if table.spec.method == FULL_TABLE or bookmark is None:
+            return FullTable(table)
+        # Records carry no version, and nothing tells of deletions.
+        adopted = bookmark.adopted(table.state.entry.delta_token)
+        table.state.change(version=None, delta_token=None, **adopted)
+        return Incremental(table, bookmark)
+
+    def instead(
+        self, reads: Generator[TableRead, None, None], error: Exception
+    ) -> TableRead | None:
+        """Find another way to read a table after a read has failed.
+
+        Args:
+            reads: The generator that `reads` returned.
+            error: The failure.
+
+        Returns:
+            The next read; None if the table is skipped, or was read as far as the settings allow.
+
+        Raises:
+            ServiceError: There is no other way.
+        """
+        try:
+            return reads.throw(error)
+        except StopIteration:
+            return None
+        except ServiceError as final:
+            if self.is_refused(final) or self._is_enough(final):
+                return None
+            raise
+
+    def is_refused(self, error: ServiceError) -> bool:
+        """Tell whether the service does not let the table be read, and warn if so.
+
+        Args:
+            error: The refusal.
+        """
+        # A part of a table would be taken for the whole table.
+        if error.failure not in {Failure.DENIED, Failure.GONE} or self.table.tally.rows:
+            return False
+        self.is_skipped = True
+        logger.warning("Skipped %r, which can't be read. %s", self.table.name, error.message)
+        return True
+
+    def _is_enough(self, error: ServiceError) -> bool:
+        """Tell whether all was read that the settings allow, and warn if so."""
+        if not (isinstance(error, CallLimitError) and self._returns_results):
+            return False
+        self.is_cut_short = True
+        logger.warning("%r was read in part. %s", self.table.name, error.message)
+        return True
+
+    def _unsorted_read(self, bookmark: Bookmark, error: UnsortedError) -> TableRead:
+        """Make a read of all rows, in any order, instead of a sorted one.
+
+        A bookmark taken from rows out of order says nothing. There is none until all rows were
+        sent; then the one from before the run is restored.
+        """
+        self._held_back, self._unsorted = None, error
+        if self.read is not None:
+            self.read.replaced()
+        if error.is_seen:
+            bookmark.void()
+            self._on_state()
+            self._warn_unsorted()
+        return self.table.read()
+
+    def _warn_unsorted(self) -> None:
+        if self._unsorted is not None:
+            table = self.table
+            table.notices.warn(
+                UNSORTED, table.name, table.spec.replication_key, self._unsorted.message
+            )
+
+    def _end_read(self, read: TableRead) -> None:
+        """Move the bookmark to where the end of a read allows it."""
+        self._note_metadata_version(read.metadata_version)
+        table = self.table
+        if table.bookmark is None:
+            return
+        if read.is_key_absent:
+            table.notices.warn(ABSENT, table.name, table.spec.replication_key)
+        if isinstance(self._held_back, (str, int)):
+            table.bookmark.advance(self._held_back)
+        if self._unsorted is not None and self._unsorted.is_seen:
+            table.bookmark.restore()
+        self._warn_unsorted()
+        self._held_back = self._unsorted = None
+
+    def _note_metadata_version(self, version: Value) -> None:
+        """Note the version of the data model, or that it has changed."""
+        if version is None:
+            return
+        if self.table.state.entry.metadata_version in {None, version}:
+            self.table.state.change(metadata_version=version)
+        else:
+            self.metadata_version = version
+
+    # What was sent.
+
+    def check_order(self, page: Page) -> None:
+        """Check the replication key of each row of a page before the page is sent.
+
+        Args:
+            page: The next page.
+
+        Raises:
+            UnsortedError: Rows are not in the order that was asked for.
+        """
+        if self.read is None or not self.read.sorted_by:
+            return
+        self.read.check_order(page)
+        for piece in page.pieces:
+            if piece.keys.unread is not None:
+                unread = printable(piece.keys.unread)
+                self.table.notices.warn(UNREAD, self.read.sorted_by, self.table.name, unread)
+                return
+
+    def advance(self, value: object) -> None:
+        """Move the bookmark to a row that was sent.
+
+        Args:
+            value: The row's value of the replication key. A value that can't be read as one does
+                not move the bookmark.
+        """
+        table = self.table
+        if self.read is None or table.bookmark is None or table.scale is None:
+            return
+        if not isinstance(value, (str, int)) or key_scale.position(table.scale, value) is None:
+            return
+        if self.read.holds_back:
+            self._held_back = value
+        else:
+            self.read.start = value
+            table.bookmark.advance(value)

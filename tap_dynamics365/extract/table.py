@@ -1,0 +1,181 @@
+"""Table: what to extract of one table, and how far it was extracted."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tap_dynamics365.errors import CatalogError
+from tap_dynamics365.extract.bookmark import Bookmark
+from tap_dynamics365.extract.notices import Notices
+from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED, TableRead
+from tap_dynamics365.extract.tally import Tally
+from tap_dynamics365.odata import key_scale
+from tap_dynamics365.odata.keyset import Keyset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_dynamics365.extract.state import TableState
+    from tap_dynamics365.extract.version import TableVersion
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.odata.key_scale import Scale
+    from tap_dynamics365.odata.page import Value
+    from tap_dynamics365.settings import Settings
+
+logger = logging.getLogger("tap-dynamics365.extract")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """What to extract of one table.
+
+    Attributes:
+        name: The name of the table.
+        entity_set: The name of its rows in URLs.
+        schema: The JSON Schema of each column.
+        columns: The columns to ask for, under the names that rows have for them.
+        annotations: The annotations that columns are made of.
+        row_key: The columns by which the service tells rows apart, and sorts them.
+        stream_key: The columns by which the target tells rows apart.
+        method: `INCREMENTAL`, `FULL_TABLE` or `LOG_BASED`.
+        replication_key: The column whose value grows with each change, if there is one.
+        is_virtual: Whether a data provider fetches the rows from elsewhere.
+        partition: The column that names a row's partition, if rows have one.
+    """
+
+    name: str
+    entity_set: str
+    schema: Mapping[str, Any]
+    columns: tuple[str, ...]
+    annotations: tuple[str, ...] = ()
+    row_key: tuple[str, ...] = ()
+    stream_key: tuple[str, ...] = ()
+    method: str = FULL_TABLE
+    replication_key: str | None = None
+    is_virtual: bool = False
+    partition: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the keys, and the replication key."""
+        replication_key = [self.replication_key] if self.replication_key else []
+        return (*dict.fromkeys((*self.row_key, *self.stream_key, *replication_key)),)
+
+
+class Table:
+    """One table, its state and its bookmark.
+
+    Args:
+        spec: What to extract.
+        state: The state of the table; kept as an attribute.
+        version: The version that records carry; kept as an attribute.
+        settings: Where the first run begins, and how far an incremental run looks back.
+        client: The client of the service.
+
+    Attributes:
+        tally: How far the extraction is.
+        notices: Warnings that are logged once.
+        at_end: What to change in the state once the table was read to its end.
+    """
+
+    def __init__(
+        self,
+        spec: TableSpec,
+        state: TableState,
+        version: TableVersion,
+        settings: Settings,
+        client: ODataClient,
+    ) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.state = state
+        self.version = version
+        self.tally = Tally(spec.name)
+        self.notices = Notices(logger)
+        self.at_end: Mapping[str, Any] = MappingProxyType({})
+        self._settings = settings
+        self._client = client
+
+    @cached_property
+    def scale(self) -> Scale | None:
+        """How values of the replication key become numbers; None if there is no such key."""
+        return key_scale.scale(self.spec.schema.get(self.spec.replication_key or "", {}))
+
+    @cached_property
+    def bookmark(self) -> Bookmark | None:
+        """How far the table was read by its replication key; None if it has none."""
+        if self.spec.replication_key is None or self.scale is None:
+            return None
+        return Bookmark(
+            self.name,
+            self.state,
+            self.spec.replication_key,
+            self.scale,
+            lookback=self._settings.lookback_seconds,
+            start_date=self._settings.start_date,
+            dialect=self._client.dialect,
+            clock=self._client.clock,
+        )
+
+    def read(self, **options: Any) -> TableRead:
+        """Make a read whose records carry the table's version.
+
+        Args:
+            **options: The attributes of the read.
+        """
+        return TableRead(version=self.version.number, **options)
+
+    def sorted_read(self, start: Value) -> TableRead:
+        """Make a read of the rows in the order of the replication key.
+
+        The bookmark is held back for a virtual table, whose provider may ignore the order, and for
+        a table whose rows were seen out of order.
+
+        Args:
+            start: The smallest value of the replication key to ask for; None for all rows.
+        """
+        key = self.spec.replication_key
+        least = None if self.scale is None else key_scale.least(self.scale, start)
+        read = self.read(sorted_by=key, start=start, reached=least)
+        if self.spec.is_virtual or (self.bookmark is not None and self.bookmark.is_unsorted):
+            return replace(read, holds_back=True)
+        keyset = Keyset(key or "", self.spec.row_key, self.spec.schema, self.spec.partition)
+        return replace(read, keyset=keyset, scale=self.scale)
+
+
+def check(name: str, schema: Mapping[str, Any], method: str, replication_key: object) -> None:
+    """Raise if a table can't be replicated as the catalog wants it.
+
+    Args:
+        name: The name of the table.
+        schema: The JSON Schema of each column.
+        method: The replication method.
+        replication_key: The replication key.
+
+    Raises:
+        CatalogError: The method is unknown, or the replication key is no column that can be one.
+    """
+    wish = f"The catalog wants {name!r} replicated {method}"
+    if method not in {FULL_TABLE, INCREMENTAL, LOG_BASED}:
+        msg = f"{wish}: the tap knows {INCREMENTAL}, {LOG_BASED} and {FULL_TABLE}."
+        raise CatalogError(msg)
+    if replication_key is not None and not isinstance(replication_key, str):
+        msg = f"{wish} by a replication key that is no name of a column: write it as a text."
+        raise CatalogError(msg)
+    if method == FULL_TABLE or (method == LOG_BASED and not replication_key):
+        return
+    able = [column for column in schema if key_scale.scale(schema[column])]
+    if replication_key not in able:
+        flaw = (
+            "whose values can't be a bookmark"
+            if replication_key in schema
+            else "which is no column of it"
+        )
+        by = f"by {replication_key!r}, {flaw}" if replication_key else "by no key"
+        names = ", ".join(able) or "none"
+        msg = f"{wish} {by}. Columns that can be its replication key: {names}."
+        raise CatalogError(msg)

@@ -1,0 +1,43 @@
+"""Who has just signed in, as the service knows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_dynamics365.auth.authenticator import RenewingAuthenticator
+
+if TYPE_CHECKING:
+    from tap_dynamics365.auth.token_endpoint import Tokens
+    from tap_dynamics365.services.kind import Identity
+    from tap_dynamics365.services.service import Service
+
+
+class _SignedIn(RenewingAuthenticator):
+    """Signs requests with the token of a person who has just signed in."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        super().__init__()
+        self._tokens = tokens
+
+    @override
+    def fetch(self) -> Tokens:
+        return self._tokens
+
+
+def identify(service: Service, tokens: Tokens) -> Identity:
+    """Ask the service which user it takes the person for.
+
+    Args:
+        service: The service.
+        tokens: The tokens of that person.
+
+    Returns:
+        The user.
+
+    Raises:
+        ServiceError: The service does not accept the token, or does not know the person.
+    """
+    service.client.signer = _SignedIn(tokens)
+    return service.kind.who_am_i(service.client)

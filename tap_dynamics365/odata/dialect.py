@@ -1,0 +1,57 @@
+"""Dialect: what the OData client has to know about one service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.odata import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_dynamics365.http.budgets import Budget
+    from tap_dynamics365.http.response import Errors
+    from tap_dynamics365.odata.page import Value
+
+
+def _never(link: str) -> bool:  # noqa: ARG001 - the default of a callable
+    return False
+
+
+def _unknown(token: str, key: str) -> None:  # noqa: ARG001 - as above
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How one service speaks OData. The defaults are those of plain OData 4.
+
+    Attributes:
+        errors: The error codes and messages of the service.
+        metadata_path: The path and query of the metadata document.
+        metadata_version: The annotation with the version of the data model; empty if there is none.
+        more_rows: The annotation that says that there are more rows; empty if there is none.
+        concurrency_hint: The header with the number of parallel requests that the service
+            recommends; empty if there is none.
+        start_requests: Requests in flight before the service has recommended a number.
+        largest_page: The most rows that the service sends in one page.
+        budgets: What is left of the service's limits, by the header that says so.
+        is_keyset_link: Tells whether a link to a next page names the row after which it continues.
+            Such a link can be followed with another page size.
+        key_columns: The replication keys that the service itself sets in each row.
+        key_at_token: Returns the value of a replication key at the moment of a delta token; None
+            if the token does not say.
+    """
+
+    errors: Errors = errors
+    metadata_path: str = "$metadata"
+    metadata_version: str = ""
+    more_rows: str = ""
+    concurrency_hint: str = ""
+    start_requests: int = 8
+    largest_page: int = 5_000
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    is_keyset_link: Callable[[str], bool] = _never
+    key_columns: tuple[str, ...] = ()
+    key_at_token: Callable[[str, str], Value] = _unknown

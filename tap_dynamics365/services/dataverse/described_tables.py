@@ -1,0 +1,80 @@
+"""What the metadata streams of Dataverse send, read from the service or from the schema map."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.errors import REFUSED, ServiceError
+from tap_dynamics365.services import schema_map
+from tap_dynamics365.services.dataverse import definitions
+from tap_dynamics365.services.dataverse.metadata_tables import DescribedTables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.table_definition import Definitions
+    from tap_dynamics365.settings import Settings
+
+PRIMARY_IDS = "EntityDefinitions?$select=LogicalName,PrimaryIdAttribute"
+
+logger = logging.getLogger("tap-dynamics365.metadata_streams")
+
+
+def describe_tables(
+    service: Service, settings: Settings, names: Collection[str]
+) -> DescribedTables:
+    """Read what the metadata streams send.
+
+    Args:
+        service: A Dataverse.
+        settings: Whether tables are selected by name, and whether the description is kept.
+        names: Logical names of the tables to describe.
+
+    Returns:
+        The tables, in the order of the names.
+
+    Raises:
+        MetadataError: The description is not valid.
+        ServiceError: The service does not describe itself.
+        SettingsError: The description is to come from a file that is not there.
+    """
+    narrowed = bool(settings.tables) and not schema_map.is_kept(settings)
+    found = _definitions(service, settings, names if narrowed else None)
+    tables = tuple(found.tables[name] for name in names if name in found.tables)
+    primary_ids = {table.name: table.primary_id for table in found.tables.values()}
+    targets = {target for table in tables for column in table.columns for target in column.targets}
+    if narrowed and not targets <= primary_ids.keys():
+        primary_ids |= _primary_ids(service.client)
+    return DescribedTables(tables, primary_ids)
+
+
+def _definitions(
+    service: Service, settings: Settings, names: Collection[str] | None
+) -> Definitions:
+    """Read the definitions of tables, as fresh as `create_map` wants them."""
+    if not schema_map.is_kept(settings):
+        return definitions.read(service.client, names)
+    kept = schema_map.read(service, settings).definitions
+    if not kept.tables:
+        msg = (
+            "schema_map holds no definitions of tables, for the service told none when it was made."
+        )
+        raise ServiceError(msg)
+    return kept
+
+
+def _primary_ids(client: ODataClient) -> dict[str, str]:
+    """Fetch the primary id of every table, by its logical name; none if the service refuses."""
+    try:
+        rows = json.loads(client.get(PRIMARY_IDS).content)["value"]
+        return {row["LogicalName"]: row["PrimaryIdAttribute"] for row in rows}
+    except (ServiceError, ValueError, LookupError, TypeError, RecursionError) as error:
+        # A transient failure must not change rows from run to run.
+        if isinstance(error, ServiceError) and error.failure not in REFUSED:
+            raise
+        logger.warning("TargetMetadata.ReferencedAttribute is null for some tables: %s", error)
+        return {}

@@ -1,0 +1,178 @@
+"""Dataverse as a ServiceKind."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from msgspec.structs import replace
+
+from tap_dynamics365.http.budgets import Budget
+from tap_dynamics365.odata import query
+from tap_dynamics365.odata.dialect import Dialect
+from tap_dynamics365.services.dataverse import definitions, errors
+from tap_dynamics365.services.dataverse.described_tables import describe_tables
+from tap_dynamics365.services.dataverse.description import (
+    METADATA_VERSION,
+    describe,
+    describe_changes,
+)
+from tap_dynamics365.services.dataverse.metadata_tables import METADATA_TABLES
+from tap_dynamics365.services.dataverse.row_counts import count_rows
+from tap_dynamics365.services.dataverse.who_am_i import who_am_i
+from tap_dynamics365.services.kind import ServiceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.odata.page import Value
+    from tap_dynamics365.services.table_definition import TableDefinition
+
+REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
+# Elastic tables tell rows apart by this column too, where it is in use: the primary id alone is
+# not unique.
+# https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
+PARTITION_ID = "partitionid"
+# The type of tables whose rows have partitions, and another column that they all have.
+ELASTIC, TIME_TO_LIVE = "Elastic", "ttlinseconds"
+# The data provider of virtual tables that have none: they can't be listed.
+NO_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
+# In a link, decoded once: the last row of the page before. The provider of a virtual table may put
+# something else there.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
+COOKIE = re.compile(r'pagingcookie="(?:%3c|<|&lt;)cookie', re.IGNORECASE)
+
+
+def is_keyset_link(link: str) -> bool:
+    """Tell whether a link to a next page names the row after which it continues.
+
+    Args:
+        link: The link.
+    """
+    return COOKIE.search(unquote(link)) is not None
+
+
+def key_at_token(token: str, key: str) -> Value:
+    """Return the value of a replication key at the moment of a delta token.
+
+    Args:
+        token: The delta token, decoded: a version number and the service's time.
+        key: The replication key.
+
+    Returns:
+        The value; None if the token does not say.
+    """
+    version, _, time = token.partition("!")
+    try:
+        moment = datetime.strptime(time, "%m/%d/%Y %H:%M:%S").replace(tzinfo=UTC)
+        known: dict[str, Value] = {
+            "modifiedon": query.instant(moment),
+            "createdon": query.instant(moment),
+            "versionnumber": int(version),
+        }
+    except ValueError:
+        return None
+    return known.get(key)
+
+
+def define(
+    client: ODataClient, tables: Sequence[Table], names: Collection[str] | None
+) -> Mapping[str, TableDefinition]:
+    """Read what Dataverse says of tables.
+
+    Args:
+        client: The client of the service.
+        tables: The tables of the metadata document.
+        names: The names of the tables wanted; all if None.
+
+    Returns:
+        The definitions by name; none if the service does not tell them.
+    """
+    has_partitions = any(map(_has_partitions, tables))
+    return definitions.read_if_told(client, names, whole=False, table_types=has_partitions).tables
+
+
+def refine(table: Table, definition: TableDefinition | None) -> Table:
+    """Correct key, privacy and change tracking of a table.
+
+    Table definitions know better than the metadata document which column is the primary id, and
+    which tables are private.
+
+    Args:
+        table: The table of the metadata document.
+        definition: Its definition.
+
+    Returns:
+        The corrected table.
+    """
+    if definition is not None:
+        table = _defined(table, definition)
+    if _is_elastic(table, definition) and table.key and PARTITION_ID not in table.key:
+        return replace(table, key=(*table.key, PARTITION_ID))
+    return table
+
+
+def _has_partitions(table: Table) -> bool:
+    return any(column.name == PARTITION_ID for column in table.columns)
+
+
+def _is_elastic(table: Table, definition: TableDefinition | None) -> bool:
+    """Tell whether a table is elastic; by its columns, if the service does not tell the type."""
+    if not _has_partitions(table):
+        return False
+    if definition is None or definition.table_type is None:
+        return any(column.name == TIME_TO_LIVE for column in table.columns)
+    return definition.table_type == ELASTIC
+
+
+def _defined(table: Table, definition: TableDefinition) -> Table:
+    # Of a key with several parts in the metadata document, one part does not tell rows apart.
+    better = len(table.key) < 2 and any(  # noqa: PLR2004
+        column.name == definition.primary_id for column in table.columns
+    )
+    return replace(
+        table,
+        key=(definition.primary_id,) if better else table.key,
+        private=definition.private or definition.provider == NO_PROVIDER,
+        tracked=table.tracked or definition.tracked,
+    )
+
+
+DATAVERSE = ServiceKind(
+    name="Dataverse",
+    matches=lambda url: "/api/data/v" in url.lower(),
+    dialect=Dialect(
+        errors=errors,
+        # Descriptions of tables and columns are left out otherwise.
+        metadata_path="$metadata?annotations=true",
+        metadata_version=METADATA_VERSION,
+        more_rows="Microsoft.Dynamics.CRM.morerecords",
+        # https://learn.microsoft.com/power-apps/developer/data-platform/send-parallel-requests
+        concurrency_hint="x-ms-dop-hint",
+        # Far below the 52 concurrent requests above which Dataverse throttles a user.
+        start_requests=8,
+        largest_page=5_000,
+        # https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
+        budgets={
+            "x-ms-ratelimit-burst-remaining-xrm-requests": Budget("requests", 6_000),
+            "x-ms-ratelimit-time-remaining-xrm-requests": Budget("seconds of work", 1_200),
+        },
+        is_keyset_link=is_keyset_link,
+        key_columns=REPLICATION_KEYS,
+        key_at_token=key_at_token,
+    ),
+    replication_keys=REPLICATION_KEYS,
+    partition=PARTITION_ID,
+    describe=describe,
+    describe_changes=describe_changes,
+    define=define,
+    refine=refine,
+    count_rows=count_rows,
+    who_am_i=who_am_i,
+    extra_streams=METADATA_TABLES,
+    describe_streams=describe_tables,
+)

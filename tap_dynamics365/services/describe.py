@@ -1,0 +1,81 @@
+"""The tables of a service that the settings select, with their definitions."""
+
+from __future__ import annotations
+
+import logging
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_dynamics365.errors import MetadataError
+from tap_dynamics365.odata.metadata_document import read_metadata
+from tap_dynamics365.services import schema_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.table_definition import TableDefinition
+    from tap_dynamics365.settings import Settings
+
+logger = logging.getLogger("tap-dynamics365.discovery")
+
+
+class Described(NamedTuple):
+    """A table and what the service says of it.
+
+    Attributes:
+        table: The table of the metadata document, corrected by its definition.
+        definition: The definition of the table; None if the service does not tell it.
+    """
+
+    table: Table
+    definition: TableDefinition | None
+
+
+def describe(service: Service, settings: Settings) -> list[Described]:
+    """Read the tables that the settings select.
+
+    Args:
+        service: The service.
+        settings: The patterns of table names, and the file that keeps the description.
+
+    Returns:
+        The tables.
+
+    Raises:
+        MetadataError: The description is not valid, or no table matches.
+        ServiceError: The service refused.
+        SettingsError: The description is to come from a file that is not there.
+    """
+    patterns = settings.tables
+    kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
+    tables = read_metadata(service.client) if kept is None else kept.tables
+    found = list(_matching(tables, patterns))
+    if not found:
+        msg = f"No table matches the setting tables ({', '.join(patterns)})."
+        raise MetadataError(msg if patterns else "The service has no tables.")
+    if kept is not None:
+        definitions = kept.definitions.tables
+    else:
+        names = [table.name for table in found] if patterns else None
+        definitions = dict(service.kind.define(service.client, found, names))
+    return [
+        Described(service.kind.refine(table, definition), definition)
+        for table in found
+        for definition in [definitions.get(table.name)]
+    ]
+
+
+def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterator[Table]:
+    """Yield the tables whose name matches, and log the patterns that match nothing."""
+    wanted = [pattern.lower() for pattern in patterns]
+    matched: set[str] = set()
+    for table in tables:
+        hits = [pattern for pattern in wanted if fnmatchcase(table.name.lower(), pattern)]
+        matched.update(hits)
+        if hits or not wanted:
+            yield table
+    for pattern in patterns:
+        if pattern.lower() not in matched:
+            logger.warning("No table matches %r of the setting tables.", pattern)

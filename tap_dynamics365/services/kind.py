@@ -1,0 +1,140 @@
+"""ServiceKind: everything that differs between the services of Dynamics 365."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.odata.dialect import Dialect
+from tap_dynamics365.odata.metadata_document import read_metadata
+from tap_dynamics365.services.table_definition import Description
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.table_definition import TableDefinition
+    from tap_dynamics365.settings import Settings
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The user that a service takes the caller for.
+
+    Attributes:
+        user: The user's name and ID, as far as they may be read.
+        organisation: The name and ID of the organisation.
+        page: Both in a few words, without IDs.
+    """
+
+    user: str
+    organisation: str
+    page: str
+
+
+def _describe(client: ODataClient) -> Description:
+    return Description(tables=tuple(read_metadata(client)))
+
+
+def _define(
+    client: ODataClient,  # noqa: ARG001 - a service without definitions
+    tables: Sequence[Table],  # noqa: ARG001
+    names: Collection[str] | None,  # noqa: ARG001
+) -> Mapping[str, TableDefinition]:
+    return {}
+
+
+def _refine(table: Table, definition: TableDefinition | None) -> Table:  # noqa: ARG001 - as above
+    return table
+
+
+def _who_am_i(client: ODataClient) -> Identity:
+    # That the service answers has to be enough.
+    read_object(client, "")
+    place = urlsplit(client.url).netloc
+    return Identity("a user whom the service does not name", "not named", f"At {place}.")
+
+
+class ExtraStream(Protocol):
+    """A stream that describes the service."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify a row."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the rows."""
+
+    @property
+    def rows(self) -> Callable[[Any], Iterator[dict[str, Any]]]:
+        """Makes the rows of what `describe_streams` returned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceKind:
+    """One of the services. The defaults are those of a plain OData 4 service.
+
+    Attributes:
+        name: The name of the service.
+        matches: Tells whether a URL leads to the service.
+        dialect: How the service speaks OData.
+        replication_keys: Columns that grow with each change. The first one that a table has is its
+            replication key.
+        partition: The column that is a part of the key where it is in use: the primary id alone is
+            not unique then. Empty if there is none.
+        describe: Reads the whole description of the service.
+        describe_changes: Reads what has changed since a description: returns the same description
+            if nothing has, and None if the description has to be read anew. None if the service
+            does not tell changes.
+        define: Reads the definitions of tables, by name: of all tables, or of the named ones.
+        refine: Corrects key, privacy and change tracking of a table by its definition.
+        count_rows: Reads about how many rows tables have; None if the service does not tell.
+        who_am_i: Reads which user the service takes the caller for.
+        extra_streams: Streams that describe the service, by name.
+        describe_streams: Reads what these streams send, for the tables with these names.
+    """
+
+    name: str
+    matches: Callable[[str], bool]
+    dialect: Dialect = field(default_factory=Dialect)
+    replication_keys: tuple[str, ...] = ()
+    partition: str = ""
+    describe: Callable[[ODataClient], Description] = _describe
+    describe_changes: Callable[[ODataClient, Description], Description | None] | None = None
+    define: Callable[
+        [ODataClient, Sequence[Table], Collection[str] | None], Mapping[str, TableDefinition]
+    ] = _define
+    refine: Callable[[Table, TableDefinition | None], Table] = _refine
+    count_rows: Callable[[ODataClient, Sequence[str]], Mapping[str, int]] | None = None
+    who_am_i: Callable[[ODataClient], Identity] = _who_am_i
+    extra_streams: Mapping[str, ExtraStream] = field(default_factory=dict)
+    describe_streams: Callable[[Service, Settings, Collection[str]], Any] | None = None
+
+
+def read_object(client: ODataClient, path: str) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Args:
+        client: The client of the service.
+        path: The path and query below the service root.
+
+    Returns:
+        The object.
+
+    Raises:
+        ServiceError: The service refused, or sent something else.
+    """
+    try:
+        answer = json.loads(client.get(path).content)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        msg = f"What answered at {client.url} is not a Dynamics 365: check service_url."
+        raise ServiceError(msg)
+    return answer
