@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from sandbox import client
 from sandbox.client import Sandbox
 from tests.fork_server import Forked, ForkServer
-from tests.singer import MODES, Message, Tap
+from tests.tap import MODES, Message, Tap
 from tools import meltano as meltano_projects
 from tools import postgres as postgres_servers
 from tools.meltano import Project

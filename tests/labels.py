@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from sandbox.data.model import Column
-    from tests.singer import Message
+    from tests.tap import Message
 
 ENGLISH, GERMAN = 1033, 1031
 LABELLED = CHOICES | {Kind.MULTI_SELECT, Kind.BOOLEAN}

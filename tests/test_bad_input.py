@@ -9,7 +9,7 @@ import pytest
 
 from tap_dynamics365.errors import Dynamics365Error
 from tap_dynamics365.tap import TapDynamics365
-from tests.singer import Message, Tap, choose, entry, in_one_mode, reads, select
+from tests.tap import Message, Tap, choose, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from pathlib import Path

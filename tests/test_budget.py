@@ -16,7 +16,7 @@ from sandbox import client
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.singer.encoder import Encoder
-from tests.singer import Message, Run, Tap, reads, select
+from tests.tap import Message, Run, Tap, reads, select
 from tests.test_records import answer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import WAYS, Message, Run, Tap, choose, in_one_mode, reads, select
+from tests.tap import WAYS, Message, Run, Tap, choose, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

@@ -13,7 +13,7 @@ import pytest
 from tap_dynamics365 import __version__
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tests.settings.test_table import SECRETS
-from tests.singer import FORKED, SECONDS, begin
+from tests.tap import FORKED, SECONDS, begin
 from tools.repository import REPOSITORY
 
 SETTINGS = list(CONFIG_SCHEMA["properties"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import Tap, reads
+from tests.tap import Tap, reads
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 
 from sandbox import client
-from tests.singer import (
+from tests.tap import (
     EXECUTABLE,
     Message,
     Tap,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.auth.endpoint import SECRETS, TokenEndpoint, serving
-from tests.singer import SECONDS, WAYS, Message, Run, Tap
+from tests.tap import SECONDS, WAYS, Message, Run, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

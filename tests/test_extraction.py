@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from tap_dynamics365 import __version__
-from tests.singer import (
+from tests.tap import (
     NOT_ROWS,
     Message,
     Run,

@@ -18,7 +18,7 @@ from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.dataverse import errors
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import answer, serving
-from tests.singer import Message, Tap, entry, in_one_mode, reads, select
+from tests.tap import Message, Tap, entry, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable

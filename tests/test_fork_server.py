@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import EXECUTABLE, FORKED, SECONDS, TAPS, Run, Tap, in_one_mode, select
+from tests.tap import EXECUTABLE, FORKED, SECONDS, TAPS, Run, Tap, in_one_mode, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from sandbox.client import Sandbox
-    from tests.singer import Message
+    from tests.tap import Message
 
 # What differs from run to run: times, process ids, sizes of answers with other tokens.
 VARYING = [

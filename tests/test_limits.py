@@ -9,7 +9,7 @@ import pytest
 
 from tap_dynamics365.http.budgets import Budgets, number
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
-from tests.singer import Message, Tap, in_one_mode, select
+from tests.tap import Message, Tap, in_one_mode, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.singer import SECONDS
+from tests.tap import SECONDS
 from tools import organisation
 from tools.measuring import Command, run
 from tools.repository import REPOSITORY

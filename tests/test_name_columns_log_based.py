@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.labels import Expected
-from tests.singer import WAYS, Message, Run, Tap, entry, reads, select
+from tests.tap import WAYS, Message, Run, Tap, entry, reads, select
 from tests.test_replication_log_based import DELETED_AT, folded
 
 if TYPE_CHECKING:

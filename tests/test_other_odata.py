@@ -30,7 +30,7 @@ from odatapy.server import OData
 from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
 
-from tests.singer import Tap, entry, look_back
+from tests.tap import Tap, entry, look_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.singer import Message, Run, Tap, choose, reads, select
+from tests.tap import Message, Run, Tap, choose, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 
 from tap_dynamics365.settings import JSON_SCHEMA
-from tests.singer import in_one_mode
+from tests.tap import in_one_mode
 from tools import warehouse
 from tools.meltano import plugin_settings
 

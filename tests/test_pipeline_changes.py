@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.singer import entry, in_one_mode, own_metadata, reads, select
+from tests.tap import entry, in_one_mode, own_metadata, reads, select
 from tests.targets import target_postgres
 from tests.test_pipeline import POSTGRES, variables
 from tools.meltano import plugin_settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
-    from tests.singer import Message, Run, Tap
+    from tests.tap import Message, Run, Tap
     from tests.targets import Target
     from tools.meltano import Project
     from tools.postgres import Postgres

@@ -16,7 +16,7 @@ from tap_dynamics365.extract.tally import Outcome, Tally
 from tap_dynamics365.http.throttle import Throttle
 from tap_dynamics365.http.traffic import Traffic
 from tap_dynamics365.progress.progress import Progress, span
-from tests.singer import SECONDS, WAYS, Message, Run, Tap, choose, in_one_mode, select
+from tests.tap import SECONDS, WAYS, Message, Run, Tap, choose, in_one_mode, select
 
 if TYPE_CHECKING:
     import subprocess

@@ -18,7 +18,7 @@ import pytest
 
 from tests.login.program import running, variables
 from tests.servers.scripted import SECONDS, answer, serving
-from tests.singer import Message, Run, Tap, entry, own_metadata
+from tests.tap import Message, Run, Tap, entry, own_metadata
 from tests.test_progress import HASTY, ending
 from tools.repository import REPOSITORY
 

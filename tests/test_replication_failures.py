@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.singer import Run, Tap, reads, select
+from tests.tap import Run, Tap, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.client import Sandbox
-    from tests.singer import Message
+    from tests.tap import Message
 
 TABLE, SET, KEY = "account", "/accounts", "accountid"
 OTHER = "teammembership"

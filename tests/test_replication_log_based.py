@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tests.singer import (
+from tests.tap import (
     WAYS,
     Message,
     Run,

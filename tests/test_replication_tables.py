@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.singer import WAYS, Message, Tap, entry, own_metadata, reads, select
+from tests.tap import WAYS, Message, Tap, entry, own_metadata, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

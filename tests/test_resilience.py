@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import SECONDS, Message, Run, Tap, in_one_mode, reads, select
+from tests.tap import SECONDS, Message, Run, Tap, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

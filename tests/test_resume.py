@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.singer import Message, Run, Tap, look_back, reads, select
+from tests.tap import Message, Run, Tap, look_back, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.singer import EXECUTABLE, Message, Tap, in_one_mode, reads, select
+from tests.tap import EXECUTABLE, Message, Tap, in_one_mode, reads, select
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:

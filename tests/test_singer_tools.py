@@ -13,7 +13,7 @@ from tools.repository import REPOSITORY
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.singer import Message, Tap
+    from tests.tap import Message, Tap
 
 # An environment of its own, made once: its pins are not the tap's.
 ENVIRONMENT = REPOSITORY / ".venv-singer-tools"

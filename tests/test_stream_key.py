@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import Message, Tap, choose, entry, in_one_mode, own_metadata, reads, select
+from tests.tap import Message, Tap, choose, entry, in_one_mode, own_metadata, reads, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

@@ -16,7 +16,7 @@ from tap_dynamics365.errors import TransportError
 from tap_dynamics365.http.session import open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers import bad_certificates, tls
-from tests.singer import EXECUTABLE, FORKED, Tap
+from tests.tap import EXECUTABLE, FORKED, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,7 @@ from tap_dynamics365.errors import TransportError
 from tap_dynamics365.http.session import failure_reason, open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers import scripted, tls
-from tests.singer import Tap
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

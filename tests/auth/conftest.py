@@ -9,7 +9,7 @@ import pytest
 
 from tests.auth.endpoint import TokenEndpoint, serving
 from tests.auth.flows import Places, refresh_token
-from tests.singer import Message, choose
+from tests.tap import Message, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import pytest
 from sandbox import client
 from tests.servers import azure, ntlm, oauth, proxy, tls, tokens
 from tests.servers.certificate import Certificate, make
-from tests.singer import Tap
+from tests.tap import Tap
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.servers.oauth import OAuthServer
     from tests.servers.proxy import Proxy
     from tests.servers.tls import TlsFront
-    from tests.singer import Run
+    from tests.tap import Run
 
 PASSPHRASE = "invented-passphrase"  # noqa: S105 - invented, and says so
 # Settings and variables whose values nobody may see, wherever they stand.

@@ -12,7 +12,7 @@ from tests.auth.flows import assert_complete
 
 if TYPE_CHECKING:
     from tests.auth.flows import Places
-    from tests.singer import Message
+    from tests.tap import Message
 
 # No place of Azure's is on this machine.
 NOWHERE = {

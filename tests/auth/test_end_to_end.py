@@ -16,14 +16,14 @@ from sandbox.identity.person import ACCOUNT
 from tests.auth import flows
 from tests.auth.flows import assert_complete, sign_in_told
 from tests.servers import tls
-from tests.singer import reads
+from tests.tap import reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
     from tests.auth.flows import Flow, Places
-    from tests.singer import Message
+    from tests.tap import Message
 
 
 @pytest.mark.parametrize("flow", flows.OURS, ids=lambda flow: flow.__name__)

@@ -14,14 +14,14 @@ from tests.auth import flows
 from tests.auth.flows import assert_complete, sign_in_told
 from tests.servers import oauth
 from tests.servers.certificate import make
-from tests.singer import SECONDS
+from tests.tap import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
     from tests.auth.flows import Flow, Places
-    from tests.singer import Message
+    from tests.tap import Message
 
 pytestmark = pytest.mark.skipif(bool(oauth.unavailable()), reason=oauth.unavailable() or "")
 

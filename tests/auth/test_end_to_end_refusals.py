@@ -12,14 +12,14 @@ from tests.auth import flows
 from tests.auth.flows import assert_complete
 from tests.servers import tokens
 from tests.servers.certificate import make
-from tests.singer import reads
+from tests.tap import reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
     from tests.auth.flows import Flow, Places
-    from tests.singer import Message
+    from tests.tap import Message
 
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # The codes that people meet, each with what must be in the way out.

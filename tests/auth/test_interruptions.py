@@ -14,7 +14,7 @@ import pytest
 
 from tap_dynamics365.auth.token_store import TokenStore
 from tests.auth.endpoint import SECRETS, TokenEndpoint, sent, signing
-from tests.singer import Tap
+from tests.tap import Tap
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:

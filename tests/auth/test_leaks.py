@@ -15,14 +15,14 @@ import pytest
 from tests.auth import flows
 from tests.auth.searching import ends, found
 from tests.servers.tokens import access_token
-from tests.singer import SECONDS, Run
+from tests.tap import SECONDS, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
     from tests.auth.flows import Flow, Places
-    from tests.singer import Message
+    from tests.tap import Message
 
 DEBUG = {"TAP_DYNAMICS365_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
 # What servers say that nobody needs to see: the affinity cookie, and a message of NTLM.

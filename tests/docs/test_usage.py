@@ -11,7 +11,7 @@ import yaml
 
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tests.documents import Document
-from tests.singer import Tap
+from tests.tap import Tap
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:

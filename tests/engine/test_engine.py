@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.singer import Message, Run, Tap, entry, reads, select
+from tests.tap import Message, Run, Tap, entry, reads, select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from tap_dynamics365.singer.state_writer import RECORDS_TO_STATE, SECONDS, PacedStateWriter
 from tap_dynamics365.singer.writer import LineWriter
 from tests.servers.scripted import answer, serving
-from tests.singer import WAYS, Message, Tap
+from tests.tap import WAYS, Message, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_dynamics365.extract.pool import Pool
-from tests.singer import WAYS, Message, Run, Tap, choose, entry, own_metadata, select
+from tests.tap import WAYS, Message, Run, Tap, choose, entry, own_metadata, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

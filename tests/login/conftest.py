@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.login.program import Program, running, variables
 from tests.servers import chromium
-from tests.singer import Tap
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

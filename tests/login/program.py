@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from tests.singer import begin
+from tests.tap import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tests.singer import Process
+    from tests.tap import Process
 
 SECONDS = 60
 # Of the machine that the tests run on; each test says itself whether there is a browser.

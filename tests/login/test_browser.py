@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from tests.login.program import Program
-    from tests.singer import Tap
+    from tests.tap import Tap
 
 
 def visit(program: Program, query: str, method: str = "GET", host: str = "127.0.0.1") -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from tests.login.program import Program
-    from tests.singer import Tap
+    from tests.tap import Tap
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sandbox.identity.person import ACCOUNT
 from tap_dynamics365.login.keeping import line
 from tests.auth.flows import sign_in_told
 from tests.login.conftest import address
-from tests.singer import Tap
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.singer import Tap
+    from tests.tap import Tap
     from tools.meltano import Project
 
 INVOKE = ("invoke", "tap-dynamics365:login")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tests.login.program import Program
     from tests.servers.oauth import OAuthServer
-    from tests.singer import Tap
+    from tests.tap import Tap
 
 APPS: list[dict[str, Any]] = [
     {"client_id": oauth.PUBLIC_CLIENT},

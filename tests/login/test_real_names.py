@@ -13,7 +13,7 @@ from typing_extensions import override
 from tests.login.conftest import address
 from tests.servers import proxy, tls
 from tests.servers.front import Front, serving
-from tests.singer import Tap
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.login.conftest import address, state
-from tests.singer import Tap
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

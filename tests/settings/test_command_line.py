@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.settings.configs import OFFLINE, SECRET, SERVICE
-from tests.singer import EXECUTABLE, SECONDS, Run, Tap
+from tests.tap import EXECUTABLE, SECONDS, Run, Tap
 
 if TYPE_CHECKING:
     from pathlib import Path

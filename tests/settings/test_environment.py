@@ -18,7 +18,7 @@ from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.environment import PREFIX
 from tests.settings.configs import OFFLINE, SECRET
 from tests.settings.test_checks import INTEGERS
-from tests.singer import SECONDS, Run, Tap, in_one_mode
+from tests.tap import SECONDS, Run, Tap, in_one_mode
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

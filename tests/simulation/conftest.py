@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.client import Sandbox
-    from tests.singer import Message
+    from tests.tap import Message
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sandbox.client import SandboxError
 from tests.simulation import worker
 from tests.simulation.warehouse import Warehouse
-from tests.singer import entry, own_metadata, select
 from tests.storms.schedule import RETRIES, SPEED, weather
+from tests.tap import entry, own_metadata, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from sandbox.client import Sandbox, Transaction
-    from tests.singer import Message, Run
     from tests.storms.schedule import Fault
+    from tests.tap import Message, Run
 
 INCREMENTAL, LOG_BASED, FULL_TABLE = "INCREMENTAL", "LOG_BASED", "FULL_TABLE"
 

@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.singer import Tap
+from tests.tap import Tap
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from tests.singer import Message
+    from tests.tap import Message
 
     Step = Callable[[FrameType, str, Any], Any]
 

@@ -18,14 +18,14 @@ from sandbox import client
 from tests.simulation import worker
 from tests.simulation.history import BEGINNING, FULL_TABLE, INCREMENTAL, KEYS, LOG_BASED, TEXTS
 from tests.simulation.warehouse import Warehouse
-from tests.singer import entry, own_metadata, select
+from tests.tap import entry, own_metadata, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from sandbox.client import Sandbox, Transaction
-    from tests.singer import Message, Run
+    from tests.tap import Message, Run
 
     Event = Callable[[Sandbox, datetime], Transaction | None]
 

@@ -12,11 +12,11 @@ import pytest
 
 from tests.simulation.history import FULL_TABLE, INCREMENTAL, LOG_BASED, History, Setting
 from tests.simulation.simulate import simulate
-from tests.singer import MODES
+from tests.tap import MODES
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tests.singer import Message
+    from tests.tap import Message
 
 HISTORIES = 14
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox.client import Sandbox
-    from tests.singer import Message
+    from tests.tap import Message
     from tools.meltano import Project
     from tools.postgres import Postgres
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.singer import Message
+    from tests.tap import Message
 
 DELETED_AT = "_sdc_deleted_at"
 

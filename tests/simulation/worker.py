@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tests.simulation.interruption import watched
-from tests.singer import Run, Tap
+from tests.tap import Run, Tap
 
 if TYPE_CHECKING:
-    from tests.singer import Message
+    from tests.tap import Message
 
 
 def run(

@@ -21,8 +21,8 @@ from sandbox.faults.mishaps import (
 from tests.storms.schedule import RETRIES
 
 if TYPE_CHECKING:
-    from tests.singer import Message, Run
     from tests.storms.schedule import Fault, Schedule
+    from tests.tap import Message, Run
 
 WAIT = re.compile(r"Trying again in (\d+) s(?: \(repetition (\d+) of \d+\))?\.$")
 # A wait that the tap chooses itself is 1, 2, 4, … s and up to half as much more, so it is told as

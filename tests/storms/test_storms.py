@@ -16,7 +16,6 @@ from sandbox.faults.mishaps import KINDS
 from tests.simulation import worker
 from tests.simulation.simulate import trials
 from tests.simulation.warehouse import Warehouse
-from tests.singer import entry, own_metadata, select
 from tests.storms.findings import Requests, check_states, is_for_token
 from tests.storms.schedule import (
     FETCH_SIZE,
@@ -30,10 +29,11 @@ from tests.storms.schedule import (
     schedules,
     with_a_refusals_status,
 )
+from tests.tap import entry, own_metadata, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
-    from tests.singer import Message, Run
+    from tests.tap import Message, Run
 
 # For each of the tests.
 SCHEDULES = 84
