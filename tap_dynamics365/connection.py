@@ -8,8 +8,8 @@ from tap_dynamics365.auth import authenticator
 from tap_dynamics365.http.throttle import Throttle
 from tap_dynamics365.http.traffic import Traffic
 from tap_dynamics365.odata.client import ODataClient
+from tap_dynamics365.services.kind import Service
 from tap_dynamics365.services.registry import kind_of
-from tap_dynamics365.services.service import Service
 
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
 
 S = TypeVar("S", TableStream, MetadataStream)
 

@@ -10,8 +10,7 @@ from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
-    from tap_dynamics365.services.kind import Identity
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Identity, Service
 
 
 class _SignedIn(RenewingAuthenticator):

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.http.budgets import Budget
     from tap_dynamics365.http.response import Errors
-    from tap_dynamics365.odata.page import Value
 
 
 def _never(link: str) -> bool:  # noqa: ARG001 - the default of a callable
@@ -54,4 +53,4 @@ class Dialect:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     is_keyset_link: Callable[[str], bool] = _never
     key_columns: tuple[str, ...] = ()
-    key_at_token: Callable[[str, str], Value] = _unknown
+    key_at_token: Callable[[str, str], str | int | None] = _unknown

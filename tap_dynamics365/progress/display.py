@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_dynamics365.progress.progress import Progress
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
 
 #: Seconds from one line to the next, and from one look of the bar to the next.
 LINES_EVERY, BAR_EVERY = 30.0, 1.0

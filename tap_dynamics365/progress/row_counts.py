@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_dynamics365.extract.tally import Tally
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
 
 # Tables of one request; the others are asked for later.
 MOST_TABLES = 20

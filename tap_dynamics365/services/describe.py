@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tap_dynamics365.odata.csdl import Table
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
 

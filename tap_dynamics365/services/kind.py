@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.csdl import Table
-    from tap_dynamics365.services.service import Service
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
 
@@ -115,6 +114,19 @@ class ServiceKind:
     who_am_i: Callable[[ODataClient], Identity] = _who_am_i
     extra_streams: Mapping[str, ExtraStream] = field(default_factory=dict)
     describe_streams: Callable[[Service, Settings, Collection[str]], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """An open connection to one service.
+
+    Attributes:
+        kind: Which of the services it is.
+        client: Sends requests to it.
+    """
+
+    kind: ServiceKind
+    client: ODataClient
 
 
 def read_object(client: ODataClient, path: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tap_dynamics365.services.table_definition import Definitions, Description
 from tap_dynamics365.settings import CreateMap
 
 if TYPE_CHECKING:
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
 
 logger = logging.getLogger("tap-dynamics365.schema_map")

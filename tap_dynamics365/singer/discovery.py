@@ -13,7 +13,7 @@ from tap_dynamics365.singer.catalog import catalog_entry, is_stream
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.csdl import Table
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
 
 logger = logging.getLogger("tap-dynamics365.discovery")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import TapState
 
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.metadata_stream import MetadataStream
     from tap_dynamics365.singer.record_stream import RecordStream

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from tap_dynamics365.odata.client import ODataClient
-    from tap_dynamics365.services.service import Service
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.table_definition import Definitions
     from tap_dynamics365.settings import Settings
 

@@ -20,3 +20,18 @@ def test_imports_follow_the_contracts() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_reading_a_service_without_the_singer_sdk_imports_no_part_of_it() -> None:
+    program = (
+        "import sys\n"
+        "import tap_dynamics365.extract.engine\n"
+        "import tap_dynamics365.extract.reader\n"
+        "import tap_dynamics365.services.describe\n"
+        "import tap_dynamics365.services.registry\n"
+        "print('singer_sdk' in sys.modules)\n"
+    )
+    done = subprocess.run(  # noqa: S603  - as above
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

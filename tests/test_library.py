@@ -1,0 +1,76 @@
+"""The tap as a library: open a service, list its tables, read one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
+from tap_dynamics365.library import Dynamics365
+
+if TYPE_CHECKING:
+    from sandbox.client import Sandbox
+
+
+@pytest.fixture
+def opened(service: Sandbox) -> Dynamics365:
+    """The service, opened with small pages."""
+    return Dynamics365({**service.settings, "fetch_size": 7})
+
+
+def test_tables_by_patterns_are_those_that_match(opened: Dynamics365) -> None:
+    found = {table.name: (table, definition) for table, definition in opened.tables("acc*", "Team")}
+    assert found.keys() >= {"account", "team"}
+    assert all(name == "team" or name.startswith("acc") for name in found)
+    table, definition = found["account"]
+    assert table.key == ("accountid",)
+    assert "revenue" in {column.name for column in table.columns}
+    assert definition is not None
+    assert definition.display_name.text == "Account"
+
+
+def test_rows_of_a_table_are_all_of_its_rows_in_python_types(
+    service: Sandbox, opened: Dynamics365
+) -> None:
+    rows = list(opened.rows("account", ["accountid", "name", "revenue", "numberofemployees"]))
+    expected = {row["accountid"]: row for row in service.rows("account")}
+    assert {row["accountid"]: row["name"] for row in rows} == {
+        key: row["name"] for key, row in expected.items()
+    }
+    assert len(rows) == len(expected)
+    amounts = [row["revenue"] for row in rows if row["revenue"] is not None]
+    assert amounts
+    assert all(isinstance(amount, (Decimal, int)) for amount in amounts)
+    asked = [request for request in service.requests() if "/accounts" in request["path"]]
+    assert all(
+        "$select" in request["query"] or "$skiptoken" in request["query"] for request in asked
+    )
+
+
+def test_rows_without_columns_have_all_of_them_and_no_annotations(opened: Dynamics365) -> None:
+    row = next(opened.rows("team"))
+    ((table, _),) = opened.tables("team")
+    assert row.keys() <= {column.name for column in table.columns}
+    assert len(row) > len(table.key)
+
+
+def test_rows_of_an_unknown_column_or_table_are_refused_in_a_sentence(opened: Dynamics365) -> None:
+    with pytest.raises(SettingsError, match=r"The table 'team' has no column 'colour'\."):
+        next(opened.rows("team", ["name", "colour"]))
+    with pytest.raises(MetadataError, match="nosuchtable"):
+        next(opened.rows("nosuchtable"))
+
+
+def test_rows_that_the_service_denies_raise_its_words(
+    service: Sandbox, opened: Dynamics365
+) -> None:
+    service.fault("/teams", status=403, code="0x80040220", count=None)
+    with pytest.raises(ServiceError, match="SecLib"):
+        next(opened.rows("team", ["name"]))
+
+
+def test_rows_after_a_transient_failure_are_complete(service: Sandbox, opened: Dynamics365) -> None:
+    service.fault("/teams", status=503, retry_after="0.1")
+    assert len(list(opened.rows("team", ["name"]))) == len(service.rows("team"))
