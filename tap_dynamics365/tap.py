@@ -24,8 +24,13 @@ from tap_dynamics365.singer.catalog import read_catalog
 from tap_dynamics365.singer.connection_test import ConnectionTest
 from tap_dynamics365.singer.discovery import discover
 from tap_dynamics365.singer.input_files import InputFile, read_config
-from tap_dynamics365.singer.metadata_stream import MetadataStream, are_there, entries, is_one
-from tap_dynamics365.singer.record_stream import not_mapped
+from tap_dynamics365.singer.metadata_stream import (
+    MetadataStream,
+    entries,
+    is_metadata_stream,
+    is_supported,
+)
+from tap_dynamics365.singer.record_stream import mapping_error
 from tap_dynamics365.singer.state_writer import PacedStateWriter
 from tap_dynamics365.singer.sync import Sync
 from tap_dynamics365.singer.table_stream import TableStream
@@ -123,7 +128,7 @@ class TapDynamics365(Tap):
         try:
             super().setup_mapper()
         except (MappingError, ValueError) as error:
-            raise SettingsError(not_mapped(error)) from None
+            raise SettingsError(mapping_error(error)) from None
 
     @property
     def writer(self) -> LineWriter:
@@ -155,7 +160,7 @@ class TapDynamics365(Tap):
             settings = self.settings
             process.freeze()
             catalog = discover(self.service, settings)
-            if settings.metadata_streams and are_there(self.service.kind):
+            if settings.metadata_streams and is_supported(self.service.kind):
                 catalog.update(entries(self.service.kind))
             return catalog
         selected = Catalog(
@@ -189,7 +194,7 @@ class TapDynamics365(Tap):
     def discover_streams(self) -> Sequence[TableStream | MetadataStream]:
         return [
             MetadataStream(self, entry, lambda: self.described)
-            if is_one(entry)
+            if is_metadata_stream(entry)
             else TableStream(
                 self,
                 entry,
@@ -206,7 +211,7 @@ class TapDynamics365(Tap):
         """What the service says of the tables in the catalog, selected or not."""
         kind, settings = self.service.kind, self.settings
         entries = self.catalog if self.input_catalog is None else self.input_catalog
-        names = [name for name, entry in entries.items() if not is_one(entry)]
+        names = [name for name, entry in entries.items() if not is_metadata_stream(entry)]
         if self.input_catalog is None and settings.create_map in REFRESHED_BY_DISCOVERY:
             # Discovery has just refreshed the file.
             settings = replace(settings, create_map=CreateMap.NOT_EXIST)

@@ -183,7 +183,7 @@ def test_no_tables_at_all_are_no_description(
 def test_a_refusal_is_told_and_no_end(service: Sandbox, connection: ODataClient) -> None:
     service.fault("RetrieveMetadataChanges", status=404)
     service.fault("EntityDefinitions", status=403)
-    assert definitions.read_if_told(connection, ["team"]) == definitions.Definitions()
+    assert definitions.read_if_available(connection, ["team"]) == definitions.Definitions()
 
 
 @pytest.mark.parametrize("fault", [{"status": 502, "retry_after": "0"}, {"drop": True}])
@@ -191,7 +191,7 @@ def test_no_answer_is_no_refusal(service: Sandbox, fault: dict[str, Any]) -> Non
     connection = connected(service, ws_retry_count=0)
     service.fault("RetrieveMetadataChanges", count=None, **fault)
     with pytest.raises(ServiceError):
-        definitions.read_if_told(connection, ["team"])
+        definitions.read_if_available(connection, ["team"])
 
 
 @pytest.mark.parametrize("once", [True, False])
@@ -319,7 +319,7 @@ TABLES = members(
 def test_whatever_is_missing_or_null_is_taken_in(tables: list[dict[str, Any]]) -> None:
     answer = json.dumps({"EntityMetadata": tables, "DeletedMetadata": None})
     decoded = msgspec.json.decode(answer, type=MetadataChanges).entity_metadata or []
-    found = [table.taken_in() for table in decoded]
+    found = [table.to_definition() for table in decoded]
     assert [table.name for table in found] == [table["LogicalName"] for table in tables]
     for table, given_table in zip(found, tables, strict=True):
         assert len(table.columns) == len(given_table.get("Attributes") or ())

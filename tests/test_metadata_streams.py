@@ -13,7 +13,7 @@ from singer_sdk.singerlib import Catalog
 from sandbox import client
 from sandbox.data.model import Kind, Label, OptionSet
 from sandbox.dataverse.organisation import MODEL
-from tap_dynamics365.singer.metadata_stream import is_one
+from tap_dynamics365.singer.metadata_stream import is_metadata_stream
 from tests.documents import Document
 from tests.tap import Message, Tap, entry, in_one_mode, own_metadata, reads, select
 from tests.test_discovery import assert_golden, readable
@@ -451,9 +451,9 @@ def test_a_stream_map_that_makes_no_sense_is_one_sentence(described: Tap, whole:
 
 def test_a_table_is_a_table_whatever_it_is_called(whole: Message) -> None:
     (found,) = Catalog.from_dict({"streams": [entry(whole, "StateMetadata")]}).values()
-    assert is_one(found)
+    assert is_metadata_stream(found)
     found.table = "states"
-    assert not is_one(found)
+    assert not is_metadata_stream(found)
 
 
 def test_the_connection_test_reads_them(described: Tap) -> None:

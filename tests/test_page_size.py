@@ -319,7 +319,7 @@ def test_the_size_stays_between_one_and_the_largest(largest: int, outcomes: list
     for goes_well in outcomes:
         before = size.rows
         if goes_well:
-            size.went_well(before)
+            size.record_success(before)
             assert before <= size.rows <= min(largest, MORE * before)
         else:
             size.failed(before, requests.ReadTimeout())
@@ -332,7 +332,7 @@ def test_a_size_that_fails_each_time_is_tried_more_and_more_seldom() -> None:
         size.failed(100, requests.ReadTimeout())
         pages.append(0)
         while size.rows < 100:
-            size.went_well(size.rows)
+            size.record_success(size.rows)
             pages[-1] += 1
     assert pages == [GOOD_PAGES + CAUTION * 2**times for times in range(4)]
 

@@ -86,7 +86,7 @@ class Bookmark:
         # The load that began behind it is not to be gone on with either.
         self._state.change(**NOTHING_READ)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Have the table read from its beginning: the bookmark is not restored either."""
         self._at_first = NO_BOOKMARK
         self._state.change(**NO_BOOKMARK)
@@ -105,7 +105,7 @@ class Bookmark:
         """Whether the service was seen to send rows in another order, in this run or before."""
         return self._state.entry.replication_key_unsorted == self._key
 
-    def void(self) -> None:
+    def invalidate(self) -> None:
         """Have no bookmark, for the rows that it was taken from were not in order."""
         # Beside a token, the key marks a first load as under way.
         is_load = self._state.entry.delta_token is not None
@@ -159,13 +159,13 @@ class Bookmark:
     def _now(self) -> int:
         return Moments.position(self._clock().isoformat())
 
-    def lies_ahead(self) -> bool:
+    def is_in_future(self) -> bool:
         """Tell whether the bookmark lies in the service's future, as it should not."""
         if self._scale is Numbers or self._position is None:
             return False
         return self._position - max(self._lookback, SKEW) * SECOND > self._now()
 
-    def adopted(self, delta_token: str | None) -> dict[str, Any]:
+    def from_delta_token(self, delta_token: str | None) -> dict[str, Any]:
         """Return the bookmark that continues where change tracking left off.
 
         Args:
@@ -198,7 +198,7 @@ class Bookmark:
         return self._scale is not Numbers and position > self._now() - self._lookback * SECOND
 
     @property
-    def may_leave_rows_out(self) -> bool:
+    def may_miss_rows(self) -> bool:
         """Whether there may be rows without a value of the key: no bookmark leads to them.
 
         The service itself gives each row a date and a version number, unless a table is of another

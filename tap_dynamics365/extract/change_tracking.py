@@ -59,10 +59,12 @@ class LogBased:
         """Yield the reads of a run; those of the next best method where tracking is refused."""
         row_key = self._table.spec.row_key
         if len(row_key) != 1:
-            yield from self._instead("It has no key of one column, by which a deletion is told.")
+            yield from self._fallback_reads(
+                "It has no key of one column, by which a deletion is told."
+            )
             return
         if row_key != self._table.spec.stream_key:
-            yield from self._instead(
+            yield from self._fallback_reads(
                 f"A deletion is told by {row_key[0]!r} alone, which is not the key that the "
                 "catalog chose."
             )
@@ -82,15 +84,15 @@ class LogBased:
                     "state instead, set emit_activate_version_messages to false.",
                     self._table.name,
                 )
-            self._forget()
+            self._reset()
         try:
-            yield from self._anew_if_expired()
+            yield from self._reads_with_resync()
         except _NotTrackedError as refusal:
-            yield from self._instead(str(refusal))
+            yield from self._fallback_reads(str(refusal))
 
-    def _instead(self, reason: str) -> Generator[TableRead, None, None]:
+    def _fallback_reads(self, reason: str) -> Generator[TableRead, None, None]:
         """Yield the reads of the next best method, and say so if it is any better."""
-        yield from self._next_best().reads()
+        yield from self._fallback().reads()
         logger.warning(
             "%r was read %s, without deletes, for its changes are not tracked. %s",
             self._table.name,
@@ -98,18 +100,18 @@ class LogBased:
             reason,
         )
 
-    def _next_best(self) -> Method:
+    def _fallback(self) -> Method:
         if self._bookmark is None:
             return FullTable(self._table)
         # Besides the token: should changes be tracked again, they are those since then.
-        self._state.change(**self._bookmark.adopted(self._state.entry.delta_token))
+        self._state.change(**self._bookmark.from_delta_token(self._state.entry.delta_token))
         return Incremental(self._table, self._bookmark)
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         """Have the whole table read anew, as a new version of it."""
         self._table.version.begin(**NOTHING_READ)
 
-    def _anew_if_expired(self) -> Generator[TableRead, None, None]:
+    def _reads_with_resync(self) -> Generator[TableRead, None, None]:
         try:
             yield from self._load_and_changes()
         except _ExpiredError as expired:
@@ -122,23 +124,23 @@ class LogBased:
                 else "; without emit_activate_version_messages the target keeps rows deleted since",
                 expired,
             )
-            self._forget()
+            self._reset()
             try:
                 yield from self._load_and_changes()
             except _ExpiredError as again:
                 # The load took longer than a token is good.
-                self._forget()
+                self._reset()
                 raise ServiceError(str(again)) from again
 
     def _load_and_changes(self) -> Generator[TableRead, None, None]:
-        if self._state.entry.delta_token is None and (yield from self._first_look()):
+        if self._state.entry.delta_token is None and (yield from self._begin_load()):
             return
         if self._bookmark is not None and self._state.entry.replication_key is not None:
             yield from self._load(self._bookmark)
         if (token := self._state.entry.delta_token) is not None:
             yield from self._changes(token)
 
-    def _first_look(self) -> Generator[TableRead, None, bool]:
+    def _begin_load(self) -> Generator[TableRead, None, bool]:
         """Read a small table; of a large one get a delta token that is older than every row read.
 
         Tracking refuses `$filter` and `$orderby`: a tracked read can neither be gone on with where
@@ -164,7 +166,7 @@ class LogBased:
             if not has_new_version:
                 self._table.version.begin()
             yield self._table.read()
-            self._end_with(token)
+            self._set_next_token(token)
             return True
         # The key marks the load as under way, for the next run to go on with it.
         # Rows without a value of it that came since an INCREMENTAL run are no changes since the
@@ -186,13 +188,13 @@ class LogBased:
 
         A table that can be read sorted is read so if it has more than one page.
         """
-        if self._asks_apart():
+        if self._needs_separate_token():
             return False
         whole = self._table.read(tracked=True, single=self._bookmark is not None)
         yield from self._tracked(whole)
-        if not whole.is_whole or self._lacks_link(whole):
+        if not whole.is_whole or self._is_link_missing(whole):
             return False
-        self._end_with(whole.delta_token)
+        self._set_next_token(whole.delta_token)
         return True
 
     def _token(self, since: str | None = None) -> Generator[TableRead, None, str | None]:
@@ -201,11 +203,11 @@ class LogBased:
         yield from self._tracked(ids)
         return ids.delta_token
 
-    def _asks_apart(self) -> bool:
+    def _needs_separate_token(self) -> bool:
         """Tell whether the service gives no delta link beside the annotations asked for."""
         return bool(self._table.spec.annotations) and not self._client.links_beside_annotations
 
-    def _lacks_link(self, part: TableRead) -> bool:
+    def _is_link_missing(self, part: TableRead) -> bool:
         """Tell whether annotations can be why there was no delta link, and say so once."""
         if part.delta_token is not None or not self._table.spec.annotations:
             return False
@@ -229,18 +231,18 @@ class LogBased:
         yield from rows_without_key(self._table, bookmark, rows)
 
     def _changes(self, token: str) -> Generator[TableRead, None, None]:
-        if not self._asks_apart():
+        if not self._needs_separate_token():
             changes = self._table.read(since=token)
             yield from self._tracked(changes)
-            if not self._lacks_link(changes):
-                self._end_with(changes.delta_token)
+            if not self._is_link_missing(changes):
+                self._set_next_token(changes.delta_token)
                 return
         # Ahead of the rows: what changes in between comes again at the next run.
         following = yield from self._token(since=token)
         yield from self._tracked(self._table.read(since=token))
-        self._end_with(following)
+        self._set_next_token(following)
 
-    def _end_with(self, token: str | None) -> None:
+    def _set_next_token(self, token: str | None) -> None:
         """Have the next run go on from a delta token, once the target was told of everything."""
         if token is None:
             self._warn_of_no_link()

@@ -22,7 +22,7 @@ class Density:
     rows: float = 0.0
     units: float = 0.0
 
-    def beside(self, rows: int, units: int) -> Density:
+    def updated(self, rows: int, units: int) -> Density:
         """Learn from a page.
 
         Args:

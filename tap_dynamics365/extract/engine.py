@@ -74,7 +74,7 @@ class _Task:
         if error is None:
             self._begin(next(self._reads, None))
         else:
-            self._begin(self.reader.instead(self._reads, error))
+            self._begin(self.reader.fallback(self._reads, error))
         return self.read is not None
 
 
@@ -119,7 +119,7 @@ class Engine:
                     self._pool.hand_over(self._checkpoints.seconds_left)
                 while self._pool.has_results:
                     self._pool.hand_over()
-                self._checkpoints.write_if_late()
+                self._checkpoints.write_if_due()
         finally:
             self._pool.close()
 
@@ -134,7 +134,7 @@ class Engine:
     def _submit_next(self) -> bool:
         """Submit the most useful request, and return whether there was one."""
         for task in self._tasks:
-            if task.ranges.front_is_idle():
+            if task.ranges.is_head_idle():
                 return self._fetch(task)
         if self._buffered_bytes() >= self._read_ahead:
             return False

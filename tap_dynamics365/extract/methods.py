@@ -66,14 +66,14 @@ class Incremental:
         read = self._table.sorted_read(bookmark.start())
         yield read
         # The service's time is known only now.
-        if bookmark.lies_ahead():
+        if bookmark.is_in_future():
             logger.warning(
                 "The bookmark of %r lies in the service's future (%s), so changes may have been "
                 "missed: the table is read anew.",
                 self._table.name,
                 bookmark.value,
             )
-            bookmark.forget()
+            bookmark.reset()
             read = self._table.sorted_read(bookmark.start())
             yield read
         has_nulls = yield from rows_without_key(self._table, bookmark, read)
@@ -97,7 +97,7 @@ def rows_without_key(
     """
     if read.reads_all:
         return read.has_nulls
-    if not bookmark.may_leave_rows_out:
+    if not bookmark.may_miss_rows:
         return False
     part = table.read(empty=table.spec.replication_key)
     try:

@@ -34,7 +34,7 @@ _encode = msgspec.json.Encoder().encode
 _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 
-def look(values: Sequence[Raw | None], scale: Scale) -> Keys:
+def inspect_keys(values: Sequence[Raw | None], scale: Scale) -> Keys:
     """Look at the replication key of rows, in the order in which the service sent them.
 
     Values that are null, an empty text, or nothing that can be read as a value of the key (a year

@@ -77,7 +77,7 @@ class PageReader:
         """Ask for all columns if the names of the selected ones make the URL too long."""
         self._columns.fit(self._address, self._client.longest_url)
 
-    def asks_otherwise(self, error: ServiceError) -> bool:
+    def adjust_columns(self, error: ServiceError) -> bool:
         """Tell whether the selected columns made a request fail, and ask for others if so.
 
         Args:
@@ -150,7 +150,7 @@ class PageReader:
             raise
         if by_query:
             read.understood.add(read.has_bounds(asked))
-        self._page_size.went_well(rows)
+        self._page_size.record_success(rows)
         return page
 
     def _send(
@@ -205,7 +205,7 @@ class PageReader:
             try:
                 page = self.fetch(self._table.read(), Range())
             except ServiceError as error:
-                if not self.asks_otherwise(error):
+                if not self.adjust_columns(error):
                     raise
             else:
                 # Some services send more rows than they are asked for.

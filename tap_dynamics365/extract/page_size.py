@@ -69,7 +69,7 @@ class PageSize:
             "Pages of %r shrink from %d rows to %d. %s", self._stream, rows, self.rows, reason
         )
 
-    def went_well(self, rows: int) -> None:
+    def record_success(self, rows: int) -> None:
         """Ask for more rows again once enough pages have come.
 
         Args:

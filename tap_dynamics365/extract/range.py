@@ -99,7 +99,7 @@ class Range:
             ServiceError: It leads back to where the range has been, or to nowhere.
         """
         if page.more:
-            self._go_on_by_values(page)
+            self._continue_by_values(page)
         elif page.next_link is not None:
             self._check_link(page.next_link)
         if page.rows:
@@ -126,7 +126,7 @@ class Range:
         if self._followed.bit_count() == 1:
             self._kept = link
 
-    def _go_on_by_values(self, page: RawPage) -> None:
+    def _continue_by_values(self, page: RawPage) -> None:
         """Raise if the rows behind a page that has no link can't be asked for by their values."""
         end = page.end if page.rows else self.end
         if end is None:

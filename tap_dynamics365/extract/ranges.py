@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # The longest range is made for so many pages, read one behind the other: a little less than whole
 # ones, for a few rows cost as much time as a page of them.
-PAGES_A_RANGE = 3.85
+PAGES_PER_RANGE = 3.85
 # Pages of the shortest.
 SMALLEST_RANGE = 0.9
 # A range that seems to hold so many times what it was made for is divided.
@@ -70,7 +70,7 @@ class Ranges:
         """Whether there is more than a page, and the key's greatest value would help."""
         return not self.has_max_key and self._rows_a_page > 0
 
-    def front_is_idle(self) -> bool:
+    def is_head_idle(self) -> bool:
         """Tell whether nothing is under way for what has to be written next."""
         front = self._ranges[0] if self._ranges else None
         return front is not None and not (front.busy or front.done or front.pages)
@@ -88,7 +88,7 @@ class Ranges:
         for index, waiting in enumerate(self._ranges):
             if not (waiting.busy or waiting.done):
                 if parallel > 1:
-                    self._narrow(index, waiting, parallel)
+                    self._divide(index, waiting, parallel)
                 return waiting
         return None
 
@@ -110,7 +110,7 @@ class Ranges:
         units = max(0, high - part.position)
         return units * density.rows / density.units / self._rows_a_page
 
-    def _narrow(self, index: int, wide: Range, parallel: int) -> None:
+    def _divide(self, index: int, wide: Range, parallel: int) -> None:
         """Divide a range that is likely to hold too much."""
         if self.scale is None or wide.low is None or wide.has_begun:
             return
@@ -122,8 +122,8 @@ class Ranges:
         pages = self._pages(index, wide)
         # Near the table's end, no more than all requests in flight are at an end with together.
         share = (pages + sum(before)) / parallel
-        turn = PAGES_A_RANGE * (1 + len(before)) / parallel
-        wanted = max(SMALLEST_RANGE, min(PAGES_A_RANGE, turn, share))
+        turn = PAGES_PER_RANGE * (1 + len(before)) / parallel
+        wanted = max(SMALLEST_RANGE, min(PAGES_PER_RANGE, turn, share))
         if pages <= TOO_WIDE * wanted:
             return
         density = self._density_at(index)
@@ -149,9 +149,9 @@ class Ranges:
                 of rows.
         """
         index = self._ranges.index(asked)
-        self._learn(index, asked, page)
-        if self._pages(index, asked) > TOO_WIDE * PAGES_A_RANGE:
-            page = self._cut(index, asked, page)
+        self._update_density(index, asked, page)
+        if self._pages(index, asked) > TOO_WIDE * PAGES_PER_RANGE:
+            page = self._divide_at_page(index, asked, page)
         asked.follow(page)
         # Not before: what can't be gone on with is not to be asked for again.
         asked.busy = False
@@ -161,7 +161,7 @@ class Ranges:
         asked.pages.append(buffered)
         return buffered
 
-    def _cut(self, index: int, asked: Range, page: RawPage) -> RawPage:
+    def _divide_at_page(self, index: int, asked: Range, page: RawPage) -> RawPage:
         """Have the rest of a range become one of its own, where its page can be cut off there."""
         if self.scale is None or self._cut_off is None:
             return page
@@ -173,7 +173,7 @@ class Ranges:
         asked.high = bound
         return cut
 
-    def _learn(self, index: int, asked: Range, page: RawPage) -> None:
+    def _update_density(self, index: int, asked: Range, page: RawPage) -> None:
         """Note how far a range is read, and how densely rows lie there."""
         if self.scale is None:
             return
@@ -187,7 +187,7 @@ class Ranges:
         whole = page.is_last and asked.high is not None
         end = asked.high.position if whole and asked.high else asked.reached
         if begin is not None and end is not None and end >= begin:
-            asked.density = self._density_at(index).beside(len(page.rows), end - begin)
+            asked.density = self._density_at(index).updated(len(page.rows), end - begin)
 
     def take(self) -> Page | None:
         """Give the page that is next in order, if it is ready.

@@ -113,7 +113,7 @@ class TableReader:
             try:
                 yield self.read
             except ServiceError as error:
-                if self.pages.asks_otherwise(error):
+                if self.pages.adjust_columns(error):
                     continue
                 if isinstance(error, UnsortedError) and bookmark is not None:
                     self.read = self._unsorted_read(bookmark, error)
@@ -139,11 +139,11 @@ class TableReader:
         if table.spec.method == FULL_TABLE or bookmark is None:
             return FullTable(table)
         # Records carry no version, and nothing tells of deletions.
-        adopted = bookmark.adopted(table.state.entry.delta_token)
+        adopted = bookmark.from_delta_token(table.state.entry.delta_token)
         table.state.change(version=None, delta_token=None, **adopted)
         return Incremental(table, bookmark)
 
-    def instead(
+    def fallback(
         self, reads: Generator[TableRead, None, None], error: Exception
     ) -> TableRead | None:
         """Find another way to read a table after a read has failed.
@@ -198,7 +198,7 @@ class TableReader:
         if self.read is not None:
             self.read.replaced()
         if error.is_seen:
-            bookmark.void()
+            bookmark.invalidate()
             self._on_state()
             self._warn_unsorted()
         return self.table.read()

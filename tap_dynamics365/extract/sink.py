@@ -55,5 +55,5 @@ class Checkpoints(Protocol):
     def seconds_left(self) -> float | None:
         """Seconds until the state is to be saved; None if there is nothing to save."""
 
-    def write_if_late(self) -> None:
+    def write_if_due(self) -> None:
         """Save the state if it is due."""

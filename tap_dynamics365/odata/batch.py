@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from tap_dynamics365.http.response import Errors
     from tap_dynamics365.odata.client import ODataClient
 
-MOST = 1_000
+MAX_REQUESTS = 1_000
 # Refusals of one request of a batch that are no failure of the batch.
-NOT_TOLD = {Failure.DENIED, Failure.GONE, Failure.UNKNOWN_COLUMN}
+EXPECTED_REFUSALS = {Failure.DENIED, Failure.GONE, Failure.UNKNOWN_COLUMN}
 BOUNDARY = "batch_of_reads"
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})\b")
 
@@ -46,8 +46,8 @@ def read(client: ODataClient, paths: Sequence[str]) -> Iterator[bytes | None]:
         ServiceError: The service refused all of them, or its answer makes no sense.
     """
     root = urlsplit(client.url).path
-    for start in range(0, len(paths), MOST):
-        some = paths[start : start + MOST]
+    for start in range(0, len(paths), MAX_REQUESTS):
+        some = paths[start : start + MAX_REQUESTS]
         batch = (f"multipart/mixed; boundary={BOUNDARY}", _written(root, some))
         yield from client.read(
             "$batch",
@@ -82,7 +82,7 @@ def _parts(response: requests.Response, errors: Errors, count: int) -> list[byte
             continue
         said = refusal.read(body, JSON)
         failure = classify(status, said, errors)
-        if failure not in NOT_TOLD:
+        if failure not in EXPECTED_REFUSALS:
             words = printable(said.telling or "no reason given")
             msg = f"The service answered {status} to a request in a batch: {words}"
             raise ServiceError(msg, failure, response=response)

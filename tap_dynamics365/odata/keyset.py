@@ -29,7 +29,7 @@ BARE = {"uuid", "date-time", "date", "time"}
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/order-rows
 LOOKUP = re.compile(r"_\w+_value")
 # What is cut off a page is fetched again.
-MOST_OF_A_PAGE = 0.8
+MIN_PAGE_SHARE = 0.8
 
 
 class Keyset:
@@ -113,7 +113,7 @@ class Keyset:
             return None
         rows = page.rows
         with reading():
-            for index in range(len(rows) - 1, int(MOST_OF_A_PAGE * len(rows)) - 1, -1):
+            for index in range(len(rows) - 1, int(MIN_PAGE_SHARE * len(rows)) - 1, -1):
                 if (value := self.value(rows[index])) != page.last:
                     kept = rows[: index + 1]
                     return replace(

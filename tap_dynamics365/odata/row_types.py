@@ -99,7 +99,7 @@ def fields(
     """
     numbers = {name: number for number, name in enumerate(columns)}
     found = []
-    for name in _as_sent(columns, keys):
+    for name in _in_service_order(columns, keys):
         column = columns[name]
         allowed = kinds(column)
         is_open = _is_open(column, allowed)
@@ -138,7 +138,7 @@ def values_of(fields: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda row: tuple(getattr(row, name) for name in fields)
 
 
-def _as_sent(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
+def _in_service_order(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
     """Sort columns as the service sends them, annotations ahead of their own.
 
     A field is looked for from where the one before was found: so each is found at once.

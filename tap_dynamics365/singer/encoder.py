@@ -28,7 +28,7 @@ from tap_dynamics365.odata.page import reading
 from tap_dynamics365.odata.row_types import NULL
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.row_reader import Reader
-from tap_dynamics365.singer.type_check import Announced
+from tap_dynamics365.singer.type_check import SchemaDriftCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from tap_dynamics365.singer.row_reader import Plan
 
 # A page leaves in pieces of so many rows: a signal is obeyed between two.
-ROWS_A_PIECE = 250
+ROWS_PER_PIECE = 250
 # Rows of a page whose values are looked at, spread evenly over it.
 SAMPLE = 200
 # Rows that are taken apart at once. Their values fit into the part of the processor's cache that a
 # busy machine leaves: with some times as many, a row took up to twice the time.
-ROWS_AT_ONCE = 50
+ROWS_PER_BATCH = 50
 
 MOST_DIGITS = 1000
 
@@ -94,7 +94,7 @@ class Encoder:
         key: str | None = None,
         ids: Sequence[str] = (),
         partition: str = "",
-        look: Callable[[Sequence[Raw | None]], Keys] | None = None,
+        inspect_keys: Callable[[Sequence[Raw | None]], Keys] | None = None,
         version: int | None = None,
     ) -> None:
         self._stream = stream
@@ -105,8 +105,8 @@ class Encoder:
         }
         fields = row_types.fields(columns, selected, annotated)
         names = {field.column: field.name for field in fields}
-        self._announced = Announced(stream, columns, fields)
-        self._reader = Reader(fields, self._announced)
+        self._drift = SchemaDriftCheck(stream, columns, fields)
+        self._reader = Reader(fields, self._drift)
         # Columns of the table's key and their fields. A key that the catalog chose may be null: it
         # says so.
         self._key = [
@@ -118,7 +118,7 @@ class Encoder:
         self._partition = None
         if partition in ids[1:] and {partition, ids[0]} <= columns.keys():
             self._partition = names[partition], names[ids[0]]
-        self._look = look if key in names else None
+        self._inspect_keys = inspect_keys if key in names else None
         self._key_of = attrgetter(names.get(key or "", "_"))
         self._only_key = row_types.only(key or "", default=UNSET)
         # For msgspec a field has one name. Where the service has another than the message, rows
@@ -201,14 +201,14 @@ class Encoder:
     def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece]:
         now = datetime.now(UTC).isoformat()
         step = 1 + len(texts) // SAMPLE
-        for start in range(0, len(texts), ROWS_A_PIECE):
-            end = min(start + ROWS_A_PIECE, len(texts))
+        for start in range(0, len(texts), ROWS_PER_PIECE):
+            end = min(start + ROWS_PER_PIECE, len(texts))
             keys: list[Raw | None] = []
             lines = b"".join(
-                self._lines(texts[at : min(at + ROWS_AT_ONCE, end)], now, -at % step, step, keys)
-                for at in range(start, end, ROWS_AT_ONCE)
+                self._lines(texts[at : min(at + ROWS_PER_BATCH, end)], now, -at % step, step, keys)
+                for at in range(start, end, ROWS_PER_BATCH)
             )
-            found = self._look(keys) if self._look else NO_KEYS
+            found = self._inspect_keys(keys) if self._inspect_keys else NO_KEYS
             if found.has_nulls and self._lack_key(keys, texts[start:end]):
                 found = replace(found, is_absent=True)
             yield Piece(lines, end - start, found)
@@ -224,20 +224,20 @@ class Encoder:
     ) -> bytes:
         """Encode rows, look at every so manieth of them, and note the replication key of each."""
         rows, plan, firsts = self._reader.read(texts)
-        if self._look is not None:
+        if self._inspect_keys is not None:
             keys += map(self._key_of, rows)
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
-        self._mend(rows, plan)
+        self._fix_values(rows, plan)
         self._check_key(rows)
-        self._announced.write_texts(rows, _as_string)
-        is_new = self._announced.check(rows, firsts)
-        if self._announced.check(rows[first::step], plan.checks) or is_new:
-            self._announced.write_texts(rows, _as_string)
+        self._drift.write_texts(rows, _as_string)
+        is_new = self._drift.check(rows, firsts)
+        if self._drift.check(rows[first::step], plan.checks) or is_new:
+            self._drift.write_texts(rows, _as_string)
         message, stream, version = self._message, self._stream, self._version
         return encoder.encode_lines([message("RECORD", stream, row, version, now) for row in rows])
 
-    def _mend(self, rows: Sequence[Any], plan: Plan) -> None:
+    def _fix_values(self, rows: Sequence[Any], plan: Plan) -> None:
         """Change the few values that can't stay as the service wrote them."""
         # Numbers have no quotation marks: one look at the text of all of them.
         if b'"' in encoder.encode(list(map(plan.numbers_of, rows))):
@@ -245,7 +245,7 @@ class Encoder:
                 for name in plan.numbers:
                     if bytes(getattr(row, name)) in NOT_NUMBERS:
                         setattr(row, name, NULL)
-            self._announced.check(rows, plan.checks)
+            self._drift.check(rows, plan.checks)
         if self._partition is not None:
             # The service's own default (see `Dialect.partition`); no part of a key can be null.
             partition, primary_id = self._partition

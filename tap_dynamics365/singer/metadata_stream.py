@@ -84,7 +84,7 @@ class MetadataStream(RecordStream):
         """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
 
 
-def are_there(kind: ServiceKind) -> bool:
+def is_supported(kind: ServiceKind) -> bool:
     """Tell whether a service has such streams, and warn if it has not.
 
     Args:
@@ -119,7 +119,7 @@ def _entry(name: str, table: ExtraStream) -> CatalogEntry:
     )
 
 
-def is_one(entry: CatalogEntry) -> bool:
+def is_metadata_stream(entry: CatalogEntry) -> bool:
     """Tell whether a catalog entry is one of these streams.
 
     Args:

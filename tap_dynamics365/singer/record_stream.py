@@ -70,7 +70,7 @@ class RecordStream(VersionedStream):
             raise
         except Exception as error:
             # Expressions in stream_maps are anybody's, and may fail for some rows alone.
-            raise ServiceError(not_mapped(error)) from error
+            raise ServiceError(mapping_error(error)) from error
 
     def is_refused(self, error: ServiceError) -> bool:  # noqa: ARG002 - for those that can be
         """Tell whether the service does not let the stream be read, and warn if so.
@@ -92,7 +92,7 @@ class RecordStream(VersionedStream):
         self._write_state_message()
 
 
-def not_mapped(error: Exception) -> str:
+def mapping_error(error: Exception) -> str:
     """Tell what the SDK says of settings of its own.
 
     Args:

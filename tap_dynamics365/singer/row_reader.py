@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from tap_dynamics365.odata.row_types import Field
-    from tap_dynamics365.singer.type_check import Announced, Check
+    from tap_dynamics365.singer.type_check import Check, SchemaDriftCheck
 
 
 class Plan:
@@ -67,9 +67,9 @@ class Reader:
         announced: What the catalog says of the types of columns.
     """
 
-    def __init__(self, fields: Sequence[Field], announced: Announced) -> None:
+    def __init__(self, fields: Sequence[Field], drift: SchemaDriftCheck) -> None:
         self._fields = fields
-        self._announced = announced
+        self._drift = drift
         self._whole = msgspec.json.Decoder(row_types.row(fields))
         self._plan: Plan | None = None
 
@@ -100,7 +100,7 @@ class Reader:
         try:
             rows = list(map(self._whole.decode, texts))
         except msgspec.ValidationError as error:
-            raise self._announced.refused(error) from error
+            raise self._drift.refused(error) from error
         first = [field for field in self._fields if field.column not in filled]
         values = zip(*map(row_types.values_of([field.name for field in first]), rows), strict=True)
         new = {
@@ -108,6 +108,6 @@ class Reader:
             for field, column in zip(first, values, strict=True)
             if column.count(NULL) + column.count(None) < len(column)
         }
-        checks = self._announced.checks(filled | new)
+        checks = self._drift.checks(filled | new)
         self._plan = plan = Plan(self._fields, filled | new, checks)
-        return rows, plan, self._announced.checks(new) if filled else checks
+        return rows, plan, self._drift.checks(new) if filled else checks

@@ -79,7 +79,7 @@ class PacedStateWriter(StateWriter):
         self._written_at = time.monotonic()
         self._records_before = self.writer.record_bytes
 
-    def write_if_late(self) -> None:
+    def write_if_due(self) -> None:
         """Write the state that waits if it has waited long enough."""
         if self._waiting is not None and self.seconds_left == 0:
             self.write_now(self._waiting)

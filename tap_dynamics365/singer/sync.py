@@ -13,7 +13,7 @@ from tap_dynamics365.progress.display import shown
 from tap_dynamics365.progress.progress import Progress
 from tap_dynamics365.services import schema_map
 from tap_dynamics365.singer import new_columns, process
-from tap_dynamics365.singer.metadata_stream import are_there
+from tap_dynamics365.singer.metadata_stream import is_supported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,7 +124,7 @@ class Sync:
         streams = self._describing
         if not streams:
             return
-        if not are_there(self._service.kind):
+        if not is_supported(self._service.kind):
             for stream in streams:
                 stream.tally.outcome = Outcome.SKIPPED
             return

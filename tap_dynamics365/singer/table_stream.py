@@ -187,15 +187,15 @@ class TableStream(RecordStream):
                 key=key,
                 ids=self.table.spec.row_key,
                 partition=self._partition,
-                look=self._look,
+                inspect_keys=self._inspect_keys,
                 version=version,
             )
         return self._encoders[key, version]
 
     @cached_property
-    def _look(self) -> Callable[[Sequence[Raw | None]], Keys] | None:
+    def _inspect_keys(self) -> Callable[[Sequence[Raw | None]], Keys] | None:
         scale = self.table.scale
-        return None if scale is None else lambda values: order.look(values, scale)
+        return None if scale is None else lambda values: order.inspect_keys(values, scale)
 
     def _begin(self) -> None:
         """Send what the SDK's own `sync` sends before the records, once."""
@@ -287,7 +287,7 @@ class TableStream(RecordStream):
                             self.tally.rows += 1
                     read = next(reads, None)
                 except ServiceError as error:
-                    read = self.reader.instead(reads, error)
+                    read = self.reader.fallback(reads, error)
         self._conclude()
 
     def _pages(self, read: TableRead) -> Iterator[Page]:

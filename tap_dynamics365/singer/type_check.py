@@ -66,7 +66,7 @@ class Check(NamedTuple):
     values: Callable[[Any], tuple[Raw, ...]]
 
 
-class Announced:
+class SchemaDriftCheck:
     """What a catalog says of the types of columns.
 
     Args:
@@ -123,10 +123,10 @@ class Announced:
             for row in rows:
                 for name, value in zip(names, values(row), strict=True):
                     if misfit.match(b"\n" + bytes(value)):
-                        self._take(name, FOUND.get(bytes(value)[:1], "a number"))
+                        self._write_as_text(name, FOUND.get(bytes(value)[:1], "a number"))
         return len(self._as_text) > before
 
-    def _take(self, name: str, found: str) -> None:
+    def _write_as_text(self, name: str, found: str) -> None:
         """Have a column written as text, if it is announced to hold any."""
         column = self._columns[name]
         is_any = row_types.format_of(column) not in FORMATS and "contentEncoding" not in column

@@ -30,11 +30,11 @@ GRACE, LOOK_AGAIN = 1.0, 0.1
 # group that it belongs to.
 SAME_MOMENT = 0.5
 
-ENDED = (
+TARGET_EXITED = (
     "The target has ended before the tap; its own log says why. Run again: what it did not keep "
     "is sent again."
 )
-UNREAD = (
+OUTPUT_BLOCKED = (
     "Nobody reads standard output: the last line is cut off, and no state goes out behind it. The "
     "next run sends again what came after the last state."
 )
@@ -61,7 +61,7 @@ class LineWriter(MsgSpecWriter):
         self._writing = False
         # The signal that the process ends on, since when, and whether that is still to be obeyed.
         self._signal = 0
-        self._told_at = 0.0
+        self._signalled_at = 0.0
         self._is_pending = False
 
     @override
@@ -113,7 +113,7 @@ class LineWriter(MsgSpecWriter):
                 rest = rest[output.write(rest) :]
             output.flush()
         except OSError as error:
-            self._lost(error)
+            self._raise_output_error(error)
         finally:
             self._writing = False
 
@@ -138,44 +138,44 @@ class LineWriter(MsgSpecWriter):
         """
         now = time.monotonic()
         if not self._signal:
-            self._signal, self._told_at, self._is_pending = signum, now, True
-            self._insist()
-            _tell("Ending on signal %d.", signum)
+            self._signal, self._signalled_at, self._is_pending = signum, now, True
+            self._arm_watchdog()
+            _log_in_thread("Ending on signal %d.", signum)
             if not self._writing:
                 self.check()
-        elif now - self._told_at > SAME_MOMENT:
-            _tell("Ending at once, on signal %d.", signum)
+        elif now - self._signalled_at > SAME_MOMENT:
+            _log_in_thread("Ending at once, on signal %d.", signum)
             if self._writing:
-                self._cut()
+                self._abort_line()
             os._exit(128 + signum)
 
-    def _insist(self) -> None:
+    def _arm_watchdog(self) -> None:
         """Have the process end too if the line under way does not."""
         # Other systems have no such alarm.
         if hasattr(signal, "setitimer"):
-            signal.signal(signal.SIGALRM, lambda *_: self._overdue())
+            signal.signal(signal.SIGALRM, lambda *_: self._on_watchdog())
             signal.setitimer(signal.ITIMER_REAL, GRACE, LOOK_AGAIN)
             # When the interpreter has let go of its handlers, the alarm would end the process.
             atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
-    def _overdue(self) -> None:
+    def _on_watchdog(self) -> None:
         if not self._writing:
             self.check()
-        elif not _is_read():
-            self._cut()
+        elif not _is_writable():
+            self._abort_line()
 
-    def _cut(self) -> NoReturn:
+    def _abort_line(self) -> NoReturn:
         """Leave the line under way as it is, and end."""
         self._is_pending = False
-        _let_go_of_output()
-        logger.warning(UNREAD)
+        _redirect_stdout_to_devnull()
+        logger.warning(OUTPUT_BLOCKED)
         raise Terminated(128 + self._signal)
 
-    def _lost(self, error: OSError) -> NoReturn:
+    def _raise_output_error(self, error: OSError) -> NoReturn:
         """Tell that nothing can be written any more, and end."""
-        _let_go_of_output()
+        _redirect_stdout_to_devnull()
         if isinstance(error, (BrokenPipeError, ConnectionResetError)):
-            msg = ENDED
+            msg = TARGET_EXITED
         else:
             msg = (
                 f"Standard output can't be written ({error.strerror}): see to it and run again. "
@@ -188,7 +188,7 @@ class LineWriter(MsgSpecWriter):
         raise OutputError(msg) from None
 
 
-def _tell(message: str, signum: int) -> None:
+def _log_in_thread(message: str, signum: int) -> None:
     """Log from a handler of signals: in a thread, for what it interrupts may be logging too."""
     thread = Thread(target=logger.info, args=(message, signum), daemon=True)
     thread.start()
@@ -197,14 +197,14 @@ def _tell(message: str, signum: int) -> None:
     atexit.register(thread.join, GRACE)
 
 
-def _is_read() -> bool:
+def _is_writable() -> bool:
     """Tell whether there is room for more, so that the line under way goes on."""
     with suppress(OSError, ValueError):
         return bool(select.select([], [sys.stdout], [], 0)[1])
     return False
 
 
-def _let_go_of_output() -> None:
+def _redirect_stdout_to_devnull() -> None:
     """Let what is left in buffers, and what still comes, go nowhere.
 
     The interpreter writes its buffers at its end, would wait or fail once more, and say so.

@@ -21,8 +21,8 @@ def test_no_page_makes_rows_seem_much_denser(
 ) -> None:
     density = Density()
     for rows, units in before:
-        density = density.beside(rows, units)
-    after = density.beside(*page)
+        density = density.updated(rows, units)
+    after = density.updated(*page)
     if density.rows and density.units:
         assert after.units > 0
         assert rate(after) <= rate(density) * GROWTH * 1.001
@@ -31,18 +31,18 @@ def test_no_page_makes_rows_seem_much_denser(
 def test_pages_alike_say_the_same() -> None:
     density = Density()
     for _ in range(10):
-        density = density.beside(5_000, 100)
+        density = density.updated(5_000, 100)
     assert rate(density) == 50
 
 
 def test_a_sparse_page_is_believed_sooner_than_a_dense_one() -> None:
     usual = Density(5_000, 1_000)
-    assert rate(usual.beside(5_000, 100_000)) < rate(usual) / 50
-    assert rate(usual.beside(5_000, 10)) == rate(usual) * GROWTH
-    assert rate(usual.beside(5_000, 500)) < rate(usual) * 1.6
+    assert rate(usual.updated(5_000, 100_000)) < rate(usual) / 50
+    assert rate(usual.updated(5_000, 10)) == rate(usual) * GROWTH
+    assert rate(usual.updated(5_000, 500)) < rate(usual) * 1.6
 
 
 def test_a_page_of_one_moment_tells_little() -> None:
     usual = Density(5_000, 1_000)
-    assert rate(usual.beside(5_000, 0)) == rate(usual) * GROWTH
-    assert rate(usual.beside(5_000, 0).beside(5_000, 1_000)) < rate(usual) * 2
+    assert rate(usual.updated(5_000, 0)) == rate(usual) * GROWTH
+    assert rate(usual.updated(5_000, 0).updated(5_000, 1_000)) < rate(usual) * 2

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from tap_dynamics365.extract.order import look
+from tap_dynamics365.extract.order import inspect_keys
 from tap_dynamics365.odata import key_scale as keys
 from tap_dynamics365.odata.key_scale import Days, Moments, Numbers, Scale
 
@@ -54,7 +54,7 @@ def test_look_at_rows_finds_what_is_so_of_their_values(
     values = data.draw(st.lists(DATES[scale], max_size=12))
     if sort:
         values.sort(key=lambda value: keys.position(scale, value) or 0)
-    found = look([Raw(json.dumps(value)) for value in values], scale)
+    found = inspect_keys([Raw(json.dumps(value)) for value in values], scale)
     least, (greatest, last), in_order, unread = expected(values, scale)
     assert (found.least, found.greatest, found.last) == (least, greatest, last)
     assert (found.wrong is None) is in_order
@@ -63,13 +63,13 @@ def test_look_at_rows_finds_what_is_so_of_their_values(
 
 @given(st.lists(SECONDS, min_size=1, max_size=50))
 def test_look_at_moments_of_one_form_notices_each_that_is_out_of_order(values: list[str]) -> None:
-    found = look([Raw(json.dumps(value)) for value in values], Moments)
+    found = inspect_keys([Raw(json.dumps(value)) for value in values], Moments)
     assert (found.wrong is None) is (values == sorted(values))
 
 
 def test_year_of_five_digits_has_no_place_in_the_order() -> None:
     values = ["2024-01-01T00:00:00.12Z", "12024-01-01T00:00:00.1Z", "2024-01-02T00:00:00.12Z"]
-    found = look([Raw(json.dumps(value)) for value in values], Moments)
+    found = inspect_keys([Raw(json.dumps(value)) for value in values], Moments)
     assert found.wrong is None
     assert found.unread == '"12024-01-01T00:00:00.1Z"'
     assert found.last == "2024-01-02T00:00:00.12Z"

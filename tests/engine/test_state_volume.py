@@ -101,10 +101,10 @@ def test_state_that_waits_is_written_as_it_is_when_its_time_has_come(
     left = states.seconds_left
     assert left is not None
     time.sleep(left)
-    states.write_if_late()
+    states.write_if_due()
     assert written(capfd) == [{"bookmarks": {"account": {}}}]
     assert states.seconds_left is None
-    states.write_if_late()
+    states.write_if_due()
     assert not written(capfd)
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import REFUSED, Failure, MetadataError, ServiceError
 from tap_dynamics365.http.response import SAFE_URL, SENSELESS
-from tap_dynamics365.services.dataverse import entity_definitions as casts
-from tap_dynamics365.services.dataverse import retrieve_metadata_changes as changes
+from tap_dynamics365.services.dataverse import entity_definitions, retrieve_metadata_changes
 from tap_dynamics365.services.table_definition import Definitions
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-dynamics365.definitions")
 
 # What it means for a catalog, and why.
-NOT_TOLD = (
+NOT_DESCRIBED = (
     "The service does not describe its tables (%s): keys are those of $metadata, private tables "
     "can't be told, and columns have no titles."
 )
@@ -67,21 +66,21 @@ def _read(
     client: ODataClient, names: Collection[str] | None, *, whole: bool, table_types: bool
 ) -> Definitions:
     try:
-        told = changes.read(client, names, whole=whole, table_types=table_types)
+        told = retrieve_metadata_changes.read(client, names, whole=whole, table_types=table_types)
     except ServiceError as error:
         if error.failure not in REFUSED or _may_be_shorter(client, error):
             raise
         logger.info("Its tables are described by EntityDefinitions: %s", error.message)
     except SENSELESS as error:
-        logger.info("Its tables are described by EntityDefinitions: %s.", _senseless(error))
+        logger.info("Its tables are described by EntityDefinitions: %s.", _unreadable(error))
     else:
         if told.tables or names is not None:
             return Definitions({table.name: table for table in told.tables}, told.stamp)
         logger.info("Its tables are described by EntityDefinitions: the function tells of none.")
     try:
-        tables = casts.read(client, names, whole=whole)
+        tables = entity_definitions.read(client, names, whole=whole)
     except SENSELESS as error:
-        msg = f"{_senseless(error)}."
+        msg = f"{_unreadable(error)}."
         raise MetadataError(msg) from error
     if not tables and names is None:
         msg = "The service's description of its tables tells of none."
@@ -89,7 +88,7 @@ def _read(
     return Definitions({table.name: table for table in tables})
 
 
-def read_if_told(
+def read_if_available(
     client: ODataClient,
     names: Collection[str] | None = None,
     *,
@@ -114,15 +113,15 @@ def read_if_told(
     try:
         return read(client, names, whole=whole, table_types=table_types)
     except MetadataError as error:
-        logger.warning(NOT_TOLD, error)
+        logger.warning(NOT_DESCRIBED, error)
     except ServiceError as error:
         # Only what the service says of itself: catalogs are not to differ from day to day for a
         # failure that nobody knows.
         if error.failure not in {Failure.DENIED, Failure.GONE}:
             raise
-        logger.warning(NOT_TOLD, error)
+        logger.warning(NOT_DESCRIBED, error)
     return Definitions()
 
 
-def _senseless(error: Exception) -> str:
+def _unreadable(error: Exception) -> str:
     return f"The service's description of its tables makes no sense ({error})"

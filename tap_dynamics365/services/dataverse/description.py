@@ -43,7 +43,7 @@ def describe(client: ODataClient) -> Description:
     """
     # The version first: a change after it is found by the next run.
     version = _version(client)
-    told = definitions.read_if_told(client)
+    told = definitions.read_if_available(client)
     return Description(tables=tuple(read_metadata(client)), definitions=told, version=version)
 
 

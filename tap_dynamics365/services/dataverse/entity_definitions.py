@@ -85,7 +85,7 @@ def read(
     tables = _read_tables(client, names, set())
     if whole:
         _complete(client, tables)
-    return [table.taken_in() for table in tables]
+    return [table.to_definition() for table in tables]
 
 
 def _read_tables(

@@ -93,7 +93,9 @@ def define(
         The definitions by name; none if the service does not tell them.
     """
     has_partitions = any(map(_has_partitions, tables))
-    return definitions.read_if_told(client, names, whole=False, table_types=has_partitions).tables
+    return definitions.read_if_available(
+        client, names, whole=False, table_types=has_partitions
+    ).tables
 
 
 def refine(table: Table, definition: TableDefinition | None) -> Table:

@@ -73,7 +73,7 @@ class OptionSetMetadata(_Answer):
     true_option: OptionMetadata | None = None
     false_option: OptionMetadata | None = None
 
-    def taken_in(self) -> OptionSet:
+    def to_definition(self) -> OptionSet:
         """Take it in."""
         options = [*(self.options or ()), self.false_option, self.true_option]
         return OptionSet(
@@ -115,7 +115,7 @@ class AttributeMetadata(_Answer):
             if getattr(self, name) is None:
                 setattr(self, name, getattr(other, name))
 
-    def taken_in(self) -> ColumnDefinition:
+    def to_definition(self) -> ColumnDefinition:
         """Take it in."""
         options = self.option_set or self.global_option_set
         # Texts have the newer FormatName beside it, which knows more of them.
@@ -136,7 +136,7 @@ class AttributeMetadata(_Answer):
             custom=bool(self.is_custom_attribute),
             readable=self.is_valid_for_read is not False,
             targets=tuple(self.targets or ()),
-            options=options.taken_in() if options else None,
+            options=options.to_definition() if options else None,
         )
 
 
@@ -161,7 +161,7 @@ class EntityMetadata(_Answer):
     data_provider_id: str | None = None
     attributes: list[AttributeMetadata] | None = None
 
-    def taken_in(self) -> TableDefinition:
+    def to_definition(self) -> TableDefinition:
         """Take it in."""
         return TableDefinition(
             name=self.logical_name,
@@ -180,7 +180,7 @@ class EntityMetadata(_Answer):
             custom=bool(self.is_custom_entity),
             private=bool(self.is_private),
             provider=self.data_provider_id,
-            columns=tuple(each.taken_in() for each in self.attributes or ()),
+            columns=tuple(each.to_definition() for each in self.attributes or ()),
         )
 
 

@@ -120,7 +120,7 @@ def read(
     longest = client.longest_url - len(client.url)
     for path in _paths(longest, names, since, whole=whole, table_types=table_types):
         answer = _decoder.decode(client.get(path).content.removeprefix(BOM_UTF8))
-        tables += [table.taken_in() for table in answer.entity_metadata or ()]
+        tables += [table.to_definition() for table in answer.entity_metadata or ()]
         if answer.deleted_metadata is not None:
             for ids in answer.deleted_metadata.values or ():
                 deleted.update(ids.items or () if ids else ())
