@@ -1,4 +1,4 @@
-"""Files that are whole at every moment, whatever ends the process that writes them."""
+"""Atomic files: replaced as a whole, so that an interrupted write leaves the old file."""
 
 from __future__ import annotations
 
@@ -17,58 +17,59 @@ def read(path: Path) -> bytes:
     """Read a file.
 
     Args:
-        path: Where it is.
+        path: The path of the file.
 
     Returns:
-        What it holds.
+        The content of the file.
 
     Raises:
-        OSError: It can't be read, or is no regular file.
+        OSError: The file can't be read, or is not a regular file.
     """
     check(path)
     return path.read_bytes()
 
 
 def check(path: Path) -> None:
-    """Raise if something else than a regular file is there.
+    """Raise if a path names something other than a regular file.
 
-    A device can be read without end, and must not be replaced.
+    Reading a device may not end, and a device must not be replaced.
 
     Args:
-        path: Where it is.
+        path: The path of the file. The file need not exist.
 
     Raises:
-        OSError: Something else is there, or that can't be told.
+        OSError: The path names a folder or a device, or can't be checked.
     """
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(errno.ENOTSUP, "It is no file")
+            raise OSError(errno.ENOTSUP, "It is not a file")
 
 
 def write(path: Path, content: bytes, *, mode: int) -> None:
-    """Put a file in the place of the one that is there.
+    """Write a file, or replace an existing file, in one step.
 
-    When this returns, it is on the disk.
+    When this function returns, the file is on the disk.
 
     Args:
-        path: Where it is to be; its folder is made where there is none.
-        content: What it holds.
-        mode: Who may read it, as for `os.chmod`.
+        path: The path of the file. Missing folders are created.
+        content: The content of the file.
+        mode: The permissions, as for `os.chmod`.
 
     Raises:
-        OSError: It can't be written. The old one is as it was.
+        OSError: The file can't be written. An existing file is unchanged.
     """
     check(path)
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    # Made with mode 0600, in the same folder: a file can't be moved to another disk at once.
+    # In the same folder, because a file can't be moved to another disk in one step. Its mode is
+    # 0600 until it is complete.
     number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, mode)  # noqa: PTH101 - next to its namesakes of os
+        os.chmod(name, mode)  # noqa: PTH101 - `name` is a string
         os.replace(name, path)  # noqa: PTH105 - as above
     except BaseException:
         with contextlib.suppress(OSError):
@@ -77,20 +78,20 @@ def write(path: Path, content: bytes, *, mode: int) -> None:
     _sync_folder(folder)
 
 
-def words(error: OSError | NotImplementedError) -> str:
-    """Tell a failure of the system in its own words, without the path.
+def error_text(error: OSError | NotImplementedError) -> str:
+    """Return the system's message of an error, without the path.
 
     Args:
-        error: The failure.
+        error: The exception.
 
     Returns:
-        The words.
+        The message.
     """
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name of a file on the disk too, where the system can."""
+    """Write the new name of a file to the disk too, if the system supports it."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:

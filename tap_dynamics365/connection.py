@@ -1,4 +1,4 @@
-"""Connection: opens a service with the sign-in that the settings call for."""
+"""Connection: opens a service with the sign-in that is configured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def connect(settings: Settings) -> Service:
         The service.
 
     Raises:
-        SettingsError: The certificate is not usable, or an extra is not installed.
+        SettingsError: The certificate can't be used, or an extra is not installed.
     """
     throttle, traffic = Throttle(settings.ws_retry_wait_limit), Traffic()
     signer = authenticator(settings, throttle, traffic)

@@ -1,7 +1,7 @@
-"""What can go wrong, told in one sentence.
+"""Errors: the exceptions that users see, and the classification of a service's refusals.
 
-Each error derives from click's own: the command line then ends with exit code 1 and without a
-traceback, whichever of the SDK's commands (sync, `--discover`, `--test`) was at work.
+Each exception derives from `click.ClickException`, so that every command (sync, `--discover`,
+`--test`) ends with exit code 1 and without a traceback.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 class Failure(Enum):
-    """What it means that a service did not fulfil a request.
+    """Why a service did not fulfil a request.
 
-    Each answer is classified once, where it is read. Whoever asked decides by the failure, never
-    by the status or the error code.
+    Each answer is classified once, where it is read. Other code decides by the failure, never by
+    the status or the error code.
 
     Attributes:
-        THROTTLED: A limit of requests is reached: all requests wait, and the request is repeated.
-        TRANSIENT: Repeating the request may help.
-        TOO_LARGE: The same; asking for fewer rows may help too.
+        THROTTLED: The service limits requests: all requests wait, then the request is retried.
+        TRANSIENT: A retry may help.
+        TOO_LARGE: A retry may help, or a request for fewer rows.
         UNAUTHORIZED: The access token is not accepted.
-        DENIED: The caller may not read this.
-        GONE: What was asked for does not exist.
-        UNKNOWN_COLUMN: A column that was asked for does not exist.
-        ADDRESS_TOO_LONG: The address has more characters than a server on the way accepts.
-        TOKEN_EXPIRED: The delta token, or version stamp, is too old.
-        NOT_TRACKED: Changes of the table are not tracked.
+        DENIED: The caller lacks permission.
+        GONE: The resource does not exist.
+        UNKNOWN_COLUMN: A requested column does not exist.
+        ADDRESS_TOO_LONG: The URL is longer than a server on the way accepts.
+        TOKEN_EXPIRED: The delta token or the version stamp is too old.
+        NOT_TRACKED: Change tracking is not enabled for the table.
         NOT_UNDERSTOOD: The service does not understand or support the query.
-        FATAL: Anything else that repeating does not help.
+        FATAL: Any other failure that a retry does not fix.
     """
 
     THROTTLED = auto()
@@ -55,9 +55,9 @@ class Failure(Enum):
     FATAL = auto()
 
 
-#: The request may succeed when it is repeated.
+#: A retry of the same request may help.
 RETRYABLE = frozenset({Failure.THROTTLED, Failure.TRANSIENT, Failure.TOO_LARGE})
-#: Repeating the request does not help, but another request may be fulfilled.
+#: A retry of the same request does not help, but another request may succeed.
 REFUSED = frozenset(
     {
         Failure.ADDRESS_TOO_LONG,
@@ -78,49 +78,48 @@ logger = logging.getLogger("tap-dynamics365")
 
 
 class Dynamics365Error(click.ClickException):
-    """A failure that a person can do something about.
+    """An error that the user can fix.
 
     Args:
-        message: One sentence: what happened, and the way out. Never a secret.
+        message: What happened and what to do, in one or two sentences, without secrets.
     """
 
     @override
     def show(self, file: IO[Any] | None = None) -> None:
-        """Log the message, so that it stands where a pipeline's other errors stand."""
+        """Log the message, so that it appears among the other errors of a pipeline."""
         logger.error(self.message)
 
 
 class SettingsError(Dynamics365Error):
-    """A setting is missing, wrong, or at odds with another."""
+    """A setting is missing, wrong, or contradicts another setting."""
 
 
 class InputError(Dynamics365Error):
-    """A file of settings, catalog or state can't be read, or holds something else."""
+    """A file of settings, catalog or state can't be read, or has the wrong content."""
 
 
 class OutputError(Dynamics365Error):
-    """Messages can't be written to standard output any more."""
+    """Messages can no longer be written to standard output."""
 
 
 class TransportError(Dynamics365Error):
-    """Requests can't get through to a host, and trying again would not help."""
+    """A host can't be reached, and a retry does not help."""
 
 
 class TokenStoreError(Dynamics365Error):
-    """The file of refresh tokens can't be read, written or locked."""
+    """The token store can't be read, written or locked."""
 
 
 class ForeignStoreError(TokenStoreError):
-    """Another program's file stands where the token store, or its lock, is to be."""
+    """The path of the token store, or of its lock, belongs to another program's file."""
 
 
 class SignInError(Dynamics365Error):
     """The sign-in host gave no token.
 
     Args:
-        message: One sentence with the host's own words.
-        error: Its error code in the terms of OAuth 2.0, such as `invalid_grant`, where it gave
-            one.
+        message: One or two sentences, with the host's message.
+        error: The error code of OAuth 2.0, such as `invalid_grant`; empty if there is none.
     """
 
     def __init__(self, message: str, *, error: str = "") -> None:
@@ -129,12 +128,15 @@ class SignInError(Dynamics365Error):
 
 
 class TransientSignInError(SignInError):
-    """The sign-in host asks to try again later, or was not reached.
+    """The sign-in host asks for a retry, or was not reached.
 
     Args:
-        message: One sentence with the host's own words.
-        response: The answer, if there was one; its `Retry-After` says when.
-        error: As of any refusal.
+        message: One or two sentences, with the host's message.
+        response: The answer, if there was one. Its `Retry-After` says when to retry.
+        error: The error code of OAuth 2.0; empty if there is none.
+
+    Attributes:
+        failure: How the failure is classified.
     """
 
     def __init__(
@@ -143,30 +145,29 @@ class TransientSignInError(SignInError):
         super().__init__(message, error=error)
         self.response = response
         is_throttled = response is not None and response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        #: What it means for whoever asked.
         self.failure = Failure.THROTTLED if is_throttled else Failure.TRANSIENT
 
 
 class MetadataError(Dynamics365Error):
-    """The service's description of itself can't be understood."""
+    """The metadata of the service can't be parsed."""
 
 
 class IncompleteMetadataError(MetadataError):
-    """The service's description of itself ends before its end."""
+    """The metadata of the service is cut off."""
 
 
 class CatalogError(Dynamics365Error):
-    """The catalog asks for what the tap can't do."""
+    """The catalog selects something that the tap can't do."""
 
 
 class ServiceError(Dynamics365Error):
-    """The service refused a request, or its answer makes no sense.
+    """The service refused a request, or its answer can't be understood.
 
     Args:
-        message: One sentence with the service's own words.
-        failure: What it means for whoever asked.
-        response: The answer, if there was one; its `Retry-After` says when to repeat the request.
-        column: The name of a column that does not exist.
+        message: One or two sentences, with the service's message.
+        failure: How the failure is classified.
+        response: The answer, if there was one. Its `Retry-After` says when to retry.
+        column: The name of a column that does not exist; empty if the failure is another one.
     """
 
     def __init__(
@@ -184,16 +185,16 @@ class ServiceError(Dynamics365Error):
 
 
 class CallLimitError(ServiceError):
-    """The calls of the service that one table may take are used up."""
+    """A table has used the calls that `stmt_call_limit` allows."""
 
 
 class UnsortedError(ServiceError):
-    """Rows of a table can't be had in the order of its replication key.
+    """The service can't sort the rows of a table by its replication key.
 
     Args:
-        message: One sentence: what shows it.
-        is_seen: Whether rows came in another order than was asked for; else the service does not
-            understand what it is asked for.
+        message: How this was noticed, in one sentence.
+        is_seen: Whether rows arrived in another order than requested. Otherwise the service did
+            not understand the request.
     """
 
     def __init__(self, message: str, *, is_seen: bool) -> None:
@@ -201,7 +202,7 @@ class UnsortedError(ServiceError):
         self.is_seen = is_seen
 
 
-#: What ends a run at once, whichever table it meets: the others would fail of it too.
+#: These end the run at once, because all other tables would fail for the same reason.
 ENDS_RUN = (
     SettingsError,
     InputError,
@@ -213,16 +214,16 @@ ENDS_RUN = (
 
 
 def failure_of_table(error: Exception) -> ServiceError:
-    """Take whatever went wrong with a table for the failure of this table alone.
+    """Convert an exception to the failure of one table, so that the other tables go on.
 
     Args:
-        error: What was raised.
+        error: The exception.
 
     Returns:
-        The failure, told in one sentence; the exception is its cause.
+        The failure. Its cause is the exception.
 
     Raises:
-        Dynamics365Error: It ends the run.
+        Dynamics365Error: The exception ends the run.
     """
     if isinstance(error, ServiceError):
         return error
@@ -233,7 +234,7 @@ def failure_of_table(error: Exception) -> ServiceError:
     else:
         message = (
             f"Unexpected {type(error).__name__}: {printable(str(error)).rstrip('.')}. Report it "
-            "with the traceback, which is in the log at level DEBUG."
+            "with the traceback from the log at level DEBUG."
         )
     failure = ServiceError(message)
     failure.__cause__ = error
@@ -241,12 +242,12 @@ def failure_of_table(error: Exception) -> ServiceError:
 
 
 def is_query_refused(error: ServiceError, *, is_virtual: bool) -> bool:
-    """Tell whether a service does not understand a query, and may understand one that asks less.
+    """Tell whether a service may accept a simpler query.
 
     Args:
-        error: How it answered.
-        is_virtual: Whether the rows come from the data provider of a virtual table, which says so
-            in words of its own.
+        error: The refusal of the query.
+        is_virtual: Whether the table is virtual: its data provider reports such refusals in many
+            ways.
     """
     if error.failure is Failure.NOT_UNDERSTOOD:
         return True
@@ -254,11 +255,11 @@ def is_query_refused(error: ServiceError, *, is_virtual: bool) -> bool:
 
 
 def log_failure(what: str, error: ServiceError) -> None:
-    """Log that a table failed: why at ERROR, where at DEBUG.
+    """Log that a table failed: the reason at level ERROR, the traceback at level DEBUG.
 
     Args:
-        what: What failed, as a sentence begins with it.
+        what: What failed, as the beginning of a sentence.
         error: The failure.
     """
     logger.error("%s failed. %s", what, error.message)
-    logger.debug("Where it failed:", exc_info=error)
+    logger.debug("Traceback of the failure:", exc_info=error)

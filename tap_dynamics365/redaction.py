@@ -1,4 +1,4 @@
-"""Words that somebody else chose, made fit for a log."""
+"""Redaction: makes texts of other parties safe for the log, and removes secrets from them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: The characters of a text that are logged.
 LONGEST = 1500
 
-#: What can stand in a header as a token (RFC 6750, section 2.1, and what some hosts give beside).
+#: A token that is allowed in a header: that of RFC 6750, section 2.1, and other printable ASCII,
+#: which some hosts use.
 ONE_WORD = re.compile("[!-~]+")
 
-# What signs a request, should somebody repeat its headers: a proxy may pass on what was for it.
+# Credentials in the headers of a request, which a host or a proxy may repeat in its answer.
 _CREDENTIALS = re.compile(r"""(authorization["']?\s*[:=]\s*["']?\w+)\s+[^\s"',;]+""", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def printable(text: str) -> str:
-    """Make one line of a text, of a length for a log.
+    """Make a text safe for the log.
 
     Args:
-        text: The words.
+        text: The text.
 
     Returns:
-        The words without what would break the line, steer a terminal, or can't be written, and
-        without the credentials in headers of a request.
+        One line of limited length, without control characters, characters that can't be encoded,
+        and credentials of request headers.
     """
     written = text.encode(errors="replace").decode()
     line = " ".join(_CONTROLS.sub(" ", written).split())
@@ -35,15 +37,15 @@ def printable(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
-    """Take secrets out of a text.
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Remove secrets from a text.
 
     Args:
-        text: The words.
-        secrets: What must not be in them.
+        text: The text.
+        secrets: The secrets.
 
     Returns:
-        The words, with dots in place of each secret, also where it is written as in a form.
+        The text with "…" in place of each secret, also where the secret is percent-encoded.
     """
     written = {
         form
@@ -51,7 +53,7 @@ def without(text: str, secrets: Iterable[str]) -> str:
         for form in (secret, quote(secret, safe=""), quote_plus(secret))
         if form
     }
-    # One may be a part of another.
+    # A secret may be a part of another secret.
     for form in sorted(written, key=len, reverse=True):
         text = text.replace(form, "…")
     return text

@@ -117,7 +117,7 @@ def test_read_any_body_gives_a_code_and_messages(body: bytes, content_type: str)
     said = refusal.read(body, content_type)
     assert isinstance(said.code, str)
     assert all(message.strip() for message in said.messages)
-    assert isinstance(said.telling, str)
+    assert isinstance(said.cause, str)
 
 
 @given(st.integers(0x80000000, 0x8FFFFFFF))
@@ -204,7 +204,7 @@ def test_error_in_an_answer_with_status_200_is_never_the_end_of_the_rows(
     alone = tap.but(max_parallel_requests=1)
     run = alone.sync(catalog=chosen)
     assert len(run.records("contact")) == len(service.rows("contact"))
-    assert any("holds an error: Generic SQL error." in line for line in run.logged("WARNING"))
+    assert any("contains an error: Generic SQL error." in line for line in run.logged("WARNING"))
     service.clear_faults()
     service.fault("/contacts", status=200, body=f"{{{error}}}", count=1)
     assert len(alone.sync(catalog=chosen).records("contact")) == len(service.rows("contact"))

@@ -180,7 +180,7 @@ def test_what_is_repaired_is_json(body: bytes) -> None:
 
 def test_values_within_values_too_deep_to_be_read_are_no_broken_transfer() -> None:
     page = answer('{"value":[{"a":%s}]}' % ("[" * 5_000 + "]" * 5_000))
-    with pytest.raises(ServiceError, match="values within values, too deep") as caught:
+    with pytest.raises(ServiceError, match="its values are nested too deeply") as caught:
         rows(page, ["a"])
     assert caught.value.failure is Failure.FATAL
 
@@ -206,8 +206,8 @@ def test_table_with_half_a_character_is_read_with_one_warning(
     assert not re.search(r"\\u[dD][89a-fA-F]", run.output)
     warnings = run.logged("WARNING")
     assert sorted(warnings) == [
-        f"Rows of '{stream}' hold values that can't be passed on as the service wrote them: half "
-        "characters, such as of an emoji that was cut in two, are replaced by U+FFFD."
+        f"Rows of '{stream}' hold values that can't be passed on as the service wrote them: "
+        "halves of surrogate pairs, such as of an emoji that was cut, are replaced by U+FFFD."
         for stream in ("contact", "lead")
     ]
 

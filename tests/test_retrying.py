@@ -181,7 +181,7 @@ def test_a_host_that_has_no_address_is_asked_for_again_and_told_in_one_sentence(
         "The service could not be reached after 2 tries: ConnectionError at organisation.invalid."
     )
     (warning,) = (each.message for each in caplog.records if each.levelname == "WARNING")
-    assert "(repetition 1 of 1)" in warning
+    assert "(retry 1 of 1)" in warning
 
 
 def test_a_handshake_that_breaks_off_is_repeated() -> None:

@@ -202,14 +202,14 @@ def test_file_of_authorities_that_holds_none_is_told_with_the_variable(
     monkeypatch.setenv(variable, str(file))
     with pytest.raises(TransportError) as caught:
         session().get(front.url)
-    assert f"The file {file} {words}: the variable {variable} has to" in caught.value.message
+    assert f"The file {file} {words}: set the variable {variable} to" in caught.value.message
 
 
 def test_file_of_authorities_that_is_missing_ends_a_run_in_one_sentence_at_once(
     front: TlsFront, service: Sandbox
 ) -> None:
     run = tap(front, {"CURL_CA_BUNDLE": "/nowhere"}).run("--discover")
-    assert "the variable CURL_CA_BUNDLE has to name" in run.refusal()
+    assert "set the variable CURL_CA_BUNDLE to" in run.refusal()
     assert "Trying again" not in run.log
     assert not service.requests()
 

@@ -258,7 +258,7 @@ def test_proxy_that_is_named_with_https_and_speaks_http_is_told(
 ) -> None:
     with scripted.serving(scripted.answer(b"", 400)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
-        with pytest.raises(TransportError, match="begin with http://"):
+        with pytest.raises(TransportError, match="begin its address with http://"):
             session().get("https://org.invented.example/")
 
 

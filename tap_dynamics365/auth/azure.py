@@ -17,7 +17,7 @@ from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 from tap_dynamics365.auth.token_endpoint import Tokens
 from tap_dynamics365.errors import SettingsError, SignInError, TransientSignInError
 from tap_dynamics365.http.session import open_session
-from tap_dynamics365.redaction import without
+from tap_dynamics365.redaction import redact
 
 try:
     from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
@@ -107,7 +107,7 @@ class AzureAuthenticator(RenewingAuthenticator):
             msg = f"azure_credential={chosen}: the sign-in host could not be reached."
             raise TransientSignInError(msg) from None
         except (AzureError, OSError, ValueError) as error:
-            words = without(str(getattr(error, "message", error)), _secrets())
+            words = redact(str(getattr(error, "message", error)), _secrets())
             refusal = refusals.from_words(words)
             words = "no reason given." if refusal is None else refusal.sentence
             msg = f"azure_credential={chosen} gives no token: {words}"

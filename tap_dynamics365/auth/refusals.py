@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
 from tap_dynamics365.http.status import is_transient
-from tap_dynamics365.redaction import printable, without
+from tap_dynamics365.redaction import printable, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,7 +173,7 @@ def read(content: bytes | str, secrets: Iterable[str] = ()) -> Refusal | None:
     if isinstance(words, dict):
         # A gateway before the host answers as Dataverse does.
         words = words.get("message")
-    refusal = from_words(without(words, secrets)) if isinstance(words, str) else None
+    refusal = from_words(redact(words, secrets)) if isinstance(words, str) else None
     if refusal is None:
         return None
     correlation_id = answer.get("correlation_id")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_dynamics365 import atomic_file as whole_file
+from tap_dynamics365 import atomic_file
 from tap_dynamics365.errors import ForeignStoreError, SignInError, TokenStoreError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class TokenStore:
 
         lock = FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
         try:
-            whole_file.check(self.path)
+            atomic_file.check(self.path)
             _check_lock(Path(lock.lock_file))
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
@@ -84,7 +84,7 @@ class TokenStore:
             )
             raise SignInError(msg) from None
         except (OSError, NotImplementedError) as error:
-            msg = f"token_store {self.path} can't be locked ({whole_file.words(error)})."
+            msg = f"token_store {self.path} can't be locked ({atomic_file.error_text(error)})."
             raise TokenStoreError(msg) from error
         try:
             yield
@@ -137,7 +137,7 @@ class TokenStore:
             ForeignStoreError: It is another program's.
         """
         try:
-            content = whole_file.read(self.path).strip()
+            content = atomic_file.read(self.path).strip()
         except FileNotFoundError:
             return b""
         if content and not _is_own(content):
@@ -150,7 +150,7 @@ class TokenStore:
 
     def _unreadable(self, error: OSError) -> TokenStoreError:
         return TokenStoreError(
-            f"token_store {self.path} can't be read ({whole_file.words(error)})."
+            f"token_store {self.path} can't be read ({atomic_file.error_text(error)})."
         )
 
     def write(self, token: StoredToken) -> None:
@@ -170,9 +170,9 @@ class TokenStore:
             # A file that can't be read may be anybody's: it is not replaced either.
             self._content()
             content = json.dumps(asdict(token), indent=2) + "\n"
-            whole_file.write(self.path, content.encode(), mode=0o600)
+            atomic_file.write(self.path, content.encode(), mode=0o600)
         except OSError as error:
-            msg = f"token_store {self.path} can't be written ({whole_file.words(error)})."
+            msg = f"token_store {self.path} can't be written ({atomic_file.error_text(error)})."
             raise TokenStoreError(msg) from error
 
 

@@ -1,4 +1,4 @@
-"""TLS certificates: which authorities are trusted, and what to do where one is not."""
+"""TLS certificates: the trusted certificate authorities, and advice for untrusted certificates."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from tap_dynamics365.errors import TransportError
 if TYPE_CHECKING:
     from collections.abc import Container
 
-# Variables that name a file of authorities, in the place of those that come with requests; the
-# first that is set counts. As requests has it: SSL_CERT_FILE is set for other programs, and would
-# leave out the authorities that come with requests.
+# Variables that name a file of authorities, which replaces the authorities that come with
+# requests. The first variable that is set counts. The list is the same as that of requests:
+# SSL_CERT_FILE is set for other programs, and its file may lack authorities that come with
+# requests.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
-# What OpenSSL finds at fault, by its own codes (x509_vfy.h).
+# Verification errors of OpenSSL (x509_vfy.h).
 NOT_YET_VALID, EXPIRED = 9, 10
 OTHER_HOST: Container[int] = {62, 64}
 UNKNOWN_ISSUER: Container[int] = {2, 18, 19, 20, 21, 27}
-# Found with X509_V_FLAG_X509_STRICT alone, which Python sets from 3.13 on.
+# Only reported with X509_V_FLAG_X509_STRICT, which Python sets from version 3.13 on.
 STRICT: Container[int] = range(80, 94)
 
 
-def trusted() -> str | bool:
-    """Tell by which authorities certificates are verified, as requests wants it.
+def verify() -> str | bool:
+    """Find the certificate authorities to trust.
 
     Returns:
-        The file or folder that a variable of the environment names; else True.
+        The argument `verify` of requests: the file or folder that an environment variable names,
+        else True.
 
     Raises:
-        TransportError: There are no certificates in it.
+        TransportError: The file contains no certificates.
     """
     variable, path = _named()
     if not path:
@@ -43,29 +45,29 @@ def trusted() -> str | bool:
     return path
 
 
-def untrusted(error: ssl.SSLCertVerificationError, place: str) -> str:
-    """Tell why a certificate is not trusted, and what to do.
+def describe(error: ssl.SSLCertVerificationError, host: str) -> str:
+    """Describe why a certificate is not trusted, and what to do.
 
     Args:
-        error: What OpenSSL says.
-        place: Whose certificate it is.
+        error: The error of OpenSSL.
+        host: The host that presented the certificate.
 
     Returns:
-        One sentence or two.
+        Two or more sentences.
     """
     reason = (error.verify_message or "no reason given").rstrip(".")
-    return f"The certificate of {place} can't be trusted: {reason}. {_advice(error.verify_code)}"
+    return f"The certificate of {host} can't be trusted: {reason}. {_advice(error.verify_code)}"
 
 
 def _named() -> tuple[str, str]:
-    """Find the variable that names authorities, and what it names; nothing if there is none."""
+    """Find the variable that names authorities, and its value; empty if none is set."""
     found = ((name, os.environ.get(name, "")) for name in VARIABLES)
     return next(((name, path) for name, path in found if path), ("", ""))
 
 
 @cache
 def _check(variable: str, path: str) -> None:
-    """Raise if a file is none of certificates; a folder is looked into when one is verified."""
+    """Raise if a file contains no certificates. OpenSSL reads a folder only when it verifies."""
     try:
         if Path(path).is_dir():
             return
@@ -77,44 +79,43 @@ def _check(variable: str, path: str) -> None:
     else:
         return
     msg = (
-        f"The file {path} {reason}: the variable {variable} has to name one with the certificates "
-        "of authorities to trust, or has to be unset to trust those that everybody does."
+        f"The file {path} {reason}: set the variable {variable} to a file with the certificates "
+        "of the authorities to trust, or unset it to trust the public authorities."
     )
     raise TransportError(msg)
 
 
 def _advice(code: int) -> str:
-    """Tell what to do about a fault that OpenSSL found."""
+    """Say what to do about a verification error of OpenSSL."""
     if code in {NOT_YET_VALID, EXPIRED}:
         return (
-            f"The clock of this machine says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: set it if "
-            "it is wrong. If it is right, whoever runs the host, or the proxy that inspects "
-            "connections, has to renew the certificate."
+            f"The clock of this machine says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: correct it "
+            "if it is wrong. If it is right, ask the operator of the host, or of the proxy that "
+            "inspects connections, to renew the certificate."
         )
     if code in OTHER_HOST:
         return (
-            "Check the name of the host in service_url or token_uri; if it is right, a proxy or "
-            "a name server leads to another host."
+            "Check the host name in service_url or token_uri. If it is right, a proxy or a name "
+            "server leads to another host."
         )
     if code in UNKNOWN_ISSUER:
         variable, path = _named()
         if path:
             return (
-                f"The authorities to trust are those in {path}, which the variable {variable} "
-                "names: add the certificate of this one's issuer."
+                f"The trusted authorities are those in {path}, which the variable {variable} "
+                "names: add the certificate of the issuer."
             )
         return (
-            "If your company inspects connections or issues certificates of its own, let the "
-            "variable REQUESTS_CA_BUNDLE name a PEM file with the certificates of its "
-            "authorities."
+            "If your company inspects connections or issues its own certificates, set the "
+            "variable REQUESTS_CA_BUNDLE to a PEM file with the certificates of its authorities."
         )
     if code in STRICT:
         return (
-            "Python accepts such certificates up to version 3.12, and from 3.13 on only what RFC "
-            "5280 allows: have the certificate, or that of its authority, issued anew, and run "
-            "the tap with Python 3.12 until then."
+            "From version 3.13 on, Python accepts only certificates that comply with RFC 5280: "
+            "have the certificate, or that of its authority, reissued. Until then, run the tap "
+            "with Python 3.12."
         )
     return (
-        "Have whoever runs the host, or the proxy that inspects connections, look at the "
+        "Ask the operator of the host, or of the proxy that inspects connections, to check the "
         "certificate."
     )

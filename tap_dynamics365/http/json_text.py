@@ -1,14 +1,14 @@
-r"""JSON as services write it: repair of values that are written in ways that JSON does not have.
+r"""JSON repair: replaces values that services write in forms that JSON does not allow.
 
-A text that was cut in the middle of an emoji holds half of a UTF-16 surrogate pair. Services write
-it as an escape (`"\ud83d"`), which RFC 8259, section 8.2, permits. It can't be passed on: targets
-fail where they encode it, or databases refuse it.
+A text that was cut in the middle of an emoji contains half of a UTF-16 surrogate pair. Services
+write it as an escape (`"\ud83d"`), which RFC 8259, section 8.2, permits. The tap can't pass it on:
+targets can't encode it, or databases refuse it.
 
-Some gateways and add-ins write JSON by hand: with escapes of JavaScript, text that is not UTF-8, or
-numbers such as `.5`. Such an answer comes again as it is, however often it is asked for. What is
-within a string or a number is therefore repaired, where all around is whole; anything else that is
-not JSON is damage of the transfer. A byte that is damaged on the way can't be told from one that
-the service wrote, but encryption and compression detect such damage.
+Some gateways and add-ins write JSON by hand: with JavaScript escapes, text that is not UTF-8, or
+numbers such as `.5`. A retry does not help, because the service sends the same answer again.
+Therefore strings and numbers are repaired if the text around them is valid. Anything else that is
+not JSON is treated as damage of the transfer. A byte that was damaged during the transfer looks
+like a byte that the service wrote, but encryption and compression detect such damage.
 
     body, repairs = readable(response.content)
 """
@@ -20,21 +20,21 @@ from codecs import BOM_UTF8
 
 import msgspec
 
-# What is done to values, as the log says it.
-HALVES = "half characters, such as of an emoji that was cut in two, are replaced by U+FFFD"
-NOT_NUMBERS = "NaN, Infinity and undefined, which JSON does not have, are null"
-ESCAPES = r"of escapes that JSON does not have, such as \x41, the backslash is left out"
+# Descriptions of the repairs, for the log.
+HALVES = "halves of surrogate pairs, such as of an emoji that was cut, are replaced by U+FFFD"
+NOT_NUMBERS = "NaN, Infinity and undefined, which JSON does not have, are replaced by null"
+ESCAPES = r"in escapes that JSON does not have, such as \x41, the backslash is removed"
 BYTES = "bytes that are not UTF-8 are replaced by U+FFFD"
 NUMBERS = "numbers in a form that JSON does not have, such as .5 or 01, are rewritten"
-NO_NUMBERS = "digits and signs that are no number, such as 1.2.3, are null"
+NO_NUMBERS = "digits and signs that are not a number, such as 1.2.3, are replaced by null"
 
-# A string, to the end of the body if it is not closed, so that a search takes linear time; or what
-# stands between white space and the signs of arrays and objects.
+# A string, or a sequence of other characters without white space and punctuation. A string that
+# is not closed reaches to the end of the body, so that the search takes linear time.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[^"\s\[\]{}:,]+', re.DOTALL)
 _WORD = re.compile(rb"[+-]?(?:NaN|Infinity)|undefined")
 _NUMBER = re.compile(rb"(?P<sign>[+-]?)(?P<whole>\d*)\.?(?P<rest>\d*)(?P<power>(?:[eE][+-]?\d+)?)")
 _LIKE_NUMBER = re.compile(rb"(?=.*\d)[-+.\deE]+")
-# Any escape: a surrogate pair, half of one, another that JSON has, or one that it has not.
+# Any escape: a surrogate pair, half of one, another escape of JSON, or an unknown escape.
 # `\\ud83d` is an escaped backslash.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -42,27 +42,28 @@ _ESCAPE = re.compile(
     rb"|u[0-9a-fA-F]{4}|[\"\\/bfnrt]|(?P<unknown>))",
 )
 _CONTROL = re.compile(rb"[\x00-\x1f]")
-# In UTF-8 it stands for nothing, nor for a letter in most encodings that a service may take for it.
+# This byte never occurs in UTF-8, and is no letter in most encodings that a service may confuse
+# with UTF-8.
 _DAMAGE = b"\xff"
 
-# One JSON value and nothing else; none of it is kept.
+# Checks that a text is one JSON value, without building the value.
 _any = msgspec.json.Decoder(msgspec.Raw)
 
 
 def readable(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Make JSON readable.
+    """Repair a body that is almost JSON.
 
     Args:
-        body: What was received.
+        body: The body of an answer.
 
     Returns:
-        The body, the very same if nothing had to be repaired; and what was done to values, as the
-        log says it, if they are not what the service sent.
+        The repaired body, and descriptions of the repairs that changed values. The body is the
+        same object if it is valid JSON.
 
     Raises:
-        msgspec.DecodeError: It is not JSON: cut off, or damaged on its way.
-        UnicodeDecodeError: It is not text.
-        RecursionError: It is nested too deeply.
+        msgspec.DecodeError: The body is not JSON: it is cut off or damaged.
+        UnicodeDecodeError: The body is not text.
+        RecursionError: The values are nested too deeply.
     """
     try:
         _check(body)
@@ -79,7 +80,7 @@ def _check(body: bytes) -> None:
 
 
 def _repaired(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Repair strings and numbers; what else there is stays, and is found by whoever reads it."""
+    """Repair strings and numbers, and leave the rest of the body as it is."""
     repairs: set[str] = set()
 
     def escape(match: re.Match[bytes]) -> bytes:
@@ -101,7 +102,7 @@ def _repaired(body: bytes) -> tuple[bytes, tuple[str, ...]]:
         repairs.update(repair)
         if b"\\" in text:
             text = _ESCAPE.sub(escape, text)
-        # Written as they are, control characters are not valid: escaped, they say the same.
+        # JSON allows control characters only as escapes.
         return _CONTROL.sub(lambda control: b"\\u%04x" % ord(control[0]), text)
 
     body = _TOKEN.sub(token, body)
@@ -109,7 +110,7 @@ def _repaired(body: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _word(word: bytes) -> tuple[bytes, set[str]]:
-    """Write a value as JSON has it, if it is meant for a number or for none."""
+    """Write a value as JSON if it looks like a number, `NaN`, `Infinity` or `undefined`."""
     if _WORD.fullmatch(word):
         return b"null", {NOT_NUMBERS}
     if not _LIKE_NUMBER.fullmatch(word):
@@ -124,7 +125,7 @@ def _word(word: bytes) -> tuple[bytes, set[str]]:
 
 
 def _utf8(text: bytes) -> tuple[bytes, set[str]]:
-    """Write a string in UTF-8, unless its bytes are those of no text."""
+    """Write a string in UTF-8, unless it contains bytes that no text contains."""
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -133,7 +134,7 @@ def _utf8(text: bytes) -> tuple[bytes, set[str]]:
     else:
         return text, set()
     try:
-        # Halves of pairs may be written as they are too (CESU-8).
+        # Surrogates may also be encoded directly (CESU-8).
         wide = text.decode(errors="surrogatepass").encode("utf-16-le", errors="surrogatepass")
     except UnicodeDecodeError:
         return text.decode(errors="replace").encode(), {BYTES}

@@ -1,4 +1,4 @@
-"""Proxies of the environment: whether one can be used, and what it says of a tunnel."""
+"""Proxies: checks a proxy that the environment names, and explains its errors."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from tap_dynamics365.redaction import printable
 
 SOCKS = {"socks4", "socks4a", "socks5", "socks5h"}
 
-WANTS_A_USER = (
-    "The proxy refused the request (HTTP 407): it asks for a user and a password. Check "
-    "proxy_user and proxy_password, which go with proxy_host."
+AUTHENTICATION_REQUIRED = (
+    "The proxy refused the request (HTTP 407): it requires a user and a password. Check "
+    "proxy_user and proxy_password, which belong to proxy_host."
 )
 NO_TLS = (
-    "The proxy does not speak TLS: let its address in the variable HTTPS_PROXY begin with "
-    "http://, which is right for requests to https:// hosts too."
+    "The proxy does not speak TLS: in the variable HTTPS_PROXY, begin its address with http://. "
+    "That is also right for requests to https:// hosts."
 )
 
-# What http.client says of a proxy that does not open a tunnel.
+# The message of http.client when a proxy does not open a tunnel.
 _NO_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3}) ?([^'\")]*)")
-# Answers of a proxy that may be others when it is asked again.
-_FOR_NOW = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_TRANSIENT_STATUSES = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 @cache
@@ -36,11 +35,13 @@ def check(proxy: str, scheme: str) -> None:
     """Raise if a proxy that the environment names can't be used.
 
     Args:
-        proxy: What is named. It is never told, for a password may be part of it.
-        scheme: The scheme of the requests that go through it.
+        proxy: The address of the proxy. The error does not repeat it, because it may contain a
+            password.
+        scheme: The scheme of the requests that go through the proxy.
 
     Raises:
-        TransportError: It is no address, or one of a kind that nothing here can use.
+        TransportError: The text is not the address of a proxy, or the package for this kind of
+            proxy is not installed.
     """
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
@@ -50,25 +51,25 @@ def check(proxy: str, scheme: str) -> None:
         if find_spec("socks"):
             return
         msg = (
-            f"{_source(proxy, scheme)} names a SOCKS proxy, for which a package is not installed: "
-            "pip install PySocks, where the tap is installed, or name an HTTP proxy."
+            f"{_source(proxy, scheme)} names a SOCKS proxy, which needs a package that is not "
+            "installed: run pip install PySocks where the tap is installed, or name an HTTP proxy."
         )
         raise TransportError(msg)
     usable = parts is not None and parts.scheme in {"http", "https"}
     if parts is None or not usable or not parts.host or parts.port == 0:
         msg = (
             f"{_source(proxy, scheme)} does not name a proxy as an address such as "
-            "http://proxy.example:8080; in a user or password, other characters than letters, "
-            "digits and -._~ are written as in %40 for @."
+            "http://proxy.example:8080. In a user or password, percent-encode all characters other "
+            "than letters, digits and -._~, such as %40 for @."
         )
         raise TransportError(msg)
 
 
 def reason(error: BaseException, host: str) -> str:
-    """Tell in a few words why there was no answer through a proxy.
+    """Describe why a proxy did not forward a request.
 
     Args:
-        error: What was raised.
+        error: The exception of the request.
         host: The host of the request.
 
     Returns:
@@ -78,36 +79,36 @@ def reason(error: BaseException, host: str) -> str:
         words = printable(refused[2])
         return f"The proxy does not connect to {host} (HTTP {refused[1]}{words and f' {words}'})."
     return (
-        "The proxy can't be reached: check proxy_host and proxy_port, or the variable "
-        "HTTPS_PROXY where they are not set."
+        "The proxy can't be reached: check proxy_host and proxy_port or, if they are not set, the "
+        "variable HTTPS_PROXY."
     )
 
 
-def refusal(error: BaseException, host: str) -> str:
-    """Tell why a proxy does not connect to a host, if it would refuse again.
+def permanent_refusal(error: BaseException, host: str) -> str:
+    """Describe why a proxy refuses to connect to a host, if a retry does not help.
 
     Args:
-        error: What was raised.
+        error: The exception of the request.
         host: The host of the request.
 
     Returns:
-        One sentence or two; nothing if the request is better repeated.
+        One or two sentences; empty if the request is to be retried.
     """
     refused = _NO_TUNNEL.search(str(error))
     status = int(refused[1]) if refused else 0
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return WANTS_A_USER
+        return AUTHENTICATION_REQUIRED
     if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return ""
-    if status in _FOR_NOW:
+    if status in _TRANSIENT_STATUSES:
         return ""
-    return f"{reason(error, host)} Have it let requests to this host through."
+    return f"{reason(error, host)} Have the proxy allow requests to this host."
 
 
 def _source(proxy: str, scheme: str) -> str:
-    """Tell where a proxy is named."""
+    """Find the environment variable that names a proxy."""
     names = (f"{scheme}_proxy", "all_proxy")
     for name in (*names, *(name.upper() for name in names)):
         if os.environ.get(name) == proxy:
             return f"The variable {name}"
-    return "The system's setting for a proxy"
+    return "The proxy setting of the system"

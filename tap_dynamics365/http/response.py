@@ -1,4 +1,4 @@
-"""What the service answered: what was asked for, or a failure, which is classified here."""
+"""Response: checks the answers of a service, and classifies refusals as failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from tap_dynamics365.errors import RETRYABLE, WEB_PAGE, Failure, ServiceError
 from tap_dynamics365.http import json_text, refusal
 from tap_dynamics365.http.status import is_transient
-from tap_dynamics365.redaction import printable, without
+from tap_dynamics365.redaction import printable, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,15 +26,15 @@ _NO_METADATA = (
     "https://yourorg.api.crm.dynamics.com/api/data/v9.2/."
 )
 
-# How JSON fails to be what it should: cut off, of another form, no UTF-8, or too deep.
-SENSELESS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# The exceptions of a decoder: the JSON is cut off, has another form, is not UTF-8, or is nested too
+# deeply.
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# An address of so many characters goes through every proxy and gateway; IIS refuses a query that
-# is longer unless it is configured otherwise.
+# Every proxy and gateway accepts a URL of this length. By default, IIS refuses longer queries.
 # https://learn.microsoft.com/iis/configuration/system.webserver/security/requestfiltering/requestlimits/
 SAFE_URL = 2_048
 
-# Without a code or words that tell more.
+# The failure where neither the code nor the messages of a refusal are known.
 BY_STATUS: dict[int, Failure] = {
     HTTPStatus.UNAUTHORIZED: Failure.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN: Failure.DENIED,
@@ -50,38 +50,42 @@ BY_STATUS: dict[int, Failure] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Failure.TOO_LARGE,
     HTTPStatus.GATEWAY_TIMEOUT: Failure.TOO_LARGE,
 }
-# These come from a gateway or proxy too: for a route that it lacks, for now or for good, for a
-# request that it blocks, for an address that is longer than it accepts. Only the service itself
-# tells what it denies, lacks or does not understand.
-OTHERS = {
+# Gateways and proxies use these statuses too: for a missing route, a blocked request, or a URL that
+# is too long. Only the service itself can say that it denies, lacks or does not understand
+# something.
+GATEWAY_STATUSES = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.GONE,
 }
-OWN_ALONE = {Failure.DENIED, Failure.GONE, Failure.NOT_UNDERSTOOD}
-# With these the service has made up its mind: repeating the request does not help, whatever its
-# words are. A code that says otherwise counts.
-DECIDED = {
+SERVICE_ONLY = {Failure.DENIED, Failure.GONE, Failure.NOT_UNDERSTOOD}
+# A retry does not help with these statuses, whatever the message says, unless the code is known to
+# be transient.
+FINAL_STATUSES = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
     HTTPStatus.NOT_IMPLEMENTED,
 }
 
-# Business Central has no codes for what passes, but says so, as plug-ins do.
+# Business Central and plug-ins mark transient errors only in the message, not by a code.
 TRANSIENT_WORDS = re.compile(
     r"\btry again later\b|\bplease (?:re)?try(?: again)?\b|\bdeadlock", re.IGNORECASE
 )
 
 
 class Errors(Protocol):
-    """What is known of a service's errors."""
+    """The known errors of a service.
+
+    Attributes:
+        ADVICE: What the user can do, by error code.
+    """
 
     ADVICE: Mapping[str, str]
 
     def classify(self, code: str, words: str) -> Failure | None:
-        """Tell what a refusal means, whatever its status; None if code and words do not tell."""
+        """Classify a refusal by its code and messages; None if they are not known."""
 
     def unknown_column(self, words: str) -> str:
         """Find the name of a column that the service does not know."""
@@ -93,14 +97,14 @@ def check(
     """Raise if the service did not fulfil a request.
 
     Args:
-        response: What it answered. Whether all of it came is not looked at.
-        errors: What is known of its errors.
-        advice: Tells what to do about a sign-in that it does not accept.
-        is_reached: Whether the service itself has answered before: then a web page in its place
-            is a gateway's, and passes.
+        response: The answer. Whether it is complete is not checked.
+        errors: The known errors of the service.
+        advice: Says what to do if the service does not accept the sign-in.
+        is_reached: Whether the service has answered before. From then on, a web page comes from a
+            gateway, and is transient.
 
     Raises:
-        ServiceError: It did not.
+        ServiceError: The service did not fulfil the request.
     """
     if response.is_redirect:
         raise ServiceError(_redirected(response))
@@ -124,19 +128,19 @@ def check(
 
 
 def late_error(response: requests.Response, errors: Errors) -> ServiceError:
-    """Make the error of an answer that begins as a success and holds an error.
+    """Make the error of an answer that begins as a success and contains an error.
 
     Args:
         response: The answer.
-        errors: What is known of the service's errors.
+        errors: The known errors of the service.
 
     Returns:
-        The error, classified as one of the server where code and words do not tell.
+        The error. It is classified as a server error if its code and messages are not known.
     """
     said = refusal.read(response.content, JSON)
     code = f" ({printable(said.code)})" if said.code else ""
     message = (
-        f"The service's answer to {urlsplit(response.url).path} holds an error: "
+        f"The service's answer to {urlsplit(response.url).path} contains an error: "
         f"{_words(response, said)}{code}"
     )
     failure = classify(HTTPStatus.INTERNAL_SERVER_ERROR, said, errors)
@@ -144,7 +148,7 @@ def late_error(response: requests.Response, errors: Errors) -> ServiceError:
 
 
 def _redirected(response: requests.Response) -> str:
-    """Tell of a redirect that was not followed; what stands behind the host may be secret."""
+    """Describe a redirect that was not followed, without the path, which may be secret."""
     parts = urlsplit(response.url)
     try:
         there = urlsplit(urljoin(response.url, response.headers["Location"]))
@@ -152,25 +156,26 @@ def _redirected(response: requests.Response) -> str:
             f"{there.scheme}://{there.hostname}{f':{there.port}' if there.port else ''}"
         )
     except ValueError:
-        place = "an address that is none"
+        place = "an invalid address"
     return (
-        f"The service answered {response.status_code} to {parts.path}: it redirects to {place}, "
-        f"which is not followed, since the sign-in is for {parts.scheme}://{parts.netloc} alone: "
-        "check service_url, and whether a sign-in page or a gateway is in between."
+        f"The service answered {response.status_code} to {parts.path}: it redirects to {place}. "
+        f"The redirect is not followed, because the sign-in is only for "
+        f"{parts.scheme}://{parts.netloc}. Check service_url, and whether a sign-in page or a "
+        "gateway is in between."
     )
 
 
 def _failure(
     response: requests.Response, said: refusal.Refusal, errors: Errors, *, is_reached: bool
 ) -> Failure:
-    """Classify an answer that is not what was asked for."""
+    """Classify an answer that did not fulfil the request."""
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST:
-        passes = is_reached and status < HTTPStatus.MULTIPLE_CHOICES
-        return Failure.TRANSIENT if passes else Failure.FATAL
+        is_gateway = is_reached and status < HTTPStatus.MULTIPLE_CHOICES
+        return Failure.TRANSIENT if is_gateway else Failure.FATAL
     failure = classify(status, said, errors, query=urlsplit(response.url).query)
     is_known = said.is_own or errors.classify(said.code, said.words) is not None
-    if is_known or status not in OTHERS or failure not in OWN_ALONE:
+    if is_known or status not in GATEWAY_STATUSES or failure not in SERVICE_ONLY:
         return failure
     is_page = _is_web_page(response) and status != HTTPStatus.FORBIDDEN
     if is_page and len(response.url) > SAFE_URL:
@@ -179,25 +184,25 @@ def _failure(
 
 
 def classify(status: int, said: refusal.Refusal, errors: Errors, *, query: str = "") -> Failure:
-    """Tell what a refusal of the service itself means.
+    """Classify a refusal of the service itself.
 
     Args:
-        status: Its status, from 400 on.
-        said: Its code and its messages.
-        errors: What is known of the service's errors.
+        status: The status, from 400 on.
+        said: The code and the messages.
+        errors: The known errors of the service.
         query: The query that was refused.
 
     Returns:
-        The meaning: by code, else by words, else by status.
+        The failure, by code, else by the messages, else by status.
     """
     by_status = _by_status(status, query)
     known = errors.classify(said.code, said.words)
     if status == HTTPStatus.UNAUTHORIZED:
         return by_status
-    meaning = known or by_status
-    if status in DECIDED or known not in {None, Failure.FATAL} or meaning in RETRYABLE:
-        return meaning
-    return Failure.TRANSIENT if TRANSIENT_WORDS.search(said.words) else meaning
+    failure = known or by_status
+    if status in FINAL_STATUSES or known not in {None, Failure.FATAL} or failure in RETRYABLE:
+        return failure
+    return Failure.TRANSIENT if TRANSIENT_WORDS.search(said.words) else failure
 
 
 def _by_status(status: int, query: str) -> Failure:
@@ -208,30 +213,29 @@ def _by_status(status: int, query: str) -> Failure:
 
 
 def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, ...]:
-    """Raise if what should be JSON is cut off, or was spoilt on its way.
+    """Raise if a JSON answer is cut off or damaged.
 
-    HTTP tells of a body that is shorter than announced, but not of one that nobody announced, nor
-    of what a gateway stored or made of it.
+    HTTP detects a body that is shorter than its announced length. It does not detect damage where
+    no length was announced, or where a gateway changed the body.
 
     Args:
-        response: What the service answered. Where values in it had to be repaired, its content is
-            what came of that.
-        is_reached: Whether the service itself has answered before.
+        response: The answer. Its content is replaced if values have to be repaired.
+        is_reached: Whether the service has answered before.
 
     Returns:
-        What was done to values, as the log says it; nothing in almost every answer.
+        Descriptions of the repairs that changed values; almost always empty.
 
     Raises:
-        ServiceError: It is not all there, or a web page, or all there and yet not to be read.
+        ServiceError: The answer is incomplete, not JSON, a web page, or nested too deeply.
     """
     body = response.content
     path = urlsplit(response.url).path
     try:
         readable, repairs = json_text.readable(body)
     except RecursionError as error:
-        msg = f"The service's answer to {path} holds values within values, too deep to be read."
+        msg = f"The service's answer to {path} can't be read: its values are nested too deeply."
         raise ServiceError(msg) from error
-    except SENSELESS as error:
+    except DECODE_ERRORS as error:
         if body.lstrip()[:1] == b"<":
             msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."
             failure = Failure.TRANSIENT if is_reached else Failure.FATAL
@@ -243,17 +247,17 @@ def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, 
         )
         raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
     if readable is not body:
-        response._content = readable  # noqa: SLF001 - whoever reads the answer reads this
+        response._content = readable  # noqa: SLF001 - requests has no public way to replace it
     return repairs
 
 
 def _words(response: requests.Response, said: refusal.Refusal) -> str:
-    """Tell why a request was refused, in the service's own words if there are any."""
-    if said.telling:
-        # The service may repeat what it was sent.
+    """Say why a request was refused, with the service's message if there is one."""
+    if said.cause:
+        # The service may repeat the token of the request.
         secret = response.request.headers.get("Authorization", "").partition(" ")[2]
-        return printable(without(said.telling, [secret]))
-    # A server on-premises refuses a sign-in with a page of its own.
+        return printable(redact(said.cause, [secret]))
+    # An on-premises server refuses a sign-in with a web page.
     if _is_web_page(response) and response.status_code != HTTPStatus.UNAUTHORIZED:
         return f"{WEB_PAGE}."
     return printable(response.reason or "no reason given")

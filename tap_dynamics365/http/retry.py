@@ -200,7 +200,7 @@ class _Attempts(Generic[P, T]):
         is_news = not is_sign_in or self._policy.sign_in_pause.pause_all(wait)
         logger.log(
             logging.WARNING if is_news else logging.DEBUG,
-            "%s Trying again in %.0f s (repetition %d of %d).",
+            "%s Trying again in %.0f s (retry %d of %d).",
             _reason(error),
             wait,
             self._retries,

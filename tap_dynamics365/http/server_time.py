@@ -1,4 +1,4 @@
-"""What time it is at the service, which need not be what it is here."""
+"""Server time: the service's time, because the local clock may differ."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """The service's time when it gave the first answer of the run."""
+    """The service's time at its first answer of the run."""
 
     def __init__(self) -> None:
         self._first: datetime | None = None
 
     def answered(self, headers: Mapping[str, str]) -> None:
-        """Learn from an answer.
+        """Read the header `Date` of an answer (RFC 9110, section 6.6.1).
 
         Args:
-            headers: Its headers, `Date` among them (RFC 9110, section 6.6.1).
+            headers: The headers of the answer.
         """
         if self._first is None:
             try:
@@ -30,5 +30,5 @@ class Clock:
             self._first = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Tell the time; our own as long as the service has not told."""
+        """Return the time of the first answer, or the local time if no answer had a `Date`."""
         return self._first or datetime.now(UTC)

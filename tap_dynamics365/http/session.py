@@ -1,4 +1,4 @@
-"""The way to the hosts: every request of the tap goes through a session made here."""
+"""HTTP session: proxies, TLS, redirects and pauses of all requests of the tap."""
 
 from __future__ import annotations
 
@@ -31,66 +31,66 @@ E = TypeVar("E", bound=BaseException)
 
 USER_AGENT = f"tap-dynamics365/{__version__}"
 
-# What OpenSSL says of a peer that does not speak TLS; the name has changed in its version 3.2.
+# The reasons that OpenSSL gives if the peer does not speak TLS, before and from version 3.2 on.
 NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
-KEEPING_THE_METHOD = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
+# Redirects that keep the method of the request.
+KEEP_METHOD = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 
 
 def open_session(
     settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
 ) -> requests.Session:
-    """Make a session for requests to the service or the sign-in host.
+    """Open a session for requests to the service or the sign-in host.
 
     Args:
-        settings: The proxy, and how many requests may be under way at once.
-        throttle: Holds requests back, up to the last moment before they go out.
-        traffic: Counts them, and what comes back.
+        settings: The proxy, and how many requests may be in flight.
+        throttle: Pauses each request directly before it is sent.
+        traffic: Counts requests and bytes.
 
     Returns:
-        A session that goes through the proxy of the settings, or else through that of the
-        environment, and keeps no cookies: the service's affinity cookie would pin all requests
-        to one server, and limits count per server.
+        A session that uses the proxy of the settings, or else that of the environment. It stores
+        no cookies: the service's affinity cookie would bind all requests to one server, and the
+        service limits requests per server.
     """
-    made = _Session()
+    session = _Session()
     adapter: BaseAdapter
     per_thread = settings.grant is Grant.NTLM
     adapter = (_AdapterPerThread if per_thread else _Adapter)(settings, throttle, traffic)
-    made.mount("https://", adapter)
-    made.mount("http://", adapter)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
     if settings.proxy_host:
         host = f"[{settings.proxy_host}]" if ":" in settings.proxy_host else settings.proxy_host
         proxy = f"http://{host}:{settings.proxy_port}"
-        made.proxies = {"http": proxy, "https": proxy}
-    return made
+        session.proxies = {"http": proxy, "https": proxy}
+    return session
 
 
 def is_late(error: requests.RequestException) -> bool:
-    """Tell whether an answer, or the rest of one, did not come in time.
+    """Tell whether an answer, or the rest of one, did not arrive in time.
 
     Args:
-        error: What was raised.
+        error: The exception of the request.
     """
-    # Of the rest of one, requests says that the connection was lost.
+    # If the rest of an answer is late, requests raises a ConnectionError.
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError)
 
 
 def never_connected(error: BaseException | None) -> bool:
-    """Tell whether a request failed because there was no connection to the host at all.
+    """Tell whether a request failed because no connection to the host was opened.
 
     Args:
-        error: What was raised.
+        error: The exception of the request.
     """
     kinds = (NewConnectionError, ConnectTimeoutError)
     return error is not None and any(_cause(error, kind) is not None for kind in kinds)
 
 
 def failure_reason(error: requests.RequestException) -> str:
-    """Tell in a few words why there was no answer.
+    """Describe why there was no answer.
 
     Args:
-        error: What was raised. Its own text tells every layer it went through, and may hold
-            what is secret.
+        error: The exception of the request. Its text is not used, because it may contain secrets.
 
     Returns:
         One sentence.
@@ -98,9 +98,9 @@ def failure_reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout) or is_late(error):
         return "No answer in time."
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "The answer breaks off."
+        return "The answer is cut off."
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return "The answer is not compressed as it says."
+        return "The answer can't be decompressed."
     url = error.request.url if error.request is not None else None
     host = urlsplit(url or "").netloc
     if isinstance(error, requests.exceptions.ProxyError):
@@ -113,20 +113,20 @@ def failure_reason(error: requests.RequestException) -> str:
 
 
 class _Session(requests.Session):
-    """A session that tells what bars the way, and gives away nothing it was not told to."""
+    """Explains permanent connection errors, and sends no credentials but those of the tap."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers["User-Agent"] = USER_AGENT
-        # Without one, requests would sign with what it finds for the host in ~/.netrc.
-        self.auth = _unsigned
+        # Without this, requests would use the credentials for the host in ~/.netrc.
+        self.auth = _no_auth
 
     @override
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         parts = urlsplit(request.url or "")
         if self.proxies:
-            # requests would let the environment's proxy win.
+            # By default, requests prefers the proxy of the environment.
             kwargs["proxies"] = self.proxies
         else:
             if "proxies" not in kwargs:
@@ -134,25 +134,25 @@ class _Session(requests.Session):
             if proxy := select_proxy(request.url or "", kwargs["proxies"]):
                 proxies.check(proxy, parts.scheme)
         if parts.scheme == "https":
-            # requests looks for files of authorities for some requests only.
-            kwargs["verify"] = certificates.trusted()
+            # requests reads the variables with authorities only for some requests.
+            kwargs["verify"] = certificates.verify()
         try:
             response = super().send(request, **kwargs)
         except requests.exceptions.ConnectionError as error:
-            if final := _final(error, parts.netloc):
-                raise TransportError(final) from None
+            if reason := _permanent_reason(error, parts.netloc):
+                raise TransportError(reason) from None
             raise
-        wants_a_user = response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
-        if wants_a_user and select_proxy(request.url or "", kwargs["proxies"]):
-            raise TransportError(proxies.WANTS_A_USER)
+        is_refused = response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        if is_refused and select_proxy(request.url or "", kwargs["proxies"]):
+            raise TransportError(proxies.AUTHENTICATION_REQUIRED)
         return response
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Tell where to follow a redirect to; None leaves it to whoever reads the answer.
+        """Return the address that a redirect leads to; None if it is not to be followed.
 
-        What signs a request may not leave its origin, and a POST that became a GET would ask for
-        something else.
+        A redirect is followed only on the same origin, because the request carries a token. A
+        redirect that turns a POST into a GET is not followed, because the body would be lost.
         """
         try:
             target = super().get_redirect_target(resp)
@@ -160,38 +160,38 @@ class _Session(requests.Session):
                 return None
         except ValueError:
             return None
-        is_repeated = resp.request.method == "GET" or resp.status_code in KEEPING_THE_METHOD
-        return target if is_repeated else None
+        keeps_method = resp.request.method == "GET" or resp.status_code in KEEP_METHOD
+        return target if keeps_method else None
 
     @override
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        """Leave a redirected request signed as it is: the origin is the same.
+        """Keep the signature of a redirected request: the origin is the same.
 
-        requests would sign it anew with what it finds for the host in ~/.netrc.
+        By default, requests replaces the signature by the credentials in ~/.netrc.
         """
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Tell the origin of an address (RFC 6454, section 4)."""
+    """Return the origin of a URL (RFC 6454, section 4)."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
-def _final(error: requests.exceptions.ConnectionError, host: str) -> str:
-    """Tell what bars the way for good; nothing if it may be gone when the request is repeated."""
+def _permanent_reason(error: requests.exceptions.ConnectionError, host: str) -> str:
+    """Describe an error that a retry does not fix; empty if a retry may help."""
     is_proxy = isinstance(error, requests.exceptions.ProxyError)
     tls = _cause(error, ssl.SSLError)
     if isinstance(tls, ssl.SSLCertVerificationError):
-        return certificates.untrusted(tls, "the proxy" if is_proxy else host)
+        return certificates.describe(tls, "the proxy" if is_proxy else host)
     if is_proxy and tls is not None and tls.reason in NO_TLS:
         return proxies.NO_TLS
-    return proxies.refusal(error, host) if is_proxy else ""
+    return proxies.permanent_refusal(error, host) if is_proxy else ""
 
 
 def _cause(error: BaseException, kind: type[E]) -> E | None:
-    """Find the error of a kind that others were raised for."""
+    """Find an exception of a type among an exception and its causes."""
     found = [error]
     for each in found:
         if isinstance(each, kind):
@@ -201,14 +201,14 @@ def _cause(error: BaseException, kind: type[E]) -> E | None:
     return None
 
 
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
 class _Adapter(HTTPAdapter):
-    """Lets requests go when they may, counts them, and tells the proxy, and it alone, who asks.
+    """Pauses and counts requests, and signs in to the proxy.
 
-    All pass here: tokens, redirects and the steps of a handshake too.
+    All requests pass here, including those for tokens, redirects and the steps of a handshake.
     """
 
     def __init__(
@@ -218,7 +218,7 @@ class _Adapter(HTTPAdapter):
         self._traffic = traffic
         self._proxy_authorization = None
         if settings.proxy_user:
-            # RFC 7617, section 2.1: UTF-8, where requests itself knows Latin-1 only.
+            # RFC 7617, section 2.1: UTF-8. requests itself uses Latin-1.
             pair = f"{settings.proxy_user}:{settings.proxy_password or ''}"
             self._proxy_authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
         super().__init__(pool_maxsize=settings.max_parallel_requests)
@@ -244,10 +244,10 @@ class _Adapter(HTTPAdapter):
 
 
 class _AdapterPerThread(BaseAdapter):
-    """Keeps the connections of each thread apart.
+    """Uses separate connections for each thread.
 
-    NTLM signs in a connection, not a request, in two steps between which no other request may
-    come.
+    NTLM signs in a connection, not a request. No other request may use the connection between the
+    two steps of the sign-in.
     """
 
     def __init__(
@@ -270,4 +270,4 @@ class _AdapterPerThread(BaseAdapter):
 
     @override
     def close(self) -> None:
-        """Do nothing: the connections end with their threads."""
+        """Do nothing: the connections are closed with their threads."""

@@ -1,4 +1,4 @@
-"""Which HTTP statuses say that the same request may succeed later."""
+"""HTTP statuses: which of them are transient."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ _TRANSIENT = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_M
 
 
 def is_transient(status: int) -> bool:
-    """Tell whether a status is one of a failure that may pass.
+    """Tell whether a request with this status may succeed when it is retried.
 
-    Every status from 500 on is, also those that gateways and content delivery networks made up
-    (520, 599), but 501: the server lacks what was asked for (RFC 9110, section 15.6.2).
+    All statuses from 500 on are transient, also those that gateways and content delivery networks
+    invented (520, 599). The exception is 501, which means that the server lacks the function (RFC
+    9110, section 15.6.2).
 
     Args:
-        status: The status.
+        status: The status of the answer.
     """
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return status != HTTPStatus.NOT_IMPLEMENTED

@@ -1,4 +1,4 @@
-"""What goes over the line: requests out, bytes in."""
+"""Traffic: counts the requests of a run, and the bytes of the answers' bodies."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Traffic:
     """Counts the requests of a run, and the bytes of the answers' bodies as they arrive.
 
     Attributes:
-        requests: How many went out: those for tokens, repetitions and redirects too.
-        received: Bytes, compressed where the service compresses.
+        requests: Requests that were sent, including those for tokens, retries and redirects.
+        received: Bytes that were received, before they are decompressed.
     """
 
     def __init__(self) -> None:
@@ -30,28 +30,29 @@ class Traffic:
             self.requests += 1
 
     def arrived(self, size: int) -> None:
-        """Count bytes.
+        """Count bytes of a body.
 
         Args:
-            size: How many.
+            size: The number of bytes.
         """
         with self._lock:
             self.received += size
 
     def watch(self, answer: BaseHTTPResponse) -> None:
-        """Count the body of an answer while it is read, by whomever.
+        """Count the body of an answer while it is read.
 
         Args:
-            answer: One of which the headers are read, and nothing else.
+            answer: An answer whose body has not been read yet.
         """
-        # urllib3 itself does not count what comes in chunks.
+        # `tell` of urllib3 leaves out bodies that are sent in chunks, and nothing public counts
+        # them.
         below: HTTPResponse | None = getattr(answer, "_original_response", None)
         if below is not None and below.fp is not None:
-            below.fp = _Counted(below.fp, self)  # type: ignore[assignment]  # is read as one
+            below.fp = _Counted(below.fp, self)  # type: ignore[assignment]  # has the methods in use
 
 
 class _Counted:
-    """A body on its way. `http.client` reads it in these ways, and no layer above it by itself."""
+    """The file object that `http.client` reads a body from, with these three methods."""
 
     def __init__(self, body: IO[bytes], traffic: Traffic) -> None:
         self._body = body
@@ -63,7 +64,7 @@ class _Counted:
         return content
 
     def readinto(self, buffer: bytearray) -> int:
-        size: int = self._body.readinto(buffer)  # type: ignore[attr-defined]  # it is a reader
+        size: int = self._body.readinto(buffer)  # type: ignore[attr-defined]  # a buffered reader
         self._traffic.arrived(size)
         return size
 
@@ -72,5 +73,5 @@ class _Counted:
         self._traffic.arrived(len(line))
         return line
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the body has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the file object
         return getattr(self._body, name)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.http import refusal
 from tap_dynamics365.http.json_text import readable
-from tap_dynamics365.http.response import JSON, SENSELESS, classify
+from tap_dynamics365.http.response import DECODE_ERRORS, JSON, classify
 from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ def _parts(response: requests.Response, errors: Errors, count: int) -> list[byte
         said = refusal.read(body, JSON)
         failure = classify(status, said, errors)
         if failure not in EXPECTED_REFUSALS:
-            words = printable(said.telling or "no reason given")
+            words = printable(said.cause or "no reason given")
             msg = f"The service answered {status} to a request in a batch: {words}"
             raise ServiceError(msg, failure, response=response)
     try:
         return [readable(body)[0] if status == HTTPStatus.OK else None for status, body in parts]
-    except SENSELESS as error:
+    except DECODE_ERRORS as error:
         msg = f"The service's answer to a batch is spoilt ({printable(str(error))})."
         raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.http.response import SENSELESS, check_whole, late_error
+from tap_dynamics365.http.response import DECODE_ERRORS, check_whole, late_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +125,7 @@ def split(
         try:
             body = _compact(response.content)
             page = decode(body)
-        except SENSELESS:
+        except DECODE_ERRORS:
             repairs = check_whole(response, is_reached=is_reached)
             body = _compact(response.content)
             page = decode(body)
@@ -171,7 +171,7 @@ def reading() -> Iterator[None]:
     """Tell of an answer that is JSON, but not what it should be."""
     try:
         yield
-    except SENSELESS as error:
+    except DECODE_ERRORS as error:
         msg = (
             f"The service's answer is not a page of rows ({error}). Is service_url the address of "
             "the Web API, and no sign-in page or proxy before it?"

@@ -17,7 +17,7 @@ import msgspec
 
 from tap_dynamics365 import atomic_file
 from tap_dynamics365.errors import SettingsError
-from tap_dynamics365.http.response import SENSELESS
+from tap_dynamics365.http.response import DECODE_ERRORS
 from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it up
 from tap_dynamics365.services.table_definition import Definitions, Description
 from tap_dynamics365.settings import CreateMap
@@ -116,7 +116,7 @@ def read(service: Service, settings: Settings) -> SchemaMap:
         content = _content(path)
     except OSError as error:
         # What is there may be anything: it is not written over either.
-        logger.warning("schema_map %s can't be read (%s).", path, atomic_file.words(error))
+        logger.warning("schema_map %s can't be read (%s).", path, atomic_file.error_text(error))
         content, is_writable = None, False
     else:
         is_writable = True
@@ -173,7 +173,7 @@ def _is_own(content: bytes) -> bool:
         return True
     try:
         _head.decode(content)
-    except SENSELESS:
+    except DECODE_ERRORS:
         return False
     return True
 
@@ -194,7 +194,7 @@ def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | Non
             )
             return None
         return _whole.decode(content)
-    except SENSELESS:
+    except DECODE_ERRORS:
         logger.warning("schema_map %s is damaged.", path)
         return None
 
@@ -207,7 +207,7 @@ def _save(path: Path, fresh: SchemaMap) -> None:
             "schema_map %s can't be written (%s): the next run has to read the description of the "
             "service again.",
             path,
-            atomic_file.words(error),
+            atomic_file.error_text(error),
         )
 
 

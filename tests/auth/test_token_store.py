@@ -332,7 +332,7 @@ def test_what_is_no_file_is_said_and_left_alone(
     run(endpoint, path)
     after = path.stat()
     assert (before.st_mode, before.st_ino) == (after.st_mode, after.st_ino)
-    assert "can't be written (It is no file)" in caplog.text
+    assert "can't be written (It is not a file)" in caplog.text
     assert os.path.realpath(path) in caplog.text
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.storms.schedule import Fault, Schedule
     from tests.tap import Message, Run
 
-WAIT = re.compile(r"Trying again in (\d+) s(?: \(repetition (\d+) of \d+\))?\.$")
+WAIT = re.compile(r"Trying again in (\d+) s(?: \(retry (\d+) of \d+\))?\.$")
 # A wait that the tap chooses itself is 1, 2, 4, … s and up to half as much more, so it is told as
 # one of at most so many whole seconds.
 FIRST, SPREAD = 1.0, 1.5

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import REFUSED, Failure, MetadataError, ServiceError
-from tap_dynamics365.http.response import SAFE_URL, SENSELESS
+from tap_dynamics365.http.response import DECODE_ERRORS, SAFE_URL
 from tap_dynamics365.services.dataverse import entity_definitions, retrieve_metadata_changes
 from tap_dynamics365.services.table_definition import Definitions
 
@@ -71,7 +71,7 @@ def _read(
         if error.failure not in REFUSED or _may_be_shorter(client, error):
             raise
         logger.info("Its tables are described by EntityDefinitions: %s", error.message)
-    except SENSELESS as error:
+    except DECODE_ERRORS as error:
         logger.info("Its tables are described by EntityDefinitions: %s.", _unreadable(error))
     else:
         if told.tables or names is not None:
@@ -79,7 +79,7 @@ def _read(
         logger.info("Its tables are described by EntityDefinitions: the function tells of none.")
     try:
         tables = entity_definitions.read(client, names, whole=whole)
-    except SENSELESS as error:
+    except DECODE_ERRORS as error:
         msg = f"{_unreadable(error)}."
         raise MetadataError(msg) from error
     if not tables and names is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_dynamics365.errors import REFUSED, Failure, ServiceError
-from tap_dynamics365.http.response import SENSELESS
+from tap_dynamics365.http.response import DECODE_ERRORS
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.dataverse import definitions, retrieve_metadata_changes
 from tap_dynamics365.services.dataverse.map_changes import apply
@@ -77,7 +77,7 @@ def describe_changes(client: ODataClient, known: Description) -> Description | N
         else:
             raise
         return None
-    except SENSELESS as error:
+    except DECODE_ERRORS as error:
         logger.info("What has changed since schema_map was written makes no sense: %s.", error)
         return None
     if not changed.tables and not changed.deleted:
@@ -98,6 +98,6 @@ def _version(client: ODataClient) -> str | int:
             prefer=f'odata.include-annotations="{METADATA_VERSION}"',
         )
         return msgspec.json.decode(response.content, type=_OneRow).version
-    except (ServiceError, *SENSELESS) as error:
+    except (ServiceError, *DECODE_ERRORS) as error:
         logger.debug("The version of the data model can't be told: %s", error)
         return ""

@@ -80,7 +80,7 @@ def read(
 
     Raises:
         ServiceError: The service refused.
-        SENSELESS: An answer makes none.
+        DECODE_ERRORS: An answer makes none.
     """
     tables = _read_tables(client, names, set())
     if whole:

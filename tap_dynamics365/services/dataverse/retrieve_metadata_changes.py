@@ -112,7 +112,7 @@ def read(
 
     Raises:
         ServiceError: The service refused; it does so where the stamp has expired.
-        SENSELESS: The answer makes none.
+        DECODE_ERRORS: The answer makes none.
     """
     tables: list[TableDefinition] = []
     deleted: set[str] = set()
@@ -143,7 +143,7 @@ def since(client: ODataClient, stamp: str) -> Changes:
 
     Raises:
         ServiceError: The service refused; it does so where the stamp has expired.
-        SENSELESS: The answer makes none.
+        DECODE_ERRORS: The answer makes none.
     """
     changed = read(client, None, whole=True, since=stamp)
     names = [table.name for table in changed.tables]
