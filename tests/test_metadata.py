@@ -14,6 +14,7 @@ from tap_dynamics365.odata.csdl import (
     Table,
     read,
 )
+from tap_dynamics365.services.dataverse.kind import METADATA_SETS
 
 TEXT, GUID = Primitive("Edm.String"), Primitive("Edm.Guid")
 KEY = '<Key><PropertyRef Name="id"/></Key><Property Name="id" Type="Edm.Guid"/>'
@@ -45,7 +46,7 @@ def sets(**types: str) -> str:
 def tables(document: str | bytes) -> dict[str, Table]:
     """Read a document whole."""
     data = document.encode() if isinstance(document, str) else document
-    return {table.name: table for table in read([data])}
+    return {table.name: table for table in read([data], METADATA_SETS)}
 
 
 def only(body: str, **more: str) -> Table:
@@ -264,7 +265,7 @@ def test_sets_that_describe_tables_are_no_tables() -> None:
         RelationshipDefinitions="a.x",
         entityDefinitions="a.x",
     )
-    assert [table.entity_set for table in read([edmx(schema(body)).encode()])] == [
+    assert [table.entity_set for table in read([edmx(schema(body)).encode()], METADATA_SETS)] == [
         "entityDefinitions"
     ]
 

@@ -24,6 +24,7 @@ from tap_dynamics365.odata.csdl import (
     Table,
     read,
 )
+from tap_dynamics365.services.dataverse.kind import METADATA_SETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def test_a_real_document_gives_each_table_with_all_its_columns_and_its_key(
     data = document(name)
     tree = ET.fromstring(data)  # noqa: S314 - a document that we know
     types = {kind.get("Name", ""): kind for kind in tree.iter(f"{EDM}EntityType")}
-    found = {table.entity_set: table for table in read([data])}
+    found = {table.entity_set: table for table in read([data], METADATA_SETS)}
     assert len(found) == count
     assert len({table.name for table in found.values()}) == count
     sets = [s for s in tree.iter(f"{EDM}EntitySet") if s.get("Name") not in DESCRIBING]
@@ -86,7 +87,7 @@ def test_a_real_document_gives_each_table_with_all_its_columns_and_its_key(
 
 @pytest.mark.parametrize("name", ["dataverse-v9", "dataverse-v8.2-annotated-german"])
 def test_tables_of_dataverse_that_inherit_are_whole(name: str) -> None:
-    found = {table.name: table for table in read([document(name)])}
+    found = {table.name: table for table in read([document(name)], METADATA_SETS)}
     activities = ["email", "task", "phonecall", "appointment"]
     for table in map(found.__getitem__, activities):
         assert table.key == ("activityid",)
@@ -97,7 +98,10 @@ def test_tables_of_dataverse_that_inherit_are_whole(name: str) -> None:
 
 
 def test_a_real_document_is_described_in_its_own_language() -> None:
-    found = {table.name: table for table in read([document("dataverse-v8.2-annotated-german")])}
+    found = {
+        table.name: table
+        for table in read([document("dataverse-v8.2-annotated-german")], METADATA_SETS)
+    }
     described = [column.description for column in found["account"].columns]
     assert sum(map(bool, described)) > len(described) / 2
     assert any("ü" in text for text in described if text)

@@ -273,4 +273,6 @@ class ODataClient:
     def report(self) -> None:
         """Log how near the requests came to the service's limits."""
         if summary := self._budgets.summary():
-            logger.info("Lowest remaining budget of the service (5-minute window): %s.", summary)
+            logger.info(
+                "Lowest remaining %s budget (5-minute window): %s.", self.dialect.service, summary
+            )

@@ -16,17 +16,7 @@ import msgspec
 from tap_dynamics365.errors import IncompleteMetadataError, MetadataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-# Entity sets of Dataverse that describe tables and columns, and hold no rows of a table.
-# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
-METADATA_SETS = {
-    "EntityDefinitions",
-    "GlobalOptionSetDefinitions",
-    "ManagedPropertyDefinitions",
-    "RelationshipDefinitions",
-}
-
+    from collections.abc import Container, Iterable
 
 # Elements whose annotations are of use: the others annotate what is no column.
 ANNOTATED = {"Annotations", "EntitySet", "EntityType", "Property"}
@@ -85,15 +75,16 @@ class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tracked: bool = False
 
 
-def read(chunks: Iterable[bytes]) -> list[Table]:
+def read(chunks: Iterable[bytes], metadata_sets: Container[str] = ()) -> list[Table]:
     """Read a CSDL document as it arrives.
 
     Args:
         chunks: The pieces of the document.
+        metadata_sets: Entity sets that describe the service and are no tables.
 
     Returns:
-        Its entity sets in the document's order, but for the four that describe the others. Two
-        sets of one type are told apart by the name of the set.
+        The other entity sets in the document's order. Two sets of one type are told apart by the
+        name of the set.
 
     Raises:
         IncompleteMetadataError: It breaks off, or was spoilt on its way.
@@ -120,7 +111,7 @@ def read(chunks: Iterable[bytes]) -> list[Table]:
     descriptions = document.descriptions
     tables: dict[str, Table] = {}
     for entity_set, type_name in document.sets.items():
-        if entity_set in METADATA_SETS:
+        if entity_set in metadata_sets:
             continue
         structure = document.structure(type_name)
         names = (structure.name, entity_set, f"{structure.name}.{entity_set}")

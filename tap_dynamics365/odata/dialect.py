@@ -28,7 +28,9 @@ class Dialect:
 
     Attributes:
         errors: The error codes and messages of the service.
+        service: The name of the service in messages.
         metadata_path: The path and query of the metadata document.
+        metadata_sets: Entity sets that describe the service and are no tables.
         metadata_version: The annotation with the version of the data model; empty if there is none.
         more_rows: The annotation that says that there are more rows; empty if there is none.
         concurrency_hint: The header with the number of parallel requests that the service
@@ -44,7 +46,9 @@ class Dialect:
     """
 
     errors: Errors = errors
+    service: str = "service"
     metadata_path: str = "$metadata"
+    metadata_sets: frozenset[str] = frozenset()
     metadata_version: str = ""
     more_rows: str = ""
     concurrency_hint: str = ""

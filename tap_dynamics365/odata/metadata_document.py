@@ -26,8 +26,9 @@ def read_metadata(client: ODataClient) -> list[Table]:
         MetadataError: The document is not valid.
         ServiceError: The service refused.
     """
+    metadata_sets = client.dialect.metadata_sets
     return client.read(
         client.dialect.metadata_path,
-        lambda response: csdl.read(response.iter_content(CHUNK_BYTES)),
+        lambda response: csdl.read(response.iter_content(CHUNK_BYTES), metadata_sets),
         accept="application/xml",
     )

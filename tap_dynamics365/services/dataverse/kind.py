@@ -32,6 +32,16 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.services.table_definition import TableDefinition
 
+# Entity sets that describe tables and columns.
+# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
+METADATA_SETS = frozenset(
+    {
+        "EntityDefinitions",
+        "GlobalOptionSetDefinitions",
+        "ManagedPropertyDefinitions",
+        "RelationshipDefinitions",
+    }
+)
 REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
 # Elastic tables tell rows apart by this column too, where it is in use: the primary id alone is
 # not unique.
@@ -149,8 +159,10 @@ DATAVERSE = ServiceKind(
     matches=lambda url: "/api/data/v" in url.lower(),
     dialect=Dialect(
         errors=errors,
+        service="Dataverse",
         # Descriptions of tables and columns are left out otherwise.
         metadata_path="$metadata?annotations=true",
+        metadata_sets=METADATA_SETS,
         metadata_version=METADATA_VERSION,
         more_rows="Microsoft.Dynamics.CRM.morerecords",
         # https://learn.microsoft.com/power-apps/developer/data-platform/send-parallel-requests
