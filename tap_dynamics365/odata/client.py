@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-import requests
-
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http.budgets import Budgets
 from tap_dynamics365.http.concurrency import ConcurrencyLimit
@@ -23,6 +21,8 @@ from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import requests
 
     from tap_dynamics365.http.signer import Signer
     from tap_dynamics365.http.throttle import Throttle
@@ -44,11 +44,6 @@ HEADERS = {
 
 # The end of the path of a service root, whatever its version.
 ROOT = re.compile(r"/v\d+(?:\.\d+)?/$")
-
-# Pages have megabytes. requests reads a body in pieces of 10 kB by default, which costs several
-# times the CPU time; pieces of any size cost copies. This constant is the only way to change it;
-# None reads a body as a whole.
-requests.models.CONTENT_CHUNK_SIZE = None  # type: ignore[assignment]  # as `iter_content` takes it
 
 
 class ODataClient:

@@ -1,4 +1,4 @@
-"""Process-wide settings of the command line: interpreter, memory, garbage collector."""
+"""Process-wide settings of a run: interpreter, memory, garbage collector, reading of bodies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ctypes
 import gc
 import sys
 from contextlib import suppress
+
+import requests
 
 # Seconds after which a computing thread yields to others. Answers are read, and the next ones
 # requested, in many small steps, and each of them would wait this long.
@@ -22,6 +24,10 @@ M_TRIM_THRESHOLD, KEPT = -1, 32 * 2**20
 def tune() -> None:
     """Prepare interpreter and memory for threads of which one computes at a time."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    # Pages have megabytes. requests reads a body in pieces of 10 kB, which costs several times the
+    # CPU time; pieces of any size cost copies. Only this constant changes that; None reads a body
+    # as a whole.
+    requests.models.CONTENT_CHUNK_SIZE = None  # type: ignore[assignment]  # as `iter_content` has it
     # Other C libraries have other parameters, or no mallopt.
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
