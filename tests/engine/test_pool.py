@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from threading import Event, current_thread
 
 from tap_dynamics365.extract.pool import Pool
@@ -94,3 +95,24 @@ def test_a_failure_is_handed_to_what_the_result_is_for() -> None:
         "no luck with decoding",
     ]
     assert pool.pending == 0
+
+
+def test_pool_that_is_closed_ends_its_threads_and_drops_what_waits() -> None:
+    before = set(threading.enumerate())
+    pool, held, begun = Pool(), Event(), Event()
+    done: list[str] = []
+
+    def slow() -> None:
+        begun.set()
+        held.wait()
+
+    pool.fetch(slow, lambda _: None)
+    pool.decode(held.wait, lambda _: None)
+    pool.decode(lambda: done.append("later"), lambda _: None)
+    begun.wait()
+    pool.close()
+    held.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert not done
