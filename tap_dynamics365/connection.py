@@ -25,9 +25,11 @@ def connect(settings: Settings) -> Service:
         The service.
 
     Raises:
-        SettingsError: The certificate can't be used, or an extra is not installed.
+        SettingsError: `service_url` does not lead to the API of the service, the certificate can't
+            be used, or an extra is not installed.
     """
+    kind = kind_of(settings.service_url)
+    kind.check_url(settings.service_url)
     throttle, traffic = Throttle(settings.ws_retry_wait_limit), Traffic()
     signer = authenticator(settings, throttle, traffic)
-    kind = kind_of(settings.service_url)
     return Service(kind, ODataClient(settings, kind.dialect, signer, throttle, traffic))

@@ -36,6 +36,10 @@ class Identity:
     page: str
 
 
+def _check_url(url: str) -> None:
+    """Accept any URL."""
+
+
 def _describe(client: ODataClient) -> Description:
     return Description(tables=tuple(read_metadata(client)))
 
@@ -82,6 +86,7 @@ class ServiceKind:
     Attributes:
         name: The name of the service.
         matches: Tells whether a URL leads to the service.
+        check_url: Checks that a URL of the service leads to its API.
         dialect: How the service speaks OData.
         replication_keys: Columns that grow with each change. The first one that a table has is its
             replication key.
@@ -101,6 +106,7 @@ class ServiceKind:
 
     name: str
     matches: Callable[[str], bool]
+    check_url: Callable[[str], None] = _check_url
     dialect: Dialect = field(default_factory=Dialect)
     replication_keys: tuple[str, ...] = ()
     partition: str = ""

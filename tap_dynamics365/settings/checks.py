@@ -16,10 +16,10 @@ from jsonschema import Draft202012Validator
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.redaction import ONE_WORD
-from tap_dynamics365.settings import dataverse, names
+from tap_dynamics365.settings import names
 from tap_dynamics365.settings.choices import CreateMap
 from tap_dynamics365.settings.grant import Grant
-from tap_dynamics365.settings.table import SETTINGS
+from tap_dynamics365.settings.table import EXAMPLE_URL, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,13 +125,12 @@ def check_values(given: Mapping[str, Any]) -> None:
     if "service_url" not in given:
         msg = (
             "Setting service_url is missing: set it to the URL of the Web API, such as "
-            f"{dataverse.EXAMPLE_URL}."
+            f"{EXAMPLE_URL}."
         )
         raise SettingsError(msg)
     for name in _URLS:
         if name in given:
             _check_url(name, given[name])
-    dataverse.check_service_url(given["service_url"])
     _check_choices(given)
     if not ONE_WORD.fullmatch(given.get("access_token", "x")):
         msg = (

@@ -12,7 +12,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.settings import dataverse
 from tap_dynamics365.settings.choices import (
     AuthenticationMethod,
     AzureCredential,
@@ -24,7 +23,12 @@ from tap_dynamics365.settings.setting import Setting
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+EXAMPLE_URL = "https://yourorg.api.crm.dynamics.com/api/data/v9.2/"
 MAX_PORT = 65535
+# Rows in a page of Dataverse.
+MAX_PAGE_SIZE = 5000
+# Dataverse refuses more concurrent requests of one user with 0x80072326.
+MAX_PARALLEL_REQUESTS = 52
 # poll() takes milliseconds as a 32-bit integer.
 MAX_WAIT_SECONDS = 2**31 // 1000
 
@@ -32,7 +36,7 @@ _SERVICE = (
     Setting(
         "service_url",
         "Service URL",
-        f"URL of the Web API, including its version, such as `{dataverse.EXAMPLE_URL}`. Required, "
+        f"URL of the Web API, including its version, such as `{EXAMPLE_URL}`. Required, "
         "unless `connection_url` contains `ServiceURL`.",
         driver_property="ServiceURL",
         format="uri",
@@ -273,7 +277,7 @@ _REQUESTS = (
     Setting(
         "fetch_size",
         "Fetch Size",
-        f"Rows to request per page. Dataverse returns up to {dataverse.MAX_PAGE_SIZE:,}.",
+        f"Rows to request per page. Dataverse returns up to {MAX_PAGE_SIZE:,}.",
         driver_property="FetchSize",
         type="integer",
         default=5000,
@@ -333,11 +337,11 @@ _REQUESTS = (
         "max_parallel_requests",
         "Maximum Parallel Requests",
         "Maximum number of concurrent requests over all tables. `1` sends one request at a time. "
-        f"Dataverse accepts up to {dataverse.MAX_PARALLEL_REQUESTS}.",
+        f"Dataverse accepts up to {MAX_PARALLEL_REQUESTS}.",
         type="integer",
         default=8,
         minimum=1,
-        maximum=dataverse.MAX_PARALLEL_REQUESTS,
+        maximum=MAX_PARALLEL_REQUESTS,
     ),
     Setting(
         "read_ahead_mb",

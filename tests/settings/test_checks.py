@@ -92,12 +92,6 @@ def test_url_of_this_machine_without_encryption_is_accepted(name: str, host: str
     assert read(**{**REFRESH_TOKEN, name: f"http://{host}/path/"})
 
 
-@pytest.mark.parametrize("path", ["", "/", "/main.aspx", "/api/data", "/api/data/v9.2/accounts"])
-def test_service_url_of_dataverse_without_the_web_api_is_refused(path: str) -> None:
-    url = f"https://invented-org.crm4.dynamics.com{path}"
-    assert "/api/data/v9.2/" in refusal(**{**ACCESS_TOKEN, "service_url": url})
-
-
 @pytest.mark.parametrize("token", ["two words", "a line\n", "with a\ttab", "größe", "Bearer x"])
 def test_access_token_that_is_not_one_word_is_refused_without_its_text(token: str) -> None:
     message = refusal(**{**ACCESS_TOKEN, "access_token": token})

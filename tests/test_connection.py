@@ -1,0 +1,39 @@
+"""Connection: which service a URL leads to, and URLs that lead to none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_dynamics365.connection import connect
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.services.registry import kind_of
+from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.tap import Tap
+
+HOSTS = ["org.crm4.dynamics.com", "ORG.api.CRM.Dynamics.com", "org.crm.dynamics.cn"]
+
+
+def settings(url: str) -> dict[str, str]:
+    """Settings that lead to a URL."""
+    return {"service_url": url, "access_token": "invented-access-token"}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("path", ["", "/", "/main.aspx", "/api/data", "/api/data/v9.2/accounts"])
+def test_url_of_dataverse_without_the_web_api_is_refused_with_the_way_out(
+    host: str, path: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"add /api/data/v9\.2/"):
+        connect(Settings.from_config(settings(f"https://{host}{path}"), JSON_SCHEMA))
+
+
+@pytest.mark.parametrize("host", [*HOSTS, "gateway.example"])
+@pytest.mark.parametrize("path", ["/api/data/v9.2/", "/API/Data/V8.0", "/org/api/data/v9.1/"])
+def test_url_with_the_web_api_leads_to_dataverse_on_any_host(host: str, path: str) -> None:
+    assert kind_of(f"https://{host}{path}").name == "Dataverse"
+
+
+def test_discovery_of_a_url_without_the_web_api_ends_in_one_sentence() -> None:
+    run = Tap(settings("https://invented-org.crm4.dynamics.com/")).run("--discover")
+    assert run.refusal().startswith("Setting service_url must include the path")
+    assert not run.output
