@@ -1,4 +1,4 @@
-"""The tap: its settings, its catalog, its streams, its command line."""
+"""Singer tap: settings, catalog, streams and command line."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class TapDynamics365(Tap):
     name = "tap-dynamics365"
     config_jsonschema = CONFIG_SCHEMA
     message_writer_class = LineWriter
-    #: Seconds from one line that tells the progress to the next.
+    #: Seconds between two progress lines in the log.
     progress_every: ClassVar[float] = LINES_EVERY
-    # Settings are checked for --discover too, which needs the service.
+    # --discover needs the service, so settings are checked for it too.
     dynamic_catalog = True
-    capabilities = [  # noqa: RUF012 - the SDK's declaration says it is the class's
+    capabilities = [  # noqa: RUF012 - the SDK declares it as an attribute of the class
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
         TapCapabilities.DISCOVER,
@@ -77,8 +77,8 @@ class TapDynamics365(Tap):
         """Set up the tap.
 
         Args:
-            catalog: The catalog to sync by, or None to sync all that the service has.
-            **options: The SDK's own.
+            catalog: The catalog; None to extract every table of the service.
+            **options: The options of the SDK's class.
         """
         if isinstance(catalog, Mapping) and not isinstance(catalog, Catalog):
             catalog = read_catalog(catalog)
@@ -86,7 +86,7 @@ class TapDynamics365(Tap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings; the SDK's own messages would repeat values, secrets among them."""
+        """Check the settings. The SDK's own messages would repeat values, and so reveal secrets."""
         self.settings = Settings.from_config(self._config, self.config_jsonschema)
         if self.settings.ignored:
             ignored = ", ".join(self.settings.ignored)
@@ -99,7 +99,7 @@ class TapDynamics365(Tap):
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         given = super().cb_config(ctx, param, tuple(path for path in value if path == "ENV"))
-        # In place of the SDK, which would tell nothing of a file that holds something else.
+        # The SDK would not say what is wrong with a file.
         given.config = read_config(path for path in value if path != "ENV")
         if given.parse_env:
             environment.check(cls.config_jsonschema)
@@ -113,7 +113,7 @@ class TapDynamics365(Tap):
         command = super().get_singer_command()
         for option in command.params:
             if option.name in {"catalog", "state"}:
-                # The SDK would end with a traceback where the file is not what it should be.
+                # The SDK would end with a traceback if the file is not valid.
                 option.type = InputFile()
         return command
 
@@ -123,7 +123,7 @@ class TapDynamics365(Tap):
 
     @override
     def setup_mapper(self) -> None:
-        # Read before: what is wrong with it has nothing to do with the settings named below.
+        # First, because errors in the catalog are not errors in the mapping settings.
         _ = self.catalog
         try:
             super().setup_mapper()
@@ -132,12 +132,12 @@ class TapDynamics365(Tap):
 
     @property
     def writer(self) -> LineWriter:
-        """What writes the messages."""
+        """Writes the messages."""
         return cast("LineWriter", self.message_writer)
 
     @cached_property
     def states(self) -> PacedStateWriter:
-        """What writes the state."""
+        """Writes the state."""
         return PacedStateWriter(self.writer)
 
     @property
@@ -147,14 +147,15 @@ class TapDynamics365(Tap):
 
     @cached_property
     def service(self) -> Service:
-        """The service that the settings lead to."""
+        """The connection to the service."""
         return connect(self.settings)
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The selected entries of the catalog given, or else all that the service has.
+        """The selected entries of the given catalog; without one, every table of the service.
 
-        The SDK compiles a mapping for each entry: those that are not selected cost seconds.
+        The SDK compiles a mapping for each entry. For entries that are not selected, that would
+        waste seconds.
         """
         if self.input_catalog is None:
             settings = self.settings
@@ -180,13 +181,13 @@ class TapDynamics365(Tap):
     @property
     @override
     def catalog_json_text(self) -> str:
-        # As the SDK writes it, in a fifth of the time: a large one has megabytes.
+        # The same text as the SDK's, in a fifth of the time. Large catalogs have megabytes.
         return msgspec.json.format(msgspec.json.encode(self.catalog_dict), indent=2).decode()
 
     @override
     def run_discovery(self) -> str:
         text = self.catalog_json_text
-        # What nobody reads to its end, or does not fit on a disk, is told as for messages.
+        # Errors of standard output are reported as for messages.
         self.writer.write_lines(f"{text}\n".encode())
         return text
 
@@ -207,8 +208,8 @@ class TapDynamics365(Tap):
         ]
 
     @cached_property
-    def described(self) -> Any:  # noqa: ANN401 - for the streams of the service alone
-        """What the service says of the tables in the catalog, selected or not."""
+    def described(self) -> Any:  # noqa: ANN401 - only the streams of the service know its type
+        """The service's description of all tables in the catalog, selected or not."""
         kind, settings = self.service.kind, self.settings
         entries = self.catalog if self.input_catalog is None else self.input_catalog
         names = [name for name, entry in entries.items() if not is_metadata_stream(entry)]
@@ -236,9 +237,9 @@ class TapDynamics365(Tap):
         """Sync the selected streams.
 
         Raises:
-            SettingsError: The description is to come from a file that is not there.
+            SettingsError: The file with the description does not exist.
             SignInError: The sign-in host gave no token.
-            ServiceError: Tables failed, or none could be read.
+            ServiceError: Tables failed, or no table could be read.
         """
         process.tune()
         sync = Sync(
@@ -258,5 +259,5 @@ class TapDynamics365(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Finish the line under way first, and send a state for what was written."""
+        """Complete the current line, and write a state for what was sent."""
         self.writer.terminate(signum)

@@ -100,7 +100,7 @@ def test_value_that_fits_no_type_announced_is_refused_with_advice(
         with pytest.raises(ServiceError) as caught:
             sent(column, value, before=before)
         told = caught.value.message
-        assert f"'c' of 'table' holds {found}, but the catalog says {wanted}: " in told
+        assert f"'c' of 'table' holds {found}, but the catalog says {wanted}. " in told
         assert "--discover" in told
         assert "choose string" in told
 

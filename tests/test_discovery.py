@@ -83,7 +83,9 @@ def readable(catalog: Message) -> Message:
 
 
 # What a description tells that is special to a kind of column.
-FACTS = re.compile(r" ?(At most \d+ .*, says the service\.|A date without|The same in all) ?.*$")
+FACTS = re.compile(
+    r" ?(Maximum length: \d+\.|Decimal places: \d+\.|A date without|The same in all) ?.*$"
+)
 
 
 def without_facts(catalog: Message) -> Message:

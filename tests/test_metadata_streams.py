@@ -367,7 +367,7 @@ def test_a_schema_map_without_definitions_is_no_description_of_nothing(
     for word in ("OnChange", "NotExist", "No"):
         run = tap.but(create_map=word).run(catalog=select(whole, {"StateMetadata": None}))
         assert run.status == 1
-        assert "schema_map holds no definitions of tables" in run.log
+        assert "schema_map holds no table definitions" in run.log
         assert not [m for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
 
 

@@ -374,7 +374,7 @@ REFUSALS = {
     ),
     24: (
         False,
-        r"\(Id = \{0\}\) is disabled\..*enable the user in the Power Platform admin center",
+        r"\(Id = \{0\}\) is disabled\..*Enable the user in the Power Platform admin center",
     ),
     26: (True, r"Resource not found for the segment 'ontacts' \(0x8006088a\)"),
     28: (True, r"accessMode=0\), is missing prvReadinv_articledudossier .*'Article du séjour'"),
@@ -513,7 +513,7 @@ def title_of_email(catalog: Message, _run: Run) -> None:
 
 def told_without_a_name(_catalog: Message, run: Run) -> None:
     (warning,) = run.logged("WARNING")
-    assert "does not describe its tables" in warning
+    assert "does not provide table definitions" in warning
     assert "`LogicalName`" in warning
 
 

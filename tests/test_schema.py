@@ -146,10 +146,10 @@ def told(kind: str, description: str | None = None, **more: Any) -> dict[str, An
 
 
 FACTS: list[tuple[str, dict[str, Any], str]] = [
-    ("StringType", {"max_length": 160}, "At most 160 characters, says the service."),
-    ("MemoType", {"max_length": 2000}, "At most 2000 characters, says the service."),
-    ("MoneyType", {"precision": 4}, "At most 4 decimal places, says the service."),
-    ("DecimalType", {"precision": 0}, "At most 0 decimal places, says the service."),
+    ("StringType", {"max_length": 160}, "Maximum length: 160."),
+    ("MemoType", {"max_length": 2000}, "Maximum length: 2000."),
+    ("MoneyType", {"precision": 4}, "Decimal places: 4."),
+    ("DecimalType", {"precision": 0}, "Decimal places: 0."),
     ("DateTimeType", {"behavior": "DateOnly"}, "A date without a time."),
     (
         "DateTimeType",

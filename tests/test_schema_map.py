@@ -184,7 +184,7 @@ def test_what_is_not_described_is_asked_for_again_until_it_is(
     changing_sandbox.fault("EntityDefinitions", status=403, code="0x80040220", count=None)
     for _ in range(2):
         run = discover(changing_sandbox, tap)[1]
-        assert any("does not describe its tables" in text for text in run.logged("WARNING"))
+        assert any("does not provide table definitions" in text for text in run.logged("WARNING"))
     changing_sandbox.configure(no_metadata_changes=0)
     assert discover(changing_sandbox, tap)[0] == MADE
     assert tap.discover() == tap.but(schema_map=None).discover()
@@ -267,7 +267,7 @@ def test_a_file_that_has_expired_is_told_and_made_anew(
     asked, run = discover(changing_sandbox, tap)
     assert asked == ["token", FUNCTION, *MADE[1:]]
     assert catalog(run) == before
-    assert "can't be told any more" in run.log
+    assert "no longer has the changes" in run.log
     assert discover(changing_sandbox, tap)[0] == UNCHANGED
 
 

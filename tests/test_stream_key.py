@@ -41,9 +41,9 @@ def test_key_in_metadata_is_the_key_of_messages_and_loses_no_row(
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        (["accountid", "invented"], "'invented', which is no column of it"),
-        ("accountid", "a list of names"),
-        ([5], "a list of names"),
+        (["accountid", "invented"], "'invented', which is not a column of it"),
+        ("accountid", "a list of column names"),
+        ([5], "a list of column names"),
     ],
     ids=str,
 )

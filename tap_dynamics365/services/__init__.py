@@ -1,1 +1,1 @@
-"""Knowledge of one service each: Dataverse."""
+"""The services of Dynamics 365, one folder for each: Dataverse."""

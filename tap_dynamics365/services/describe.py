@@ -1,4 +1,4 @@
-"""The tables of a service that the settings select, with their definitions."""
+"""Describe: reads the tables that the settings select, with their definitions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ logger = logging.getLogger("tap-dynamics365.discovery")
 
 
 class Described(NamedTuple):
-    """A table and what the service says of it.
+    """A table and its definition.
 
     Attributes:
         table: The table of the metadata document, corrected by its definition.
-        definition: The definition of the table; None if the service does not tell it.
+        definition: The definition of the table; None if the service does not provide it.
     """
 
     table: Table
@@ -46,7 +46,7 @@ def describe(service: Service, settings: Settings) -> list[Described]:
     Raises:
         MetadataError: The description is not valid, or no table matches.
         ServiceError: The service refused.
-        SettingsError: The description is to come from a file that is not there.
+        SettingsError: The file with the description does not exist.
     """
     patterns = settings.tables
     kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
@@ -68,7 +68,7 @@ def describe(service: Service, settings: Settings) -> list[Described]:
 
 
 def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterator[Table]:
-    """Yield the tables whose name matches, and log the patterns that match nothing."""
+    """Yield the tables whose names match, and log patterns without a match."""
     wanted = [pattern.lower() for pattern in patterns]
     matched: set[str] = set()
     for table in tables:

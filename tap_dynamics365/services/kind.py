@@ -57,7 +57,7 @@ def _refine(table: Table, definition: TableDefinition | None) -> Table:  # noqa:
 
 
 def _who_am_i(client: ODataClient) -> Identity:
-    # That the service answers has to be enough.
+    # A response is all that such a service offers.
     read_object(client, "")
     place = urlsplit(client.url).netloc
     return Identity("a user whom the service does not name", "not named", f"At {place}.")
@@ -93,12 +93,12 @@ class ServiceKind:
         partition: The column that is a part of the key where it is in use: the primary id alone is
             not unique then. Empty if there is none.
         describe: Reads the whole description of the service.
-        describe_changes: Reads what has changed since a description: returns the same description
-            if nothing has, and None if the description has to be read anew. None if the service
-            does not tell changes.
+        describe_changes: Reads what has changed since a description. Returns the same description
+            if nothing has changed, and None if the description has to be read in full. None if the
+            service does not provide changes.
         define: Reads the definitions of tables, by name: of all tables, or of the named ones.
         refine: Corrects key, privacy and change tracking of a table by its definition.
-        count_rows: Reads about how many rows tables have; None if the service does not tell.
+        count_rows: Reads about how many rows tables have; None if the service does not say.
         who_am_i: Reads which user the service takes the caller for.
         extra_streams: Streams that describe the service, by name.
         describe_streams: Reads what these streams send, for the tables with these names.

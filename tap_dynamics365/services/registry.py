@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 #: Any other OData service.
 OTHER = ServiceKind(
     name="OData",
-    matches=lambda url: True,  # noqa: ARG005 - whatever it is
+    matches=lambda url: True,  # noqa: ARG005 - any URL matches
     # Most services of Microsoft have columns of these names.
     replication_keys=DATAVERSE.replication_keys,
     partition=DATAVERSE.partition,
 )
 KINDS: Sequence[ServiceKind] = (DATAVERSE, OTHER)
 
-#: The streams with which any of the services describes itself, by name.
+#: The streams that describe a service, of all services, by name.
 EXTRA_STREAMS: Mapping[str, ExtraStream] = {
     name: stream for kind in KINDS for name, stream in kind.extra_streams.items()
 }

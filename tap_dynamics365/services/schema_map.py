@@ -1,7 +1,7 @@
-"""The service's description of itself, kept from run to run in a file.
+"""Schema map: a file that caches the description of a service between runs.
 
-It holds all tables, so that the setting `tables` may change, and all that Dataverse says of them.
-How fresh it has to be, the setting `create_map` says, in the words of the driver.
+It holds all tables, so that the setting `tables` may change, and their complete definitions. The
+setting `create_map` decides when the file is refreshed. Its values are those of the driver.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-dynamics365.schema_map")
 
 FORMAT = 1
-# There are no secrets in it.
+# The permissions of the file. It holds no secrets.
 MODE = 0o644
 
-# As msgspec writes the first fields, in order: of a damaged file that is all there is to go by.
+# The first fields, as msgspec writes them. They identify the file even if the rest is damaged.
 BEGINNING = re.compile(rb'\{"format":[0-9]+,"service_url":')
 
 
 class SchemaMap(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept.
+    """The content of the file.
 
     Attributes:
-        format: Of the file.
-        service_url: Of which service.
-        tables: As `$metadata` has them.
-        definitions: What Dataverse says of them beside; nothing of another service.
-        version: Dataverse's number of the data model, where it gives no stamp.
+        format: The version of the file format.
+        service_url: The service root.
+        tables: The tables of `$metadata`.
+        definitions: The table definitions; empty if the service does not provide them.
+        version: The version of the data model, if the definitions have no stamp.
     """
 
     format: int = FORMAT
@@ -55,7 +55,7 @@ class SchemaMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Head(msgspec.Struct):
-    """What any version of the file begins with."""
+    """The fields that every version of the file begins with."""
 
     format: int
     service_url: str
@@ -66,27 +66,24 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def is_kept(settings: Settings) -> bool:
-    """Tell whether there is a file to keep the description in.
+    """Tell whether the description is kept in a file. If not, each run reads what it needs.
 
     Args:
         settings: The settings.
-
-    Returns:
-        Whether there is; if not, each run reads what it needs.
     """
     return settings.schema_map is not None and settings.create_map is not CreateMap.SESSION
 
 
 def check(service: Service, settings: Settings) -> None:
-    """Raise if the description can't be had as the settings say, before anything is read.
+    """Raise if the settings and the file don't fit together, before anything is read.
 
     Args:
         service: The service.
         settings: The settings.
 
     Raises:
-        SettingsError: There is no file, and `create_map` says not to make one; or the file is
-            another program's.
+        SettingsError: The file does not exist and `create_map` forbids to create it, or the file
+            belongs to another program.
     """
     if settings.create_map is CreateMap.NO:
         read(service, settings)
@@ -96,26 +93,26 @@ def check(service: Service, settings: Settings) -> None:
 
 
 def read(service: Service, settings: Settings) -> SchemaMap:
-    """Read the description of the service from the file, made or made anew where it has to be.
+    """Read the description of the service from the file. Create or refresh the file if necessary.
 
     Args:
         service: The service.
-        settings: The settings; see `is_kept`.
+        settings: The settings. `is_kept` must be true for them.
 
     Returns:
         The description.
 
     Raises:
-        MetadataError: The service's `$metadata` makes no sense.
+        MetadataError: The service's `$metadata` is not valid.
         ServiceError: The service refused.
-        SettingsError: There is no file, and `create_map` says not to make one; or the file is
-            another program's.
+        SettingsError: The file does not exist and `create_map` forbids to create it, or the file
+            belongs to another program.
     """
     path = _path(settings)
     try:
         content = _content(path)
     except OSError as error:
-        # What is there may be anything: it is not written over either.
+        # The file may be anything, so it is not overwritten either.
         logger.warning("schema_map %s can't be read (%s).", path, atomic_file.error_text(error))
         content, is_writable = None, False
     else:
@@ -127,7 +124,7 @@ def read(service: Service, settings: Settings) -> SchemaMap:
         if kept is None:
             msg = (
                 f"create_map is No, and schema_map {path} holds no description of this service: "
-                "set create_map to OnChange for one run to have it made."
+                "set create_map to OnChange for one run to create it."
             )
             raise SettingsError(msg)
         return kept
@@ -143,15 +140,15 @@ def read(service: Service, settings: Settings) -> SchemaMap:
 
 
 def _path(settings: Settings) -> Path:
-    """Find the file itself where the path is a link to it: it is replaced whole."""
+    """Resolve links, because the file is replaced as a whole."""
     return Path(os.path.realpath(os.path.expanduser(settings.schema_map or "")))  # noqa: PTH111
 
 
 def _content(path: Path) -> bytes | None:
-    """Read the file, if there is one.
+    """Read the file; return None if it does not exist.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The file can't be read.
         SettingsError: Another program wrote it.
     """
     try:
@@ -160,15 +157,15 @@ def _content(path: Path) -> bytes | None:
         return None
     if content and not _is_own(content):
         msg = (
-            f"schema_map {path} holds something else than the tap's description of a service, and "
-            "is left as it is: name another file."
+            f"schema_map {path} is not a description that the tap wrote. It is left unchanged: "
+            "name another file."
         )
         raise SettingsError(msg)
     return content
 
 
 def _is_own(content: bytes) -> bool:
-    """Tell whether the tap wrote a file, be it damaged or of another version."""
+    """Tell whether the tap wrote a file, even if it is damaged or of another version."""
     if BEGINNING.match(content):
         return True
     try:
@@ -179,7 +176,7 @@ def _is_own(content: bytes) -> bool:
 
 
 def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | None:
-    """Decode the file, and say why if it is of no use."""
+    """Decode the file. If it can't be used, log why and return None."""
     try:
         head = _head.decode(content)
         if head.format != FORMAT:
@@ -187,8 +184,8 @@ def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | Non
             return None
         if head.service_url != service_url:
             logger.warning(
-                "schema_map %s holds the description of another service (%s): let each have a "
-                "file of its own.",
+                "schema_map %s holds the description of another service (%s): use one file for "
+                "each service.",
                 path,
                 head.service_url,
             )
@@ -221,9 +218,9 @@ def _from(service_url: str, description: Description) -> SchemaMap:
 
 
 def _refreshed(service: Service, kept: SchemaMap) -> SchemaMap | None:
-    """Ask for changes: the same map if nothing has changed, None if it has to be read anew."""
+    """Read changes: return the same map if nothing has changed, None if a full read is needed."""
     if service.kind.describe_changes is None:
-        # Such a service does not tell whether it has changed.
+        # Such a service does not say whether it has changed.
         return kept
     known = Description(tables=kept.tables, definitions=kept.definitions, version=kept.version)
     changed = service.kind.describe_changes(service.client, known)

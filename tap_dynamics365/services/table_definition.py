@@ -1,7 +1,7 @@
-"""What Dataverse says of a table and its columns beyond CSDL: labels, choices, kinds.
+"""Table definitions: properties of tables and columns beyond CSDL, such as labels and choices.
 
-The words are those of Microsoft's page on table definitions; in each docstring stands what the
-service calls the thing.
+The terms are those of Microsoft's page on table definitions. Each docstring gives the service's
+name.
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
 """
 
@@ -11,16 +11,16 @@ import msgspec
 
 from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it up
 
-# Kinds of columns that hold the id of a row elsewhere: rows name them `_x_value`.
+# Kinds of lookup columns, which hold the id of another row. Rows name them `_x_value`.
 LOOKUPS = frozenset({"LookupType", "CustomerType", "OwnerType"})
 
 
 class Texts(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A label: a text in each language that the organisation has it in.
+    """A label in several languages.
 
     Attributes:
-        by_language: The texts by the code of their language: 1033 is English, 1031 German.
-        user: The language of who signed in; None where there is no text for it.
+        by_language: The texts by language code: 1033 is English, 1031 is German.
+        user: The language of the signed-in user; None if there is no text in it.
     """
 
     by_language: dict[int, str] = {}
@@ -36,12 +36,12 @@ NO_TEXTS = Texts()
 
 
 class Option(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One value of a choice.
+    """One option of a choice column.
 
     Attributes:
-        value: As rows have it.
-        label: What people read instead.
-        state: Of a status, the state that it belongs to.
+        value: The value in rows.
+        label: The label of the value.
+        state: For status columns, the state that the option belongs to.
     """
 
     value: int
@@ -50,7 +50,7 @@ class Option(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class OptionSet(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The values that a choice column may have; those of a yes/no column are 0 and 1."""
+    """The options of a choice column. A yes/no column has the options 0 and 1."""
 
     name: str
     is_global: bool
@@ -61,19 +61,20 @@ class ColumnDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, k
     """One column (`AttributeMetadata`).
 
     Attributes:
-        name: The logical name, `primarycontactid`.
-        schema_name: The same as people spelt it when they made it.
-        id: `MetadataId`, by which the service tells that it was deleted.
-        kind: `AttributeTypeName`, such as `PicklistType`.
-        attribute_of: The column of which this one only holds label or name: it is not in rows.
-        format: Such as `Email`, `DateOnly`.
-        behavior: Of dates: `UserLocal`, `DateOnly` or `TimeZoneIndependent`.
-        precision: Digits after the decimal point.
+        name: The logical name, such as `primarycontactid`.
+        schema_name: The schema name, which has capital letters: `PrimaryContactId`.
+        id: The `MetadataId`, by which the service reports deletions.
+        kind: The `AttributeTypeName`, such as `PicklistType`.
+        attribute_of: The column whose label or name this column holds. Such a column is not in
+        rows.
+        format: The format, such as `Email` or `DateOnly`.
+        behavior: For dates: `UserLocal`, `DateOnly` or `TimeZoneIndependent`.
+        precision: The number of decimal places.
         required: `None`, `Recommended`, `ApplicationRequired` or `SystemRequired`.
-        custom: Whether somebody added it to what Microsoft has.
-        readable: Whether it can be read at all.
-        targets: Tables that a lookup leads to.
-        options: Of choices, states, status and yes/no columns.
+        custom: Whether it is a custom column.
+        readable: Whether the column can be read.
+        targets: The tables that a lookup refers to.
+        options: The options of choice, state, status and yes/no columns.
     """
 
     name: str
@@ -95,7 +96,7 @@ class ColumnDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, k
 
     @property
     def property_name(self) -> str:
-        """What rows call it: `_primarycontactid_value`."""
+        """The name in rows, such as `_primarycontactid_value`."""
         return f"_{self.name}_value" if self.kind in LOOKUPS else self.name
 
 
@@ -103,17 +104,17 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, kw
     """One table (`EntityMetadata`).
 
     Attributes:
-        name: The logical name, `account`.
-        entity_set: Its name in addresses, `accounts`.
-        collection_name: The logical name of many of its rows.
-        id: `MetadataId`, by which the service tells that it was deleted.
-        ownership: Such as `UserOwned`, `OrganizationOwned`.
+        name: The logical name, such as `account`.
+        entity_set: The name in URLs, such as `accounts`.
+        collection_name: The logical collection name.
+        id: The `MetadataId`, by which the service reports deletions.
+        ownership: The ownership type, such as `UserOwned` or `OrganizationOwned`.
         table_type: `Standard`, `Virtual` or `Elastic`.
-        tracked: Whether the service keeps account of its changes.
-        custom: Whether somebody added it to what Microsoft has.
-        private: Whether the service keeps it to itself.
+        tracked: Whether change tracking is enabled.
+        custom: Whether it is a custom table.
+        private: Whether the table is private.
         provider: The data provider of a virtual table.
-        columns: All, those that only hold the label of another too.
+        columns: All columns, also those that only hold the label of another column.
     """
 
     name: str
@@ -136,23 +137,23 @@ class TableDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, kw
 
     @property
     def is_virtual(self) -> bool:
-        """Whether a data provider fetches its rows from elsewhere."""
+        """Whether a data provider fetches the rows from another source."""
         return self.table_type == "Virtual" or self.provider is not None
 
     @property
     def by_property(self) -> dict[str, ColumnDefinition]:
-        """The columns that rows have, by their names there."""
+        """The columns of rows, by their names in rows."""
         return {
             column.property_name: column for column in self.columns if column.attribute_of is None
         }
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """What the service says of its tables.
+    """The definitions of tables.
 
     Attributes:
         tables: The definitions by logical name.
-        stamp: The moment of the description (`ServerVersionStamp`); empty if it is not known.
+        stamp: The version stamp of the definitions (`ServerVersionStamp`); empty if unknown.
     """
 
     tables: dict[str, TableDefinition] = {}
@@ -164,7 +165,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tables: The tables of its metadata document.
-        definitions: The definitions of its tables, if the service has such.
+        definitions: The definitions of the tables, if the service provides them.
         version: The version of its data model, if it has one.
     """
 

@@ -1,4 +1,4 @@
-"""A table as Singer describes it: JSON Schema and catalog entry."""
+"""Singer catalog: the JSON Schema and the catalog entry of a table."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
 
-# When a row was found to be deleted: Singer's name for the column.
+# The column with the time at which a row was found to be deleted; the name is Singer's.
 DELETED_AT = "_sdc_deleted_at"
 
-# How values of primitive types are written: "OData JSON Format Version 4.0", section 7.1.
+# How OData writes primitive values in JSON ("OData JSON Format Version 4.0", section 7.1).
 PRIMITIVES: dict[str, dict[str, str]] = {
     "Edm.Binary": {"type": "string", "contentEncoding": "base64"},
     "Edm.Boolean": {"type": "boolean"},
@@ -37,10 +37,10 @@ PRIMITIVES: dict[str, dict[str, str]] = {
 }
 TEXT = {"type": "string"}
 
-# Kinds of columns in Dataverse whose length, or precision, it declares.
+# Kinds of Dataverse columns with a maximum length, and with a number of decimal places.
 TEXTS = {"StringType", "MemoType"}
 FRACTIONS = {"DecimalType", "DoubleType", "MoneyType"}
-# How dates behave in Dataverse that are no moments.
+# Descriptions of dates in Dataverse that are not points in time.
 BEHAVIORS = {
     "DateOnly": "A date without a time.",
     "TimeZoneIndependent": "The same in all time zones: the Z at its end does not make it UTC.",
@@ -48,7 +48,7 @@ BEHAVIORS = {
 
 
 def is_stream(column: Column) -> bool:
-    """Tell whether a column's value is not in the row but at an address of its own."""
+    """Tell whether a column is a stream: its value has a URL of its own and is not in the row."""
     return column.type == Primitive("Edm.Stream")
 
 
@@ -57,12 +57,12 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
 
     Args:
         table: The table.
-        definition: What Dataverse says of it beside.
+        definition: The table definition of the service, if it has one.
 
     Returns:
-        A JSON Schema with a property for each column that rows carry. All may be null but the
-        key. Titles are the names that people read. How long a text may be is told in words alone,
-        for there are longer ones.
+        A JSON Schema with a property for each column that rows have. Every property but the key is
+        nullable. Titles are display names. The maximum length of a text is only in its description,
+        because services also send longer texts.
     """
     schema = _object(table.columns)
     for name in table.key:
@@ -83,7 +83,7 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
 def _words(
     description: str | None, definition: TableDefinition | ColumnDefinition | None, *facts: str
 ) -> dict[str, str]:
-    """Tell what people call a table or a column, and what it is for."""
+    """Return title and description of a table or a column."""
     words = {}
     if definition is not None:
         description = description or definition.description.text
@@ -97,15 +97,15 @@ def _words(
 
 
 def _facts(column: ColumnDefinition) -> list[str]:
-    """Tell what Dataverse declares of a column and JSON Schema has no word for.
+    """List the properties of a Dataverse column that JSON Schema can't express.
 
     https://learn.microsoft.com/power-apps/developer/data-platform/behavior-format-date-time-attribute
     """
     facts = []
     if column.max_length is not None and column.kind in TEXTS:
-        facts.append(f"At most {column.max_length} characters, says the service.")
+        facts.append(f"Maximum length: {column.max_length}.")
     if column.precision is not None and column.kind in FRACTIONS:
-        facts.append(f"At most {column.precision} decimal places, says the service.")
+        facts.append(f"Decimal places: {column.precision}.")
     if column.kind == "DateTimeType" and column.behavior in BEHAVIORS:
         facts.append(BEHAVIORS[column.behavior])
     return facts
@@ -150,16 +150,15 @@ def catalog_entry(
 
     Args:
         table: The table.
-        method: How it is to be replicated, if it can be: LOG_BASED where its changes are tracked,
-            and a key of one column tells which row was deleted; INCREMENTAL where it has a
-            replication key.
-        definition: What Dataverse says of the table beside.
-        candidates: Columns that can be the replication key; the first that the table has is it.
+        method: The replication method to use if the table supports it. LOG_BASED needs change
+            tracking and a key of one column. INCREMENTAL needs a replication key.
+        definition: The table definition of the service, if it has one.
+        candidates: Columns that can be the replication key. The first one that the table has is
+            used.
 
     Returns:
-        The entry; its table name is the entity set, so that a sync needs no other description of
-        the service. Key and replication key are always sent. A private table is selected only
-        by choice.
+        The entry. Its table name is the entity set, so that a sync needs no other description of
+        the service. Key and replication key are always sent. Private tables are not selected.
     """
     names = {column.name for column in table.columns}
     replication_keys = [name for name in candidates if name in names]
@@ -173,10 +172,10 @@ def catalog_entry(
         selected_by_default=not table.private,
     )
     metadata.root.selected = not table.private
-    # In the metadata it would be taken for a person's choice (see read_catalog).
+    # In the metadata it would count as the user's choice (see read_catalog).
     metadata.root.replication_key = None
     for name in replication_keys[1:]:
-        # A key that is not in use is a column like others.
+        # A replication key that is not in use is an ordinary column.
         if name not in table.key:
             metadata["properties", name].inclusion = Metadata.InclusionType.AVAILABLE
     next_best = INCREMENTAL if replication_key else FULL_TABLE
@@ -189,14 +188,14 @@ def catalog_entry(
         metadata=metadata,
         replication_key=replication_key,
         replication_method=LOG_BASED if log_based else next_best,
-        # Rows of a virtual table come from elsewhere, like those of a view.
+        # Rows of a virtual table come from another source, like those of a view.
         is_view=True if definition is not None and definition.is_virtual else None,
     )
     return _with_deletes(entry)
 
 
 def _with_deletes(entry: CatalogEntry) -> CatalogEntry:
-    """Add the column that tells of deletes, where they are seen."""
+    """Add the column `_sdc_deleted_at` to the entry of a table that is replicated LOG_BASED."""
     if entry.replication_method == LOG_BASED and entry.schema.properties is not None:
         entry.schema.properties[DELETED_AT] = Schema(
             type=["string", "null"],
@@ -211,18 +210,18 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
     """Read a Singer catalog.
 
     Args:
-        document: The catalog as JSON has it.
+        document: The catalog, decoded from JSON.
 
     Returns:
-        The catalog. What a person wrote into a stream's metadata, `replication-method`,
-        `replication-key` and `table-key-properties`, wins over what discovery wrote beside it: the
-        SDK passes over it.
+        The catalog. The user's choices in a stream's metadata (`replication-method`,
+        `replication-key` and `table-key-properties`) win over the values of discovery. The SDK
+        itself ignores them.
         https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md
     """
     catalog = Catalog.from_dict(dict(document))
     for stream in document.get("streams", ()):
         entry = catalog[stream["tap_stream_id"]]
-        # The SDK maps streams by this name, and the tap has but one for each.
+        # The SDK maps streams by this name. The tap has one name for each stream.
         entry.stream = entry.tap_stream_id
         for item in stream.get("metadata", ()):
             if not item["breadcrumb"]:
@@ -233,8 +232,8 @@ def read_catalog(document: Mapping[str, Any]) -> Catalog:
                 stream_key.read(entry, chosen)
         name_columns.read(entry, stream.get("metadata", ()))
         _with_deletes(entry)
-        # Targets need the key, and bookmarks are read off the rows: neither can be left out.
-        # What is no name is told where the stream is selected.
+        # Targets need the key, and bookmarks are taken from the rows, so both are always included.
+        # Invalid names are reported later, and only if the stream is selected.
         key = entry.key_properties if stream_key.is_list_of_names(entry.key_properties) else ()
         for name in (*(key or ()), entry.replication_key):
             if isinstance(name, str) and name in (entry.schema.properties or ()):

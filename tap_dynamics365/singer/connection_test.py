@@ -1,4 +1,4 @@
-"""The connection test (`--test`): one row of each table, and a line that says so."""
+"""Connection test (`--test`): reads one row of each stream, and logs the result."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ logger = logging.getLogger("tap-dynamics365.connection_test")
 
 
 class ConnectionTest:
-    """Reads a row of each stream, sends it, and tells what came of it.
+    """Reads one row of each stream, writes it, and logs the result.
 
     Args:
-        concurrency: How many requests may be in flight.
+        concurrency: The limit of requests in flight.
     """
 
     def __init__(self, concurrency: ConcurrencyLimit) -> None:
@@ -38,7 +38,7 @@ class ConnectionTest:
         """Test tables, with as many requests in flight as in a sync.
 
         Args:
-            streams: Their streams.
+            streams: The streams of the tables.
         """
         pool, waiting = Pool(), deque(streams)
         while waiting or pool.pending:
@@ -49,7 +49,7 @@ class ConnectionTest:
         pool.close()
 
     def _take(self, stream: TableStream, answer: Record | Exception | None) -> None:
-        """Take in what came of a table."""
+        """Handle the row, or the error, of a table."""
 
         def sample() -> Record | None:
             if isinstance(answer, Exception):
@@ -59,16 +59,16 @@ class ConnectionTest:
         self.stream(stream, sample)
 
     def stream(self, stream: RecordStream, sample: Callable[[], Record | None]) -> None:
-        """Send a row of a stream, and tell what came of it.
+        """Write one row of a stream, and log the result.
 
         Args:
             stream: The stream.
-            sample: Gives the row, or None if there is none.
+            sample: Returns the row, or None if there is none.
         """
         try:
             row = sample()
             stream.send_sample(row)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's failure
+        except Exception as error:  # noqa: BLE001 - any exception is this stream's failure
             failure = failure_of_table(error)
             if not stream.is_refused(failure):
                 log_failure(f"Table {stream.name!r}", failure)
@@ -85,11 +85,12 @@ class ConnectionTest:
         """
         if self._failed:
             tested = len(self._failed) + self._read
+            noun = "table" if tested == 1 else "tables"
             msg = (
-                f"{len(self._failed)} of {tested} tables failed the test, for the reasons given "
+                f"{len(self._failed)} of {tested} {noun} failed the test, for the reasons logged "
                 f"above: {', '.join(self._failed)}."
             )
             raise ServiceError(msg)
         if not self._read:
-            msg = "None of the tables can be read: the warnings above say why."
+            msg = "None of the tables can be read. The warnings above say why."
             raise ServiceError(msg)

@@ -1,4 +1,4 @@
-"""Deleted rows as stream maps leave them: the key, and when the row was found to be deleted."""
+"""Deletions: records of deleted rows (tombstones), after stream maps were applied."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ def messages(
 ) -> Generator[RecordMessage, None, None]:
     """Make the messages for a deleted row.
 
-    Filters and expressions are for rows that are there. A deleted one passes all filters, for it
-    may have passed them before; of its columns only the key is known.
+    A deleted row passes every filter, because it may have passed the filter when it existed. Only
+    its key is known, so expressions may fail.
 
     Args:
-        maps: The maps of the stream.
-        columns: Those of the table.
-        record: The key and the time.
+        maps: The stream maps of the stream.
+        columns: The columns of the table.
+        record: The key, and the time at which the row was found to be deleted.
 
     Yields:
-        One for each map that keeps both. They have no version: see `Codec.changes`.
+        A message for each map that keeps key and time. It carries no table version, like the
+        messages of `Encoder.changes`.
     """
     for stream_map in maps:
         wanted = [*(stream_map.transformed_key_properties or ()), DELETED_AT]
@@ -40,7 +41,7 @@ def messages(
             continue
         try:
             mapped = stream_map.transform({**dict.fromkeys(columns), **record}) or record
-        except Exception:  # noqa: BLE001 - whatever an expression does where a value is missing
+        except Exception:  # noqa: BLE001 - an expression may raise anything if values are missing
             mapped = record
         if mapped.keys() >= set(wanted):
             yield RecordMessage(

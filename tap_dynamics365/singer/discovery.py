@@ -55,12 +55,13 @@ def discover(service: Service, settings: Settings) -> Catalog:
 
 
 def _report(tables: list[Table]) -> None:
-    """Log what was found, and what is not selected or left out."""
-    logger.info("Discovered %d tables.", len(tables))
+    """Log which tables were found, and what is not selected or left out."""
+    count = len(tables)
+    logger.info("Discovered %d %s.", count, "table" if count == 1 else "tables")
     for what, names in (
-        ("Not selected unless asked for, being private or without a provider", _private(tables)),
-        ("Left out, their values not being in the rows (type Edm.Stream)", _streams(tables)),
-        ("Without a key", [table.name for table in tables if not table.key]),
+        ("Not selected by default (private, or without a data provider)", _private(tables)),
+        ("Left out, because rows do not hold their values (type Edm.Stream)", _streams(tables)),
+        ("Tables without a key", [table.name for table in tables if not table.key]),
     ):
         if names:
             logger.info("%s: %s.", what, ", ".join(names))

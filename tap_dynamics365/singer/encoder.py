@@ -1,8 +1,9 @@
-"""Bytes of a page in, Singer lines out: the one place where speed beats plainness.
+"""Encoder: turns the bytes of a page into RECORD messages.
 
-A row is never taken apart into Python values. For each stream a type is compiled whose fields are
-the selected columns and whose values stay the JSON text that the service wrote: what is not
-selected is passed over, numbers keep every digit, and encoding copies text.
+This is the hot path, so speed wins over simplicity. Rows are never decoded into Python values. For
+each stream, a msgspec type is compiled whose fields are the selected columns and whose values stay
+the JSON text that the service wrote. Columns that are not selected are skipped, numbers keep every
+digit, and encoding copies text.
 """
 
 from __future__ import annotations
@@ -37,35 +38,35 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.page import RawPage
     from tap_dynamics365.singer.row_reader import Plan
 
-# A page leaves in pieces of so many rows: a signal is obeyed between two.
+# A page is written in pieces of this many rows. Signals are handled between two pieces.
 ROWS_PER_PIECE = 250
-# Rows of a page whose values are looked at, spread evenly over it.
+# How many rows of a page are checked for other types, spread evenly over the page.
 SAMPLE = 200
-# Rows that are taken apart at once. Their values fit into the part of the processor's cache that a
-# busy machine leaves: with some times as many, a row took up to twice the time.
+# Rows that are decoded together. Their values fit into the part of the CPU cache that a busy
+# machine leaves. With several times as many, a row took up to twice the time.
 ROWS_PER_BATCH = 50
 
 MOST_DIGITS = 1000
 
 KEY_MISSING = (
-    "The service sent a row of {stream!r} without a value of {column!r}, which is part of the key: "
-    "if the table has another key now, make the catalog anew with --discover; otherwise run again."
+    "The service sent a row of {stream!r} without a value of {column!r}, which is part of the key. "
+    "If the table has another key now, run --discover again. Otherwise run the tap again."
 )
 
-# How JSON writes the numbers that it has no numbers for: "OData JSON Format Version 4.0",
-# section 7.1. The schema says number or null.
+# The texts that OData sends for numbers that JSON can't express ("OData JSON Format Version 4.0",
+# section 7.1). They become null, because the schema allows only numbers and null.
 NOT_NUMBERS = {b'"NaN"', b'"INF"', b'"-INF"'}
 
 
 class Digits(Decimal):
-    """A number that is written with the digits it was read with.
+    """A decimal number that keeps its digits.
 
-    `Decimal` writes zero with many decimal places as `0E-10`.
+    `Decimal` itself writes zero with many decimal places as `0E-10`.
     """
 
     @override
     def __str__(self) -> str:
-        # An exponent that no amount has would become a text of its length.
+        # A huge exponent would become a text of that many digits.
         return format(self, "f") if abs(self.adjusted()) < MOST_DIGITS else super().__str__()
 
 
@@ -73,15 +74,16 @@ class Encoder:
     """Turns pages of one table into RECORD messages.
 
     Args:
-        stream: Name of the stream.
-        schema: JSON Schema of its rows.
+        stream: The name of the stream.
+        schema: The JSON Schema of the rows.
         selected: Tells whether the property at a path of names is selected.
-        annotated: What rows call columns that are annotations of others, by their names.
-        key: The replication key that rows are sorted by, if they are.
-        ids: Columns that tell rows apart.
+        annotated: For columns that are annotations of other columns: the names of the annotations
+            in rows, by column name.
+        key: The replication key, if rows are sorted by it.
+        ids: The columns that identify a row.
         partition: The column that names a row's partition, if rows have one.
-        look: Looks at the replication key of rows, given as JSON, if they are sorted by it.
-        version: Version of the table that the messages carry, if they do.
+        inspect_keys: Inspects the replication keys of rows, given as JSON, if rows are sorted.
+        version: The table version that the messages carry, if they carry one.
     """
 
     def __init__(  # noqa: PLR0913 - what messages depend on
@@ -107,22 +109,22 @@ class Encoder:
         names = {field.column: field.name for field in fields}
         self._drift = SchemaDriftCheck(stream, columns, fields)
         self._reader = Reader(fields, self._drift)
-        # Columns of the table's key and their fields. A key that the catalog chose may be null: it
-        # says so.
+        # The columns of the table's key, and their fields. Key columns that the catalog chose may
+        # be null; their types say so.
         self._key = [
             (field.column, attrgetter(field.name))
             for field in fields
             if field.column in ids and "null" not in field.kinds
         ]
-        # Field of the partition, where it is a part of the key, and that of the primary id.
+        # The fields of the partition and of the primary id, if the partition is part of the key.
         self._partition = None
         if partition in ids[1:] and {partition, ids[0]} <= columns.keys():
             self._partition = names[partition], names[ids[0]]
         self._inspect_keys = inspect_keys if key in names else None
         self._key_of = attrgetter(names.get(key or "", "_"))
         self._only_key = row_types.only(key or "", default=UNSET)
-        # For msgspec a field has one name. Where the service has another than the message, rows
-        # are read as a type of their own, and their values copied.
+        # A msgspec field has one name. If rows and messages use different names, rows are decoded
+        # as one type, and their values are copied into another.
         self._written = None
         if not annotated.keys().isdisjoint(columns):
             self._written = row_types.row(row_types.fields(columns, selected, {}))
@@ -140,32 +142,32 @@ class Encoder:
         )
 
     def page(self, raw: RawPage) -> Page:
-        """Read a page.
+        """Encode a page of rows.
 
         Args:
-            raw: The page as it was sent.
+            raw: The page as the service sent it.
 
         Returns:
-            The page, its rows encoded. Columns that a row lacks are null; annotations, which
-            name themselves with an `@`, are nowhere in it.
+            The encoded page. Columns that a row does not have are null. Annotations (names with an
+            `@`) are left out.
 
         Raises:
-            ServiceError: The answer is no page of rows.
+            ServiceError: The answer is not a page of rows.
         """
         with reading():
             return _page(self._pieces(raw.rows))
 
     def changes(self, raw: RawPage) -> Page:
-        """Read a page of changes: rows as they are now, and ids of those that are no more.
+        """Encode a page of changes: current rows, and the ids of deleted rows.
 
         Args:
-            raw: The page as it was sent.
+            raw: The page as the service sent it.
 
         Returns:
-            The page.
+            The encoded page.
 
         Raises:
-            ServiceError: The answer is no page of rows.
+            ServiceError: The answer is not a page of rows.
         """
         if DELETED.encode() not in raw.body:
             return self.page(raw)
@@ -179,10 +181,10 @@ class Encoder:
             return _page(pieces, has_deletions=True)
 
     def _deletions(self, entries: Sequence[Entry]) -> Piece:
-        """Encode ids of deleted rows as records of the key and the time.
+        """Encode the ids of deleted rows as records with the key and the time (tombstones).
 
-        They have no version: a target that drops what is older than the version which it is told
-        of then drops them too, where it was set to.
+        The records carry no table version. A target that hard-deletes rows of older versions
+        therefore removes them at the next ACTIVATE_VERSION message.
         """
         now = datetime.now(UTC).isoformat()
         lines = encoder.encode_lines(
@@ -222,7 +224,7 @@ class Encoder:
     def _lines(
         self, texts: Sequence[Raw], now: str, first: int, step: int, keys: list[Raw | None]
     ) -> bytes:
-        """Encode rows, look at every so manieth of them, and note the replication key of each."""
+        """Encode rows, check the types of a sample, and append each row's replication key."""
         rows, plan, firsts = self._reader.read(texts)
         if self._inspect_keys is not None:
             keys += map(self._key_of, rows)
@@ -238,8 +240,8 @@ class Encoder:
         return encoder.encode_lines([message("RECORD", stream, row, version, now) for row in rows])
 
     def _fix_values(self, rows: Sequence[Any], plan: Plan) -> None:
-        """Change the few values that can't stay as the service wrote them."""
-        # Numbers have no quotation marks: one look at the text of all of them.
+        """Replace the few values that can't be passed on as the service wrote them."""
+        # Numbers have no quotation marks, so one search in the text of all of them is enough.
         if b'"' in encoder.encode(list(map(plan.numbers_of, rows))):
             for row in rows:
                 for name in plan.numbers:
@@ -247,7 +249,7 @@ class Encoder:
                         setattr(row, name, NULL)
             self._drift.check(rows, plan.checks)
         if self._partition is not None:
-            # The service's own default (see `Dialect.partition`); no part of a key can be null.
+            # An empty partition means the primary id. No part of a key can be null.
             partition, primary_id = self._partition
             for row in rows:
                 if getattr(row, partition) in (None, NULL):
@@ -257,7 +259,7 @@ class Encoder:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
 
     def _check_key(self, rows: Sequence[Any]) -> None:
-        """Raise if a row has no key: it is a row of another table, or of none."""
+        """Raise if a row has no key."""
         for column, value_of in self._key:
             values = list(map(value_of, rows))
             if None in values or NULL in values:
@@ -271,13 +273,13 @@ def _page(pieces: Iterable[Piece], *, has_deletions: bool = False) -> Page:
 
 
 def records(page: Page) -> Iterator[dict[str, Any]]:
-    """Take the rows of a page apart, for what needs them as Python values.
+    """Decode the rows of a page into Python values.
 
     Args:
-        page: The page.
+        page: The encoded page.
 
     Yields:
-        Each row; numbers with a fraction keep their digits.
+        The rows. Decimal numbers keep their digits.
     """
     for piece in page.pieces:
         for line in piece.lines.splitlines():
@@ -286,11 +288,11 @@ def records(page: Page) -> Iterator[dict[str, Any]]:
 
 
 def _number(text: str) -> Digits | Raw:
-    """Read a number with a fraction or an exponent, if need be as the text that it is."""
+    """Read a number with a fraction or an exponent; as raw text if `Decimal` can't hold it."""
     try:
         return Digits(text)
     except InvalidOperation:
-        # Its exponent has more digits than Decimal takes.
+        # The exponent has more digits than Decimal accepts.
         return Raw(text.encode())
 
 
@@ -299,12 +301,12 @@ _value = msgspec.json.Decoder(Any, float_hook=_number)
 
 
 def _as_string(text: Raw) -> bytes:
-    """Write a value as a JSON string of its own JSON text."""
+    """Encode a value as a JSON string that holds its JSON text."""
     return encoder.encode(encoder.encode(_plain(text)).decode())
 
 
 def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Drop the annotations within a value."""
+    """Remove the annotations within a value."""
 
     def strip(value: Any) -> Any:  # noqa: ANN401 - as above
         match value:
@@ -319,7 +321,7 @@ def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 def _encode_other(value: object) -> object:
-    """Encode what JSON has no type for, as the SDK does it, but digits as they are."""
+    """Encode types that JSON does not have, as the SDK does, but keep the digits of numbers."""
     return Raw(str(value).encode()) if isinstance(value, Digits) else enc_hook(value)
 
 

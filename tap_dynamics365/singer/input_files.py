@@ -1,4 +1,4 @@
-"""Files with settings, catalog and state: read once, decoded, and checked before they are used."""
+"""Input files: reads and validates the files of `--config`, `--catalog` and `--state`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Column(msgspec.Struct, kw_only=True):
     items: _Column | None = None
 
     def __post_init__(self) -> None:
-        """Raise if nothing tells the type of the column's values."""
+        """Raise if the schema does not give the type of the column."""
         if self.type is self.any_of is self.one_of is self.all_of is UNSET:
             msg = "Object missing required field `type`"
             raise ValueError(msg)
@@ -69,15 +69,15 @@ class _Catalog(msgspec.Struct):
 _FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog}
 _WHAT = {
     "config": "an object with a value for each setting",
-    "catalog": "a catalog: make it anew with --discover",
-    "state": "a state: take the value of the last STATE message, or none to read everything anew",
+    "catalog": "a catalog: run --discover again",
+    "state": "a state: use the value of the last STATE message, or no state to read everything",
 }
 
 logger = logging.getLogger("tap-dynamics365.inputs")
 
 
 class InputFile(click.File):
-    """The path of a file that must hold a catalog or a state."""
+    """A command-line option whose value is the path of a catalog or a state."""
 
     @override
     def convert(
@@ -105,22 +105,22 @@ def read_config(paths: Iterable[str]) -> dict[str, Any]:
 
 
 def read(path: str, option: str) -> str:
-    """Read a file, once: it may be a pipe.
+    """Read a file once, because it may be a pipe.
 
     Args:
         path: The path; `-` is standard input.
-        option: The name of the option that named it: `config`, `catalog` or `state`.
+        option: The name of the option: `config`, `catalog` or `state`.
 
     Returns:
-        Its text, which is what the option wants; a state without what it was wrapped in.
+        The text of the file, or the state that was found in it, in JSON.
 
     Raises:
-        InputError: It can't be read, is not JSON, or is JSON of another form. The message does
-            not repeat what is in it, for it may be a secret.
+        InputError: The file can't be read, is not JSON, or does not have the form that the option
+            needs. The message never quotes the file, which may hold secrets.
     """
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        # As Windows has them: UTF-16, or a byte-order mark before UTF-8.
+        # Windows programs write UTF-16, or UTF-8 with a byte-order mark.
         text = content.decode(json.detect_encoding(content))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "It is not text in UTF-8 or UTF-16"
@@ -144,8 +144,8 @@ def _state(text: str, path: str) -> str:
     state, line = state_file.find(text)
     if line is not None:
         logger.warning(
-            "The file that --state names (%s) has several lines: the state in line %d is taken, "
-            "the last one.",
+            "The file that --state names (%s) has several lines: the last state is used, in "
+            "line %d.",
             path,
             line,
         )

@@ -1,4 +1,4 @@
-"""Streams that describe the service."""
+"""Metadata streams: streams that describe the service."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ logger = logging.getLogger("tap-dynamics365.metadata_streams")
 
 
 class MetadataStream(RecordStream):
-    """What the service says of its tables, as the rows of a table: all of them at every run.
+    """The service's description of its tables, as rows. Every run sends all rows.
 
     Args:
         tap: The tap that the stream belongs to.
-        entry: What the catalog says of it.
-        describe: Returns what the service says, which the streams share.
+        entry: The catalog entry of the stream.
+        describe: Returns the description, which all metadata streams share.
     """
 
-    # Rows are made in the types of the schema.
+    # Rows are made with the types of the schema.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     def __init__(self, tap: Tap, entry: CatalogEntry, describe: Callable[[], Any]) -> None:
         self.entry = entry
         self._source = EXTRA_STREAMS[entry.tap_stream_id]
         self._describe = describe
-        #: How far it is.
+        #: The progress of the stream.
         self.tally = Tally(entry.tap_stream_id)
         super().__init__(tap, schema=entry.schema, name=entry.tap_stream_id)
         self.primary_keys = entry.key_properties or ()
@@ -57,7 +57,7 @@ class MetadataStream(RecordStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        # The catalog may be older than the tap, or have what a person added.
+        # The catalog may be older than the tap, or have columns that the user added.
         names = self.schema["properties"]
         description = self._describe()
         version = TableVersion(
@@ -71,12 +71,12 @@ class MetadataStream(RecordStream):
         for row in self._source.rows(description):
             yield {name: row.get(name) for name in names}
             self.tally.rows += 1
-        # The connection test reads a part, without writing.
+        # The SDK's own connection test reads a part without writing it.
         if version.number is not None and self.ABORT_AT_RECORD_COUNT is None:
             self.activate(version.number)
 
     def sample(self) -> Record | None:
-        """Give the first row, if there is one."""
+        """Return the first row, if there is one."""
         return next(iter(self.get_records(None)), None)
 
     @override
@@ -85,21 +85,21 @@ class MetadataStream(RecordStream):
 
 
 def is_supported(kind: ServiceKind) -> bool:
-    """Tell whether a service has such streams, and warn if it has not.
+    """Tell whether a service has metadata streams, and log a warning if not.
 
     Args:
-        kind: Which of the services it is.
+        kind: The kind of the service.
     """
     if not kind.extra_streams:
-        logger.warning("metadata_streams does not apply: Dataverse alone describes itself so.")
+        logger.warning("metadata_streams does not apply: only Dataverse has metadata streams.")
     return bool(kind.extra_streams)
 
 
 def entries(kind: ServiceKind) -> Catalog:
-    """Describe the streams as a Singer catalog.
+    """Return the catalog entries of the metadata streams of a service.
 
     Args:
-        kind: Which of the services it is.
+        kind: The kind of the service.
     """
     return Catalog((name, _entry(name, table)) for name, table in kind.extra_streams.items())
 
@@ -120,9 +120,9 @@ def _entry(name: str, table: ExtraStream) -> CatalogEntry:
 
 
 def is_metadata_stream(entry: CatalogEntry) -> bool:
-    """Tell whether a catalog entry is one of these streams.
+    """Tell whether a catalog entry is a metadata stream.
 
     Args:
-        entry: The entry. One that has a `table_name` is a table, whatever its name is.
+        entry: The entry. An entry with a `table_name` is a table, whatever its name is.
     """
     return entry.tap_stream_id in EXTRA_STREAMS and not entry.table

@@ -1,8 +1,9 @@
-"""Columns that hold labels and names: of choices, of yes and no, of the rows lookups lead to.
+"""Name columns: labels of choices and yes/no columns, and names of the rows that lookups refer to.
 
-Dataverse sends them beside the values, as annotations, and only those kinds that are asked for:
+Dataverse sends them as annotations of the values, if a request asks for them:
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/select-columns#formatted-values
-They are called as Dataverse's own SQL calls them: `statuscodename`, `primarycontactidname`.
+The columns have the names that Dataverse's SQL gives them: `statuscodename`,
+`primarycontactidname`.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ logger = logging.getLogger("tap-dynamics365.name_columns")
 # Columns whose values have a label (`AttributeTypeName`).
 CHOICES = {"PicklistType", "MultiSelectPicklistType", "StateType", "StatusType", "BooleanType"}
 
-# A column's name and that of an annotation, as rows join them.
+# The name of an annotation in rows: column, @, kind of annotation.
 ANNOTATED = re.compile(r"[^@]+@[\w.]+", re.ASCII)
 
 
 @dataclass(slots=True)
 class NameMetadata(Metadata):
-    """What the catalog says of a column that is an annotation of another.
+    """Catalog metadata of a column that is an annotation of another column.
 
     Attributes:
-        annotation: What rows call it: `statuscode@OData.Community.Display.V1.FormattedValue`. A
-            sync has it from here, and asks no other description of the service.
+        annotation: The name in rows: `statuscode@OData.Community.Display.V1.FormattedValue`.
+            Because it is in the catalog, a sync needs no other description of the service.
     """
 
     annotation: str | None = None
@@ -54,16 +55,16 @@ class _NameColumn(NamedTuple):
 
 
 def add(catalog: Catalog, definitions: Mapping[str, TableDefinition]) -> None:
-    """Add to tables' columns those that hold their labels and names, each behind its own.
+    """Add name columns to the tables of a catalog, each one after its own column.
 
     Args:
-        catalog: The tables' entries.
-        definitions: What the service says of the tables, by name; nothing if it won't.
+        catalog: The catalog. Its entries are changed in place.
+        definitions: The table definitions by name; empty if the service does not provide them.
     """
     if not definitions:
         logger.warning(
-            "show_name_columns does not apply: the service does not tell which of its columns have "
-            "labels, as Dataverse does to users who may read its table definitions."
+            "show_name_columns does not apply: the service does not say which columns have labels. "
+            "Dataverse does, to users who may read its table definitions."
         )
         return
     taken = [
@@ -74,14 +75,13 @@ def add(catalog: Catalog, definitions: Mapping[str, TableDefinition]) -> None:
     ]
     if taken:
         logger.info(
-            "Columns of the tables' own that are called as one with labels would be, which is left "
-            "out: %s.",
+            "These columns already have the name of a column with labels, which is left out: %s.",
             ", ".join(taken),
         )
 
 
 def _add(entry: CatalogEntry, definition: TableDefinition) -> list[str]:
-    """Add the columns of a table; return names that it has already, which are left as they are."""
+    """Add the name columns of a table; return names that other columns have already."""
     taken: list[str] = []
     defined = definition.by_property
     columns = entry.schema.properties or {}
@@ -101,7 +101,7 @@ def _add(entry: CatalogEntry, definition: TableDefinition) -> list[str]:
 
 
 def _of(column: ColumnDefinition) -> Iterator[_NameColumn]:
-    """Yield the columns that go with one."""
+    """Yield the name columns of a column."""
     stored = column.property_name
     if column.kind in CHOICES:
         yield _NameColumn(
@@ -124,11 +124,11 @@ def _of(column: ColumnDefinition) -> Iterator[_NameColumn]:
 
 
 def read(entry: CatalogEntry, metadata: Iterable[Mapping[str, Any]]) -> None:
-    """Read which columns are annotations: the SDK passes over what it does not know.
+    """Read which columns are annotations. The SDK ignores metadata that it does not know.
 
     Args:
-        entry: The table's entry in the catalog.
-        metadata: Its metadata as JSON has it.
+        entry: The catalog entry of the table. It is changed in place.
+        metadata: The metadata of the entry, decoded from JSON.
     """
     for item in metadata:
         chosen = item["metadata"]
@@ -137,13 +137,13 @@ def read(entry: CatalogEntry, metadata: Iterable[Mapping[str, Any]]) -> None:
 
 
 def annotated(entry: CatalogEntry) -> dict[str, str]:
-    """Tell which columns are annotations.
+    """Return the columns that are annotations.
 
     Args:
-        entry: The table's entry in the catalog.
+        entry: The catalog entry of the table.
 
     Returns:
-        What rows call them, by the names that they have in messages.
+        The names in rows, by the names in messages.
     """
     return {
         breadcrumb[-1]: metadata.annotation
@@ -153,10 +153,10 @@ def annotated(entry: CatalogEntry) -> dict[str, str]:
 
 
 def kinds(names: Iterable[str]) -> tuple[str, ...]:
-    """Tell which kinds of annotations to ask for.
+    """Return the kinds of annotations to request.
 
     Args:
-        names: What rows call the values wanted.
+        names: The names of the selected values in rows.
 
     Returns:
         Each kind once.
@@ -166,10 +166,10 @@ def kinds(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def columns(names: Iterable[str]) -> list[str]:
-    """Tell which columns to ask for: an annotation comes only with its own.
+    """Return the columns to request. Annotations come only with their columns.
 
     Args:
-        names: What rows call the values wanted.
+        names: The names of the selected values in rows.
 
     Returns:
         Each column once.

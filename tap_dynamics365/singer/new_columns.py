@@ -1,4 +1,4 @@
-"""Columns that the service has and the catalog lacks."""
+"""New columns: columns that the service has and the catalog does not."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ logger = logging.getLogger("tap-dynamics365.new_columns")
 
 
 def report(client: ODataClient, streams: Iterable[TableStream]) -> bool:
-    """Say which tables have columns that the catalog lacks.
+    """Log which tables have columns that the catalog does not have.
 
     Args:
         client: The client of the service.
-        streams: The tables.
+        streams: The streams of the tables.
 
     Returns:
-        Whether the service told; if not, a later run is to ask again.
+        Whether the service sent its description. If not, a later run has to try again.
     """
     try:
         tables = {table.name: table for table in read_metadata(client)}
     except Dynamics365Error as error:
-        logger.debug("New columns can't be told: %s", error.message)
+        logger.debug("Can't check for new columns: %s", error.message)
         return False
     for stream in streams:
         columns = tables[stream.name].columns if stream.name in tables else ()
-        # A column may have come that is called as one of the tap's own, which is an annotation.
+        # A new column may have the name of a column that the tap makes of an annotation.
         known = stream.schema["properties"].keys() - stream.annotated
         new = [c.name for c in columns if c.name not in known and not is_stream(c)]
         if new:
             logger.info(
-                "The service has columns of %r that the catalog lacks: %s. Make the catalog anew "
-                "with --discover to have them too.",
+                "The service has columns of %r that the catalog lacks: %s. To extract "
+                "them, run --discover again.",
                 stream.name,
                 ", ".join(new),
             )

@@ -1,4 +1,4 @@
-"""Process-wide settings of a run: interpreter, memory, garbage collector, reading of bodies."""
+"""Process-wide settings of a run: thread switching, memory, garbage collection, body reading."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from contextlib import suppress
 
 import requests
 
-# Seconds after which a computing thread yields to others. Answers are read, and the next ones
-# requested, in many small steps, and each of them would wait this long.
+# Seconds after which a busy thread yields to others. Responses are read, and requests are sent, in
+# many small steps. Each step may have to wait this long.
 SWITCH_INTERVAL = 0.001
-# Parameters of glibc's mallopt (malloc.h), and their values. One heap is enough where one thread
-# computes at a time: of one heap for each thread, every heap would keep the memory of some pages.
-# Keeping the memory of a page for the next page, instead of returning it, saves a fifth of the
-# CPU time.
+# Parameters of glibc's mallopt (malloc.h), and their values. Only one thread computes at a time, so
+# one heap is enough: with a heap for each thread, every heap would keep the memory of some pages.
+# Keeping the memory of a page for the next page saves a fifth of the CPU time.
 M_ARENA_MAX, ONE = -8, 1
 M_MMAP_THRESHOLD, LARGEST_BODY = -3, 32 * 2**20
 M_TRIM_THRESHOLD, KEPT = -1, 32 * 2**20
 
 
 def tune() -> None:
-    """Prepare interpreter and memory for threads of which one computes at a time."""
+    """Tune interpreter and memory for threads of which only one computes at a time."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     # Pages have megabytes. requests reads a body in pieces of 10 kB, which costs several times the
     # CPU time; pieces of any size cost copies. Only this constant changes that; None reads a body
@@ -39,7 +38,6 @@ def tune() -> None:
 def freeze() -> None:
     """Exclude all existing objects from garbage collection.
 
-    They live until the end of the run, and to scan them again and again takes a tenth of its CPU
-    time.
+    They live until the end of the run. Scanning them repeatedly takes a tenth of the CPU time.
     """
     gc.freeze()

@@ -1,4 +1,4 @@
-"""A stream that can be sent the SDK's way, record by record, and may fail alone."""
+"""Record stream: a stream that the SDK can send record by record, and that may fail alone."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 class RecordStream(VersionedStream):
     """A stream whose failure does not end the run.
 
-    The SDK's own `sync` does the same, but logs whatever ends it as an error of nobody's.
+    `sync_by_record` replaces the SDK's `sync`, which would log every failure a second time.
 
     Attributes:
-        tally: How far it is.
+        tally: The progress of the stream.
     """
 
     tally: Tally
 
     def announce(self) -> None:
-        """Send what comes before the records."""
+        """Write the SCHEMA message, which comes before the records."""
         self.log("Beginning sync of '%s' in %s mode", self.name, self.replication_method.lower())
         self._write_schema_message()
 
@@ -37,7 +37,7 @@ class RecordStream(VersionedStream):
         """Send the stream record by record.
 
         Raises:
-            ServiceError: It failed.
+            ServiceError: The stream failed.
         """
         self.announce()
         for _ in self._sync_records():
@@ -46,17 +46,17 @@ class RecordStream(VersionedStream):
         self.finalize_state_progress_markers()
 
     def _outcome(self) -> Outcome:
-        """How the stream ended, as nothing has failed."""
+        """Return how the stream ended, given that nothing failed."""
         return Outcome.DONE
 
     def send_sample(self, row: Record | None) -> None:
-        """Send one row and nothing else, or only what rows are like.
+        """Write the SCHEMA message, and one record if there is a row.
 
         Args:
             row: The row, if there is one.
 
         Raises:
-            ServiceError: It can't be sent as the settings want it.
+            ServiceError: A stream map or flattening fails for the row.
         """
         self._write_schema_message()
         if row is not None:
@@ -69,22 +69,22 @@ class RecordStream(VersionedStream):
         except Dynamics365Error:
             raise
         except Exception as error:
-            # Expressions in stream_maps are anybody's, and may fail for some rows alone.
+            # Expressions in stream_maps are the user's, and may fail for some rows only.
             raise ServiceError(mapping_error(error)) from error
 
     def is_refused(self, error: ServiceError) -> bool:  # noqa: ARG002 - for those that can be
-        """Tell whether the service does not let the stream be read, and warn if so.
+        """Tell whether the service denies the stream, and log a warning if it does.
 
         Args:
-            error: What the service said.
+            error: The refusal.
         """
         return False
 
     def fail(self, error: ServiceError) -> None:
-        """Note that the stream failed; the state keeps what was sent of it.
+        """Log that the stream failed, and write the state of what was sent.
 
         Args:
-            error: Why.
+            error: The failure.
         """
         log_failure(f"Table {self.name!r}", error)
         self.tally.outcome = Outcome.FAILED
@@ -93,11 +93,11 @@ class RecordStream(VersionedStream):
 
 
 def mapping_error(error: Exception) -> str:
-    """Tell what the SDK says of settings of its own.
+    """Return a message about stream maps or flattening that fail.
 
     Args:
-        error: What it raised.
+        error: The exception that the SDK raised.
     """
     words = str(error).rstrip(".")
     told = words if isinstance(error, MappingError) else f"{type(error).__name__}: {words}"
-    return f"Setting stream_maps, or one of flattening, can't be followed: {told}."
+    return f"Setting stream_maps, or a flattening setting, can't be applied: {told}."

@@ -1,8 +1,7 @@
-"""Rows read from their JSON text: a column takes next to no time before its first value.
+"""Row reader: decodes rows from JSON text; columns without values cost almost no time.
 
-Most columns of a wide table are null. As long as no row has a value in a column, it is read as
-null and nothing else; at the first value, which no row can pass unseen, the type of the rows is
-compiled again.
+Most columns of a wide table are null. Until a row has a value in a column, the compiled type
+accepts only null there. The first value makes decoding fail, and the type is compiled again.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class Plan:
-    """How rows are read, given which columns have had values.
+    """How to decode rows, depending on which columns have had values.
 
     Args:
         fields: The fields of a row.
-        filled: The columns that have had values.
-        checks: Looks at the types of their values.
+        filled: The columns that have had values; kept as an attribute.
+        checks: The type checks of these columns; kept as an attribute.
 
     Attributes:
-        numbers: Fields of those that hold numbers.
-        numbers_of: Takes their values out of a row.
-        open: Fields of those that hold objects of any parts.
+        numbers: The fields of these columns that hold numbers.
+        numbers_of: Returns their values in a row.
+        open: The fields of these columns that may hold objects with unknown properties.
     """
 
     def __init__(
@@ -54,17 +53,17 @@ class Plan:
 
     @cached_property
     def decode(self) -> Callable[[Raw], Any]:
-        """Reads a row in which all other columns are null."""
+        """Decodes a row in which all other columns are null."""
         empty = {field.column for field in self._fields} - self.filled
         return msgspec.json.Decoder(row_types.row(self._fields, empty)).decode
 
 
 class Reader:
-    """Reads rows of one table, in whichever thread.
+    """Decodes rows of one table, in any thread.
 
     Args:
         fields: The fields of a row.
-        announced: What the catalog says of the types of columns.
+        drift: Compares the types of values with the catalog.
     """
 
     def __init__(self, fields: Sequence[Field], drift: SchemaDriftCheck) -> None:
@@ -74,18 +73,18 @@ class Reader:
         self._plan: Plan | None = None
 
     def read(self, texts: Sequence[Raw]) -> tuple[list[Any], Plan, list[Check]]:
-        """Read rows.
+        """Decode rows.
 
         Args:
-            texts: Their texts.
+            texts: The JSON text of each row.
 
         Returns:
-            The rows; how they were read, so that what is not among the plan's columns is null; and
-            what looks at the types of columns that have their first values here.
+            The rows, the plan by which they were decoded (columns that are not in it are null), and
+            the type checks of the columns that have their first values in these rows.
 
         Raises:
-            ServiceError: A value is of another type than announced.
-            msgspec.DecodeError: Something is no row.
+            ServiceError: A value's type differs from the catalog.
+            msgspec.DecodeError: A text is not a row.
         """
         plan = self._plan
         if plan is not None:
@@ -96,7 +95,7 @@ class Reader:
     def _read_more(
         self, texts: Sequence[Raw], filled: frozenset[str]
     ) -> tuple[list[Any], Plan, list[Check]]:
-        """Read rows with values in columns that had none, and have the next ones read likewise."""
+        """Decode rows with first values in some columns, and make a plan with these columns."""
         try:
             rows = list(map(self._whole.decode, texts))
         except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Where the state is in a file: bare, wrapped in a message, or on one line of several."""
+"""State file: finds a state that is bare, wrapped in a message, or in one of several lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from tap_dynamics365.extract.state import NULLABLE
 
-# Singer's other messages, which a file with all that a tap has written holds too.
+# The other types of Singer messages. A file with the whole output of a tap has them too.
 MESSAGES = {"ACTIVATE_VERSION", "BATCH", "RECORD", "SCHEMA"}
 
 
@@ -42,23 +42,23 @@ def find(text: str) -> tuple[str, int | None]:
 
     Args:
         text: A state, a STATE message, a state as `meltano state get` prints it, or one of these
-            on each line; of several states, the last counts. Lines with other messages, and lines
-            that were cut off, are skipped.
+            in each line. The last state is used. Lines with other messages, and incomplete lines,
+            are skipped.
 
     Returns:
-        The state in JSON, and the number of its line; None if the file holds nothing else.
+        The state in JSON, and the number of its line; None if the state is the whole file.
 
     Raises:
-        msgspec.ValidationError: The file holds something else. The message repeats nothing of it.
-        msgspec.DecodeError: It is not JSON.
-        RecursionError: It is nested too deeply.
+        msgspec.ValidationError: The file holds something else. The message does not quote it.
+        msgspec.DecodeError: The text is not JSON.
+        RecursionError: The JSON is nested too deeply.
     """
     try:
         return _unwrap(_document.decode(text)), None
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        # Not splitlines: JSON may hold the other line separators of Unicode as they are.
+        # Not splitlines: JSON strings may contain other line separators of Unicode.
         for number, line in reversed([*enumerate(text.split("\n"), start=1)]):
             document = _read_line(line)
             if document:
@@ -67,7 +67,7 @@ def find(text: str) -> tuple[str, int | None]:
 
 
 def _read_line(line: str) -> dict[str, Raw]:
-    """Read a line that can hold a state; nothing if it is another message, or cut off."""
+    """Read a line that may hold a state; empty if it is another message, or incomplete."""
     try:
         document = _document.decode(line)
     except msgspec.DecodeError:
@@ -76,7 +76,7 @@ def _read_line(line: str) -> dict[str, Raw]:
 
 
 def _message(document: dict[str, Raw]) -> str:
-    """Tell the type of a Singer message; empty if the document is none."""
+    """Return the type of a Singer message; empty if the document is not a message."""
     try:
         return _text.decode(document.get("type", Raw(b'""')))
     except msgspec.ValidationError:
@@ -84,7 +84,7 @@ def _message(document: dict[str, Raw]) -> str:
 
 
 def _unwrap(document: dict[str, Raw]) -> str:
-    """Take a state out of what it is wrapped in, and check its form."""
+    """Unwrap a state, and validate it."""
     while True:
         kind = _message(document)
         if kind == "STATE" and "value" in document:
@@ -109,13 +109,13 @@ def _unwrap(document: dict[str, Raw]) -> str:
 
 
 def without_nulls(state: dict[str, Any]) -> dict[str, Any]:
-    """Leave out nulls that stand for values that are not there.
+    """Remove nulls that mean the same as a missing value.
 
     Args:
         state: A state.
 
     Returns:
-        The state without them.
+        The state without these nulls.
     """
     return {
         **state,

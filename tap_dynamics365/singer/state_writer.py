@@ -1,7 +1,8 @@
-"""STATE messages, no more of them than is worth it beside the records.
+"""State writer: limits how many STATE messages are written.
 
-Each has the bookmarks of all tables, so that one behind each page of each table would grow with
-the square of their number: 800 tables of two rows each were 0.4 MB of records and 43 MB of STATE.
+Each STATE message holds the bookmarks of all tables. With one message after each page of each
+table, their size would grow with the square of the number of tables: 800 tables of 2 rows each made
+0.4 MB of records and 43 MB of STATE.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.singer.writer import LineWriter
 
-# So many bytes of records go out to each byte of STATE.
+# Bytes of records for each byte of STATE.
 RECORDS_TO_STATE = 10
-# What was sent is in a STATE after so many seconds at the latest, however little it is.
+# The most seconds after which sent records are covered by a STATE message.
 SECONDS = 30.0
 
 
 class PacedStateWriter(StateWriter):
-    """Writes STATE messages: at most one byte of them to ten of records, or one in 30 seconds.
+    """Writes STATE messages: at most 1 byte for 10 bytes of records, and 1 message in 30 seconds.
 
-    What it writes is the state at that moment, which every STATE may be: a point to resume from.
+    A message holds the state at the time of writing. Every state is a point to resume from.
 
     Args:
-        writer: Where messages go; kept as an attribute.
-        seconds: After how many seconds a state is written, however little was sent.
+        writer: Writes the messages; kept as an attribute.
+        seconds: Seconds after which a state is written, even if few records were sent.
     """
 
     def __init__(self, writer: LineWriter, seconds: float = SECONDS) -> None:
@@ -43,15 +44,15 @@ class PacedStateWriter(StateWriter):
         self._last = b""
         self._written_at = time.monotonic()
         self._records_before = 0
-        # A state that was not written yet; it goes on changing.
+        # The state that is not written yet. It keeps changing.
         self._waiting: TapState | None = None
 
     @override
     def write_state(self, state: TapState) -> None:
-        """Write the state if it is time to.
+        """Write the state if it is due.
 
         Args:
-            state: The state; kept, to be written later as it will be then.
+            state: The state. If it is not due, a reference is kept to write it later.
         """
         self._waiting = state
         records = self.writer.record_bytes - self._records_before
@@ -60,13 +61,13 @@ class PacedStateWriter(StateWriter):
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds after which a state that waits is to be written; None if there is none."""
+        """Seconds until the pending state is due; None if no state is pending."""
         if self._waiting is None:
             return None
         return max(0.0, self._written_at + self._seconds - time.monotonic())
 
     def write_now(self, state: TapState) -> None:
-        """Write the state, if it says anything, and anything new.
+        """Write the state, unless it is empty or was written before.
 
         Args:
             state: The state.
@@ -80,6 +81,6 @@ class PacedStateWriter(StateWriter):
         self._records_before = self.writer.record_bytes
 
     def write_if_due(self) -> None:
-        """Write the state that waits if it has waited long enough."""
+        """Write the pending state if it is due."""
         if self._waiting is not None and self.seconds_left == 0:
             self.write_now(self._waiting)

@@ -1,10 +1,10 @@
-"""The key of a stream, which the catalog may choose, and the key by which a table's rows are read.
+"""Stream key: the key that the catalog chooses for a stream, and the table's own key.
 
-Discovery writes a table's own key twice into the catalog: as `key_properties` of the entry, and as
-`table-key-properties` of its metadata. A person changes either, Meltano's `metadata:` the second.
-The key chosen is the one that messages and targets have. Rows are sorted and told apart by the
-table's own all the same: values of a chosen key may be equal or null, and a read that goes on
-behind such a row would lose others.
+Discovery writes the table's own key twice into the catalog: as `key_properties` of the entry, and
+as `table-key-properties` of its metadata. A user may change either one; Meltano's `metadata:`
+changes the second. Messages and targets use the chosen key. Rows are still sorted and identified by
+the table's own key: values of a chosen key may be equal or null, and a read that continues after
+such a row would lose rows.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ logger = logging.getLogger("tap-dynamics365.stream_key")
 
 
 def read(entry: CatalogEntry, metadata: Mapping[str, Any]) -> None:
-    """Tell the key chosen from the table's own.
+    """Distinguish the chosen key from the table's own key.
 
     Args:
-        entry: The table's entry. Its `key_properties` become the key of the stream, its metadata
-            keeps that of the table.
-        metadata: Its metadata as JSON has it.
+        entry: The catalog entry of the table. Its `key_properties` become the key of the stream,
+            and its metadata holds the table's own key.
+        metadata: The metadata of the entry, decoded from JSON.
     """
     in_entry, in_metadata = entry.key_properties or (), metadata.get(METADATA) or ()
     if in_entry and metadata.get(METADATA) == [] and metadata.get("selected"):
-        # The SDK itself passes over this metadata. Without a key, rows that are sent twice would
-        # be there twice.
+        # The SDK ignores this metadata. Without a key, the target would duplicate rows that are
+        # sent twice.
         logger.warning(
-            "The catalog leaves the key of %r (%s) empty: the table's own is kept, since a row "
-            "may be sent more than once.",
+            "The catalog leaves the key of %r (%s) empty. The table's own key is kept, because a "
+            "row may be sent more than once.",
             entry.tap_stream_id,
             METADATA,
         )
     if in_metadata and not isinstance(in_metadata, list):
-        # No key, which `check` tells where the stream is selected.
+        # Not a key. `check` reports it if the stream is selected.
         chosen, own = in_metadata, in_entry
     elif in_metadata and not _is_own(entry, in_metadata):
         chosen, own = in_metadata, in_entry
@@ -55,17 +55,17 @@ def read(entry: CatalogEntry, metadata: Mapping[str, Any]) -> None:
 
 
 def _is_own(entry: CatalogEntry, key: Iterable[Any]) -> bool:
-    """Tell whether a key is the table's own: its columns, and no others, are never null."""
+    """Tell whether a key is the table's own: exactly its columns are not nullable."""
     columns = (entry.schema.properties or {}).items()
     never_null = {name for name, column in columns if "null" not in (column.type or ())}
     return never_null == {*map(str, key)}
 
 
 def is_list_of_names(key: object) -> bool:
-    """Tell whether a key is a list of names, or none at all.
+    """Tell whether a key is a list of names, or None.
 
     Args:
-        key: What the catalog has for a key.
+        key: The value in the catalog.
     """
     if key is None:
         return True
@@ -73,38 +73,38 @@ def is_list_of_names(key: object) -> bool:
 
 
 def check(entry: CatalogEntry) -> None:
-    """Raise if the key of a stream is no key.
+    """Raise if the key of a stream is not valid.
 
     Args:
-        entry: The stream's entry, as `read` left it.
+        entry: The catalog entry of the stream, after `read`.
 
     Raises:
-        CatalogError: The key names no column of the stream, or is no list of names.
+        CatalogError: The key is not a list of names, or names a column that the stream lacks.
     """
     wish = f"The catalog wants the key of {entry.tap_stream_id!r} ({METADATA})"
     key: Any = entry.key_properties
     columns = entry.schema.properties or {}
     if not is_list_of_names(key):
-        msg = f"{wish} to be something else than a list of names of columns: write it as a list."
+        msg = f"{wish} to be something other than a list of column names: write it as a list."
         raise CatalogError(msg)
     for name in key or ():
         if name not in columns:
             msg = (
-                f"{wish} to have {name!r}, which is no column of it: choose another column, or "
+                f"{wish} to have {name!r}, which is not a column of it: choose another column, or "
                 "remove the key to keep the table's own."
             )
             raise CatalogError(msg)
 
 
 def of_rows(entry: CatalogEntry) -> tuple[str, ...]:
-    """Name the columns by which the service tells the rows of a table apart.
+    """Return the columns by which the service identifies the rows of a table.
 
     Args:
-        entry: The table's entry.
+        entry: The catalog entry of the table.
 
     Returns:
-        The table's own key; that of the stream where the catalog knows no other.
+        The table's own key; the key of the stream if the catalog has no other.
     """
-    # Not `root`, which adds an entry to metadata that has none.
+    # `root` would add an entry to metadata that has none.
     own = getattr(entry.metadata.get(()), "table_key_properties", None)
     return tuple(own or entry.key_properties or ())

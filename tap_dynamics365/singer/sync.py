@@ -1,4 +1,4 @@
-"""Sync: sends the selected streams, and says at the end how each of them ended."""
+"""Sync: sends the selected streams, and reports skipped and failed streams at the end."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ logger = logging.getLogger("tap-dynamics365")
 
 
 class Sync:
-    """One run: tables side by side, or one by one where the SDK has to read them.
+    """One run. The engine reads tables in parallel; streams that need the SDK follow one by one.
 
     Args:
         service: The service.
         settings: The settings.
         states: Writes the state.
         state: The state of the tap.
-        tables: The selected tables.
-        describing: The selected streams that describe the service.
+        tables: The streams of the selected tables.
+        describing: The selected metadata streams.
         progress_every: Seconds between two progress lines in the log.
     """
 
@@ -67,13 +67,13 @@ class Sync:
         """Send the streams.
 
         Args:
-            describe: Reads what the service says of its tables.
+            describe: Reads the description of the tables for the metadata streams.
             may_lack_columns: Whether the catalog may lack columns that the service has.
 
         Raises:
-            SettingsError: The description is to come from a file that is not there.
+            SettingsError: The file with the description does not exist.
             SignInError: The sign-in host gave no token.
-            ServiceError: Tables failed, or none could be read.
+            ServiceError: Tables failed, or no table could be read.
         """
         tallies = [stream.tally for stream in (*self._tables, *self._describing)]
         client = self._service.client
@@ -89,7 +89,7 @@ class Sync:
         if self._describing:
             schema_map.check(self._service, self._settings)
         if self._tables or self._describing:
-            # Before the first message: a refusal leaves nothing for the target.
+            # Before the first message, so that the target gets nothing if the sign-in fails.
             self._service.client.sign_in()
         self._states.write_now(self._state)
         process.freeze()
@@ -100,7 +100,7 @@ class Sync:
         except OutputError:
             raise
         except BaseException:
-            # Told to end, or unable to continue.
+            # A signal, or a failure that ends the run.
             self._states.write_now(self._state)
             raise
         self._states.write_now(self._state)
@@ -129,8 +129,8 @@ class Sync:
                 stream.tally.outcome = Outcome.SKIPPED
             return
         try:
-            # Once for all of them.
-            logger.info("Describing %d tables.", len(describe().tables))
+            # All metadata streams share one description.
+            logger.info("Describing %s.", _tables(len(describe().tables)))
         except Exception as error:  # noqa: BLE001 - the tables are complete nevertheless
             log_failure("The metadata streams", failure_of_table(error))
             for stream in streams:
@@ -140,26 +140,29 @@ class Sync:
             self._send_by_record(streams)
 
     def _conclude(self, *, may_lack_columns: bool) -> None:
-        """Log what was skipped, and raise if tables failed."""
+        """Log which tables were skipped, and raise if tables failed."""
         skipped = [stream.name for stream in self._tables if stream.reader.is_skipped]
         if skipped:
             logger.warning(
-                "Skipped %d of %d tables: %s.", len(skipped), len(self._tables), ", ".join(skipped)
+                "Skipped %d of %s: %s.",
+                len(skipped),
+                _tables(len(self._tables)),
+                ", ".join(skipped),
             )
         self._compare_columns(may_lack_columns=may_lack_columns)
         if self._failed:
             msg = (
-                f"{len(self._failed)} of {len(self._tables) + len(self._describing)} tables "
-                f"failed, for the reasons given above: {', '.join(self._failed)}. The state of the "
-                "others, and of what was read of these, is safe: run again."
+                f"{len(self._failed)} of {_tables(len(self._tables) + len(self._describing))} "
+                f"failed, for the reasons logged above: {', '.join(self._failed)}. The state of "
+                "everything that was sent is saved: run again."
             )
             raise ServiceError(msg)
         if self._tables and len(skipped) == len(self._tables):
-            msg = "None of the selected tables can be read: the warnings above say why."
+            msg = "None of the selected tables can be read. The warnings above say why."
             raise ServiceError(msg)
 
     def _compare_columns(self, *, may_lack_columns: bool) -> None:
-        """Log columns that are newer than the catalog, and note that in the state."""
+        """Log columns that the catalog lacks, and note the metadata version in the state."""
         redefined = [
             stream for stream in self._tables if stream.reader.metadata_version is not None
         ]
@@ -170,3 +173,7 @@ class Sync:
                 version = stream.reader.metadata_version
                 stream.table.state.change(metadata_version=version)
             self._states.write_now(self._state)
+
+
+def _tables(count: int) -> str:
+    return "1 table" if count == 1 else f"{count} tables"

@@ -1,4 +1,4 @@
-"""A table as a Singer stream: its messages, one by one or a page at a time."""
+"""Table stream: one table as a Singer stream, written page by page or record by record."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TableStream(RecordStream):
         entry: The catalog entry of the table.
         client: The client of the service.
         states: Writes the state; its writer also writes the records.
-        settings: How many rows to ask for with each request, and where to begin.
+        settings: The page size, and where the first run begins.
         partition: The column that names a row's partition, if the service has partitions.
     """
 
@@ -76,15 +76,15 @@ class TableStream(RecordStream):
         self._has_begun = False
         if not entry.table:
             msg = (
-                f"The catalog entry {entry.tap_stream_id!r} has no table_name: make the catalog "
-                "anew with --discover."
+                f"The catalog entry {entry.tap_stream_id!r} has no table_name: run --discover "
+                "again."
             )
             raise CatalogError(msg)
         super().__init__(tap, name=entry.tap_stream_id, schema=entry.schema.to_dict())
         self.primary_keys = entry.key_properties or ()
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
-        #: What rows call the columns that are annotations of others.
+        #: For columns that are annotations of other columns: the names of the annotations in rows.
         self.annotated = name_columns.annotated(entry)
         self.table = self._table(client, settings)
         self.tally = self.table.tally
@@ -97,7 +97,7 @@ class TableStream(RecordStream):
         )
 
     def _table(self, client: ODataClient, settings: Settings) -> Table:
-        """Say what to extract."""
+        """Make the table of a catalog entry."""
         entry, properties = self.entry, self.schema["properties"]
         columns = {name: schema for name, schema in properties.items() if name != DELETED_AT}
         check(self.name, columns, self.replication_method, entry.replication_key)
@@ -132,9 +132,9 @@ class TableStream(RecordStream):
 
     @property
     def is_passed_through(self) -> bool:
-        """Whether records are passed on as they came, so that the engine can write them.
+        """Whether records are passed on unchanged, so that the engine can write whole pages.
 
-        Stream maps, flattening, child streams and the limit of `--test` need Python values.
+        Stream maps, flattening, child streams and the record limit of `--test` need Python values.
         """
         maps = self.stream_maps
         return (
@@ -172,7 +172,7 @@ class TableStream(RecordStream):
         return encoder.page(page) if read.since is None else encoder.changes(page)
 
     def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
-        """Return what encodes rows as messages.
+        """Return the encoder of rows.
 
         Args:
             key: The replication key, if rows are sorted by it.
@@ -198,7 +198,7 @@ class TableStream(RecordStream):
         return None if scale is None else lambda values: order.inspect_keys(values, scale)
 
     def _begin(self) -> None:
-        """Send what the SDK's own `sync` sends before the records, once."""
+        """Write the SCHEMA message and start the metrics before the first record."""
         if self._has_begun:
             return
         self._has_begun = True
@@ -214,7 +214,7 @@ class TableStream(RecordStream):
             page: The next page in order.
 
         Raises:
-            UnsortedError: Its rows are not in order. None of them was written.
+            UnsortedError: The rows are not in order. None of them was written.
         """
         self.reader.check_order(page)
         self._begin()
@@ -229,12 +229,12 @@ class TableStream(RecordStream):
         self._write_state_message()
 
     def _note_deletions(self, page: Page) -> None:
-        # Records of deleted rows carry no version: the target is told the newest one once more.
+        # Records of deleted rows carry no version, so the version is activated again.
         if page.has_deletions:
             self.table.version.is_outdated = True
 
     def finish(self, error: ServiceError | None = None) -> None:
-        """Send what follows the records.
+        """End the stream: activate the version, and write the state.
 
         Args:
             error: Why the table failed, if it did.
@@ -253,11 +253,11 @@ class TableStream(RecordStream):
         self._write_state_message()
 
     def _conclude(self) -> None:
-        """Tell the target, and then the state, that the table was read to its end.
+        """Activate the version, and then note in the state that the table is complete.
 
-        If the run ends between the two, the state still says that the table is not complete.
+        If the run ends between the two, the state still says that the table is incomplete.
         """
-        # The SDK's own connection test reads a part of a table, without writing.
+        # The SDK's own connection test reads a part of a table without writing it.
         is_part = self.reader.is_skipped or self.reader.is_cut_short
         if is_part or self.ABORT_AT_RECORD_COUNT is not None:
             return
@@ -270,7 +270,7 @@ class TableStream(RecordStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
-        """Yield the rows one by one. A table that the service denies is skipped."""
+        """Yield the rows one by one. If the service denies the table, it is skipped."""
         reads = self.reader.reads()
         with self._request_counter() as requests_made:
             read = next(reads, None)
@@ -325,13 +325,13 @@ class TableStream(RecordStream):
         else:
             yield from deletions.messages(self.stream_maps, self.schema["properties"], record)
 
-    # What the SDK would do otherwise.
+    # Overrides of the SDK's behaviour.
 
     def _request_counter(self) -> metrics.Counter:
         return metrics.http_request_counter(self.name, endpoint=self.entry.table or "")
 
     def _log_duration(self, response: requests.Response) -> None:
-        """Log how long a request took, as the SDK's REST streams do."""
+        """Log the duration of a request, as the SDK's REST streams do."""
         status = metrics.Status.SUCCEEDED if response.ok else metrics.Status.FAILED
         self._log_metric(
             metrics.Point(
@@ -353,7 +353,7 @@ class TableStream(RecordStream):
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Return nothing: the bookmark is bounded by the service's time instead."""
+        """Return nothing: the bookmark is limited by the service's time instead."""
 
     @override
     def _write_starting_replication_value(self, context: Context | None) -> None:
@@ -361,7 +361,7 @@ class TableStream(RecordStream):
 
     @override
     def _process_record(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the SDK would filter the record for child streams, and there are none."""
+        """Do nothing: the SDK would filter the record for child streams. There are none."""
 
 
 def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""Values of other types than the catalog announces: written as text, or refused.
+"""Schema drift check: values whose types differ from the catalog's are written as text, or refused.
 
-A column that is announced to hold text takes any value: digits as they are, the JSON text of an
-object. All other differences are refused, for targets make columns of the types announced.
+A column of type string accepts any value: numbers keep their digits, and objects become their JSON
+text. Any other difference is refused, because targets create columns of the types in the catalog.
 
-A column's type may be changed in the service. It then changes in all rows at once, so some rows of
-each page are looked at: looking at every value would cost a third of reading the page. The first
-values of a column are looked at wherever they are (see `reader`).
+If a column's type changes in the service, it changes in all rows at once. Therefore only a sample
+of each page is checked: checking every value would add a third to the time of reading the page. The
+first values of a column are always checked (see `row_reader`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.row_types import Field
 
-# How JSON values begin, as `re` has a set of characters.
+# The first characters of JSON values of each type, as a character set of `re`.
 BEGINS = {
     "array": r"\[",
     "boolean": "tf",
@@ -37,7 +37,7 @@ BEGINS = {
     "object": "{",
     "string": '"',
 }
-# What begins so; all else is a number.
+# What a value is, by its first character; any other character begins a number.
 FOUND = {
     b"[": "an array",
     b"{": "an object",
@@ -45,20 +45,20 @@ FOUND = {
     b"t": "true or false",
     b"f": "true or false",
 }
-# msgspec's own words for a value, and the column that it tells of.
+# What a value is, by the name that msgspec's messages give it.
 GOT = {"array": "an array", "object": "an object", "str": "text", "bool": "true or false"}
 MISFIT = re.compile(r"got `(\w+)` - at `\$\.([^`.\[]+)`")
-# Text of these formats is more than text: targets make other columns of it.
+# Formats that are more than text: targets create columns of other types for them.
 FORMATS = {"date", "date-time", "time", "uuid"}
 
 
 class Check(NamedTuple):
-    """A look at some columns.
+    """A check of the types of some columns that may hold the same types.
 
     Attributes:
-        misfit: Matches, behind a line break, a value of a type that they are not announced to have.
+        misfit: Matches a line break and a value of any other type.
         names: The columns.
-        values: Takes their values out of a row.
+        values: Returns their values in a row.
     """
 
     misfit: re.Pattern[bytes]
@@ -67,12 +67,12 @@ class Check(NamedTuple):
 
 
 class SchemaDriftCheck:
-    """What a catalog says of the types of columns.
+    """Compares the types of values with the types in the catalog.
 
     Args:
-        stream: Name of the stream.
-        columns: JSON Schema of each column.
-        fields: The fields of a row that hold them.
+        stream: The name of the stream.
+        columns: The JSON Schema of each column.
+        fields: The fields of a row.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class SchemaDriftCheck:
         self._stream = stream
         self._columns = columns
         self._fields = {field.column: field for field in fields}
-        # Columns of which values are to be written as text.
+        # Columns with values that have to be written as text.
         self._as_text: set[str] = set()
 
     def checks(self, names: Iterable[str]) -> list[Check]:
-        """Prepare to look at columns.
+        """Prepare the checks of columns.
 
         Args:
-            names: Those that are to be looked at, if their values are read as JSON text.
+            names: The columns. Only those whose values are read as JSON text are checked.
         """
         groups: dict[frozenset[str], list[str]] = {}
         for name in names:
@@ -104,17 +104,17 @@ class SchemaDriftCheck:
         ]
 
     def check(self, rows: Sequence[Any], checks: Iterable[Check]) -> bool:
-        """Look at rows.
+        """Check the types of values.
 
         Args:
-            rows: As they were read.
-            checks: What to look at.
+            rows: The rows as they were read.
+            checks: The checks to run.
 
         Returns:
-            Whether more columns are to be written as text than before.
+            Whether more columns have to be written as text than before.
 
         Raises:
-            ServiceError: Values are of other types than announced, and can't be written as text.
+            ServiceError: A value's type differs from the catalog, and the column is not text.
         """
         before = len(self._as_text)
         for misfit, names, values in checks:
@@ -127,7 +127,7 @@ class SchemaDriftCheck:
         return len(self._as_text) > before
 
     def _write_as_text(self, name: str, found: str) -> None:
-        """Have a column written as text, if it is announced to hold any."""
+        """Have a column written as text from now on; raise if it is not a text column."""
         column = self._columns[name]
         is_any = row_types.format_of(column) not in FORMATS and "contentEncoding" not in column
         if not (is_any and "string" in self._fields[name].kinds):
@@ -141,20 +141,19 @@ class SchemaDriftCheck:
         wanted = f"{kinds} ({form})" if form in FORMATS else kinds
         msg = (
             f"The column {name!r} of {self._stream!r} holds {found}, but the catalog says "
-            f"{wanted}: if its type has changed in the service, make the catalog anew with "
-            "--discover; if the type in the catalog is your own choice, choose string, which takes "
-            "any value."
+            f"{wanted}. If its type has changed in the service, run --discover again. If you chose "
+            "the type in the catalog, choose string instead, which accepts any value."
         )
         return ServiceError(msg)
 
     def refused(self, error: ValidationError) -> Exception:
-        """Tell what is wrong with a row that can't be read.
+        """Translate the error of a row that can't be decoded.
 
         Args:
-            error: What msgspec says of it.
+            error: The error that msgspec raised.
 
         Returns:
-            The error that names the column; the given one if it is no matter of a column.
+            An error that names the column; the given error if no column is the cause.
         """
         found = MISFIT.search(str(error))
         if found is None or found[2] not in self._columns:
@@ -162,11 +161,11 @@ class SchemaDriftCheck:
         return self._refusal(found[2], GOT.get(found[1], "a number"))
 
     def write_texts(self, rows: Sequence[Any], written: Callable[[Raw], bytes]) -> None:
-        """Write values as text where they are announced to be text and are not.
+        """Replace values of text columns that are not text by text.
 
         Args:
-            rows: As they were read; they are changed.
-            written: Writes the JSON text of an object or an array as a JSON string.
+            rows: The rows as they were read. They are changed in place.
+            written: Encodes the JSON text of an object or an array as a JSON string.
         """
         for name in tuple(self._as_text):
             field = self._fields[name]

@@ -1,4 +1,4 @@
-"""ACTIVATE_VERSION messages: they tell the target which rows are current.
+"""ACTIVATE_VERSION messages, which tell the target which rows are current.
 
 https://sdk.meltano.com/en/latest/capabilities/target/activate-version.html
 """
@@ -22,8 +22,9 @@ def are_used(config: Mapping[str, Any], method: str) -> bool:
     """Tell whether records carry a table version.
 
     Args:
-        config: The settings. Where they do not say, `LOG_BASED` streams carry one: a full resync is
-            a matter of course there, and nothing else tells the target of rows deleted before it.
+        config: The settings. By default, only `LOG_BASED` streams carry one, because they need a
+            full resync from time to time. Without a version, the target would keep the rows that
+            were deleted before the resync.
         method: The replication method.
     """
     chosen = config.get(SETTING)
@@ -31,7 +32,7 @@ def are_used(config: Mapping[str, Any], method: str) -> bool:
 
 
 class VersionedStream(Stream):
-    """A stream that activates a version behind its rows instead of before them."""
+    """A stream that activates its version after its rows, not before them."""
 
     @property
     @override
@@ -40,7 +41,7 @@ class VersionedStream(Stream):
 
     @override
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Do nothing: the SDK would have the target drop the old rows before the new are there."""
+        """Do nothing: the SDK would tell the target too early to drop the old rows."""
 
     def activate(self, version: int) -> None:
         """Tell the target that all current rows carry a version.

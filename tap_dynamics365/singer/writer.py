@@ -1,4 +1,4 @@
-"""Singer messages to standard output, whole lines whatever happens."""
+"""Line writer: writes Singer messages to stdout, and never leaves a line incomplete on a signal."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from tap_dynamics365.singer.encoder import encoder
 if TYPE_CHECKING:
     from singer_sdk.singerlib.encoding.simple import Message
 
-# Seconds for the line under way to go out when the process is told to end, and from then on
-# between two looks at whether somebody reads it.
+# Seconds that a line may take after a signal, and seconds between later checks whether the reader
+# still reads.
 GRACE, LOOK_AGAIN = 1.0, 0.1
-# Signals that come within so many seconds are one: some programs signal a process, and then the
-# group that it belongs to.
+# Signals within this many seconds count as one: some programs signal a process, and then its
+# process group.
 SAME_MOMENT = 0.5
 
 TARGET_EXITED = (
-    "The target has ended before the tap; its own log says why. Run again: what it did not keep "
-    "is sent again."
+    "The target has ended before the tap. The target's log says why. Run again: rows that the "
+    "target did not keep are sent again."
 )
 OUTPUT_BLOCKED = (
-    "Nobody reads standard output: the last line is cut off, and no state goes out behind it. The "
-    "next run sends again what came after the last state."
+    "Nothing reads standard output: the last line is cut off, and no state follows it. The next "
+    "run repeats what came after the last state."
 )
 
 logger = logging.getLogger("tap-dynamics365")
 
 
 class Terminated(SystemExit):
-    """The process was told to end. All that was written is whole, or the log says otherwise."""
+    """The process received a signal. All written lines are complete, unless the log says so."""
 
 
 class LineWriter(MsgSpecWriter):
     """Writes messages one by one, or many encoded lines at once.
 
-    A signal that arrives in the middle of a line is obeyed behind it, if somebody reads it.
+    A signal during a write takes effect after the line, as long as the reader reads it.
 
     Attributes:
         record_bytes: How many bytes of records were written.
@@ -59,7 +59,7 @@ class LineWriter(MsgSpecWriter):
         super().__init__()
         self.record_bytes = 0
         self._writing = False
-        # The signal that the process ends on, since when, and whether that is still to be obeyed.
+        # The signal received, its time, and whether it still has to end the process.
         self._signal = 0
         self._signalled_at = 0.0
         self._is_pending = False
@@ -80,11 +80,11 @@ class LineWriter(MsgSpecWriter):
         """Write RECORD messages.
 
         Args:
-            lines: Messages, each with its line end.
+            lines: Messages, each with a line break at its end.
 
         Raises:
-            OutputError: Nobody reads them any more, or there is no room for them.
-            Terminated: A signal came before.
+            OutputError: The reader has ended, or the disk is full.
+            Terminated: A signal is pending.
         """
         self.write_lines(lines)
         self.record_bytes += len(lines)
@@ -93,23 +93,23 @@ class LineWriter(MsgSpecWriter):
         """Write whole lines.
 
         Args:
-            lines: Messages, each with its line end.
+            lines: Messages, each with a line break at its end.
 
         Raises:
-            OutputError: Nobody reads them any more, or there is no room for them.
-            Terminated: A signal came before.
+            OutputError: The reader has ended, or the disk is full.
+            Terminated: A signal is pending.
         """
         self.check()
         self._writing = True
         try:
-            # There is none where standard output was closed from the start.
+            # There is no buffer if standard output was closed from the start.
             output = getattr(sys.stdout, "buffer", None)
             if output is None:
                 msg = "Standard output is closed: let it lead to a target or a file."
                 raise OutputError(msg)
             rest = memoryview(lines)
             while rest:
-                # An unbuffered stdout may take only a part of it.
+                # An unbuffered stdout may accept only a part.
                 rest = rest[output.write(rest) :]
             output.flush()
         except OSError as error:
@@ -118,23 +118,23 @@ class LineWriter(MsgSpecWriter):
             self._writing = False
 
     def check(self) -> None:
-        """Obey a signal that came while a line was on its way, once: a state is still to follow.
+        """Raise if a signal is pending. It raises only once, so that a state can still be written.
 
         Raises:
-            Terminated: There was one.
+            Terminated: A signal arrived during a write.
         """
         if self._is_pending:
             self._is_pending = False
             raise Terminated(128 + self._signal)
 
     def terminate(self, signum: int) -> None:
-        """Have the process end as soon as what is written is whole; if told again, at once.
+        """Handle a signal: end after the current line. A second signal ends the process at once.
 
         Args:
             signum: The signal.
 
         Raises:
-            Terminated: Nothing is being written, or it will not be whole.
+            Terminated: No line is being written, or the line can't be completed.
         """
         now = time.monotonic()
         if not self._signal:
@@ -150,12 +150,12 @@ class LineWriter(MsgSpecWriter):
             os._exit(128 + signum)
 
     def _arm_watchdog(self) -> None:
-        """Have the process end too if the line under way does not."""
-        # Other systems have no such alarm.
+        """Start a timer that ends the process if the current line can't be completed."""
+        # Windows has no such timer.
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, lambda *_: self._on_watchdog())
             signal.setitimer(signal.ITIMER_REAL, GRACE, LOOK_AGAIN)
-            # When the interpreter has let go of its handlers, the alarm would end the process.
+            # Once the interpreter has removed its handlers, the timer would kill the process.
             atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
     def _on_watchdog(self) -> None:
@@ -165,21 +165,21 @@ class LineWriter(MsgSpecWriter):
             self._abort_line()
 
     def _abort_line(self) -> NoReturn:
-        """Leave the line under way as it is, and end."""
+        """Give up the current line, and end."""
         self._is_pending = False
         _redirect_stdout_to_devnull()
         logger.warning(OUTPUT_BLOCKED)
         raise Terminated(128 + self._signal)
 
     def _raise_output_error(self, error: OSError) -> NoReturn:
-        """Tell that nothing can be written any more, and end."""
+        """Report that stdout can't be written, and end."""
         _redirect_stdout_to_devnull()
         if isinstance(error, (BrokenPipeError, ConnectionResetError)):
             msg = TARGET_EXITED
         else:
             msg = (
-                f"Standard output can't be written ({error.strerror}): see to it and run again. "
-                "Its last line may be cut off."
+                f"Standard output can't be written ({error.strerror}): solve the problem and run "
+                "again. The last line may be cut off."
             )
         if self._signal:
             self._is_pending = False
@@ -189,25 +189,25 @@ class LineWriter(MsgSpecWriter):
 
 
 def _log_in_thread(message: str, signum: int) -> None:
-    """Log from a handler of signals: in a thread, for what it interrupts may be logging too."""
+    """Log from a signal handler: in a thread, because the interrupted code may be logging."""
     thread = Thread(target=logger.info, args=(message, signum), daemon=True)
     thread.start()
     thread.join(LOOK_AGAIN)
-    # What was interrupted goes on, and may end the process before the thread has had its turn.
+    # The interrupted code continues, and may end the process before the thread has logged.
     atexit.register(thread.join, GRACE)
 
 
 def _is_writable() -> bool:
-    """Tell whether there is room for more, so that the line under way goes on."""
+    """Tell whether stdout accepts more bytes, so that the current line makes progress."""
     with suppress(OSError, ValueError):
         return bool(select.select([], [sys.stdout], [], 0)[1])
     return False
 
 
 def _redirect_stdout_to_devnull() -> None:
-    """Let what is left in buffers, and what still comes, go nowhere.
+    """Discard what is left in buffers, and whatever is written later.
 
-    The interpreter writes its buffers at its end, would wait or fail once more, and say so.
+    The interpreter flushes its buffers when it ends. That would block, or fail with a message.
     """
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

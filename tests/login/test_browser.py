@@ -152,7 +152,9 @@ def test_a_person_who_is_no_user_of_the_environment_is_told_so(
         program = login()
         page.goto(address(program))
         press(page, "Sign in")
-        assert "Who signs in is no user of this environment" in page.inner_text("main")
+        assert "The account that signs in is not a user of this environment" in page.inner_text(
+            "main"
+        )
         assert program.end() == 1
     finally:
         service.configure(not_a_member=False)

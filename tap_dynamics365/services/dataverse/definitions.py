@@ -1,4 +1,4 @@
-"""What Dataverse says of its tables: read in as few requests as the service allows."""
+"""Table definitions of Dataverse, read in as few requests as the service allows."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-dynamics365.definitions")
 
-# What it means for a catalog, and why.
+# A warning with the effect on the catalog.
 NOT_DESCRIBED = (
-    "The service does not describe its tables (%s): keys are those of $metadata, private tables "
-    "can't be told, and columns have no titles."
+    "The service does not provide table definitions (%s). Keys are taken from $metadata, private "
+    "tables are not recognized, and columns have no titles."
 )
 
 
@@ -31,29 +31,29 @@ def read(
     whole: bool = True,
     table_types: bool = False,
 ) -> Definitions:
-    """Read what the service says of its tables.
+    """Read table definitions.
 
     Args:
         client: The client of the service.
-        names: Logical names of the tables wanted; all if None.
-        whole: Whether choices, descriptions and labels in all languages are wanted, or only what
-            the schema of a table tells.
-        table_types: Whether the types of tables are wanted in any case, which services without
-            elastic tables do not know.
+        names: The logical names of the tables; None for all tables.
+        whole: Whether to read choices, descriptions and labels in all languages too, not only what
+            the schema of a table needs.
+        table_types: Whether to always read the types of tables, which services without elastic
+            tables do not have.
 
     Returns:
         The definitions.
 
     Raises:
-        MetadataError: What the service says makes no sense.
-        ServiceError: The service does not describe itself, or does not answer.
+        MetadataError: The definitions are not valid.
+        ServiceError: The service does not provide definitions, or does not respond.
     """
     try:
         return _read(client, names, whole=whole, table_types=table_types)
     except ServiceError as error:
         if not _may_be_shorter(client, error):
             raise
-        logger.info("Tables are asked for with shorter addresses: %s", error)
+        logger.info("Retrying with shorter URLs for table definitions: %s", error)
     client.longest_url = SAFE_URL
     return _read(client, names, whole=whole, table_types=table_types)
 
@@ -70,20 +70,20 @@ def _read(
     except ServiceError as error:
         if error.failure not in REFUSED or _may_be_shorter(client, error):
             raise
-        logger.info("Its tables are described by EntityDefinitions: %s", error.message)
+        logger.info("Reading EntityDefinitions instead: %s", error.message)
     except DECODE_ERRORS as error:
-        logger.info("Its tables are described by EntityDefinitions: %s.", _unreadable(error))
+        logger.info("Reading EntityDefinitions instead: %s.", _unreadable(error))
     else:
         if told.tables or names is not None:
             return Definitions({table.name: table for table in told.tables}, told.stamp)
-        logger.info("Its tables are described by EntityDefinitions: the function tells of none.")
+        logger.info("Reading EntityDefinitions instead: RetrieveMetadataChanges has no tables.")
     try:
         tables = entity_definitions.read(client, names, whole=whole)
     except DECODE_ERRORS as error:
         msg = f"{_unreadable(error)}."
         raise MetadataError(msg) from error
     if not tables and names is None:
-        msg = "The service's description of its tables tells of none."
+        msg = "The service's table definitions are empty."
         raise MetadataError(msg)
     return Definitions({table.name: table for table in tables})
 
@@ -95,28 +95,26 @@ def read_if_available(
     whole: bool = True,
     table_types: bool = False,
 ) -> Definitions:
-    """Read what the service says of its tables, if it says anything: a catalog can do without.
+    """Read table definitions if the service provides them. A catalog can be made without them.
 
     Args:
         client: The client of the service.
-        names: As of `read`.
-        whole: As of `read`.
-        table_types: As of `read`.
+        names: As for `read`.
+        whole: As for `read`.
+        table_types: As for `read`.
 
     Returns:
-        The definitions; none if it does not describe itself to the caller.
+        The definitions; empty if the caller may not read them, or the service has none.
 
     Raises:
-        ServiceError: The service does not answer. What it would say is not known, and catalogs
-            are not to differ from day to day.
+        ServiceError: Any other failure, so that catalogs do not differ from day to day.
     """
     try:
         return read(client, names, whole=whole, table_types=table_types)
     except MetadataError as error:
         logger.warning(NOT_DESCRIBED, error)
     except ServiceError as error:
-        # Only what the service says of itself: catalogs are not to differ from day to day for a
-        # failure that nobody knows.
+        # Other failures may be temporary, and must not change the catalog.
         if error.failure not in {Failure.DENIED, Failure.GONE}:
             raise
         logger.warning(NOT_DESCRIBED, error)
@@ -124,4 +122,4 @@ def read_if_available(
 
 
 def _unreadable(error: Exception) -> str:
-    return f"The service's description of its tables makes no sense ({error})"
+    return f"The service's table definitions can't be decoded ({error})"

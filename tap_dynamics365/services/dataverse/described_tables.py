@@ -1,4 +1,4 @@
-"""What the metadata streams of Dataverse send, read from the service or from the schema map."""
+"""Described tables: the data of Dataverse's metadata streams, from the service or the file."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ logger = logging.getLogger("tap-dynamics365.metadata_streams")
 def describe_tables(
     service: Service, settings: Settings, names: Collection[str]
 ) -> DescribedTables:
-    """Read what the metadata streams send.
+    """Read the tables for the metadata streams.
 
     Args:
         service: A Dataverse.
         settings: Whether tables are selected by name, and whether the description is kept.
-        names: Logical names of the tables to describe.
+        names: The logical names of the tables to describe.
 
     Returns:
         The tables, in the order of the names.
 
     Raises:
         MetadataError: The description is not valid.
-        ServiceError: The service does not describe itself.
-        SettingsError: The description is to come from a file that is not there.
+        ServiceError: The service does not provide table definitions.
+        SettingsError: The file with the description does not exist.
     """
     narrowed = bool(settings.tables) and not schema_map.is_kept(settings)
     found = _definitions(service, settings, names if narrowed else None)
@@ -55,20 +55,21 @@ def describe_tables(
 def _definitions(
     service: Service, settings: Settings, names: Collection[str] | None
 ) -> Definitions:
-    """Read the definitions of tables, as fresh as `create_map` wants them."""
+    """Read the definitions of tables; `create_map` decides whether from the file."""
     if not schema_map.is_kept(settings):
         return definitions.read(service.client, names)
     kept = schema_map.read(service, settings).definitions
     if not kept.tables:
         msg = (
-            "schema_map holds no definitions of tables, for the service told none when it was made."
+            "schema_map holds no table definitions, because the service did not provide them when "
+            "the file was written."
         )
         raise ServiceError(msg)
     return kept
 
 
 def _primary_ids(client: ODataClient) -> dict[str, str]:
-    """Fetch the primary id of every table, by its logical name; none if the service refuses."""
+    """Fetch the primary id of every table, by logical name; empty if the service refuses."""
     try:
         rows = json.loads(client.get(PRIMARY_IDS).content)["value"]
         return {row["LogicalName"]: row["PrimaryIdAttribute"] for row in rows}

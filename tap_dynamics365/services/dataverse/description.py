@@ -1,4 +1,4 @@
-"""The whole description of a Dataverse, and what has changed since it was read."""
+"""Description of a Dataverse: reads all of it, or what has changed since it was read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
 
 METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
-# One row of a table that every Dataverse has and every user may read, to get the annotation.
+# One row, to get the annotation. Every Dataverse has this table, and every user may read it.
 ONE_ROW = "systemusers?$select=systemuserid&$top=1"
 
 logger = logging.getLogger("tap-dynamics365.schema_map")
@@ -41,7 +41,7 @@ def describe(client: ODataClient) -> Description:
         MetadataError: The description is not valid.
         ServiceError: The service refused.
     """
-    # The version first: a change after it is found by the next run.
+    # The version first, so that the next run finds changes made during this one.
     version = _version(client)
     told = definitions.read_if_available(client)
     return Description(tables=tuple(read_metadata(client)), definitions=told, version=version)
@@ -55,34 +55,36 @@ def describe_changes(client: ODataClient, known: Description) -> Description | N
         known: The description.
 
     Returns:
-        The same description if nothing has changed; None if it has to be read anew.
+        The same description if nothing has changed; None if a full read is needed.
 
     Raises:
-        ServiceError: The service does not answer.
+        ServiceError: The service does not respond.
     """
     if not known.definitions.tables:
-        # The service may tell now what it did not tell then: rights are not part of the data model.
+        # The user may have the rights to read definitions now. Rights are not part of the data
+        # model.
         return None
     if not known.definitions.stamp:
-        # A service that tells no version does not tell whether it has changed.
+        # Without a version, changes can't be detected.
         version = _version(client)
         return known if version and version == known.version else None
     try:
         changed = retrieve_metadata_changes.since(client, known.definitions.stamp)
     except ServiceError as error:
         if error.failure is Failure.TOKEN_EXPIRED:
-            logger.info("What has changed since schema_map was written can't be told any more.")
+            logger.info("The service no longer has the changes since schema_map was written.")
         elif error.failure in REFUSED:
-            logger.info("What has changed since schema_map was written can't be told: %s", error)
+            logger.info("Can't read the changes since schema_map was written: %s", error)
         else:
             raise
         return None
     except DECODE_ERRORS as error:
-        logger.info("What has changed since schema_map was written makes no sense: %s.", error)
+        logger.info("Can't decode the changes since schema_map was written: %s.", error)
         return None
     if not changed.tables and not changed.deleted:
         return known
-    logger.info("Of %d tables the description has changed.", len(changed.tables))
+    count = len(changed.tables)
+    logger.info("The description of %d %s has changed.", count, "table" if count == 1 else "tables")
     told, tables = apply(changed, known.definitions, known.tables)
     if tables is None:
         tables = tuple(read_metadata(client))
@@ -90,7 +92,7 @@ def describe_changes(client: ODataClient, known: Description) -> Description | N
 
 
 def _version(client: ODataClient) -> str | int:
-    """Read the version of the data model; empty if the service does not tell it."""
+    """Read the version of the data model; empty if the service does not provide it."""
     try:
         response = client.read(
             ONE_ROW,
@@ -99,5 +101,5 @@ def _version(client: ODataClient) -> str | int:
         )
         return msgspec.json.decode(response.content, type=_OneRow).version
     except (ServiceError, *DECODE_ERRORS) as error:
-        logger.debug("The version of the data model can't be told: %s", error)
+        logger.debug("Can't read the version of the data model: %s", error)
         return ""

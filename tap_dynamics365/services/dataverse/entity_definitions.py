@@ -1,7 +1,7 @@
-"""Dataverse's `EntityDefinitions`: the way to descriptions of tables where there is no other.
+"""EntityDefinitions: table definitions, if `RetrieveMetadataChanges` is not available.
 
-What all columns have comes with the tables; what is special to a kind takes a request a table and
-kind, of which a batch holds many.
+Properties that all columns have come with the tables. Properties of one kind of columns need a
+request for each table and kind; a batch holds many of these requests.
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
 """
 
@@ -42,7 +42,7 @@ COLUMN = (
 OPTIONS = "$select=LogicalName&$expand=OptionSet,GlobalOptionSet"
 TARGETS = ("Lookup", "$select=LogicalName,Targets")
 
-# For each kind of column the cast that tells more of it, and what to ask for.
+# For each kind of columns: the type to cast to, and the properties to select.
 CASTS = {
     "PicklistType": ("Picklist", OPTIONS),
     "MultiSelectPicklistType": ("MultiSelectPicklist", OPTIONS),
@@ -72,15 +72,15 @@ def read(
 
     Args:
         client: The client of the service.
-        names: Logical names of the tables wanted; all if None.
-        whole: Whether all is wanted, or only what columns of all kinds have.
+        names: The logical names of the tables; None for all tables.
+        whole: Whether to read the properties of each kind of columns too.
 
     Returns:
         The definitions.
 
     Raises:
         ServiceError: The service refused.
-        DECODE_ERRORS: An answer makes none.
+        DECODE_ERRORS: A response can't be decoded.
     """
     tables = _read_tables(client, names, set())
     if whole:
@@ -105,7 +105,7 @@ def _read_tables(
 
 
 def _paths(longest: int, names: Collection[str] | None, unknown: Collection[str]) -> Iterator[str]:
-    """Yield the queries that it takes: one, if the names are not too many for an address."""
+    """Yield the queries: several if the names are too long for one URL."""
     select = ",".join(name for name in WHOLE_TABLE if name not in unknown)
     columns = ",".join(name for name in COLUMN if name not in unknown)
     path = f"EntityDefinitions?$select={select}&$expand=Attributes($select={columns})"
@@ -127,7 +127,7 @@ def _paths(longest: int, names: Collection[str] | None, unknown: Collection[str]
 
 
 def _complete(client: ODataClient, tables: list[EntityMetadata]) -> None:
-    """Add what is special to the columns' kinds, as far as the service tells it."""
+    """Add the properties of each kind of columns, as far as the service provides them."""
     wanted = [(table, *cast) for table in tables for cast in _casts(table)]
     paths = [
         f"EntityDefinitions(LogicalName={quote(query.literal(table.logical_name))})/Attributes/"
@@ -145,15 +145,15 @@ def _complete(client: ODataClient, tables: list[EntityMetadata]) -> None:
                 columns[told.logical_name].add(told)
     if refused:
         logger.warning(
-            "The service does not tell all of its columns: it refused %d of %d requests for "
-            "their choices, targets and lengths.",
+            "The definitions of some columns are incomplete: the service refused %d of %d requests "
+            "for choices, targets and lengths.",
             refused,
             len(wanted),
         )
 
 
 def _casts(table: EntityMetadata) -> list[tuple[str, str]]:
-    """List the casts that tell of a table's columns."""
+    """List the types to cast a table's columns to."""
     kinds = {
         column.attribute_type_name.value
         for column in table.attributes or ()

@@ -1,9 +1,9 @@
-"""Dataverse's error codes: what each means for a client that reads.
+"""Error classification: the error codes of Dataverse, and the failure that each one means.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/reference/web-service-error-codes
 
-A code may come with any status, so the code decides. Versions of the service differ in their codes,
-and gateways drop them; then the words decide.
+A code may come with any status, so the code decides. Versions of the service have different codes,
+and gateways drop them. Then the words of the message decide.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ from tap_dynamics365.errors import Failure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Limits of the user, which hold for all requests: of requests, of execution time, of concurrent
-# requests; of the database. Elastic tables pass the code of their store on.
+# Service protection limits of the user: number of requests, execution time, concurrent requests;
+# limits of the database. Elastic tables pass on the code of their store.
 # https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
 THROTTLED = ("0x80072321", "0x80072322", "0x80072326", "0x80072323", "0x80072324", "429")
 
-# The query takes too long, or its answer is too large: with fewer rows it may do.
+# The query takes too long, or its response is too large. With fewer rows it may succeed.
 TOO_LARGE = (
-    # SQL's own time-out, and those whose cause the service could tell.
+    # SQL timeouts, with and without a known cause.
     # https://learn.microsoft.com/power-apps/developer/data-platform/query-antipatterns
     *("0x80044151", "0x80048573", "0x80048574", "0x80048575"),
-    # An unexpected error, an answer of more than 100 MB among them; out of memory.
+    # Unexpected errors, which include a response of more than 100 MB; out of memory.
     *("0x80040216", "0x80040222"),
-    # A plug-in took too long: one that runs with the read, or a virtual table's data provider.
+    # A plug-in took too long: one that runs on reads, or a virtual table's data provider.
     *("0x80044171", "0x80044172", "0x80044173", "0x80081111", "0x80048d07", "0x80048d10"),
-    # The store of an elastic table, or Finance & Operations behind a virtual one, did not answer
-    # in time.
+    # The store of an elastic table, or Finance & Operations behind a virtual table, timed out.
     *("0x80061635", "0x80097502"),
 )
 
@@ -39,48 +38,48 @@ TRANSIENT = (
     # The query was throttled.
     # https://learn.microsoft.com/power-apps/developer/data-platform/query-throttling
     *("0x80048544", "0x80048644", "0x80048744", "0x80048745", "0x80050544"),
-    # Generic SQL error, such as a deadlock; a transaction that was rolled back.
+    # A generic SQL error, such as a deadlock; a rolled-back transaction.
     # https://learn.microsoft.com/troubleshoot/power-platform/dataverse/bulk-operation-errors
     *("0x80044150", "0x80040255"),
-    # The database: connections, locks, transactions, an upgrade or an import under way.
+    # The database: connections, locks, transactions, an upgrade or an import in progress.
     *("0x80048543", "0x80048553", "0x80048554", "0x80048551", "0x80048559", "0x80048560"),
     *("0x80048561", "0x80048562", "0x80048563", "0x80048542", "0x8004a001", "0x80073000"),
     *("0x80042300", "0x80044339", "0x8004ed47", "0x8004026c", "0x80048411"),
     # The metadata changed while rows were read.
     "0x80072494",
-    # The environment: disabled for a while, being migrated or updated, not reachable.
+    # The environment: temporarily disabled, being migrated or updated, or unreachable.
     *("0x8004a104", "0x8004a107", "0x8004b044", "0x8004b059", "0x8004b065"),
     *("0x80072300", "0x80072301", "0x80097622"),
     # Plug-ins: no sandbox worker or host is available; a status that a plug-in passes on.
     *("0x8004418d", "0x8004418e", "0x80044174", "0x80081116", "0x8004419e"),
     *("0x80048d03", "0x80048d04", "0x80048d0f", "0x80048d0a"),
     # Finance & Operations behind a virtual table; the data lake; indexes for change tracking that
-    # are still being made.
+    # are still being built.
     *("0x80097503", "0x80097504", "0x8009752e", "0x80097530", "0x80097533", "0x80090203"),
     "0x80044358",
 )
 
 DENIED = (
-    # A privilege, or access to the row.
+    # A missing privilege, or no access to the row.
     *("0x80040220", "0x80048306", "0x80048405", "0x80040231", "0x80040299", "0x80040277"),
     *("0x80040204", "0x8004020d", "0x80040256", "0x80090304", "0x80090305", "0x80097531"),
     *("0x80048d05", "0x80048d06"),
-    # A licence for this table.
+    # The licence does not cover this table.
     "0x80050304",
     # The table does not support RetrieveMultiple, so it can't be listed at all.
     *("0x80040800", "0x80100008"),
 )
 
-# The caller as a whole, or the query: no table can be read until somebody sees to it.
+# Problems of the caller or of the query. No table can be read until an administrator acts.
 FATAL = (
-    # No user of the environment, a disabled one, or one without a role or licence.
+    # The caller is not a user of the environment, is disabled, or has no role or licence.
     *("0x80072560", "0x80040225", "0x8004a112", "0x8004d24d", "0x80044507"),
     *("0x80042f09", "0x80042f0a", "0x8004d24b", "0x80050301"),
     # Administration mode, conditional access, the IP firewall, a blocked application.
     *("0x8004a113", "0x80072561", "0x80095ffe", "0x80095ffc", "0x80095ffb"),
-    # A plug-in refused: one that runs with the read, or a virtual table's data provider.
+    # A plug-in refused: one that runs on reads, or a virtual table's data provider.
     *("0x80040265", "0x80040224"),
-    # The platform has blocked the query for what it did to the database.
+    # The platform has blocked the query, because it harmed the database.
     *("0x80049544", "0x80049545"),
 )
 
@@ -92,7 +91,7 @@ FAILURES: dict[str, Failure] = {
     **dict.fromkeys(FATAL, Failure.FATAL),
     # The delta token is too old, or the table's definition has changed since.
     "0x80044352": Failure.TOKEN_EXPIRED,
-    # The table is not tracked; it is an intersect table and one of the tables it joins is not.
+    # Change tracking is not enabled for the table, or for a table that an intersect table joins.
     "0x80072491": Failure.NOT_TRACKED,
     "0x80072492": Failure.NOT_TRACKED,
     # A virtual table's data provider does not support the query.
@@ -100,7 +99,7 @@ FAILURES: dict[str, Failure] = {
     "0x80041147": Failure.NOT_UNDERSTOOD,
 }
 
-# SQL errors that stay: a query that SQL Server can't parse, an object that it does not have.
+# Permanent SQL errors: a query that SQL Server can't parse, or an object that does not exist.
 FINAL_SQL = re.compile(r"Sql Number: (?:156|208)\b")
 
 UNKNOWN_COLUMN = re.compile(r"Could not find a property named '([^']+)' on type")
@@ -131,7 +130,7 @@ WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
         re.compile(r"version stamp\b.*\bexpired|perform a full sync", re.IGNORECASE | re.DOTALL),
         Failure.TOKEN_EXPIRED,
     ),
-    # A token that is not one of this environment's is of no more use than an expired one.
+    # A token of another environment is handled like an expired token.
     (
         re.compile(r"\bdelta ?token\b.*\b(?:invalid|not valid)\b", re.IGNORECASE | re.DOTALL),
         Failure.TOKEN_EXPIRED,
@@ -141,12 +140,11 @@ WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
         Failure.NOT_TRACKED,
     ),
     (re.compile(r"'RetrieveMultiple' method does not support"), Failure.DENIED),
-    # "SecLib::AccessCheckEx failed" and its like are those of v8.2 and of servers on-premises.
+    # "SecLib::AccessCheckEx failed" and similar messages come from v8.2 and on-premises servers.
     (re.compile(r"SecLib::|\bmissing (?:prv\w+ privilege|\w*Access rights)"), Failure.DENIED),
 )
 
-# A plug-in's refusal that speaks of the query: a virtual table's data provider can't sort or
-# filter.
+# A plug-in's refusal that concerns the query: a virtual table's data provider can't sort or filter.
 QUERY_REFUSED = re.compile(
     r"\b(?:order ?by|sort|filter)\w*\b.*\bnot (?:supported|implemented|allowed)"
     r"|\bnot (?:supported|implemented|allowed)\b.*\b(?:order ?by|sort|filter)",
@@ -156,28 +154,28 @@ QUERY_REFUSED = re.compile(
 # What to do about a refusal, by its code.
 ADVICE: Mapping[str, str] = {
     "0x80072560": (
-        "Who signs in is no user of this environment: for an app (client_id), add an application "
-        "user with a security role in the Power Platform admin center under Environments > the "
-        "environment > Settings > Users + permissions > Application users; for a person, under "
-        "Users."
+        "The account that signs in is not a user of this environment. For an app (client_id), add "
+        "an application user with a security role in the Power Platform admin center under "
+        "Environments > the environment > Settings > Users + permissions > Application users. For "
+        "a person, add a user under Users."
     ),
     "0x80040225": (
-        "Who signs in is a disabled user of this environment: enable the user in the Power "
-        "Platform admin center under Environments > the environment > Settings > Users + "
-        "permissions, or sign in as another one."
+        "The account that signs in is a disabled user of this environment. Enable the user in the "
+        "Power Platform admin center under Environments > the environment > Settings > Users + "
+        "permissions, or sign in as another user."
     ),
 }
 
 
 def classify(code: str, words: str) -> Failure | None:
-    """Tell what a refusal means, whatever its status.
+    """Classify a refusal, independent of its status.
 
     Args:
-        code: The error code in hexadecimal, lower case; empty if the service gave none.
+        code: The error code in hexadecimal, lower case; empty if there is none.
         words: The messages, outer and inner.
 
     Returns:
-        The meaning; None if neither code nor words tell, so that the status does.
+        The failure; None if neither code nor words decide, so that the status has to.
     """
     known = FAILURES.get(code)
     if known is Failure.FATAL and code not in ADVICE and QUERY_REFUSED.search(words):
@@ -193,10 +191,10 @@ def unknown_column(words: str) -> str:
     """Find the name of a column that the service does not know.
 
     Args:
-        words: The messages of its refusal.
+        words: The messages of the refusal.
 
     Returns:
-        The name; empty if it names none.
+        The name; empty if the messages name none.
     """
     found = UNKNOWN_COLUMN.search(words)
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Dataverse as a ServiceKind."""
+"""DATAVERSE: the ServiceKind of Dataverse."""
 
 from __future__ import annotations
 
@@ -50,16 +50,15 @@ METADATA_SETS = frozenset(
     }
 )
 REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
-# Elastic tables tell rows apart by this column too, where it is in use: the primary id alone is
-# not unique.
+# Part of the key of elastic tables where it is in use: the primary id alone is not unique.
 # https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
 PARTITION_ID = "partitionid"
-# The type of tables whose rows have partitions, and another column that they all have.
+# The type of tables whose rows have partitions, and another column that all these tables have.
 ELASTIC, TIME_TO_LIVE = "Elastic", "ttlinseconds"
-# The data provider of virtual tables that have none: they can't be listed.
+# The id that stands for a virtual table without a data provider. Such a table can't be listed.
 NO_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
-# In a link, decoded once: the last row of the page before. The provider of a virtual table may put
-# something else there.
+# The part of a decoded link that names the last row of the page before. The provider of a virtual
+# table may use other links.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
 COOKIE = re.compile(r'pagingcookie="(?:%3c|<|&lt;)cookie', re.IGNORECASE)
 
@@ -109,7 +108,7 @@ def key_at_token(token: str, key: str) -> Value:
         key: The replication key.
 
     Returns:
-        The value; None if the token does not say.
+        The value; None if the token does not contain it.
     """
     version, _, time = token.partition("!")
     try:
@@ -127,15 +126,15 @@ def key_at_token(token: str, key: str) -> Value:
 def define(
     client: ODataClient, tables: Sequence[Table], names: Collection[str] | None
 ) -> Mapping[str, TableDefinition]:
-    """Read what Dataverse says of tables.
+    """Read the definitions of tables.
 
     Args:
         client: The client of the service.
         tables: The tables of the metadata document.
-        names: The names of the tables wanted; all if None.
+        names: The names of the tables; None for all tables.
 
     Returns:
-        The definitions by name; none if the service does not tell them.
+        The definitions by name; empty if the service does not provide them.
     """
     has_partitions = any(map(_has_partitions, tables))
     return definitions.read_if_available(
@@ -146,8 +145,7 @@ def define(
 def refine(table: Table, definition: TableDefinition | None) -> Table:
     """Correct key, privacy and change tracking of a table.
 
-    Table definitions know better than the metadata document which column is the primary id, and
-    which tables are private.
+    For primary id and privacy, the table definition is more reliable than the metadata document.
 
     Args:
         table: The table of the metadata document.
@@ -168,7 +166,7 @@ def _has_partitions(table: Table) -> bool:
 
 
 def _is_elastic(table: Table, definition: TableDefinition | None) -> bool:
-    """Tell whether a table is elastic; by its columns, if the service does not tell the type."""
+    """Tell whether a table is elastic. If the service does not send the type, columns decide."""
     if not _has_partitions(table):
         return False
     if definition is None or definition.table_type is None:
@@ -177,7 +175,7 @@ def _is_elastic(table: Table, definition: TableDefinition | None) -> bool:
 
 
 def _defined(table: Table, definition: TableDefinition) -> Table:
-    # Of a key with several parts in the metadata document, one part does not tell rows apart.
+    # If the metadata document has a key of several columns, one of them is not enough.
     better = len(table.key) < 2 and any(  # noqa: PLR2004
         column.name == definition.primary_id for column in table.columns
     )
@@ -196,7 +194,7 @@ DATAVERSE = ServiceKind(
     dialect=Dialect(
         errors=errors,
         service="Dataverse",
-        # Descriptions of tables and columns are left out otherwise.
+        # Without annotations, descriptions of tables and columns are missing.
         metadata_path="$metadata?annotations=true",
         metadata_sets=METADATA_SETS,
         metadata_version=METADATA_VERSION,

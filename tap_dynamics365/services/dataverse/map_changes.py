@@ -1,4 +1,4 @@
-"""What has changed of the service's description, applied to what is known of it."""
+"""Map changes: applies changes of the data model to a known description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.dataverse.retrieve_metadata_changes import Changes
     from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
 
-# The types that `$metadata` gives to columns of each kind.
+# The types that columns of each kind have in `$metadata`.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/web-api-properties
 EDM_TYPES = {
     "BigIntType": "Edm.Int64",
@@ -44,13 +44,13 @@ def apply(
     """Apply changes.
 
     Args:
-        changes: What the service told.
-        known: The definitions before.
-        tables: The tables of `$metadata` before.
+        changes: The changes.
+        known: The definitions before the changes.
+        tables: The tables of `$metadata` before the changes.
 
     Returns:
-        The definitions now, and the tables; None if `$metadata` has to tell, because there are
-        columns of a kind that comes with others, or whose type does not follow from it.
+        The changed definitions and tables. The tables are None if `$metadata` has to be read,
+        because there are new columns whose types don't follow from their kinds.
     """
     left = {
         name: replace(
@@ -68,7 +68,7 @@ def apply(
 def _left_tables(
     known: Definitions, left: dict[str, TableDefinition], tables: Sequence[Table]
 ) -> dict[str, Table]:
-    """Take away the tables and columns that are no more, or that others have the names of."""
+    """Remove the tables and columns that were deleted, or whose names now belong to others."""
     made = {table.name: table for table in tables}
     for name, before in known.tables.items():
         if name not in left:
@@ -85,13 +85,13 @@ def _changed_tables(
     left: dict[str, TableDefinition],
     made: dict[str, Table],
 ) -> tuple[Table, ...] | None:
-    """Make the tables that changed anew; None if `$metadata` has to tell."""
+    """Rebuild the tables that changed; return None if `$metadata` has to be read."""
     for changed in changes:
         definition = left.get(changed.name)
         table = made.get(changed.name)
         if table is None:
             if definition is not None or not changed.entity_set:
-                # It has definitions, and no rows.
+                # It has a definition, but no rows.
                 continue
             table = Table(changed.name, changed.entity_set, (changed.primary_id,), ())
         result = _changed(table, definition, changed)
@@ -104,7 +104,7 @@ def _changed_tables(
 def _changed(
     table: Table, before: TableDefinition | None, changed: TableDefinition
 ) -> Table | None:
-    """Make a table anew; None if the type of a column can't be told."""
+    """Rebuild a table; return None if the type of a column is unknown."""
     columns = {column.name: column for column in table.columns}
     old: dict[str, ColumnDefinition] = {}
     if before is not None:
@@ -117,7 +117,7 @@ def _changed(
             continue
         if was is not None and (was.kind, was.behavior) == (column.kind, column.behavior):
             if (known := columns.get(column.property_name)) is not None:
-                # The words are those of the definition now.
+                # The description now comes from the definition.
                 columns[known.name] = replace(known, description=None)
             continue
         if not column.readable:

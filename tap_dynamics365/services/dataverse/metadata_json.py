@@ -1,7 +1,7 @@
-"""The JSON in which Dataverse describes its tables, taken in.
+"""Metadata JSON: the types in which Dataverse describes its tables, and their conversion.
 
-`RetrieveMetadataChanges` and `EntityDefinitions` write the same members. Any may be null or left
-out, be it that it was not asked for or that the version of the service does not know it.
+`RetrieveMetadataChanges` and `EntityDefinitions` use the same properties. Each one may be null or
+missing, because it was not requested or because the version of the service does not have it.
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/complexentitymetadata
 """
 
@@ -20,11 +20,11 @@ from tap_dynamics365.services.table_definition import (
 
 
 class _Answer(msgspec.Struct, rename="pascal", gc=False):
-    """What is written with the service's own names."""
+    """An object with the property names of the service."""
 
 
 class Name(_Answer):
-    """A value in a wrapping of its own: a kind, a format, a behaviour, a level."""
+    """A value wrapped in an object: a kind, a format, a behaviour or a level."""
 
     value: str | None = None
 
@@ -43,7 +43,7 @@ class Label(_Answer):
     user_localized_label: LocalizedLabel | None = None
 
     def texts(self) -> Texts:
-        """Take it in."""
+        """Convert the label."""
         user = self.user_localized_label
         labels = [*(self.localized_labels or ()), *([user] if user else [])]
         return Texts(
@@ -57,7 +57,7 @@ class Label(_Answer):
 
 
 class OptionMetadata(_Answer):
-    """One value of a choice; `state` is that of a status."""
+    """One option of a choice column. Only options of a status column have a state."""
 
     value: int | None = None
     label: Label | None = None
@@ -65,7 +65,7 @@ class OptionMetadata(_Answer):
 
 
 class OptionSetMetadata(_Answer):
-    """The values of a choice, or the two of a yes/no column."""
+    """The options of a choice column, or the two options of a yes/no column."""
 
     name: str | None = None
     is_global: bool | None = None
@@ -74,7 +74,7 @@ class OptionSetMetadata(_Answer):
     false_option: OptionMetadata | None = None
 
     def to_definition(self) -> OptionSet:
-        """Take it in."""
+        """Convert the options."""
         options = [*(self.options or ()), self.false_option, self.true_option]
         return OptionSet(
             self.name or "",
@@ -110,15 +110,15 @@ class AttributeMetadata(_Answer):
     global_option_set: OptionSetMetadata | None = None
 
     def add(self, other: AttributeMetadata) -> None:
-        """Add what another answer tells of the same column."""
+        """Add the properties that another response has of the same column."""
         for name in self.__struct_fields__:
             if getattr(self, name) is None:
                 setattr(self, name, getattr(other, name))
 
     def to_definition(self) -> ColumnDefinition:
-        """Take it in."""
+        """Convert the column."""
         options = self.option_set or self.global_option_set
-        # Texts have the newer FormatName beside it, which knows more of them.
+        # Text columns also have the newer FormatName, which has more formats.
         form = _value(self.format_name) or self.format
         return ColumnDefinition(
             name=self.logical_name,
@@ -162,7 +162,7 @@ class EntityMetadata(_Answer):
     attributes: list[AttributeMetadata] | None = None
 
     def to_definition(self) -> TableDefinition:
-        """Take it in."""
+        """Convert the table."""
         return TableDefinition(
             name=self.logical_name,
             schema_name=self.schema_name or "",
@@ -185,13 +185,13 @@ class EntityMetadata(_Answer):
 
 
 class EntityDefinitions(msgspec.Struct):
-    """An answer of `EntityDefinitions`."""
+    """A response of `EntityDefinitions`."""
 
     value: list[EntityMetadata]
 
 
 class Attributes(msgspec.Struct):
-    """An answer of a table's `Attributes`, cast to one kind."""
+    """A response of a table's `Attributes`, cast to one kind."""
 
     value: list[AttributeMetadata]
 
@@ -203,14 +203,14 @@ class GuidCollection(_Answer):
 
 
 class DeletedMetadata(_Answer):
-    """Ids of what was deleted, by what it was."""
+    """The ids of deleted tables and columns, by kind."""
 
     keys: list[str] | None = None
     values: list[GuidCollection | None] | None = None
 
 
 class MetadataChanges(_Answer):
-    """An answer of `RetrieveMetadataChanges`."""
+    """A response of `RetrieveMetadataChanges`."""
 
     server_version_stamp: str | None = None
     deleted_metadata: DeletedMetadata | None = None

@@ -1,7 +1,7 @@
-"""What Dataverse says of itself, as tables: their columns, keys and rows.
+"""Metadata tables: the columns, keys and rows of the streams that describe a Dataverse.
 
-The first five are those of Azure Synapse Link, with its names and values, so that queries written
-for it work; the other two follow its style.
+The first five have the names and values of Azure Synapse Link, so that queries written for it work.
+The other two follow its style.
 https://learn.microsoft.com/power-apps/maker/data-platform/azure-synapse-link-choice-labels
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# Kinds of columns that are choices to Synapse Link. It has a table for states and one for status;
-# the options of EntityNameType are numbers where rows have names.
+# Kinds of columns that are choices in Synapse Link. It has separate tables for state and status.
+# EntityNameType is left out, because its options are numbers where rows have names.
 CHOICES = frozenset({"PicklistType", "MultiSelectPicklistType", "BooleanType"})
 STATES = frozenset({"StateType"})
 STATUSES = frozenset({"StatusType"})
@@ -32,12 +32,12 @@ STATUSES = frozenset({"StatusType"})
 
 @dataclass(frozen=True)
 class DescribedTables:
-    """What the service says of tables.
+    """The data from which the rows are made.
 
     Attributes:
-        tables: The tables.
-        primary_ids: The column that tells their rows apart, and the rows of the tables that their
-            lookups lead to, by logical name of the table, as far as the service tells.
+        tables: The definitions of the tables.
+        primary_ids: The primary id columns of these tables, and of the tables that their lookups
+            refer to, by logical name. Unknown ones are missing.
     """
 
     tables: tuple[TableDefinition, ...]
@@ -46,13 +46,13 @@ class DescribedTables:
 
 @dataclass(frozen=True)
 class MetadataTable:
-    """A table of metadata.
+    """A metadata table.
 
     Attributes:
-        description: What it holds.
-        key: Names of the columns that tell rows apart.
+        description: The description of the table.
+        key: The columns that identify a row.
         columns: Type and description of each column, by name.
-        rows: Makes its rows, or what of them it knows: the other columns are null.
+        rows: Makes the rows. Columns that a row does not have are null.
     """
 
     description: str
@@ -62,7 +62,7 @@ class MetadataTable:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON Schema of its rows: all may be null but the key."""
+        """The JSON Schema of the rows. Every property but the key is nullable."""
         return {
             "type": "object",
             "description": self.description,
@@ -272,7 +272,7 @@ METADATA_TABLES = {
             "AttributeType": ("string", "Dataverse's AttributeTypeName, such as PicklistType."),
             "Format": ("string", "Such as Email or DateOnly."),
             "DateTimeBehavior": ("string", "UserLocal, DateOnly or TimeZoneIndependent."),
-            "MaxLength": ("integer", "Characters that a text may have, says the service."),
+            "MaxLength": ("integer", "Maximum length of a text, in characters."),
             "Precision": ("integer", "Decimal places of a number."),
             "RequiredLevel": ("string", "None, Recommended, ApplicationRequired, SystemRequired."),
             "IsCustomAttribute": ("boolean", "Whether somebody added it to Microsoft's columns."),

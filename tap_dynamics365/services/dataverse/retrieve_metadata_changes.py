@@ -1,4 +1,4 @@
-"""Dataverse's function `RetrieveMetadataChanges`: many tables in one answer, and what changed.
+"""RetrieveMetadataChanges: many table definitions in one response, or what has changed.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/query-schema-definitions
 https://learn.microsoft.com/power-apps/developer/data-platform/cache-schema-data
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.services.table_definition import TableDefinition
 
-# What a schema tells of a table. Descriptions of columns are in `$metadata` too, in one language
-# alone and therefore in fewer bytes.
+# The properties that a schema needs. Descriptions of columns come from `$metadata`, which has them
+# in one language only and therefore in fewer bytes.
 TABLE = (
     "LogicalName",
     "PrimaryIdAttribute",
@@ -43,9 +43,9 @@ COLUMN = (
     "DateTimeBehavior",
     "Targets",
 )
-# On premises there is no such property.
+# On-premises servers do not have this property.
 TABLE_TYPE = "TableType"
-# What else there is to tell.
+# All other properties.
 WHOLE_TABLE = (
     *TABLE,
     "SchemaName",
@@ -69,19 +69,19 @@ WHOLE_COLUMN = (
     "OptionSet",
 )
 
-# What was deleted is told by id: of tables (the default) and columns.
+# Report the ids of deleted tables (`Default`) and columns.
 DELETED = "Microsoft.Dynamics.CRM.DeletedMetadataFilters'Default,Attribute'"
 
 _decoder = msgspec.json.Decoder(MetadataChanges)
 
 
 class Changes(NamedTuple):
-    """What the function tells.
+    """The result of the function.
 
     Attributes:
-        tables: All that were asked for, or those of them that changed.
-        deleted: Ids of tables and columns that are no more.
-        stamp: Of which moment.
+        tables: The requested tables, or those that have changed.
+        deleted: The ids of deleted tables and columns.
+        stamp: The version stamp of the result.
     """
 
     tables: list[TableDefinition]
@@ -101,18 +101,18 @@ def read(
 
     Args:
         client: The client of the service.
-        names: Logical names of the tables wanted; all if None.
-        whole: Whether all is wanted, or only what the schema of a table tells.
-        table_types: Whether the types of tables are wanted in any case.
-        since: A stamp, to have only what has changed since its moment.
+        names: The logical names of the tables; None for all tables.
+        whole: Whether to read all properties, not only those that a schema needs.
+        table_types: Whether to always read the types of tables.
+        since: A version stamp, to read only what has changed since.
 
     Returns:
-        What it tells. Where the names are too many for one address, it is called several times,
-        and the stamp is that of the first answer.
+        The result. If the names are too long for one URL, the function is called several times,
+        and the stamp is that of the first response.
 
     Raises:
-        ServiceError: The service refused; it does so where the stamp has expired.
-        DECODE_ERRORS: The answer makes none.
+        ServiceError: The service refused, for example because the stamp has expired.
+        DECODE_ERRORS: The response can't be decoded.
     """
     tables: list[TableDefinition] = []
     deleted: set[str] = set()
@@ -129,21 +129,21 @@ def read(
 
 
 def since(client: ODataClient, stamp: str) -> Changes:
-    """Ask what has changed.
+    """Read what has changed.
 
-    Of what has changed only in part that part alone is told: all values of a choice, but only the
-    labels that are new. So it tells no more than which tables to read whole.
+    The function returns only the changed parts of a table: all options of a choice, but only the
+    new labels. Therefore the changed tables are read again in full.
 
     Args:
         client: The client of the service.
-        stamp: Of which moment on.
+        stamp: The version stamp to start from.
 
     Returns:
-        The tables that changed, whole, and what was deleted.
+        The complete definitions of the tables that changed, and what was deleted.
 
     Raises:
-        ServiceError: The service refused; it does so where the stamp has expired.
-        DECODE_ERRORS: The answer makes none.
+        ServiceError: The service refused, for example because the stamp has expired.
+        DECODE_ERRORS: The response can't be decoded.
     """
     changed = read(client, None, whole=True, since=stamp)
     names = [table.name for table in changed.tables]
@@ -153,7 +153,7 @@ def since(client: ODataClient, stamp: str) -> Changes:
 def _paths(
     longest: int, names: Collection[str] | None, since: str, *, whole: bool, table_types: bool
 ) -> Iterator[str]:
-    """Yield the calls that it takes: one, if the names are not too many for an address."""
+    """Yield the calls: several if the names are too long for one URL."""
     table = WHOLE_TABLE if whole else (*TABLE, TABLE_TYPE) if table_types else TABLE
     query: dict[str, Any] = {
         "Properties": _properties(*table, "Attributes"),
@@ -194,7 +194,7 @@ def _properties(*names: str) -> dict[str, Any]:
 
 
 def _criteria(conditions: list[dict[str, Any]]) -> dict[str, Any]:
-    """Join conditions; one a name, for how a list is to be written is not documented."""
+    """Join conditions, one for each name, because the form of a list is not documented."""
     return {"FilterOperator": "Or", "Conditions": conditions}
 
 

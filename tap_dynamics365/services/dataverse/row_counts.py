@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.client import ODataClient
 
-# So many names fit into a URL that every proxy accepts.
+# This many names fit into a URL that every proxy accepts.
 MOST_TABLES = 20
 
 logger = logging.getLogger("tap-dynamics365.progress")
@@ -42,7 +42,7 @@ def count_rows(client: ODataClient, tables: Sequence[str]) -> dict[str, int]:
         tables: The logical names of the tables.
 
     Returns:
-        The numbers, of those tables whose number is known.
+        The row counts by table. Tables whose count is unknown are missing.
     """
     counts: dict[str, int] = {}
     for start in range(0, len(tables), MOST_TABLES):
@@ -56,10 +56,10 @@ def _read(client: ODataClient, tables: Sequence[str]) -> dict[str, int]:
     try:
         answer = msgspec.json.decode(client.get(path).content, type=_Answer)
     except Exception as error:  # noqa: BLE001 - the numbers are only shown
-        logger.debug("The number of rows of %s is not known: %s", names, error)
+        logger.debug("The row count of %s is unknown: %s", names, error)
         refused = isinstance(error, ServiceError) and error.failure in REFUSED
         if not refused or len(tables) == 1:
             return {}
-        # One table without a count, such as a virtual table, makes the service refuse all.
+        # One table without a count, such as a virtual table, makes the service refuse all tables.
         return {name: count for table in tables for name, count in _read(client, [table]).items()}
     return dict(zip(answer.counts.keys, answer.counts.values, strict=False))

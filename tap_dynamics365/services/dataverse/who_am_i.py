@@ -1,4 +1,4 @@
-"""WhoAmI: which user Dataverse takes the caller for.
+"""WhoAmI: the user and the organisation that Dataverse sees.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/whoami
 """
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def who_am_i(client: ODataClient) -> Identity:
-    """Read which user the service takes the caller for.
+    """Read which user the service sees.
 
     Args:
         client: The client of the service.
 
     Returns:
-        The user. The two tables with the names may not be readable; IDs always are.
+        The user. IDs are always readable, names only with the rights to read two tables.
 
     Raises:
         ServiceError: The service does not accept the token, or does not know the user.
@@ -47,12 +47,12 @@ def who_am_i(client: ODataClient) -> Identity:
 
 
 def _text(row: dict[str, Any], name: str) -> str:
-    """Read a text; empty if it is missing."""
+    """Return a text; empty if it is missing."""
     return printable(str(row.get(name) or ""))
 
 
 def _row(client: ODataClient, path: str) -> dict[str, Any]:
-    """Read a row; empty if that is not allowed."""
+    """Read a row; empty if the user may not read it."""
     try:
         return read_object(client, path)
     except ServiceError:
