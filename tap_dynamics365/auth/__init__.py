@@ -1,4 +1,4 @@
-"""Sign-in: one class a grant. Nothing else in the tap knows what a token is."""
+"""Sign-in: one authenticator class for each grant."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Authenticator", "authenticator", "way"]
 
 
 def way(settings: Settings) -> str:
-    """Tell in a few words how the tap signs in.
+    """Describe how the tap signs in.
 
     Args:
         settings: The checked settings.
 
     Returns:
-        What follows "signs in with …"; nothing where there is no way.
+        A phrase that completes "signs in with …"; empty if no grant is configured.
     """
     match settings.grant:
         case None:
@@ -41,28 +41,31 @@ def way(settings: Settings) -> str:
 def authenticator(
     settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
 ) -> Authenticator:
-    """Set up the grant that the settings call for.
+    """Create the authenticator of the configured grant. No request is sent yet.
 
     Args:
         settings: The checked settings.
-        throttle: Holds all requests back, those for tokens too.
-        traffic: Counts them.
+        throttle: Pauses all requests, including those for tokens.
+        traffic: Counts requests and bytes.
 
     Returns:
-        What signs each request. Nothing has been sent to the sign-in host yet.
+        The authenticator, which signs each request.
 
     Raises:
-        SettingsError: The certificate is not usable, or an extra is not installed.
+        SettingsError: The certificate can't be used, or an extra is not installed.
     """
-    made = _made(settings, throttle, traffic)
-    made.way = way(settings)
-    return made
+    created = _create(settings, throttle, traffic)
+    created.way = way(settings)
+    return created
 
 
-def _made(settings: Settings, throttle: Throttle | None, traffic: Traffic | None) -> Authenticator:
+def _create(
+    settings: Settings, throttle: Throttle | None, traffic: Traffic | None
+) -> Authenticator:
     match settings.grant:
         case Grant.NTLM:
-            # Imported where they are needed, for what they build on takes time.
+            # Imported only when needed, because the packages of an extra may be missing and are
+            # slow to import.
             from tap_dynamics365.auth.ntlm import NtlmAuthenticator  # noqa: PLC0415
 
             return NtlmAuthenticator(settings)

@@ -1,4 +1,4 @@
-"""What an access token says of itself: why a service may refuse it, and whose it is."""
+"""Access token: reads its claims, to say why a service refuses it and which account it names."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from urllib.parse import urlsplit
 
 from tap_dynamics365.redaction import printable
 
-# Claims that name a person, the most telling first.
+# Claims that name a person, the most specific first.
 # https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 PERSON = ("upn", "preferred_username", "unique_name", "email", "name")
-# Claims that name the app: of a token of version 1 and 2.
+# Claims that name the app, in tokens of version 1 and version 2.
 APP = ("appid", "azp")
 
 
 def fault(token: str, service_url: str) -> str | None:
-    """Find out what is wrong with a token.
+    """Find out why a service may have refused an access token.
 
-    It is read, not verified (RFC 7519, section 4.1): it is ours, and the service has refused it.
+    The claims (RFC 7519, section 4.1) are read without verification, because they only explain a
+    refusal.
 
     Args:
         token: The access token.
         service_url: The address of the service that refused it.
 
     Returns:
-        What follows "the token …", or None if nothing can be seen.
+        A phrase that completes "the token …"; None if the claims show no fault.
     """
     claims = _claims(token)
     end = claims.get("exp")
@@ -42,33 +43,33 @@ def fault(token: str, service_url: str) -> str | None:
 
 
 def holder(token: str) -> str:
-    """Tell whom a service takes the holder of a token for.
+    """Read which account an access token was issued to.
 
-    It is read, not verified: it is ours, and nothing is decided by it.
+    The claims are read without verification, because they are only logged.
 
     Args:
         token: The access token.
 
     Returns:
-        The account of a person, or `app` and the ID of an app that acts for itself; nothing if
-        the token does not tell.
+        The account of a person, or `app` and the ID of an app that acts for itself; empty if the
+        token does not name one.
     """
     claims = _claims(token)
     if person := _first(claims, PERSON):
         return person
-    # With a scope, the app acts for a person whom the token does not name.
+    # With the claim `scp`, the app acts for a person whom the token does not name.
     app = "" if "scp" in claims else _first(claims, APP)
     return f"app {app}" if app else ""
 
 
 def _first(claims: dict[str, Any], names: tuple[str, ...]) -> str:
-    """Find the first of some claims that is a text."""
+    """Return the first of some claims that is a text."""
     texts = (claims.get(name) for name in names)
     return next((line for text in texts if isinstance(text, str) and (line := printable(text))), "")
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Read the claims of a JSON Web Token; of another token there are none."""
+    """Read the claims of a JSON Web Token; empty for any other token."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -77,14 +78,14 @@ def _claims(token: str) -> dict[str, Any]:
     if not isinstance(claims, dict):
         return {}
     end = claims.get("exp")
-    # A moment that datetime can't express tells nothing.
+    # datetime can't represent larger numbers.
     if isinstance(end, bool) or (isinstance(end, (int, float)) and not -math.inf < end < 2**37):
         del claims["exp"]
     return claims
 
 
 def _host(address: str) -> str:
-    """Tell the host of an address; the ID of an app is none."""
+    """Return the host of a URL; empty if the text is the ID of an app."""
     try:
         return urlsplit(address).hostname or ""
     except ValueError:
@@ -92,5 +93,5 @@ def _host(address: str) -> str:
 
 
 def _plain(host: str) -> str:
-    """Write the host of an environment in one way: `org.api.crm…` is `org.crm…` too."""
+    """Normalize the host of an environment: `org.api.crm…` and `org.crm…` are the same."""
     return host.replace(".api.", ".", 1)

@@ -1,4 +1,4 @@
-"""What the connection to the service needs of each grant."""
+"""Authenticators: the base classes of all grants, and the one for a configured access token."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.settings import Settings
 
-# A token is renewed this many seconds before it ends, for a request takes time; but not before
-# three quarters of its life, lest a short-lived one be renewed for each request.
+# A token is renewed this many seconds before it expires, because a request takes time. A token with
+# a short lifetime is not renewed before three quarters of its lifetime have passed. Otherwise it
+# would be renewed for each request.
 RENEW_BEFORE_SECONDS = 60
-LONGEST_PART = 0.25
+MAX_PART = 0.25
 
 logger = logging.getLogger("tap-dynamics365.auth")
 
 
 class _HeaderAuthenticator(APIAuthenticatorBase):
-    """Adds the authorization header, and leaves the URL alone.
+    """Adds the authorization header, and does not change the URL.
 
-    The SDK's base class takes the query apart and writes it anew, even where it has nothing to
-    add: links to the next page would not be followed as the service gave them.
+    The SDK's base class parses the query and writes it again, which would change the links to next
+    pages.
     """
 
     @override
@@ -46,67 +47,67 @@ class _HeaderAuthenticator(APIAuthenticatorBase):
 
 
 class Authenticator(_HeaderAuthenticator):
-    """What the connection to the service needs of each grant.
+    """Base class of all grants.
 
     Attributes:
-        way: How it signs in, as the log tells it; nothing where nobody is to be told.
+        way: How it signs in, for the log; empty if the sign-in is not logged.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.way = ""
-        # Never released: the first of all requests tells.
-        self._telling = Lock()
+        # Never released: only the first request logs the sign-in.
+        self._log_once = Lock()
 
-    def tell(self, whom: str, words: str = "Signed in") -> None:
-        """Log how and as whom a run signs in, once.
+    def log_sign_in(self, account: str, verb: str = "Signed in") -> None:
+        """Log how and as whom the run signs in, once.
 
         Args:
-            whom: The account of a person, or an app; nothing if nobody knows.
-            words: Whether that is done, or is for the service to decide.
+            account: The account of a person, or an app; empty if it is not known.
+            verb: "Signed in", or "Signing in" if the service has not accepted the sign-in yet.
         """
-        if not self.way or not self._telling.acquire(blocking=False):
+        if not self.way or not self._log_once.acquire(blocking=False):
             return
-        if whom:
-            logger.info("%s as %s with %s.", words, whom, self.way)
+        if account:
+            logger.info("%s as %s with %s.", verb, account, self.way)
         else:
-            logger.info("%s with %s; the access token does not say as whom.", words, self.way)
+            logger.info("%s with %s. The access token names no account.", verb, self.way)
 
     def sign_in(self) -> None:
-        """Sign in where that is a step of its own, and is still to be done.
+        """Get an access token if the grant needs one and has none that is valid.
 
         Raises:
             SignInError: The sign-in host gave no token.
         """
 
     def advice(self, service_url: str) -> str:
-        """Tell why the service may have refused what it was sent, and what to do.
+        """Say why the service may have refused the sign-in, and what to do.
 
         Args:
             service_url: The address of the service.
 
         Returns:
-            One sentence or two.
+            One or two sentences.
         """
         raise NotImplementedError
 
-    def renew(self, sent_at: float) -> bool:  # noqa: ARG002 - for those that can
-        """Replace a token that the service refused.
+    def renew(self, sent_at: float) -> bool:  # noqa: ARG002 - used by subclasses
+        """Replace an access token that the service refused.
 
         Args:
-            sent_at: When the request was sent that it refused, by `time.monotonic`.
+            sent_at: When the refused request was sent, by `time.monotonic`.
 
         Returns:
-            Whether a request that is repeated carries another token.
+            Whether a retry carries another token.
         """
         return False
 
 
 class AccessTokenAuthenticator(BearerTokenAuthenticator, Authenticator):
-    """Uses an access token that somebody else fetched.
+    """Uses the access token in the settings.
 
     Args:
-        settings: Those with an access token.
+        settings: The settings, with an access token.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -115,59 +116,59 @@ class AccessTokenAuthenticator(BearerTokenAuthenticator, Authenticator):
 
     @override
     def sign_in(self) -> None:
-        self.tell(access_token.holder(self._token), "Signing in")
+        self.log_sign_in(access_token.holder(self._token), "Signing in")
 
     @override
     def advice(self, service_url: str) -> str:
         fault = access_token.fault(self._token, service_url)
         if fault is None:
-            fault = "has expired, which it does after about an hour, or is for another service_url"
-        return f"The one in access_token {fault}. It can't be renewed: set a new one."
+            fault = "has expired, as tokens do after about an hour, or is for another service_url"
+        return f"The token in access_token {fault}. The tap can't renew it: set a new one."
 
 
 class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
-    """Gets access tokens by itself, and a new one in time.
+    """Fetches access tokens, and renews each before it expires.
 
-    Subclasses get the tokens. How old one is, is told by a clock that nobody sets, from before it
-    was asked for: what the clocks of other machines say does not matter.
+    Subclasses implement `fetch`. The age of a token is measured by a monotonic clock from before
+    the request for it, so that the clocks of other machines do not matter.
 
     Attributes:
-        known_as: Who signs in, for tokens that do not say so.
+        account: The account that signs in, for access tokens that do not name one.
     """
 
-    known_as = ""
+    account = ""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = Lock()
-        # By time.monotonic: when the token in use was asked for, and when it is to be renewed.
+        # By time.monotonic: when the current token was requested, and when to renew it.
         self._asked_at = 0.0
         self._renew_at: float | None = None
         self._failure: Dynamics365Error | None = None
         self._failed_at = 0.0
 
     def fetch(self) -> Tokens:
-        """Get an access token.
+        """Fetch an access token.
 
         Returns:
-            It, and how long it is good for.
+            The access token and its lifetime.
 
         Raises:
-            SignInError: There is none.
+            SignInError: The sign-in host gave no token.
         """
         raise NotImplementedError
 
     @override
     def advice(self, service_url: str) -> str:
         fault = access_token.fault(self.access_token or "", service_url)
-        told = "" if fault is None else f"The one that the sign-in gave {fault}. "
-        return f"{told}Check service_url and scope."
+        explanation = "" if fault is None else f"The access token {fault}. "
+        return f"{explanation}Check service_url and scope."
 
     @override
     def sign_in(self) -> None:
         asked_at = time.monotonic()
-        # Of the requests in flight one gets a token, the others wait for it; and for its failure:
-        # the host that refused one would refuse them all.
+        # One of the requests in flight fetches a token, and the others wait for it. If it fails,
+        # they fail too, because the host would refuse them all.
         with self._lock:
             if self._failure is not None and self._failed_at > asked_at:
                 raise self._failure
@@ -188,7 +189,7 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
     @override
     def renew(self, sent_at: float) -> bool:
         with self._lock:
-            # Once for all requests that were refused together.
+            # Requests that were refused together renew the token once.
             if self._asked_at <= sent_at:
                 self.last_refreshed = None
         return True
@@ -197,12 +198,12 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
     def is_token_valid(self) -> bool:
         if self.last_refreshed is None:
             return False
-        # Of an unknown lifetime it is the service that tells the end.
+        # If the lifetime is not known, the token is used until the service refuses it.
         return self._renew_at is None or time.monotonic() < self._renew_at
 
     @override
     def update_access_token(self) -> None:
-        """Get an access token, and see how long it is good for."""
+        """Fetch an access token, and note when to renew it."""
         asked_at = time.monotonic()
         tokens = self.fetch()
         lifetime = tokens.expires_in
@@ -212,7 +213,5 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
         self._asked_at = asked_at
         self._renew_at = None
         if lifetime is not None:
-            self._renew_at = (
-                asked_at + lifetime - min(RENEW_BEFORE_SECONDS, lifetime * LONGEST_PART)
-            )
-        self.tell(access_token.holder(tokens.access_token) or self.known_as)
+            self._renew_at = asked_at + lifetime - min(RENEW_BEFORE_SECONDS, lifetime * MAX_PART)
+        self.log_sign_in(access_token.holder(tokens.access_token) or self.account)

@@ -1,4 +1,4 @@
-"""What Azure gives: managed identities, workload identities, the sign-in of its command line."""
+"""Azure credentials: managed identity, workload identity and the sign-in of the Azure CLI."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 
-# Where virtual machines get tokens, and the variables that name the place elsewhere. It is on
-# this machine or next to it, and behind no proxy.
+# The host that gives tokens to virtual machines, and the variables that name it elsewhere. It is
+# on this machine or in its network, and is reached without a proxy.
 # https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token
 METADATA_HOST = "169.254.169.254"
 ENDPOINTS = (
@@ -56,7 +56,7 @@ ENDPOINTS = (
     "MSI_ENDPOINT",
 )
 
-# What is secret of that which azure-identity takes from the environment.
+# The secrets that azure-identity reads from the environment.
 SECRETS = (
     "AZURE_CLIENT_CERTIFICATE_PASSWORD",
     "AZURE_CLIENT_SECRET",
@@ -71,13 +71,13 @@ for _name in ("azure", "msal"):
 
 
 class AzureAuthenticator(RenewingAuthenticator):
-    """Gets access tokens through azure-identity.
+    """Fetches access tokens through azure-identity.
 
     Args:
-        settings: Those with an Azure credential. `client_id` is that of a user-assigned
+        settings: The settings, with an Azure credential. `client_id` is that of a user-assigned
             identity.
-        throttle: Holds all requests back.
-        traffic: Counts them.
+        throttle: Pauses all requests.
+        traffic: Counts requests and bytes.
     """
 
     def __init__(
@@ -87,17 +87,17 @@ class AzureAuthenticator(RenewingAuthenticator):
         self._settings = settings
         self._throttle = throttle
         self._traffic = traffic
-        # Whether there was a token before: from then on, a failure without a code of Entra ID is
-        # taken for a gateway's, and transient.
+        # Whether there was a token before. From then on, a failure without a code of Entra ID
+        # comes from a gateway, and is transient.
         self._is_reached = False
         self._scope = settings.scope or f"{settings.origin}/.default"
 
     @override
     def fetch(self) -> Tokens:
-        """Get an access token.
+        """Fetch an access token.
 
-        Each time with a credential of its own: one that is kept would give the token again that
-        the service refused.
+        Each call creates a new credential. An existing one would return the cached token that the
+        service refused.
         """
         chosen = self._settings.azure_credential
         try:
@@ -107,29 +107,28 @@ class AzureAuthenticator(RenewingAuthenticator):
             msg = f"azure_credential={chosen}: the sign-in host could not be reached."
             raise TransientSignInError(msg) from None
         except (AzureError, OSError, ValueError) as error:
-            words = redact(str(getattr(error, "message", error)), _secrets())
-            refusal = refusals.from_words(words)
-            words = "no reason given." if refusal is None else refusal.sentence
-            msg = f"azure_credential={chosen} gives no token: {words}"
-            passes = refusal is not None and refusal.passes
-            is_strange = refusal is None or refusal.code is None
-            if passes or (self._is_reached and is_strange):
+            refusal = refusals.from_words(redact(str(getattr(error, "message", error)), _secrets()))
+            reason = "no reason given." if refusal is None else refusal.sentence
+            msg = f"azure_credential={chosen} gives no token: {reason}"
+            is_transient = refusal is not None and refusal.is_transient
+            has_no_code = refusal is None or refusal.code is None
+            if is_transient or (self._is_reached and has_no_code):
                 raise TransientSignInError(msg) from None
             raise SignInError(msg) from None
         self._is_reached = True
         return Tokens(token.token, max(1.0, token.expires_on - time.time()))
 
     def _through_proxy(self) -> requests.Session:
-        """Make a session that goes through the proxy, but for the addresses of managed identity."""
+        """Open a session that uses the proxy, except for the hosts of managed identity."""
         session = open_session(self._settings, self._throttle, self._traffic)
         if session.proxies:
-            places = [urlsplit(os.environ.get(name, "")).hostname for name in ENDPOINTS]
-            for host in filter(None, [METADATA_HOST, *places]):
+            hosts = [urlsplit(os.environ.get(name, "")).hostname for name in ENDPOINTS]
+            for host in filter(None, [METADATA_HOST, *hosts]):
                 session.proxies[f"http://{host}"] = ""
         return session
 
     def _token(self, session: requests.Session) -> AccessToken:
-        """Ask the credential that was chosen."""
+        """Fetch a token with the configured credential."""
         client_id = self._settings.client_id
         credential: TokenCredential
         options: dict[str, Any] = {
@@ -139,7 +138,7 @@ class AzureAuthenticator(RenewingAuthenticator):
             case "managed_identity":
                 credential = ManagedIdentityCredential(client_id=client_id, **options)
             case "workload_identity":
-                # What fails for now is tried again by the tap, which says so.
+                # The tap itself retries transient failures, and logs them.
                 options["retry_total"] = 0
                 credential = WorkloadIdentityCredential(client_id=client_id, **options)
             case "azure_cli":
@@ -152,7 +151,7 @@ class AzureAuthenticator(RenewingAuthenticator):
 
 
 def _secrets() -> Iterator[str]:
-    """Yield what a host was sent, should it repeat it."""
+    """Yield the secrets that a host was sent and may repeat in its message."""
     yield from (os.environ[name] for name in SECRETS if name in os.environ)
     with contextlib.suppress(OSError, KeyError, ValueError):
         yield Path(os.environ["AZURE_FEDERATED_TOKEN_FILE"]).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""A certificate in place of a client secret: assertions signed with its key."""
+"""Client certificate: signs assertions, which replace a client secret."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ except ImportError:
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509Certificate
 
-# An assertion is good from a bit before now, for the clocks of other machines, to a bit after:
-# ten minutes at most are accepted.
+# An assertion is valid from a little before now, because other clocks may be slow, until a little
+# later. Hosts accept ten minutes at most.
 SECONDS_BEFORE = 120
 SECONDS_AFTER = 300
 
@@ -52,13 +52,13 @@ class Certificate:
     thumbprint: str
 
     def assertion(self, client_id: str, token_uri: str) -> str:
-        """Sign an assertion, good for one use (RFC 7523, section 3).
+        """Sign an assertion for one use (RFC 7523, section 3).
 
         https://learn.microsoft.com/entra/identity-platform/certificate-credentials
 
         Args:
             client_id: The app that signs in.
-            token_uri: Where it signs in.
+            token_uri: The token endpoint.
 
         Returns:
             A JSON Web Token.
@@ -88,15 +88,15 @@ def load(given: str, password: str | None) -> Certificate:
         The certificate.
 
     Raises:
-        SettingsError: There is no such file, or something in it is missing or not usable.
+        SettingsError: The file does not exist, or its content is missing or can't be used.
     """
     pem = _pem(given)
     key = _load_key(pem, password)
     blocks = _CERTIFICATE.findall(pem)
     if not blocks:
         msg = (
-            "client_certificate holds no certificate: put the block BEGIN CERTIFICATE beside the "
-            "private key."
+            "client_certificate contains no certificate: add the block BEGIN CERTIFICATE next to "
+            "the private key."
         )
         raise SettingsError(msg)
     try:
@@ -112,9 +112,9 @@ def load(given: str, password: str | None) -> Certificate:
 
 
 def _pem(given: str) -> bytes:
-    """Get the text: it is given itself, or the path of a file that holds it."""
+    """Return the PEM text, which is given itself or as the path of a file."""
     if _PEM in given:
-        # Files of variables write the ends of lines as two characters.
+        # Files of environment variables write a line break as `\n`, two characters.
         return given.replace("\\n", "\n").encode()
     try:
         content = Path(given).expanduser().read_bytes()
@@ -136,8 +136,8 @@ def _load_key(pem: bytes, password: str | None) -> RSAPrivateKey:
     block = _KEY.search(pem)
     if block is None:
         msg = (
-            "client_certificate holds no private key: put the block BEGIN PRIVATE KEY beside the "
-            "certificate."
+            "client_certificate contains no private key: add the block BEGIN PRIVATE KEY next to "
+            "the certificate."
         )
         raise SettingsError(msg)
     is_encrypted = b"ENCRYPTED" in block[0]
@@ -160,12 +160,15 @@ def _load_key(pem: bytes, password: str | None) -> RSAPrivateKey:
         )
         raise SettingsError(msg) from None
     if not isinstance(key, RSAPrivateKey):
-        msg = "The private key in client_certificate is no RSA key, the only kind that is accepted."
+        msg = (
+            "The private key in client_certificate is not an RSA key. Microsoft Entra ID accepts "
+            "only RSA keys."
+        )
         raise SettingsError(msg)
     return key
 
 
 def _thumbprint(certificate: X509Certificate) -> str:
-    """Tell a certificate by its SHA-256, as `x5t#S256` has it (RFC 7515, section 4.1.8)."""
+    """Return the thumbprint for the header `x5t#S256` (RFC 7515, section 4.1.8)."""
     digest = certificate.fingerprint(hashes.SHA256())
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""The app registration that asks for tokens, and the proof that it is the one that asks."""
+"""Client authentication: identifies the app registration in a token request."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class Client:
-    """The app registration that the settings name.
+    """The app registration in the settings.
 
     Args:
-        settings: Its ID, and its certificate or secret. A public client has neither, and is
-            refused when it sends one.
+        settings: Its ID, and its certificate or secret. A public client has neither, and hosts
+            refuse a public client that sends one.
 
     Raises:
-        SettingsError: The certificate is not usable.
+        SettingsError: The certificate can't be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -27,7 +27,7 @@ class Client:
         self._secret = settings.client_secret
         self._certificate: Certificate | None = None
         if settings.client_certificate:
-            # Imported when it is needed, for what it builds on takes time.
+            # Imported only when needed, because cryptography is optional and slow to import.
             from tap_dynamics365.auth.certificate import load  # noqa: PLC0415
 
             self._certificate = load(
@@ -35,13 +35,13 @@ class Client:
             )
 
     def fields(self, token_uri: str) -> dict[str, str]:
-        """Tell a host who asks (RFC 6749, section 2.3.1; RFC 7523, section 2.2).
+        """Return the form fields that identify the app (RFC 6749, 2.3.1; RFC 7523, 2.2).
 
         Args:
-            token_uri: Where the form goes.
+            token_uri: The endpoint that the form is sent to.
 
         Returns:
-            Fields of the form.
+            The values by field name.
         """
         if self._certificate is not None:
             return {

@@ -1,4 +1,4 @@
-"""The grants of OAuth 2.0 at a token endpoint."""
+"""OAuth 2.0 grants: client credentials and refresh token."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class TokenEndpointAuthenticator(RenewingAuthenticator):
-    """Gets access tokens from a token endpoint.
+    """Fetches access tokens from a token endpoint.
 
     Args:
-        settings: Those of the grant.
-        throttle: Holds all requests back.
-        traffic: Counts them.
+        settings: The settings of the grant.
+        throttle: Pauses all requests.
+        traffic: Counts requests and bytes.
 
     Raises:
-        SettingsError: The certificate is not usable.
+        SettingsError: The certificate can't be used.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
 
     @cached_property
     def endpoint(self) -> TokenEndpoint:
-        """The token endpoint: the one of the settings, or else that of the service's tenant."""
+        """The token endpoint in the settings, or else that of the service's tenant."""
         session = open_session(self._settings, self._throttle, self._traffic)
         timeout = min(TIMEOUT, self._settings.ws_timeout or TIMEOUT)
         uri = self._settings.token_uri
         if uri is None:
-            uri = tenant.learn(self._settings.service_url, session, timeout).token_uri
+            uri = tenant.discover(self._settings.service_url, session, timeout).token_uri
         return TokenEndpoint(uri, session, timeout)
 
     def _target(self, default_scope: str | None) -> dict[str, str]:
-        """Tell the host what the token is for: older endpoints know resources, newer ones scopes.
+        """Return the field that names the service: older endpoints use `resource`, newer `scope`.
 
         https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
         """
@@ -68,23 +68,23 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
 class ClientCredentialsAuthenticator(TokenEndpointAuthenticator):
     """The client-credentials grant (RFC 6749, section 4.4): an app signs in as itself.
 
-    It proves who it is with a secret, or with an assertion signed by its certificate (RFC 7523,
-    section 2.2).
+    The app authenticates with a secret, or with an assertion that is signed with its certificate
+    (RFC 7523, section 2.2).
 
     Args:
-        settings: Those with a secret or a certificate.
-        throttle: Holds all requests back.
-        traffic: Counts them.
+        settings: The settings, with a secret or a certificate.
+        throttle: Pauses all requests.
+        traffic: Counts requests and bytes.
 
     Raises:
-        SettingsError: The certificate is not usable.
+        SettingsError: The certificate can't be used.
     """
 
     def __init__(
         self, settings: Settings, throttle: Throttle | None = None, traffic: Traffic | None = None
     ) -> None:
         super().__init__(settings, throttle, traffic)
-        self.known_as = f"app {settings.client_id}"
+        self.account = f"app {settings.client_id}"
 
     @property
     @override
@@ -104,9 +104,9 @@ class RefreshTokenAuthenticator(TokenEndpointAuthenticator):
     """The refresh-token grant (RFC 6749, section 6): the tap signs in as a person.
 
     Args:
-        settings: Those with a refresh token, or with a token store that holds one.
-        throttle: Holds all requests back.
-        traffic: Counts them.
+        settings: The settings, with a refresh token or a token store.
+        throttle: Pauses all requests.
+        traffic: Counts requests and bytes.
     """
 
     def __init__(
@@ -129,7 +129,8 @@ class RefreshTokenAuthenticator(TokenEndpointAuthenticator):
 
     @override
     def fetch(self) -> Tokens:
-        # The token endpoint is learnt first: not while other runs are kept waiting.
+        # The token endpoint is discovered before the token store is locked, so that other runs do
+        # not wait for that.
         return self._refresh_tokens.exchange(self.endpoint.uri, self._exchange)
 
     def _exchange(self, refresh_token: str) -> Tokens:

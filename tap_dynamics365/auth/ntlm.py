@@ -1,4 +1,4 @@
-"""NTLM, the sign-in of servers on-premises."""
+"""NTLM: the sign-in of on-premises servers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logging.getLogger("spnego").setLevel(logging.WARNING)
 
 
 class _Handshake(HttpNtlmAuth):
-    """The handshake of requests-ntlm; what the server does not know of it is told."""
+    """The handshake of requests-ntlm, with an error that says what to do if it fails."""
 
     @override
     def response_hook(self, r: requests.Response, **kwargs: Any) -> requests.Response:
@@ -41,17 +41,17 @@ class _Handshake(HttpNtlmAuth):
         except (SpnegoError, PermissionError, LookupError, ValueError, struct.error):
             msg = (
                 f"{urlsplit(r.url).netloc} does not complete the NTLM sign-in: check service_url, "
-                "and that its web server has Windows authentication switched on."
+                "and that Windows authentication is enabled on its web server."
             )
             raise SignInError(msg) from None
         return answer
 
 
 class NtlmAuthenticator(Authenticator):
-    """Signs connections in with the name and password of a Windows user ([MS-NTHT]).
+    """Signs in connections with the name and password of a Windows user ([MS-NTHT]).
 
     Args:
-        settings: Those with domain, user and password.
+        settings: The settings, with domain, user and password.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,7 +61,7 @@ class NtlmAuthenticator(Authenticator):
 
     @override
     def sign_in(self) -> None:
-        self.tell(self._account, "Signing in")
+        self.log_sign_in(self._account, "Signing in")
 
     @override
     def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -70,4 +70,4 @@ class NtlmAuthenticator(Authenticator):
 
     @override
     def advice(self, service_url: str) -> str:
-        return "Check ntlm_domain, user and password; services in the cloud do not take NTLM."
+        return "Check ntlm_domain, user and password. Services in the cloud do not support NTLM."

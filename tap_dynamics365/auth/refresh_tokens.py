@@ -1,4 +1,4 @@
-"""Refresh tokens: which to use, and how the newest is kept."""
+"""Refresh tokens: chooses the newest one, exchanges it, and stores its successor."""
 
 from __future__ import annotations
 
@@ -29,81 +29,81 @@ logger = logging.getLogger("tap-dynamics365.auth")
 
 
 class RefreshTokens:
-    """The refresh tokens at hand: the one configured, and the newest that came of it.
+    """The configured refresh token, and its newest successor.
 
-    A host may give a new one at each exchange, and may refuse the old one from then on (RFC 6749,
-    section 10.4).
+    A host may issue a new refresh token at each exchange, and may refuse the old one from then on
+    (RFC 6749, section 10.4).
 
     Args:
-        configured: The one in the settings, if there is one.
-        path: The token store, if there is one.
-        client_id: The app that they were issued to.
+        configured: The refresh token in the settings; None if it is not set.
+        path: The path of the token store; None if it is not set.
+        client_id: The app that the tokens were issued to.
     """
 
     def __init__(self, configured: str | None, path: str | None, client_id: str) -> None:
         self._configured = configured
         self._store = TokenStore(path) if path else None
         self._client_id = client_id
-        # The newest, if it is nowhere else.
+        # The newest token, if it could not be stored.
         self._in_memory: str | None = None
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def exchange(self, token_uri: str, request: Callable[[str], Tokens]) -> Tokens:
-        """Exchange the newest refresh token, and keep the one that comes with the answer.
+        """Exchange the newest refresh token, and store the new one.
 
-        It is on the disk before the access token is handed out.
+        The new refresh token is on the disk before the access token is used.
 
         Args:
-            token_uri: Where tokens are issued.
+            token_uri: The token endpoint.
             request: Exchanges a refresh token.
 
         Returns:
             The tokens.
 
         Raises:
-            SignInError: None of the refresh tokens is accepted, or there is none.
-            TokenStoreError: The token store is another program's file. Without a place for the
-                next token, the one that is there is not used up.
+            SignInError: There is no refresh token, or the host accepts none of them.
+            TokenStoreError: The token store is another program's file. The refresh token is not
+                exchanged, because its successor could not be stored.
         """
         if self._store is None:
             used, tokens = self._first_accepted([self._in_memory, self._configured], request)
             if tokens.refresh_token and tokens.refresh_token != used:
                 self._in_memory = tokens.refresh_token
-                self._say(
+                self._log(
                     logging.INFO,
-                    "The sign-in host gave a new refresh token, which is kept for this run only. "
-                    "The one in refresh_token goes on working until 90 days after it was issued, "
-                    "or 24 hours if the app is a single-page application. Set token_store to "
-                    "have the newest used by the next run.",
+                    "The sign-in host issued a new refresh token, which is used for this run only. "
+                    "To keep it for the next run, set token_store: the one in refresh_token "
+                    "expires 90 days after its issue (single-page application: 24 hours).",
                 )
             return tokens
         store = self._store
         try:
-            return _to_the_end(lambda: self._exchange(store, authority(token_uri), request))
+            return _uninterrupted(lambda: self._exchange(store, authority(token_uri), request))
         except ForeignStoreError as error:
-            msg = f"{error.message} Let token_store name another file."
+            msg = f"{error.message} Set token_store to another file."
             raise TokenStoreError(msg) from error
 
     def _exchange(self, store: TokenStore, issuer: str, request: Callable[[str], Tokens]) -> Tokens:
-        """Exchange the newest token, while no other run can."""
+        """Exchange the newest token while the store is locked for other runs."""
         with ExitStack() as held:
             try:
                 held.enter_context(store.locked())
             except ForeignStoreError:
                 raise
             except TokenStoreError as error:
-                self._say(
-                    logging.WARNING, f"{error.message} Let no two runs use it at the same time."
+                self._log(
+                    logging.WARNING,
+                    f"{error.message} Make sure that only one run uses it at a time.",
                 )
             stored = self._read(store, issuer)
             candidates = [self._in_memory, stored, self._configured]
             used, tokens = self._first_accepted(candidates, request)
             if tokens.refresh_token and tokens.refresh_token != used:
-                self._keep(store, issuer, tokens.refresh_token)
+                self._save(store, issuer, tokens.refresh_token)
             return tokens
 
     def _read(self, store: TokenStore, issuer: str) -> str | None:
-        """Read the stored token, if it may be used."""
+        """Read the stored token; None if it must not be used."""
         others = self._configured or self._in_memory
         try:
             stored = store.read()
@@ -111,9 +111,9 @@ class RefreshTokens:
             raise
         except TokenStoreError as error:
             if not others:
-                msg = f"{error.message} Run tap-dynamics365-login to have it written anew."
+                msg = f"{error.message} Run tap-dynamics365-login to replace it."
                 raise SignInError(msg) from error
-            self._say(logging.WARNING, f"{error.message} It is passed over for refresh_token.")
+            self._log(logging.WARNING, f"{error.message} The tap uses refresh_token instead.")
             return None
         if stored is None:
             return None
@@ -123,21 +123,21 @@ class RefreshTokens:
                 "host than that of token_uri"
             )
             if not others:
-                msg = f"{message}: run tap-dynamics365-login to get one that fits."
+                msg = f"{message}: run tap-dynamics365-login to get a new one."
                 raise SignInError(msg)
-            self._say(logging.WARNING, f"{message}: it is passed over for refresh_token.")
+            self._log(logging.WARNING, f"{message}: the tap uses refresh_token instead.")
             return None
         if self._configured and stored.descends_from != fingerprint(self._configured):
-            self._say(
+            self._log(
                 logging.INFO,
-                "The token in token_store does not go back to the one in refresh_token, which "
-                "wins.",
+                "The token in token_store is not a successor of the one in refresh_token: the tap "
+                "uses refresh_token.",
             )
             return None
         return stored.refresh_token
 
-    def _keep(self, store: TokenStore, issuer: str, refresh_token: str) -> None:
-        """Put a new token into the store."""
+    def _save(self, store: TokenStore, issuer: str, refresh_token: str) -> None:
+        """Store a new token, or keep it in memory if that fails."""
         new = StoredToken(
             refresh_token=refresh_token,
             client_id=self._client_id,
@@ -148,9 +148,9 @@ class RefreshTokens:
             store.write(new)
         except TokenStoreError as error:
             self._in_memory = refresh_token
-            self._say(
+            self._log(
                 logging.WARNING,
-                f"{error.message} The new refresh token is kept for this run only.",
+                f"{error.message} The new refresh token is used for this run only.",
             )
         else:
             self._in_memory = None
@@ -158,7 +158,7 @@ class RefreshTokens:
     def _first_accepted(
         self, candidates: list[str | None], request: Callable[[str], Tokens]
     ) -> tuple[str, Tokens]:
-        """Exchange the first token that the host accepts; tell which it was."""
+        """Exchange the first token that the host accepts, and return it and its exchange."""
         tokens = list(dict.fromkeys(token for token in candidates if token))
         if not tokens:
             msg = (
@@ -174,32 +174,32 @@ class RefreshTokens:
             except SignInError as error:
                 if error.error != INVALID_GRANT:
                     raise
-                self._say(
+                self._log(
                     logging.WARNING,
-                    f"The newest refresh token is not accepted any more; trying an older one. "
+                    "The host no longer accepts the newest refresh token. Trying an older one. "
                     f"{error.message}",
                 )
         return tokens[-1], request(tokens[-1])
 
-    def _say(self, level: int, message: str) -> None:
-        """Say something, but not at each renewal."""
-        if message not in self._said:
-            self._said.add(message)
+    def _log(self, level: int, message: str) -> None:
+        """Log a message, but only once in a run."""
+        if message not in self._logged:
+            self._logged.add(message)
             logger.log(level, message)
 
 
-def _to_the_end(job: Callable[[], T]) -> T:
-    """Do a job in a thread that the process waits for when it is told to end.
+def _uninterrupted(job: Callable[[], T]) -> T:
+    """Run a job in a thread that is not a daemon, so that the process waits for its end.
 
-    A signal raises in the main thread, and ends the workers with it: between the host's answer
-    and the disk, a refresh token would be lost that can't be had again.
+    A signal raises in the main thread and ends the run. If that happened between the host's answer
+    and the write to the disk, the new refresh token would be lost.
     """
     result: Future[T] = Future()
 
     def work() -> None:
         try:
             result.set_result(job())
-        except BaseException as error:  # noqa: BLE001 - raised where the result is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again by `result`
             result.set_exception(error)
 
     Thread(target=work, name="sign-in", daemon=False).start()

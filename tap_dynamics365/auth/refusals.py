@@ -1,4 +1,4 @@
-"""What a sign-in host's refusal means, and what to do about it, in a sentence or two."""
+"""Sign-in refusals: reads the answers of a sign-in host, and says what to do."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     import requests
 
-_NEW_TOKEN = "run tap-dynamics365-login for a new refresh token"  # noqa: S105 - words
+_NEW_TOKEN = "run tap-dynamics365-login for a new refresh token"  # noqa: S105 - an instruction
 _NEW_SIGN_IN = (
-    f"{_NEW_TOKEN}, in whose sign-in the user meets the demand; a user that a pipeline signs in "
-    "as is better exempted from it, or replaced by an app that signs in as itself"
+    f"{_NEW_TOKEN}, and have the user complete the required verification. For a pipeline, exempt "
+    "the user from it, or use an app that signs in as itself"
 )
 _POLICY = (
     "have an administrator look up the correlation ID in the sign-in logs of Microsoft Entra, "
-    "and let this app or the address of this machine through"
+    "and allow this app or the address of this machine"
 )
 _WHOSE_TOKEN = f"check that refresh_token is complete and belongs to client_id, or {_NEW_TOKEN}"
 _CONSENT = (
@@ -32,16 +32,16 @@ _CONSENT = (
     "permissions, with Dynamics CRM user_impersonation in the list"
 )
 _FEDERATION = (
-    "add what signs in to the app registration under Certificates & secrets > Federated "
-    "credentials, with its issuer, subject and audience as they are"
+    "add a credential to the app registration under Certificates & secrets > Federated "
+    "credentials, with the issuer, subject and audience of the identity that signs in"
 )
-_TENANT = "check the tenant in token_uri, and whether the app is one of another tenant or cloud"
+_TENANT = "check the tenant in token_uri, and whether the app belongs to another tenant or cloud"
 
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 ADVICE = {
     50011: "add the redirect URI to the app registration under Authentication",
     50034: "check that the user still exists, and the tenant in token_uri",
-    50053: "wait until the lock of the account ends, or have an administrator unlock it",
+    50053: "wait until the account is unlocked, or have an administrator unlock it",
     50055: f"have the user change the password, then {_NEW_TOKEN}",
     50057: "have an administrator enable the user's account, or sign in as another user",
     50076: _NEW_SIGN_IN,
@@ -49,8 +49,8 @@ ADVICE = {
     50079: _NEW_SIGN_IN,
     50105: "assign the user to the app: Enterprise applications > the app > Users and groups",
     50173: f"{_NEW_TOKEN}: a password was changed or sign-ins were revoked",
-    50194: "let token_uri name your tenant instead of common",
-    50196: "wait some minutes and see whether something starts the tap again and again",
+    50194: "replace common in token_uri by your tenant",
+    50196: "wait some minutes, and check whether something starts the tap repeatedly",
     53000: _POLICY,
     53001: _POLICY,
     53002: _POLICY,
@@ -62,22 +62,22 @@ ADVICE = {
     70001: "have an administrator enable the app, or check client_id",
     70002: "check client_secret: it must be the column Value, not the Secret ID",
     70008: _NEW_TOKEN,
-    70011: "check scope, and service_url from which it is made when left out",
+    70011: "check scope or, if it is not set, service_url",
     70016: "finish the sign-in in the browser",
     70021: _FEDERATION,
     70043: f"{_NEW_TOKEN}: a policy on the frequency of sign-ins ended the old one",
     90002: _TENANT,
     90094: _CONSENT,
     500011: (
-        "check service_url: no environment of this tenant has its address, or the tenant in "
-        "token_uri is another one's"
+        "check service_url and the tenant in token_uri: no environment of this tenant has this "
+        "address"
     ),
     530003: _POLICY,
     530032: _POLICY,
     650057: _CONSENT,
     700016: f"check client_id; {_TENANT}",
-    700024: "set the clock of this machine: the signed assertion is out of its time",
-    700025: "take client_secret or client_certificate out: the app is a public client",
+    700024: "correct the clock of this machine: the signed assertion is not valid at this time",
+    700025: "remove client_secret or client_certificate: the app is a public client",
     700027: (
         "add the certificate in client_certificate to the app registration under Certificates & "
         "secrets, and check that it has not expired"
@@ -90,28 +90,28 @@ ADVICE = {
     700211: _FEDERATION,
     700212: _FEDERATION,
     700213: _FEDERATION,
-    1002012: "let scope end in /.default, or leave it out",
+    1002012: "end scope with /.default, or remove it",
     7000112: "have an administrator enable the app",
     7000215: "check client_secret: it must be the column Value, not the Secret ID",
     7000218: (
         "set client_secret or client_certificate, or allow public client flows in the app "
         "registration under Authentication"
     ),
-    7000222: "make a new secret under Certificates & secrets and put it into client_secret",
+    7000222: "create a new secret under Certificates & secrets, and set client_secret to it",
     9002313: f"check that refresh_token is complete, or {_NEW_TOKEN}",
 }
 
-# The same by the error of OAuth 2.0, for hosts that give no code (RFC 6749, section 5.2).
+# Advice by OAuth 2.0 error, for hosts that send no AADSTS code (RFC 6749, section 5.2).
 ADVICE_BY_ERROR = {
     "invalid_client": "check client_id, and client_secret or client_certificate",
     "invalid_grant": _WHOSE_TOKEN,
-    "invalid_scope": "check scope, and service_url from which it is made when left out",
-    "unauthorized_client": "check client_id, and that its app may sign in in this way",
+    "invalid_scope": "check scope or, if it is not set, service_url",
+    "unauthorized_client": "check client_id, and that this grant is allowed for the app",
 }
 
-# What passes: a part of the host is unavailable or has too much to do.
-PASSING_CODES = {50033, 50087, 90006, 90012, 90024, 90033, 90055, 90090}
-PASSING_ERRORS = {"temporarily_unavailable", "server_error"}
+# A part of the host is unavailable or overloaded.
+TRANSIENT_CODES = {50033, 50087, 90006, 90012, 90024, 90033, 90055, 90090}
+TRANSIENT_ERRORS = {"temporarily_unavailable", "server_error"}
 
 _CODE = re.compile(r"AADSTS(\d+)")
 _NOISE = re.compile(r"\s*(?:Trace|Correlation|Request) ID:.*", re.DOTALL | re.IGNORECASE)
@@ -121,13 +121,13 @@ _FIRST_SENTENCE = re.compile(r".*?[.!?](?=\s+[A-Z]|\s*$)")
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refusal, understood.
+    """A refusal of a sign-in host.
 
     Args:
-        words: What happened, in the host's own words.
+        words: The host's message.
         error: The error code of OAuth 2.0.
         code: The number of the AADSTS code.
-        correlation_id: What Microsoft's logs name the request by.
+        correlation_id: The ID of the request in Microsoft's logs.
     """
 
     words: str
@@ -136,13 +136,13 @@ class Refusal:
     correlation_id: str = ""
 
     @property
-    def passes(self) -> bool:
-        """Whether it may be gone when asked again."""
-        return self.code in PASSING_CODES or self.error in PASSING_ERRORS
+    def is_transient(self) -> bool:
+        """Whether a retry may help."""
+        return self.code in TRANSIENT_CODES or self.error in TRANSIENT_ERRORS
 
     @property
     def sentence(self) -> str:
-        """What happened, what to do, and where to look it up."""
+        """The message, the advice and the correlation ID."""
         parts = [_ended(self.words)]
         advice = ADVICE.get(self.code) if self.code else ADVICE_BY_ERROR.get(self.error)
         if advice:
@@ -153,14 +153,14 @@ class Refusal:
 
 
 def read(content: bytes | str, secrets: Iterable[str] = ()) -> Refusal | None:
-    """Understand a refusal (RFC 6749, section 5.2).
+    """Read a refusal (RFC 6749, section 5.2).
 
     Args:
-        content: What the host answered, as JSON.
-        secrets: What it was sent and nobody may see, should it be repeated.
+        content: The host's answer, as JSON.
+        secrets: The secrets of the request, which the host may repeat.
 
     Returns:
-        The refusal, or None if the answer is none of a sign-in host.
+        The refusal; None if the answer does not have the form of a sign-in host's error.
     """
     try:
         answer = json.loads(content)
@@ -171,7 +171,7 @@ def read(content: bytes | str, secrets: Iterable[str] = ()) -> Refusal | None:
     error = answer.get("error")
     words = answer.get("error_description") or error
     if isinstance(words, dict):
-        # A gateway before the host answers as Dataverse does.
+        # A gateway in front of the host answers in the form of Dataverse.
         words = words.get("message")
     refusal = from_words(redact(words, secrets)) if isinstance(words, str) else None
     if refusal is None:
@@ -186,19 +186,19 @@ def read(content: bytes | str, secrets: Iterable[str] = ()) -> Refusal | None:
 
 
 def from_words(text: str) -> Refusal | None:
-    """Understand a refusal of which there are only the words.
+    """Read a refusal that is only a message.
 
     Args:
-        text: The words, with the IDs and the time that Microsoft Entra adds.
+        text: The message, with the IDs and the time that Microsoft Entra adds.
 
     Returns:
-        The refusal, or None if there are no words.
+        The refusal; None if the message is empty.
     """
     code = _CODE.search(text)
     correlation_id = _CORRELATION_ID.search(text)
     number = int(code[1][:10]) if code else None
     words = printable(_NOISE.sub("", text))
-    # What to do about a known code is told better by the advice.
+    # For a known code, the advice replaces the sentences after the first.
     if number in ADVICE and (first := _FIRST_SENTENCE.match(words)):
         words = first[0]
     if not words:
@@ -207,17 +207,17 @@ def from_words(text: str) -> Refusal | None:
 
 
 def check(response: requests.Response, secrets: Iterable[str], *, is_reached: bool) -> None:
-    """Raise what a sign-in host says, since it gave no token.
+    """Raise the error of a sign-in host's refusal.
 
     Args:
-        response: Its answer.
-        secrets: What it was sent and nobody may see, should it be repeated.
-        is_reached: Whether the host gave a good answer before: then an answer that is no error of
-            OAuth is a gateway's, and transient.
+        response: The refusal.
+        secrets: The secrets of the request, which the host may repeat.
+        is_reached: Whether the host has answered before. From then on, an answer that is not an
+            OAuth error comes from a gateway, and is transient.
 
     Raises:
-        TransientSignInError: It may give one later.
-        SignInError: It will not.
+        TransientSignInError: A retry may help.
+        SignInError: A retry does not help.
     """
     status = response.status_code
     refusal = read(response.content, secrets)
@@ -230,18 +230,18 @@ def check(response: requests.Response, secrets: Iterable[str], *, is_reached: bo
         )
     else:
         message = (
-            f"Sign-in was refused (HTTP {status}): the answer is not one of an OAuth 2.0 sign-in "
-            "host; check token_uri."
+            f"Sign-in was refused (HTTP {status}): the answer does not come from an OAuth 2.0 "
+            "sign-in host. Check token_uri."
         )
     error = refusal.error if refusal is not None else ""
-    passes = is_transient(status) or (refusal is not None and refusal.passes)
-    if passes or (is_reached and not error):
+    may_succeed = is_transient(status) or (refusal is not None and refusal.is_transient)
+    if may_succeed or (is_reached and not error):
         raise TransientSignInError(message, response, error=error)
     raise SignInError(message, error=error)
 
 
 def is_web_page(response: requests.Response) -> bool:
-    """Tell whether an answer is for people to look at.
+    """Tell whether an answer is a web page.
 
     Args:
         response: The answer.
@@ -252,7 +252,7 @@ def is_web_page(response: requests.Response) -> bool:
     )
 
 
-def _first_code(codes: Any) -> int | None:  # noqa: ANN401 - whatever the host sent
+def _first_code(codes: Any) -> int | None:  # noqa: ANN401 - any JSON value
     if isinstance(codes, list) and codes and type(codes[0]) is int:
         return codes[0]
     return None

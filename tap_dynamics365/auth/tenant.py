@@ -1,4 +1,4 @@
-"""The tenant of a service: where its users sign in, learnt from the service itself."""
+"""Tenant: the sign-in addresses of a service, discovered from the service itself."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tap_dynamics365.errors import SignInError, TransientSignInError
 from tap_dynamics365.http.session import failure_reason
 from tap_dynamics365.http.status import is_transient
 
-# https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud, and the
-# older names that services still give.
+# https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud, and older
+# names that services still send.
 SIGN_IN_HOSTS = {
     "login.chinacloudapi.cn",
     "login.microsoftonline.com",
@@ -24,11 +24,9 @@ SIGN_IN_HOSTS = {
 }
 HTTPS_PORT = 443
 
-BY_HAND = (
-    "set token_uri, such as https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token, by hand."
-)
+NAME_TENANT = "set token_uri, such as https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token."
 
-# A parameter of a challenge (RFC 9110, section 11.2). Dataverse does not quote the addresses.
+# A parameter of a challenge (RFC 9110, section 11.2). Dataverse does not quote its value.
 _AUTHORIZATION_URI = re.compile(
     r"""\bauthorization(?:_uri)?\s*=\s*(?:"([^"]*)"|([^\s",;]+))""", re.IGNORECASE
 )
@@ -38,12 +36,12 @@ _TENANT = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?")
 
 @dataclass(frozen=True)
 class Tenant:
-    """Where people and apps of a tenant sign in.
+    """The sign-in addresses of a tenant.
 
     Args:
-        token_uri: Where tokens are issued.
-        authorization_uri: Where a person's sign-in begins in a browser.
-        device_authorization_uri: Where it begins on another device (RFC 8628).
+        token_uri: The token endpoint.
+        authorization_uri: The authorization endpoint, which a browser opens.
+        device_authorization_uri: The device authorization endpoint (RFC 8628).
     """
 
     token_uri: str
@@ -52,10 +50,10 @@ class Tenant:
 
     @classmethod
     def from_token_uri(cls, uri: str) -> Tenant:
-        """Tell the addresses that stand beside a token endpoint at Microsoft Entra ID.
+        """Derive the other addresses from a token endpoint of Microsoft Entra ID.
 
         Args:
-            uri: The address where tokens are issued.
+            uri: The token endpoint.
 
         Returns:
             The tenant.
@@ -63,22 +61,22 @@ class Tenant:
         return cls(uri, urljoin(uri, "authorize"), urljoin(uri, "devicecode"))
 
 
-def learn(service_url: str, session: requests.Session, timeout: float = TIMEOUT) -> Tenant:
-    """Ask the service where its users sign in: it tells everyone who comes without a token.
+def discover(service_url: str, session: requests.Session, timeout: float = TIMEOUT) -> Tenant:
+    """Ask the service where its users sign in, with a request that carries no token.
 
     https://learn.microsoft.com/power-apps/developer/data-platform/authenticate-oauth
 
     Args:
         service_url: The address of the Web API.
-        session: Made by `session`.
+        session: A session of `open_session`.
         timeout: Seconds to wait for an answer.
 
     Returns:
         The tenant, at one of Microsoft's own sign-in hosts.
 
     Raises:
-        SignInError: The service did not say, or named another host.
-        TransientSignInError: It was not reached, or may say so later.
+        SignInError: The service named no sign-in host, or an unknown one.
+        TransientSignInError: The service was not reached, or a retry may help.
     """
     host = urlsplit(service_url).netloc
     try:
@@ -92,7 +90,8 @@ def learn(service_url: str, session: requests.Session, timeout: float = TIMEOUT)
         raise TransientSignInError(msg) from None
     if status != requests.codes.unauthorized:
         msg = (
-            f"{host} answered {status} when asked where to sign in: check service_url, or {BY_HAND}"
+            f"{host} answered {status} when asked where to sign in: check service_url, or "
+            f"{NAME_TENANT}"
         )
         raise TransientSignInError(msg, answer) if is_transient(status) else SignInError(msg)
     return from_challenge(challenge, host)
@@ -103,17 +102,18 @@ def from_challenge(challenge: str, service: str) -> Tenant:
 
     Args:
         challenge: The header `WWW-Authenticate` of its answer 401.
-        service: The name of its host, to be named in an error.
+        service: The host of the service, for error messages.
 
     Returns:
         The tenant, at one of Microsoft's own sign-in hosts.
 
     Raises:
-        SignInError: It names no sign-in host, or another: secrets would go there.
+        SignInError: The challenge names no sign-in host, or an unknown one, to which no secrets
+            may be sent.
     """
     found = _AUTHORIZATION_URI.search(challenge)
     if found is None:
-        msg = f"{service} does not say where to sign in: {BY_HAND}"
+        msg = f"{service} does not say where to sign in: {NAME_TENANT}"
         raise SignInError(msg)
     try:
         parts = urlsplit(found[1] or found[2] or "")
@@ -127,11 +127,11 @@ def from_challenge(challenge: str, service: str) -> Tenant:
         or port not in {None, HTTPS_PORT}
         or not _TENANT.fullmatch(tenant)
     ):
-        named = f"to {host}" if re.fullmatch(r"[\w.-]{1,253}", host) else "to a strange address"
+        named = host if re.fullmatch(r"[\w.-]{1,253}", host) else "an invalid address"
         msg = (
-            f"{service} sends {named} to sign in, which is none of Microsoft's known sign-in "
-            f"hosts: if it is right, {BY_HAND}"
+            f"{service} names {named} as its sign-in host, which is none of Microsoft's known "
+            f"sign-in hosts: if it is right, {NAME_TENANT}"
         )
         raise SignInError(msg)
-    # Made anew: nothing else of what the service said gets into the address.
+    # Only the host and the tenant of the challenge are used.
     return Tenant.from_token_uri(f"https://{host}/{tenant}/oauth2/v2.0/token")

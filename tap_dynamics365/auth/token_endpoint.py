@@ -1,4 +1,4 @@
-"""The token endpoint of a sign-in host: a form goes in, tokens come out."""
+"""Token endpoint: sends forms to a sign-in host, and reads the tokens in its answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tap_dynamics365.redaction import ONE_WORD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds to wait for a sign-in host, which answers in one or two.
+#: Seconds to wait for a sign-in host, which usually answers within 2 seconds.
 TIMEOUT = 60.0
 
-# Fields of a form that nobody may see, should a host repeat them in its words.
+# The secret fields of a form. A host may repeat them in its message.
 SECRET_FIELDS = {
     "client_assertion",
     "client_secret",
@@ -35,12 +35,12 @@ SECRET_FIELDS = {
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a sign-in host gives.
+    """The tokens in an answer of a sign-in host.
 
     Args:
-        access_token: What opens the service.
-        expires_in: How many seconds it is good for, or None if that was not said.
-        refresh_token: What gets the next one, if the host gave a new one.
+        access_token: The access token.
+        expires_in: The lifetime of the access token in seconds; None if it is not known.
+        refresh_token: The new refresh token; None if the host issued none.
     """
 
     access_token: str = field(repr=False)
@@ -49,14 +49,14 @@ class Tokens:
 
 
 class TokenEndpoint:
-    """An address of a sign-in host that takes forms and answers JSON.
+    """An endpoint of a sign-in host that accepts forms and answers with JSON.
 
     Args:
-        uri: The address.
-        session: Made by `session`.
+        uri: The address of the endpoint.
+        session: A session of `open_session`.
         timeout: Seconds to wait for an answer.
-        is_reached: Whether the host gave a good answer before, which is kept as an attribute. An
-            answer that is none of an OAuth 2.0 host is final before, and transient from then on.
+        is_reached: Whether the host has given a valid answer before; kept as an attribute. An
+            answer that is not one of OAuth 2.0 is permanent before, and transient from then on.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TokenEndpoint:
         self._timeout = timeout
 
     def request(self, form: Mapping[str, str]) -> Tokens:
-        """Ask for tokens (RFC 6749, sections 4.4.2, 5.1 and 6).
+        """Request tokens (RFC 6749, sections 4.4.2, 5.1 and 6).
 
         Args:
             form: The fields of the grant.
@@ -82,15 +82,15 @@ class TokenEndpoint:
             The tokens.
 
         Raises:
-            SignInError: The host refused, or its answer makes no sense.
-            TransientSignInError: It may do so later.
+            SignInError: The host refused, or its answer can't be understood.
+            TransientSignInError: A retry may help.
         """
         response = self._response(form)
         answer = self._object(response)
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access_token, str) or not ONE_WORD.fullmatch(access_token):
-            msg = f"The answer of {self._host} has no access token in it: check token_uri."
-            raise self._strange(msg, response)
+            msg = f"The answer of {self._host} contains no access token: check token_uri."
+            raise self._invalid(msg, response)
         self.is_reached = True
         return Tokens(
             access_token,
@@ -102,14 +102,14 @@ class TokenEndpoint:
         """Send a form.
 
         Args:
-            form: Its fields.
+            form: The fields of the form.
 
         Returns:
-            The object that the host answered.
+            The JSON object in the answer.
 
         Raises:
-            SignInError: The host refused, or its answer is none.
-            TransientSignInError: It may do so later.
+            SignInError: The host refused, or its answer is not a JSON object.
+            TransientSignInError: A retry may help.
         """
         return self._object(self._response(form))
 
@@ -120,7 +120,7 @@ class TokenEndpoint:
                 self.uri,
                 data=dict(form),
                 headers={"Accept": "application/json"},
-                # A form with secrets in it goes to the address it was meant for, and no other.
+                # A form with secrets is not sent to another address.
                 allow_redirects=False,
                 timeout=self._timeout,
             )
@@ -133,25 +133,25 @@ class TokenEndpoint:
         return response
 
     def _object(self, response: requests.Response) -> dict[str, Any]:
-        """Read the object in an answer, and raise if there is none."""
+        """Read the JSON object in an answer, and raise if there is none."""
         try:
             answer = json.loads(response.content)
         except (ValueError, RecursionError):
             if not refusals.is_web_page(response):
                 msg = (
-                    f"The answer of the sign-in host {self._host} is cut off, or is not JSON; "
-                    "check token_uri."
+                    f"The answer of the sign-in host {self._host} is cut off, or is not JSON. "
+                    "Check token_uri."
                 )
                 raise TransientSignInError(msg, response) from None
             answer = None
         if not isinstance(answer, dict):
-            what = WEB_PAGE if refusals.is_web_page(response) else "something else than an object"
-            msg = f"The sign-in host {self._host} answered with {what}; check token_uri."
-            raise self._strange(msg, response)
+            what = WEB_PAGE if refusals.is_web_page(response) else "JSON that is not an object"
+            msg = f"The sign-in host {self._host} answered with {what}. Check token_uri."
+            raise self._invalid(msg, response)
         return answer
 
-    def _strange(self, message: str, response: requests.Response) -> SignInError:
-        """Make the error of an answer that is none of a sign-in host."""
+    def _invalid(self, message: str, response: requests.Response) -> SignInError:
+        """Make the error of an answer that is not one of OAuth 2.0."""
         if self.is_reached:
             return TransientSignInError(message, response)
         return SignInError(message)
@@ -162,13 +162,13 @@ class TokenEndpoint:
 
 
 def lifetime(seconds: object) -> float | None:
-    """Read `expires_in`, a number in some answers and a text in others.
+    """Read `expires_in`, which is a number in some answers and a text in others.
 
     Args:
-        seconds: What the host said.
+        seconds: The value in the answer.
 
     Returns:
-        The seconds, or None if it said nothing that makes sense.
+        The seconds; None if the value is missing or not a positive number.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float, str)):
         return None

@@ -1,4 +1,4 @@
-"""The token store: a file that keeps the newest refresh token from run to run."""
+"""Token store: a file that keeps the newest refresh token for the next run."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 #: Seconds to wait for other runs, each of which may be waiting for a slow sign-in host.
 LOCK_TIMEOUT = 300
 
-# As the file begins: of a damaged one that is all there is to go by.
+# The beginning of the file, by which a damaged file is recognized.
 BEGINNING = re.compile(rb'\{\s*"refresh_token"\s*:')
 BEGINNING_AS_WRITTEN = b'{\n  "refresh_token": "'
-# What the file of any version has.
+# The members that the file has in all versions.
 NAMES = {"refresh_token", "client_id", "authority"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredToken:
-    """A refresh token, and what it is good for.
+    """A refresh token, and where it is valid.
 
     Args:
         refresh_token: The token.
-        client_id: The app that it was issued to.
-        authority: The sign-in host that issued it, as `authority` names it.
-        descends_from: The `fingerprint` of the configured refresh token that it goes back to;
+        client_id: The app that the token was issued to.
+        authority: The sign-in host that issued the token, as `authority` returns it.
+        descends_from: The `fingerprint` of the configured refresh token whose successor this is;
             None if there was none, as after the login command.
     """
 
@@ -50,25 +50,25 @@ class TokenStore:
     """A file with one refresh token.
 
     Args:
-        path: Where it is; `~` is the home of the user.
+        path: The path of the file; `~` is the home folder of the user.
     """
 
     def __init__(self, path: str | Path) -> None:
-        # The file itself where the path is a link to it: it is replaced whole.
+        # Symbolic links are resolved, because writing would replace the link by a file.
         self.path = Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 - never fails
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs from the store: a token that is good for one use is used once.
+        """Lock the store for other runs, because a refresh token may be valid for one use only.
 
-        The lock ends with the process, whatever ends it.
+        The lock is released when the process ends, even if it is killed.
 
         Raises:
-            TokenStoreError: There can be no lock.
-            ForeignStoreError: Its file is another program's.
-            SignInError: Another run holds it for too long.
+            TokenStoreError: The store can't be locked.
+            ForeignStoreError: The file of the lock is another program's.
+            SignInError: Another run holds the lock for too long.
         """
-        # Imported when it is needed, for it takes time.
+        # Imported only when needed, because the import is slow.
         from filelock import FileLock, Timeout  # noqa: PLC0415
 
         lock = FileLock(f"{self.path}.lock", timeout=LOCK_TIMEOUT, mode=0o600)
@@ -80,7 +80,7 @@ class TokenStore:
         except Timeout:
             msg = (
                 f"token_store {self.path} has been in use by another run for {LOCK_TIMEOUT} "
-                "seconds: see whether one hangs."
+                "seconds: check whether a run hangs."
             )
             raise SignInError(msg) from None
         except (OSError, NotImplementedError) as error:
@@ -92,11 +92,11 @@ class TokenStore:
             lock.release()
 
     def check(self) -> None:
-        """Raise if the file can't take a token.
+        """Raise if no token can be stored in the file.
 
         Raises:
             TokenStoreError: The file can't be read.
-            ForeignStoreError: It is another program's.
+            ForeignStoreError: The file is another program's.
         """
         try:
             self._content()
@@ -107,11 +107,11 @@ class TokenStore:
         """Read the token.
 
         Returns:
-            It, or None if there is no file yet, or nothing in it.
+            The token; None if the file does not exist or is empty.
 
         Raises:
             TokenStoreError: The file can't be read, or is damaged.
-            ForeignStoreError: It is another program's.
+            ForeignStoreError: The file is another program's.
         """
         try:
             content = self._content()
@@ -124,17 +124,17 @@ class TokenStore:
             stored = StoredToken(**values)
         except (ValueError, TypeError, RecursionError):
             stored = None
-        if stored is None or not _is_whole(stored):
+        if stored is None or not _is_valid(stored):
             msg = f"token_store {self.path} is damaged."
             raise TokenStoreError(msg)
         return stored
 
     def _content(self) -> bytes:
-        """Read the file; nothing if there is none yet.
+        """Read the file; empty if it does not exist.
 
         Raises:
-            OSError: It can't be read.
-            ForeignStoreError: It is another program's.
+            OSError: The file can't be read.
+            ForeignStoreError: The file is another program's.
         """
         try:
             content = atomic_file.read(self.path).strip()
@@ -142,8 +142,8 @@ class TokenStore:
             return b""
         if content and not _is_own(content):
             msg = (
-                f"token_store {self.path} holds something else than a refresh token of the tap, "
-                "and is left as it is."
+                f"token_store {self.path} contains something other than a refresh token of the "
+                "tap, and is not changed."
             )
             raise ForeignStoreError(msg)
         return content
@@ -154,20 +154,20 @@ class TokenStore:
         )
 
     def write(self, token: StoredToken) -> None:
-        """Put a token in the place of the one that is there.
+        """Replace the stored token.
 
-        At every moment the file is whole, with the old token or the new one; when this returns,
-        the new one is on the disk. No one but its owner can read the file.
+        The file is replaced in one step: it contains the old token or the new one. When this
+        method returns, the new token is on the disk. Only the owner can read the file.
 
         Args:
             token: The token.
 
         Raises:
-            TokenStoreError: The file can't be written. The old one is as it was.
-            ForeignStoreError: It is another program's.
+            TokenStoreError: The file can't be written. An existing file is unchanged.
+            ForeignStoreError: The file is another program's.
         """
         try:
-            # A file that can't be read may be anybody's: it is not replaced either.
+            # A file that can't be read may be another program's, and is not replaced.
             self._content()
             content = json.dumps(asdict(token), indent=2) + "\n"
             atomic_file.write(self.path, content.encode(), mode=0o600)
@@ -177,22 +177,22 @@ class TokenStore:
 
 
 def fingerprint(refresh_token: str) -> str:
-    """Tell tokens apart without keeping them.
+    """Identify a token without storing it.
 
     Args:
-        refresh_token: A token.
+        refresh_token: A refresh token.
 
     Returns:
-        Its SHA-256 in hexadecimal digits.
+        The SHA-256 of the token, in hexadecimal digits.
     """
     return hashlib.sha256(refresh_token.encode()).hexdigest()
 
 
 def authority(token_uri: str) -> str:
-    """Tell the sign-in host of a token endpoint.
+    """Return the sign-in host of a token endpoint.
 
     Args:
-        token_uri: The address.
+        token_uri: The address of the token endpoint.
 
     Returns:
         Scheme, host and port.
@@ -202,15 +202,15 @@ def authority(token_uri: str) -> str:
 
 
 def _check_lock(path: Path) -> None:
-    """Raise if another program's file has the name of the lock, whose file is always empty."""
+    """Raise if the file of the lock, which is always empty, is another program's."""
     with suppress(OSError):
         if path.stat().st_size > 0:
-            msg = f"{path}, the lock of token_store, holds something, and is left as it is."
+            msg = f"The file {path}, the lock of token_store, is not empty, and is not changed."
             raise ForeignStoreError(msg)
 
 
 def _is_own(content: bytes) -> bool:
-    """Tell whether the tap wrote a file, damaged or of another version included."""
+    """Tell whether the tap wrote a file, even if the file is damaged or of another version."""
     try:
         values = json.loads(content)
     except (ValueError, RecursionError):
@@ -218,8 +218,8 @@ def _is_own(content: bytes) -> bool:
     return isinstance(values, dict) and values.keys() >= NAMES
 
 
-def _is_whole(stored: StoredToken) -> bool:
-    """Tell whether all that was read is of the right type."""
+def _is_valid(stored: StoredToken) -> bool:
+    """Tell whether all values of a stored token have the right type."""
     texts = (stored.refresh_token, stored.client_id, stored.authority)
     return (
         all(isinstance(text, str) for text in texts)

@@ -55,7 +55,7 @@ class App:
         if self._settings.token_uri:
             found = Tenant.from_token_uri(_newer(self._settings.token_uri))
         else:
-            ask = self.service.client.retrying(tenant.learn)
+            ask = self.service.client.retrying(tenant.discover)
             found = ask(self._settings.service_url, self._session, self._timeout)
         if self._settings.auth_uri:
             return replace(found, authorization_uri=_newer(self._settings.auth_uri))

@@ -350,9 +350,9 @@ TOLD = {
 }
 # The same where access tokens say nothing: an app is told by its settings.
 TOLD_OF_OPAQUE_TOKENS = {
-    oauth_refresh_token: ("Signed in with refresh_token; the access token does not say as whom."),
+    oauth_refresh_token: ("Signed in with refresh_token. The access token names no account."),
     oauth_refresh_token_of_a_confidential_client: (
-        "Signed in with refresh_token; the access token does not say as whom."
+        "Signed in with refresh_token. The access token names no account."
     ),
     oauth_client_secret: f"Signed in as app {oauth.SECRET_APP} with client_secret.",
     oauth_certificate: f"Signed in as app {oauth.CERTIFICATE_APP} with client_certificate.",

@@ -249,7 +249,7 @@ UNUSABLE: dict[str, tuple[Callable[[Certificate, Path], dict[str, str]], str]] =
     ),
     "no RSA key": (
         lambda own, _: {"client_certificate": elliptic() + own.pem},
-        "no RSA key",
+        "not an RSA key",
     ),
 }
 

@@ -112,18 +112,18 @@ def test_of_an_unknown_code_all_words_are_told() -> None:
     assert sentence.startswith("AADSTS99999: Something new. With a second sentence. Correlation")
 
 
-@pytest.mark.parametrize("code", sorted(refusals.PASSING_CODES))
+@pytest.mark.parametrize("code", sorted(refusals.TRANSIENT_CODES))
 def test_what_passes_is_known(code: int) -> None:
     refusal = refusals.read(body(code, "For a moment."))
     assert refusal is not None
-    assert refusal.passes
+    assert refusal.is_transient
 
 
 @pytest.mark.parametrize("code", sorted(ADVISED))
 def test_what_is_refused_for_good_does_not_pass(code: int) -> None:
     refusal = refusals.read(body(code, "For good."))
     assert refusal is not None
-    assert not refusal.passes
+    assert not refusal.is_transient
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS, Tenant, from_challenge, learn
+from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS, Tenant, discover, from_challenge
 from tap_dynamics365.errors import SignInError, TransientSignInError
 from tap_dynamics365.http.session import open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
@@ -215,7 +215,7 @@ def answering(status: int, headers: dict[str, str]) -> Iterator[str]:
 def ask(service_url: str) -> Tenant:
     """Learn the tenant as the tap does."""
     config = {"service_url": service_url, "access_token": "x"}
-    return learn(service_url, open_session(Settings.from_config(config, JSON_SCHEMA)))
+    return discover(service_url, open_session(Settings.from_config(config, JSON_SCHEMA)))
 
 
 def test_a_service_is_asked_without_a_token() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CONFIGURED = SECRETS["refresh_token"]
 REFUSED = {"error": "invalid_grant", "error_description": "AADSTS50173: Revoked."}
-NO_LOCK = "Let no two runs use it"
+NO_LOCK = "Make sure that only one run uses it"
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_newly_configured_token_wins(
         run(endpoint, path)
     assert endpoint.refresh_tokens == [CONFIGURED]
     assert stored(path)["descends_from"] == fingerprint(CONFIGURED)
-    assert "wins" in caplog.text
+    assert "is not a successor of" in caplog.text
 
 
 def test_without_a_configured_token_the_stored_one_is_used(
@@ -267,8 +267,8 @@ def test_store_with_a_foreign_file_in_its_place_is_refused_before_sign_in_and_le
     for more in ({}, {"refresh_token": None}):
         with pytest.raises(TokenStoreError) as caught:
             run(endpoint, path, **more)
-        assert f"token_store {path} holds something else" in caught.value.message
-        assert caught.value.message.endswith("Let token_store name another file.")
+        assert f"token_store {path} contains something other" in caught.value.message
+        assert caught.value.message.endswith("Set token_store to another file.")
     assert endpoint.forms == []
     with pytest.raises(TokenStoreError):
         keep(path, endpoint, "new")
@@ -281,7 +281,7 @@ def test_store_with_a_foreign_file_in_the_place_of_its_lock_is_refused_and_the_f
     lock = path.with_name("token.json.lock")
     lock.write_text("pinned versions")
     endpoint.rotates("second")
-    with pytest.raises(TokenStoreError, match="Let token_store name another file"):
+    with pytest.raises(TokenStoreError, match="Set token_store to another file"):
         run(endpoint, path)
     assert endpoint.forms == []
     assert lock.read_text() == "pinned versions"

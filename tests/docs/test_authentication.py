@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dotenv import dotenv_values
 
-from tap_dynamics365.auth.refusals import ADVICE, PASSING_CODES
+from tap_dynamics365.auth.refusals import ADVICE, TRANSIENT_CODES
 from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS
 from tap_dynamics365.login.command import login
 from tap_dynamics365.login.config import DEFAULT_STORE, QUESTIONS
@@ -80,7 +80,7 @@ def test_order_of_precedence_in_the_page_is_that_of_the_tap() -> None:
 
 def test_error_codes_in_the_page_are_known_to_the_tap() -> None:
     codes = {int(code) for code in re.findall(r"AADSTS(\d+)", TEXT)}
-    assert codes <= {*ADVICE, *PASSING_CODES}
+    assert codes <= {*ADVICE, *TRANSIENT_CODES}
 
 
 def test_sign_in_hosts_in_the_page_are_accepted_by_the_tap() -> None:
