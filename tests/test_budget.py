@@ -16,8 +16,8 @@ from sandbox import client
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.singer.encoder import Encoder
+from tests.singer.test_encoder import answer
 from tests.tap import Message, Run, Tap, reads, select
-from tests.test_records import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def test_side_by_side_it_reads_little_more(large: Sandbox, found: Message) -> No
 def test_side_by_side_it_makes_few_requests_more(large: Sandbox, found: Message) -> None:
     # Ranges are guessed from the rows before them: some hold little, some a little too much. How
     # good the guess is depends on which answers are there by then, so one run may be unlucky. What
-    # does not depend on that is held closer in engine/test_ranges.py.
+    # does not depend on that is held closer in extract/test_ranges.py.
     chosen = select(found, {"account": None})
     made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(3)]
     assert min(made) <= 1.3 * PAGES

@@ -17,8 +17,8 @@ from sandbox.faults.body import GARBAGE
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.http.json_text import readable
 from tap_dynamics365.singer.encoder import encoder
+from tests.singer.test_encoder import answer, rows
 from tests.tap import Message, Tap, entry, in_one_mode, reads, select
-from tests.test_records import answer, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

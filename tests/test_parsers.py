@@ -21,7 +21,7 @@ from tap_dynamics365.odata.page import single, split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.singer.encoder import Encoder
 from tests.servers.scripted import answer, serving
-from tests.test_records import answer as page
+from tests.singer.test_encoder import answer as page
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -12,8 +12,8 @@ from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.singer.encoder import Encoder
+from tests.singer.test_encoder import answer
 from tests.tap import WAYS, Message, Tap, entry, in_one_mode, select
-from tests.test_records import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

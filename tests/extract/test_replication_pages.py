@@ -12,7 +12,7 @@ from tap_dynamics365.odata.key_scale import Days, Moments, Numbers
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.singer.encoder import Encoder
-from tests.test_records import answer
+from tests.singer.test_encoder import answer
 
 COLUMNS = {"id": "string", "name": "string", "size": "integer", "price": "number", "on": "boolean"}
 KEY = "00000000-0000-0000-0000-0000000000a1"

@@ -1,7 +1,7 @@
 """What discovery finds, and what it costs.
 
-`REWRITE_GOLDEN=1 pytest tests/test_discovery.py` writes the files under tests/golden/ anew: read
-the difference before it is committed.
+`REWRITE_GOLDEN=1 pytest tests/singer/test_discovery.py` rewrites the files in tests/golden/. Review
+the difference before you commit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = in_one_mode
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 # Real documents, too large and not ours to keep here; how many tables each has.
 DOCUMENTS = REPOSITORY.parent / "shared" / "csdl"
 TABLES = {

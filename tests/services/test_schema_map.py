@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from tap_dynamics365.services.dataverse import definitions
 from tap_dynamics365.services.schema_map import SchemaMap
+from tests.services.dataverse.test_definitions import connected
 from tests.tap import Message, Run, Tap, in_one_mode
-from tests.test_definitions import connected
 
 if TYPE_CHECKING:
     from pathlib import Path

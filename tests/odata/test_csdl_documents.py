@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 # Of the organisations that published them; they do not go into the project.
-DOCUMENTS = Path(__file__).resolve().parents[2] / "shared" / "csdl"
+DOCUMENTS = Path(__file__).resolve().parents[3] / "shared" / "csdl"
 DESCRIBING = {
     "EntityDefinitions",
     "GlobalOptionSetDefinitions",

@@ -15,8 +15,8 @@ from sandbox.data.model import Kind, Label, OptionSet
 from sandbox.dataverse.organisation import MODEL
 from tap_dynamics365.singer.metadata_stream import is_metadata_stream
 from tests.documents import Document
+from tests.singer.test_discovery import assert_golden, readable
 from tests.tap import Message, Tap, entry, in_one_mode, own_metadata, reads, select
-from tests.test_discovery import assert_golden, readable
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:

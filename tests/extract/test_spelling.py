@@ -13,8 +13,8 @@ from tap_dynamics365.extract.notices import Notices
 from tap_dynamics365.extract.spelling import Spelling
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tests.singer.test_encoder import answer
 from tests.tap import Message, Tap, choose, in_one_mode, select
-from tests.test_records import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.extract.test_change_tracking import DELETED_AT, folded
 from tests.labels import Expected
 from tests.tap import WAYS, Message, Run, Tap, entry, reads, select
-from tests.test_replication_log_based import DELETED_AT, folded
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox

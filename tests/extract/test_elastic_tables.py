@@ -18,9 +18,9 @@ from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.dataverse.retrieve_metadata_changes import Changes
 from tap_dynamics365.services.table_definition import ColumnDefinition, Definitions, TableDefinition
 from tap_dynamics365.singer.encoder import Encoder, records
+from tests.odata.test_query import found, parse, parse_qs
+from tests.singer.test_encoder import answer
 from tests.tap import Message, Tap, choose, entry, in_one_mode, reads, select
-from tests.test_query import found, parse, parse_qs
-from tests.test_records import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

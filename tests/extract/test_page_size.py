@@ -22,8 +22,8 @@ from tap_dynamics365.extract.page_size import CAUTION, GOOD_PAGES, LESS, MORE, P
 from tap_dynamics365.extract.range import Range
 from tap_dynamics365.odata.page import RawPage
 from tap_dynamics365.services.dataverse.kind import is_keyset_link
+from tests.services.test_other_odata import Model, Quiet, Server, order
 from tests.tap import WAYS, Message, Run, Tap, choose, reads
-from tests.test_other_odata import Model, Quiet, Server, order
 
 MOST = 5_000
 

@@ -14,8 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.singer import state_file
+from tests.singer.test_bad_input import NOWHERE, refusal
 from tests.tap import SECONDS, Message, Run, Tap, choose, in_one_mode, select
-from tests.test_bad_input import NOWHERE, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path

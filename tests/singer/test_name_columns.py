@@ -12,8 +12,8 @@ from sandbox import client
 from sandbox.data.model import LOOKUPS
 from sandbox.dataverse.organisation import MODEL
 from tests.labels import ENGLISH, GERMAN, LABELLED, Expected, key_of
+from tests.singer.test_discovery import assert_golden
 from tests.tap import MODES, WAYS, Message, Run, Tap, entry, reads, select
-from tests.test_discovery import assert_golden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,1 +1,0 @@
-"""Requests in flight for all tables at once, and one writer."""
