@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, ClassVar
 
 import uvicorn
@@ -127,7 +128,8 @@ class Server(uvicorn.Server):
         """Shut down on SIGTERM and SIGINT."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
+            # Event loops have no signal handlers on Windows.
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._end))
         yield
 
     def _end(self) -> None:
@@ -142,9 +144,12 @@ def listen(host: str, port: int) -> socket.socket:
         host: Address to listen on.
         port: Port to listen on. 0 takes a free one.
     """
-    with _bound(host, port) as found:
-        # Bound to a port by number, the socket keeps the port while it does not listen.
-        listening = _bound(host, found.getsockname()[1])
+    listening = _bound(host, port)
+    if sys.platform == "linux":
+        # Bound to a port by number, a socket keeps the port while it does not listen. Other systems
+        # don't let two sockets have the same port.
+        with listening as found:
+            listening = _bound(host, found.getsockname()[1])
     listening.listen(BACKLOG)
     return listening
 
