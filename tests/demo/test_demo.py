@@ -24,7 +24,7 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.usefixtures("needs_postgres", "needs_meltano")
+@pytest.mark.usefixtures("needs_meltano")
 def test_demo_prints_both_runs(tmp_path: Path) -> None:
     """All rows arrive, then only the changes, and the repository is unchanged."""
 
@@ -54,7 +54,7 @@ def test_demo_prints_both_runs(tmp_path: Path) -> None:
     assert files() == before
 
 
-@pytest.mark.usefixtures("command_line", "needs_postgres")
+@pytest.mark.usefixtures("command_line")
 def test_demo_that_fails_prints_the_end_of_the_log(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -74,7 +74,7 @@ def test_demo_that_fails_prints_the_end_of_the_log(
     assert whole.read_text().startswith("line 1\n")
 
 
-@pytest.mark.usefixtures("command_line", "needs_postgres")
+@pytest.mark.usefixtures("command_line")
 def test_demo_that_is_terminated_stops(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,7 +30,6 @@ def test_databases_are_separate(postgres_server: postgres.Postgres) -> None:
         assert connection.execute("SELECT to_regclass('here')").fetchone() == (None,)
 
 
-@pytest.mark.usefixtures("needs_postgres")
 def test_server_leaves_nothing_behind() -> None:
     """Process, port and files are gone at the end, even after an error."""
 
@@ -54,7 +53,6 @@ def test_server_leaves_nothing_behind() -> None:
         psycopg.connect(dsn[0])
 
 
-@pytest.mark.usefixtures("needs_postgres")
 def test_server_that_cannot_start_reports_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message ends with PostgreSQL's log."""
     monkeypatch.setattr(postgres, "SPEED", ("fsync=perhaps",))
