@@ -1,0 +1,78 @@
+"""Workflows of continuous integration: actions, supported Pythons, and the smoke test."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tools.repository import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+VERSION = "Programming Language :: Python :: 3."
+# From the oldest to the newest.
+PYTHONS = [name.split()[-1] for name in PROJECT["classifiers"] if name.startswith(VERSION)]
+
+
+def jobs(name: str) -> dict[str, Any]:
+    """Return the jobs of a workflow."""
+    (path,) = (path for path in WORKFLOWS if path.name == name)
+    found: dict[str, Any] = yaml.safe_load(path.read_text())["jobs"]
+    return found
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_pins_each_action_to_a_commit_and_names_its_version(path: Path) -> None:
+    used = re.findall(r"\buses: *(.*)", path.read_text())
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflow_gives_each_job_a_time_limit_and_no_more_than_named_permissions(
+    path: Path,
+) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 20
+        assert job["permissions"]
+
+
+def test_workflow_tests_each_supported_python_on_linux() -> None:
+    job = jobs("test.yml")["test"]
+    assert job["strategy"]["matrix"]["python"] == PYTHONS
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
+    assert job["runs-on"] == "ubuntu-latest"
+    assert job["steps"][-1]["run"] == ".ci/run"
+
+
+def test_workflow_smoke_test_runs_on_windows_and_macos_without_make() -> None:
+    job = jobs("test.yml")["smoke"]
+    assert job["strategy"]["matrix"]["os"] == ["windows-latest", "macos-latest"]
+    assert job["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[-1] == "python -m tests.project.smoke"
+    assert not [command for command in commands if "make" in command]
+
+
+def test_smoke_test_of_this_installation_reads_all_rows() -> None:
+    command = [sys.executable, "-m", "tests.project.smoke"]
+    done = subprocess.run(  # noqa: S603  - our own module
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    version, settings, rows = done.stdout.splitlines()
+    assert version.startswith("tap-dynamics365 v")
+    assert re.fullmatch(r"\d+ settings", settings)
+    assert re.fullmatch(r"\d{3} rows of \d\d tables", rows)
