@@ -22,14 +22,14 @@ def token(claims: object) -> str:
     return f"e30.{payload}.c2ln"
 
 
-def test_a_token_that_has_ended_is_told_with_its_end() -> None:
+def test_access_token_that_has_expired_is_reported_with_its_expiry() -> None:
     assert fault(token({"exp": 1767225600}), SERVICE) == "expired at 2026-01-01 00:00 UTC"
 
 
 @pytest.mark.parametrize(
     "audience", ["https://other.crm.dynamics.com", "https://other.api.crm.dynamics.com/"]
 )
-def test_a_token_of_another_environment_is_told(audience: str) -> None:
+def test_access_token_of_another_environment_is_reported(audience: str) -> None:
     told = fault(token({"aud": audience, "exp": time.time() + 3600}), SERVICE)
     assert told is not None
     assert "other." in told
@@ -50,7 +50,7 @@ def test_a_token_of_another_environment_is_told(audience: str) -> None:
     ],
     ids=str,
 )
-def test_of_a_token_that_looks_right_nothing_is_told(claims: dict[str, Any]) -> None:
+def test_access_token_without_a_visible_fault_is_not_reported(claims: dict[str, Any]) -> None:
     assert fault(token(claims), SERVICE) is None
 
 
@@ -74,9 +74,7 @@ APP = "00000000-1111-2222-3333-invented0000"
     ],
     ids=str,
 )
-def test_token_is_told_by_the_account_of_a_person_or_the_id_of_an_app(
-    claims: object, told: str
-) -> None:
+def test_holder_of_an_access_token_is_the_account_or_the_app(claims: object, told: str) -> None:
     assert holder(token(claims)) == told
 
 
@@ -86,7 +84,7 @@ def test_token_is_told_by_the_account_of_a_person_or_the_id_of_an_app(
         st.sampled_from(["upn", "unique_name", "appid", "scp"]), st.text() | st.integers()
     ).map(token)
 )
-def test_whatever_a_token_says_of_its_holder_is_one_line_without_the_token(text: str) -> None:
+def test_holder_of_any_token_is_one_line_without_the_token(text: str) -> None:
     told = holder(text)
     assert not told or len(told.splitlines()) == 1
     assert not told or text not in told
@@ -102,5 +100,5 @@ def test_whatever_a_token_says_of_its_holder_is_one_line_without_the_token(text:
 )
 @example("a.é.b")
 @example(f"a.{'W' * 10_000}.b")
-def test_whatever_a_token_is_it_can_be_looked_at(text: str) -> None:
+def test_access_token_of_any_text_is_inspected_without_an_error(text: str) -> None:
     assert fault(text, SERVICE) is None or text

@@ -23,7 +23,7 @@ NOWHERE = {
 }
 
 
-def test_a_managed_identity_is_asked_for_beside_the_proxy(
+def test_managed_identity_is_requested_without_the_proxy(
     places: Places, one_table: Message
 ) -> None:
     flow = flows.managed_identity(places).but(**places.proxy.settings)
@@ -38,7 +38,7 @@ def test_a_managed_identity_is_asked_for_beside_the_proxy(
     ("credential", "words"),
     [("workload_identity", "token_file_path"), ("azure_cli", "Azure CLI not found")],
 )
-def test_a_credential_that_is_not_there_is_one_sentence(
+def test_azure_credential_that_is_missing_is_reported_in_one_sentence(
     places: Places, one_table: Message, credential: str, words: str
 ) -> None:
     tap = flows.managed_identity(places).but(azure_credential=credential).tap

@@ -45,7 +45,7 @@ def form(endpoint: TokenEndpoint, **settings: str | None) -> dict[str, str]:
     return {name: " ".join(values) for name, values in fields.items()}
 
 
-def test_a_secret_is_sent_with_the_scope_of_the_service(endpoint: TokenEndpoint) -> None:
+def test_client_secret_is_sent_with_the_scope_of_the_service(endpoint: TokenEndpoint) -> None:
     assert form(endpoint, client_secret=SECRET) == {
         "at": "/common/oauth2/v2.0/token",
         "grant_type": "client_credentials",
@@ -64,13 +64,13 @@ def test_scope_of_a_service_url_in_another_spelling_is_that_of_its_origin(
     assert sent_form["scope"] == f"{RESOURCE}/.default"
 
 
-def test_another_scope_may_be_wanted(endpoint: TokenEndpoint) -> None:
+def test_scope_in_the_settings_replaces_the_scope_of_the_service(endpoint: TokenEndpoint) -> None:
     assert form(endpoint, client_secret=SECRET, scope="api://x/.default")["scope"] == (
         "api://x/.default"
     )
 
 
-def test_an_older_endpoint_is_told_the_resource(endpoint: TokenEndpoint) -> None:
+def test_token_endpoint_of_version_1_is_sent_the_resource(endpoint: TokenEndpoint) -> None:
     older = f"POST {endpoint.url.replace('/v2.0', '')}"
     assert form(endpoint, client_secret=SECRET, token_uri=older) == {
         "at": "/common/oauth2/token",
@@ -81,7 +81,7 @@ def test_an_older_endpoint_is_told_the_resource(endpoint: TokenEndpoint) -> None
     }
 
 
-def test_an_access_token_beside_the_secret_is_not_used(endpoint: TokenEndpoint) -> None:
+def test_access_token_beside_a_client_secret_is_not_used(endpoint: TokenEndpoint) -> None:
     sent_form = form(endpoint, client_secret=SECRET, access_token="mine")  # noqa: S106
     assert sent_form["grant_type"] == "client_credentials"
 
@@ -106,7 +106,7 @@ def checked(
     return jwt.get_unverified_header(assertion), claims
 
 
-def test_a_certificate_signs_an_assertion_of_a_short_life(
+def test_certificate_signs_an_assertion_that_expires_within_ten_minutes(
     endpoint: TokenEndpoint, certificate: Certificate
 ) -> None:
     sent_form = form(endpoint, client_certificate=certificate.with_key())
@@ -124,7 +124,7 @@ def test_a_certificate_signs_an_assertion_of_a_short_life(
     assert "client_secret" not in sent_form
 
 
-def test_no_assertion_is_sent_twice(endpoint: TokenEndpoint, certificate: Certificate) -> None:
+def test_assertion_is_new_for_each_token(endpoint: TokenEndpoint, certificate: Certificate) -> None:
     endpoint.gives("one")
     auth = signing(endpoint, refresh_token=None, client_certificate=certificate.with_key())
     for _ in range(3):
@@ -133,7 +133,7 @@ def test_no_assertion_is_sent_twice(endpoint: TokenEndpoint, certificate: Certif
     assert len({fields["client_assertion"][0] for fields in endpoint.forms}) == 3
 
 
-def test_a_certificate_wins_over_a_secret(
+def test_certificate_beside_a_client_secret_takes_precedence(
     endpoint: TokenEndpoint, certificate: Certificate
 ) -> None:
     sent_form = form(endpoint, client_secret=SECRET, client_certificate=certificate.with_key())
@@ -141,7 +141,7 @@ def test_a_certificate_wins_over_a_secret(
     assert checked(sent_form, certificate, endpoint.url)
 
 
-def test_a_refresh_token_can_go_with_a_certificate(
+def test_refresh_token_with_a_certificate_is_sent_with_an_assertion(
     endpoint: TokenEndpoint, certificate: Certificate
 ) -> None:
     endpoint.gives("one")
@@ -191,7 +191,7 @@ def older(key: RSAPrivateKey, lock: KeySerializationEncryption) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_a_certificate_may_be_given_in_many_ways(
+def test_certificate_in_each_accepted_form_signs_the_assertion(
     endpoint: TokenEndpoint,
     certificate: Certificate,
     tmp_path: Path,
@@ -255,7 +255,7 @@ UNUSABLE: dict[str, tuple[Callable[[Certificate, Path], dict[str, str]], str]] =
 
 
 @pytest.mark.parametrize(("way", "words"), UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_a_certificate_that_can_not_be_used_is_told_before_anything_is_sent(
+def test_certificate_that_is_unusable_is_refused_before_any_request(
     endpoint: TokenEndpoint,
     certificate: Certificate,
     tmp_path: Path,

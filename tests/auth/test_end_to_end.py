@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("flow", flows.OURS, ids=lambda flow: flow.__name__)
-def test_a_grant_leads_to_the_rows(
+def test_grant_extracts_all_rows(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     run = flow(places).tap.run(catalog=one_table)
@@ -36,7 +36,7 @@ def test_a_grant_leads_to_the_rows(
     assert sign_in_told(run) == [told]
 
 
-def test_run_tells_as_whom_it_signed_in_once_and_asks_nobody(
+def test_account_of_a_sign_in_is_logged_once_without_a_request(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     """Tokens of a second are renewed again and again."""
@@ -50,7 +50,7 @@ def test_run_tells_as_whom_it_signed_in_once_and_asks_nobody(
     assert not [request for request in dynamics.requests() if "WhoAmI" in request["path"]]
 
 
-def test_run_that_can_not_sign_in_does_not_tell_that_it_has(
+def test_account_of_a_failed_sign_in_is_not_logged(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.fault("/token", status=400, count=None)
@@ -69,7 +69,7 @@ def test_run_that_can_not_sign_in_does_not_tell_that_it_has(
     ],
     ids=lambda flow: flow.__name__,
 )
-def test_a_refused_token_is_renewed_once_in_the_middle_of_a_run(
+def test_access_token_that_is_refused_during_a_run_is_renewed_once(
     places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     ready = flow(places)
@@ -86,7 +86,7 @@ def test_a_refused_token_is_renewed_once_in_the_middle_of_a_run(
 @pytest.mark.parametrize(
     "flow", [flows.refresh_token, flows.certificate_in_a_file], ids=lambda flow: flow.__name__
 )
-def test_tokens_of_a_second_last_for_a_whole_run(
+def test_access_tokens_that_last_one_second_suffice_for_a_whole_run(
     places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     ready = flow(places)
@@ -94,7 +94,7 @@ def test_tokens_of_a_second_last_for_a_whole_run(
     assert_complete(ready.tap.run(catalog=one_table))
 
 
-def test_every_request_goes_through_the_proxy(places: Places, dynamics: Sandbox) -> None:
+def test_request_of_any_kind_goes_through_the_proxy(places: Places, dynamics: Sandbox) -> None:
     flow = flows.through_a_proxy(places)
     before = len(places.proxy.seen())
     catalog = flow.tap.discover()
@@ -106,7 +106,7 @@ def test_every_request_goes_through_the_proxy(places: Places, dynamics: Sandbox)
         assert part in places_asked
 
 
-def test_microsofts_hosts_are_reached_through_the_proxy_alone(
+def test_microsofts_hosts_are_reached_only_through_the_proxy(
     places: Places, one_table: Message
 ) -> None:
     before = len(places.proxy.seen())
@@ -119,7 +119,7 @@ def test_microsofts_hosts_are_reached_through_the_proxy_alone(
     "flow", [flows.through_a_proxy, flows.learnt_tenant], ids=lambda flow: flow.__name__
 )
 @pytest.mark.parametrize("given", [{"proxy_password": "wrong"}, {"proxy_user": None}])
-def test_a_proxy_that_does_not_know_the_user_is_told(
+def test_proxy_that_refuses_the_user_is_reported(
     places: Places,
     dynamics: Sandbox,
     one_table: Message,
@@ -136,7 +136,7 @@ def test_a_proxy_that_does_not_know_the_user_is_told(
 @pytest.mark.parametrize(
     "host", ["https://login.microsoftonline.com.invented.example", "https://127.0.0.1", ""]
 )
-def test_a_secret_goes_to_no_host_that_is_not_known(
+def test_secret_is_not_sent_to_an_unknown_sign_in_host(
     places: Places, dynamics: Sandbox, one_table: Message, host: str
 ) -> None:
     before = dynamics.configure(authority_url=host)
@@ -148,7 +148,7 @@ def test_a_secret_goes_to_no_host_that_is_not_known(
 
 
 @pytest.mark.parametrize("name", ["service_url", "token_uri"])
-def test_plain_http_is_for_this_machine_alone(
+def test_url_without_encryption_to_another_machine_is_refused(
     places: Places, one_table: Message, name: str
 ) -> None:
     flow = flows.refresh_token(places)
@@ -165,7 +165,7 @@ def test_plain_http_is_for_this_machine_alone(
     ],
     ids=["certificate", "azure", "ntlm"],
 )
-def test_an_extra_that_is_not_installed_is_named_with_the_command(
+def test_extra_that_is_not_installed_is_named_with_the_command(
     places: Places, one_table: Message, flow: Callable[[Places], Flow], extra: str
 ) -> None:
     if not flows.PLAIN.exists():
@@ -174,7 +174,7 @@ def test_an_extra_that_is_not_installed_is_named_with_the_command(
     assert f'pip install "tap-dynamics365[{extra}]"' in plain.run(catalog=one_table).refusal()
 
 
-def test_without_extras_the_other_grants_work(places: Places, one_table: Message) -> None:
+def test_grant_that_needs_no_extra_works_without_extras(places: Places, one_table: Message) -> None:
     if not flows.PLAIN.exists():
         pytest.skip(f"{flows.PLAIN} is not installed: make test does that")
     plain = replace(flows.refresh_token_with_a_store(places).tap, command=(str(flows.PLAIN),))
@@ -187,7 +187,7 @@ def stored(flow: Flow) -> str:
     return token
 
 
-def test_the_newest_refresh_token_is_used_by_the_next_run(
+def test_newest_refresh_token_is_used_by_the_next_run(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     flow = flows.refresh_token_with_a_store(places)
@@ -205,7 +205,7 @@ def test_the_newest_refresh_token_is_used_by_the_next_run(
     assert_complete(flow.but(refresh_token=None).tap.run(catalog=one_table))
 
 
-def test_a_run_that_is_killed_has_kept_the_new_token(
+def test_run_that_is_killed_has_stored_the_new_token(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     """Of single use, and the process dies as soon as the access token has been seen once."""

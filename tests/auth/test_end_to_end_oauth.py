@@ -33,7 +33,7 @@ ROTATING = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize("flow", flows.OIDC, ids=lambda flow: flow.__name__)
-def test_a_grant_leads_to_the_rows(
+def test_grant_extracts_all_rows(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     run = flow(places).tap.run(catalog=one_table)
@@ -42,7 +42,7 @@ def test_a_grant_leads_to_the_rows(
 
 
 @ROTATING
-def test_no_refresh_token_is_used_twice(
+def test_refresh_token_of_consecutive_runs_is_used_once(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     """If one were, the server would revoke them all."""
@@ -53,7 +53,7 @@ def test_no_refresh_token_is_used_twice(
 
 
 @ROTATING
-def test_two_runs_at_the_same_time_use_no_refresh_token_twice(
+def test_refresh_token_of_concurrent_runs_is_used_once(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     ready = flow(places)
@@ -65,7 +65,7 @@ def test_two_runs_at_the_same_time_use_no_refresh_token_twice(
 
 
 @pytest.mark.parametrize("flow", flows.OIDC, ids=lambda flow: flow.__name__)
-def test_a_token_refused_in_mid_run_is_renewed_with_nothing_that_was_used(
+def test_access_token_that_is_refused_during_a_run_is_renewed_with_unused_credentials(
     places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     """The server takes neither a refresh token nor an assertion a second time."""
@@ -76,7 +76,7 @@ def test_a_token_refused_in_mid_run_is_renewed_with_nothing_that_was_used(
     assert_complete(ready.tap.run(catalog=one_table))
 
 
-def test_within_a_run_the_newest_refresh_token_is_used_without_a_store_too(
+def test_rotated_refresh_token_without_a_token_store_is_used_within_the_run(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     ready = flows.oauth_refresh_token(places).but(token_store=None)
@@ -87,7 +87,9 @@ def test_within_a_run_the_newest_refresh_token_is_used_without_a_store_too(
     assert "token_store" in " ".join(run.logged("INFO"))
 
 
-def test_reuse_by_someone_else_is_told_with_the_way_out(places: Places, one_table: Message) -> None:
+def test_refresh_token_reused_by_someone_else_is_reported_and_replaceable(
+    places: Places, one_table: Message
+) -> None:
     """A stolen token, used twice: the server revokes what came of it, and the tap says so."""
     ready = flows.oauth_refresh_token(places)
     assert_complete(ready.tap.run(catalog=one_table))
@@ -101,7 +103,7 @@ def test_reuse_by_someone_else_is_told_with_the_way_out(places: Places, one_tabl
     assert_complete(ready.but(refresh_token=token).tap.run(catalog=one_table))
 
 
-def test_a_store_of_another_app_is_passed_over(places: Places, one_table: Message) -> None:
+def test_token_store_of_another_app_is_replaced(places: Places, one_table: Message) -> None:
     store = places.new_store()
     for flow in (flows.oauth_refresh_token, flows.oauth_refresh_token_of_a_confidential_client):
         ready = flow(places).but(token_store=store)
@@ -126,7 +128,7 @@ def test_a_store_of_another_app_is_passed_over(places: Places, one_table: Messag
     ],
     ids=["secret", "client", "certificate", "refresh-token", "needless-secret"],
 )
-def test_a_refusal_is_one_sentence(
+def test_refusal_is_reported_in_one_sentence(
     places: Places,
     one_table: Message,
     flow: Callable[[Places], Flow],

@@ -60,7 +60,7 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_code_of_the_sign_in_host_comes_with_the_way_out(
+def test_error_code_of_the_sign_in_host_is_reported_with_advice(
     places: Places, dynamics: Sandbox, code: int
 ) -> None:
     dynamics.refuse_sign_in(code)
@@ -74,7 +74,7 @@ def test_a_code_of_the_sign_in_host_comes_with_the_way_out(
     assert len(dynamics.requests()) == 1
 
 
-def test_nothing_is_on_stdout(places: Places, one_table: Message) -> None:
+def test_sync_without_sign_in_writes_nothing_to_stdout(places: Places, one_table: Message) -> None:
     flow = flows.client_secret(places).but(client_id="another")
     run = flow.tap.run(catalog=one_table)
     assert "AADSTS700016" in run.refusal()
@@ -82,7 +82,7 @@ def test_nothing_is_on_stdout(places: Places, one_table: Message) -> None:
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
-def test_a_passing_failure_of_the_sign_in_host_is_waited_out(
+def test_transient_failure_of_the_sign_in_host_is_retried(
     places: Places, dynamics: Sandbox, one_table: Message, fault: dict[str, Any]
 ) -> None:
     dynamics.fault("/token", retry_after="0", **fault)
@@ -91,7 +91,7 @@ def test_a_passing_failure_of_the_sign_in_host_is_waited_out(
     assert any("Trying again" in line for line in run.logged("WARNING"))
 
 
-def test_a_code_that_passes_is_waited_out(
+def test_transient_error_code_of_the_sign_in_host_is_retried(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.refuse_sign_in(90033, "temporarily_unavailable", retry_after="0")
@@ -100,7 +100,7 @@ def test_a_code_that_passes_is_waited_out(
     assert any("AADSTS90033" in line for line in run.logged("WARNING"))
 
 
-def test_a_web_page_in_place_of_a_token_is_called_that(
+def test_web_page_in_place_of_an_answer_is_reported_as_one(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     flow = flows.refresh_token(places)
@@ -111,7 +111,7 @@ def test_a_web_page_in_place_of_a_token_is_called_that(
 
 
 @pytest.mark.parametrize("switch", UNKNOWN_CALLERS)
-def test_a_caller_whom_the_service_does_not_know_is_told_what_is_missing(
+def test_caller_unknown_to_the_service_is_told_what_to_set_up(
     places: Places, dynamics: Sandbox, one_table: Message, switch: str
 ) -> None:
     code, words = UNKNOWN_CALLERS[switch]
@@ -126,7 +126,7 @@ def test_a_caller_whom_the_service_does_not_know_is_told_what_is_missing(
 @pytest.mark.parametrize(
     "flow", [flows.given_access_token, flows.client_secret], ids=lambda flow: flow.__name__
 )
-def test_a_token_of_another_environment_is_told(
+def test_access_token_of_another_environment_is_reported(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     other = "https://another-org.crm.dynamics.com"
@@ -140,7 +140,7 @@ def test_a_token_of_another_environment_is_told(
     assert "service_url" in sentence
 
 
-def test_an_access_token_that_has_ended_is_told(
+def test_access_token_that_has_expired_is_reported(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.configure(token_lifetime=-60)
@@ -149,7 +149,7 @@ def test_an_access_token_that_has_ended_is_told(
     assert "access_token" in sentence
 
 
-def test_a_wrong_password_of_ntlm_is_told(places: Places, one_table: Message) -> None:
+def test_ntlm_credentials_that_are_wrong_are_reported(places: Places, one_table: Message) -> None:
     flow = flows.ntlm_sign_in(places)
     for given in ({"password": "wrong"}, {"user": "nobody"}, {"ntlm_domain": "ELSEWHERE"}):
         sentence = flow.but(**given).tap.run(catalog=one_table).refusal()
@@ -157,7 +157,7 @@ def test_a_wrong_password_of_ntlm_is_told(places: Places, one_table: Message) ->
         assert "password" in sentence
 
 
-def test_a_certificate_that_is_not_registered_is_told(places: Places, one_table: Message) -> None:
+def test_certificate_that_is_not_registered_is_reported(places: Places, one_table: Message) -> None:
     flow = flows.certificate_in_the_settings(places).but(client_certificate=make().with_key())
     sentence = flow.tap.run(catalog=one_table).refusal()
     assert "AADSTS700027" in sentence
@@ -174,7 +174,7 @@ def test_a_certificate_that_is_not_registered_is_told(places: Places, one_table:
     ],
     ids=["wrong-passphrase", "no-passphrase", "no-file", "no-key"],
 )
-def test_a_certificate_that_can_not_be_used_is_told(
+def test_certificate_that_is_unusable_is_reported(
     places: Places, one_table: Message, given: dict[str, str | None], words: str
 ) -> None:
     flow = flows.certificate_in_a_file(places).but(**given)
@@ -209,7 +209,7 @@ RENEWING = [
 @pytest.mark.parametrize(
     ("flow", "answer"), RENEWING, ids=lambda each: getattr(each, "__name__", each)
 )
-def test_answer_that_is_none_of_oauth_in_mid_run_is_retried(
+def test_answer_outside_oauth_during_a_run_is_retried(
     places: Places,
     dynamics: Sandbox,
     one_table: Message,
@@ -226,7 +226,7 @@ def test_answer_that_is_none_of_oauth_in_mid_run_is_retried(
 
 
 @pytest.mark.parametrize("answer", STRANGE)
-def test_answer_that_is_none_of_oauth_at_first_ends_the_run_at_once(
+def test_answer_outside_oauth_at_the_first_sign_in_ends_the_run(
     places: Places, dynamics: Sandbox, one_table: Message, answer: str
 ) -> None:
     dynamics.fault("/token", method="POST", count=None, **STRANGE[answer])
@@ -235,7 +235,7 @@ def test_answer_that_is_none_of_oauth_at_first_ends_the_run_at_once(
     assert dynamics.hits() == [1]
 
 
-def test_azure_credentials_that_are_not_there_are_told(
+def test_azure_credentials_that_are_missing_are_reported(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     flow = flows.workload_identity(places)
@@ -247,7 +247,7 @@ def test_azure_credentials_that_are_not_there_are_told(
     assert "azure_credential" in flow.tap.run(catalog=one_table).refusal()
 
 
-def test_a_stored_token_that_is_refused_gives_way_to_the_configured_one(
+def test_stored_token_that_is_refused_is_replaced_by_the_configured_one(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     flow = flows.refresh_token_with_a_store(places)
@@ -262,7 +262,9 @@ def test_a_stored_token_that_is_refused_gives_way_to_the_configured_one(
     assert "AADSTS70008" in flow.tap.run(catalog=one_table).refusal()
 
 
-def test_a_damaged_store_is_passed_over_and_mended(places: Places, one_table: Message) -> None:
+def test_token_store_that_is_damaged_is_reported_and_replaced(
+    places: Places, one_table: Message
+) -> None:
     flow = flows.refresh_token_with_a_store(places)
     store = Path(flow.tap.settings["token_store"])
     store.write_text("{")
@@ -274,7 +276,7 @@ def test_a_damaged_store_is_passed_over_and_mended(places: Places, one_table: Me
     assert "damaged" in flow.but(refresh_token=None).tap.run(catalog=one_table).refusal()
 
 
-def test_a_store_that_can_not_be_written_is_told_and_the_run_goes_on(
+def test_token_store_that_can_not_be_written_is_reported_and_the_run_continues(
     places: Places, one_table: Message
 ) -> None:
     folder = Path(places.new_store())

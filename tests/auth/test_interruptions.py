@@ -50,7 +50,7 @@ with TokenStore(sys.argv[1]).locked():
 """
 
 
-def test_the_lock_ends_with_the_process(endpoint: TokenEndpoint, path: Path) -> None:
+def test_lock_of_a_killed_process_is_released(endpoint: TokenEndpoint, path: Path) -> None:
     endpoint.rotates("second")
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, cwd=REPOSITORY
@@ -86,7 +86,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_told_to_end_while_it_signs_in_keeps_the_new_token(
+def test_run_that_a_signal_ends_during_sign_in_stores_the_new_token(
     endpoint: TokenEndpoint, path: Path, how: signal.Signals
 ) -> None:
     """The host has taken the old token, and its answer is still on its way."""
@@ -130,7 +130,7 @@ def until_said(process: subprocess.Popen[bytes], words: bytes) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
-def test_a_run_that_is_killed_does_not_strand_the_next(
+def test_run_that_is_killed_leaves_the_newest_token_for_the_next_run(
     endpoint: TokenEndpoint,
     path: Path,
     moment: Callable[[subprocess.Popen[bytes], TokenEndpoint, Path], object],

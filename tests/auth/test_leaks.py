@@ -85,7 +85,7 @@ class Listener:
 
 
 @pytest.mark.parametrize("flow", [*flows.OURS, *flows.OIDC], ids=lambda flow: flow.__name__)
-def test_no_secret_is_in_anything_that_a_flow_says(
+def test_secret_of_each_flow_is_not_in_the_output(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
     listener = Listener(flow(places))
@@ -134,7 +134,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     ],
     ids=lambda flow: flow.__name__,
 )
-def test_no_secret_is_in_anything_that_a_failure_says(
+def test_secret_of_a_failed_flow_is_not_in_the_output(
     places: Places,
     dynamics: Sandbox,
     one_table: Message,
@@ -155,7 +155,7 @@ def test_no_secret_is_in_anything_that_a_failure_says(
     [flow for flow in flows.OURS if flow is not flows.ntlm_sign_in],
     ids=lambda flow: flow.__name__,
 )
-def test_no_secret_is_repeated_after_a_host_that_repeats_it(
+def test_secret_repeated_by_a_host_is_not_in_the_output(
     places: Places,
     dynamics: Sandbox,
     one_table: Message,
@@ -198,7 +198,7 @@ WRONG: dict[str, tuple[Callable[[Places], Flow], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_no_secret_that_is_wrong_is_repeated(
+def test_secret_that_is_wrong_is_not_in_the_output(
     places: Places, dynamics: Sandbox, one_table: Message, name: str
 ) -> None:
     flow, given = WRONG[name]
@@ -213,7 +213,9 @@ def test_no_secret_that_is_wrong_is_repeated(
     assert not listener.leaks() | found(own, *listener.said)
 
 
-def test_no_secret_of_azure_is_repeated_when_it_refuses(places: Places, one_table: Message) -> None:
+def test_secret_of_azure_that_is_refused_is_not_in_the_output(
+    places: Places, one_table: Message
+) -> None:
     flow = flows.managed_identity(places)
     wrong = {**flow.tap.environment, "IDENTITY_HEADER": AWKWARD}
     listener = Listener(replace(flow, tap=replace(flow.tap, environment=wrong)))
@@ -221,7 +223,9 @@ def test_no_secret_of_azure_is_repeated_when_it_refuses(places: Places, one_tabl
     assert not listener.leaks()
 
 
-def test_no_secret_of_a_damaged_store_is_repeated(places: Places, one_table: Message) -> None:
+def test_secret_in_a_damaged_token_store_is_not_in_the_output(
+    places: Places, one_table: Message
+) -> None:
     flow = flows.refresh_token_with_a_store(places)
     store = Path(flow.tap.settings["token_store"])
     content = '{"refresh_token": "invented-token-in-a-damaged-store", "client_id": '
@@ -234,7 +238,7 @@ def test_no_secret_of_a_damaged_store_is_repeated(places: Places, one_table: Mes
             assert not found(hidden | flow.secrets, *listener.said)
 
 
-def test_no_secret_in_the_environment_is_repeated(places: Places, one_table: Message) -> None:
+def test_secret_in_a_variable_is_not_in_the_output(places: Places, one_table: Message) -> None:
     flow = flows.refresh_token(places)
     names = {f"TAP_DYNAMICS365_{name.upper()}": v for name, v in flow.tap.settings.items()}
     names["TAP_DYNAMICS365_TABLES"] = '["team"]'
@@ -248,7 +252,7 @@ def test_no_secret_in_the_environment_is_repeated(places: Places, one_table: Mes
             assert not listener.leaks()
 
 
-def test_no_secret_is_told_when_a_run_is_ended(
+def test_secret_of_a_terminated_run_is_not_in_the_output(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     listener = Listener(flows.refresh_token_with_a_store(places))
@@ -274,13 +278,13 @@ def test_no_secret_is_told_when_a_run_is_ended(
     ],
 )
 @pytest.mark.parametrize("secret", [AWKWARD, "sandbox-secret-not-real", "invented-password?~"])
-def test_the_search_finds_what_it_is_for(secret: str, write: Callable[[str], str]) -> None:
+def test_search_finds_a_secret_in_each_encoding(secret: str, write: Callable[[str], str]) -> None:
     line = f"2026-01-31 08:00:00 | DEBUG | urllib3 | header: {write(secret)} (sent)"
     assert found([secret], "nothing here", line)
     assert not found([secret], "nothing here", line.replace(write(secret), "nothing"))
 
 
-def test_the_search_finds_what_the_tap_was_given(places: Places, one_table: Message) -> None:
+def test_search_finds_a_token_that_the_tap_writes(places: Places, one_table: Message) -> None:
     """A run that says a token on purpose: as a column's alias, where a stream map puts it."""
     token = access_token(places.sandbox, places.sandbox.url)
     flow = flows.given_access_token(places).but(access_token=token)

@@ -79,14 +79,14 @@ def service(url: str) -> ODataClient:
         f"NTLM {base64.b64encode(b'NTLMSSP' + bytes(60)).decode()}",
     ],
 )
-def test_a_handshake_that_the_server_does_not_complete_is_told(challenge: str) -> None:
+def test_ntlm_handshake_that_the_server_does_not_complete_is_reported(challenge: str) -> None:
     with asking("NTLM", challenge) as address, pytest.raises(SignInError) as caught:
         service(address).get("WhoAmI")
     assert "service_url" in caught.value.message
     assert PASSWORD not in caught.value.message
 
 
-def test_a_server_that_wants_another_sign_in_is_told() -> None:
+def test_server_without_ntlm_is_reported_with_the_settings() -> None:
     with asking("Bearer authorization_uri=https://x") as address:
         connection = service(address)
         with pytest.raises(ServiceError) as caught:
@@ -95,7 +95,7 @@ def test_a_server_that_wants_another_sign_in_is_told() -> None:
         assert name in caught.value.message
 
 
-def test_threads_sign_in_side_by_side(places: Places) -> None:
+def test_concurrent_threads_sign_in_with_ntlm_independently(places: Places) -> None:
     """Each on connections of its own: no handshake is broken by another request."""
     connection = service(f"{places.ntlm}/api/data/v9.2/")
     paths = ["WhoAmI", "teams?$select=teamid&$top=1"] * THREADS * 2

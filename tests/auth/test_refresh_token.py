@@ -24,7 +24,7 @@ AADSTS = (
 )
 
 
-def test_a_public_client_sends_no_secret_and_no_scope(endpoint: TokenEndpoint) -> None:
+def test_public_client_sends_no_secret_and_no_scope(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", expires_in=3599)
     assert sent(signing(endpoint)) == "Bearer one"
     assert endpoint.forms == [
@@ -37,7 +37,7 @@ def test_a_public_client_sends_no_secret_and_no_scope(endpoint: TokenEndpoint) -
     ]
 
 
-def test_a_confidential_client_sends_its_secret_and_the_scope_wanted(
+def test_confidential_client_sends_its_secret_and_the_configured_scope(
     endpoint: TokenEndpoint,
 ) -> None:
     endpoint.gives("one", expires_in=3599)
@@ -52,7 +52,9 @@ def test_nothing_is_asked_before_it_is_needed(endpoint: TokenEndpoint) -> None:
     assert endpoint.forms == []
 
 
-def test_an_older_endpoint_is_told_the_resource_and_no_scope(endpoint: TokenEndpoint) -> None:
+def test_token_endpoint_of_version_1_is_sent_the_resource_and_no_scope(
+    endpoint: TokenEndpoint,
+) -> None:
     endpoint.gives("one", expires_in="3599")
     older = endpoint.url.replace("/v2.0", "")
     assert sent(signing(endpoint, token_uri=older, scope="a/.default")) == "Bearer one"
@@ -62,12 +64,12 @@ def test_an_older_endpoint_is_told_the_resource_and_no_scope(endpoint: TokenEndp
     assert "scope" not in form
 
 
-def test_the_drivers_word_before_the_address_is_not_sent(endpoint: TokenEndpoint) -> None:
+def test_token_uri_with_the_drivers_method_is_requested_without_it(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", expires_in=3599)
     assert sent(signing(endpoint, token_uri=f"POST {endpoint.url}")) == "Bearer one"
 
 
-def test_a_new_refresh_token_is_used_within_the_run(
+def test_rotated_refresh_token_is_used_within_the_run(
     endpoint: TokenEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint.rotates("second", "third", "fourth")
@@ -86,7 +88,7 @@ def test_a_new_refresh_token_is_used_within_the_run(
         assert token not in caplog.text
 
 
-def test_when_the_new_one_is_refused_the_configured_one_is_tried_once(
+def test_rotated_refresh_token_that_is_refused_is_replaced_by_the_configured_one_once(
     endpoint: TokenEndpoint,
 ) -> None:
     endpoint.rotates("second")
@@ -99,7 +101,7 @@ def test_when_the_new_one_is_refused_the_configured_one_is_tried_once(
     assert endpoint.refresh_tokens == [configured, "second", configured]
 
 
-def test_a_host_that_gives_no_new_token_is_no_matter(
+def test_refresh_token_that_is_not_rotated_is_not_reported(
     endpoint: TokenEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint.rotates(SECRETS["refresh_token"])
@@ -108,7 +110,7 @@ def test_a_host_that_gives_no_new_token_is_no_matter(
     assert "90 days" not in caplog.text
 
 
-def test_a_refusal_is_told_in_the_words_of_the_sign_in_host(endpoint: TokenEndpoint) -> None:
+def test_refusal_is_reported_in_the_words_of_the_sign_in_host(endpoint: TokenEndpoint) -> None:
     endpoint.refuses(400, {"error": "invalid_grant", "error_description": AADSTS})
     message = refusal(signing(endpoint, client_secret=SECRETS["client_secret"]))
     assert "AADSTS70000: The provided grant has expired because it was revoked." in message
@@ -117,7 +119,7 @@ def test_a_refusal_is_told_in_the_words_of_the_sign_in_host(endpoint: TokenEndpo
     assert "\r" not in message
 
 
-def test_a_refusal_without_words_is_told_by_its_code(endpoint: TokenEndpoint) -> None:
+def test_refusal_without_a_description_is_reported_by_its_code(endpoint: TokenEndpoint) -> None:
     endpoint.refuses(401, {"error": "invalid_client"})
     assert "invalid_client" in refusal(signing(endpoint))
 
@@ -126,7 +128,7 @@ def test_a_refusal_without_words_is_told_by_its_code(endpoint: TokenEndpoint) ->
 @pytest.mark.parametrize(
     "body", ["", "<html>Not here</html>", "[]", "{}", "null", '{"error":', '"words"']
 )
-def test_a_refusal_by_something_else_points_to_the_token_uri(
+def test_refusal_outside_oauth_names_token_uri(
     endpoint: TokenEndpoint, status: int, body: str
 ) -> None:
     endpoint.refuses(status, body)
@@ -139,14 +141,12 @@ def test_a_refusal_by_something_else_points_to_the_token_uri(
     "body",
     ["", "<html>Sign in</html>", "[]", "{}", "null", '{"token_type":"Bearer","expires_in":3599}'],
 )
-def test_an_answer_that_has_no_token_points_to_the_token_uri(
-    endpoint: TokenEndpoint, body: str
-) -> None:
+def test_answer_without_a_token_names_token_uri(endpoint: TokenEndpoint, body: str) -> None:
     endpoint.refuses(200, body)
     assert "token_uri" in refusal(signing(endpoint))
 
 
-def test_signing_in_again_is_possible_after_a_refusal(endpoint: TokenEndpoint) -> None:
+def test_sign_in_after_a_refusal_succeeds(endpoint: TokenEndpoint) -> None:
     endpoint.refuses(400, {"error": "invalid_grant"})
     auth = signing(endpoint)
     refusal(auth)
@@ -154,19 +154,19 @@ def test_signing_in_again_is_possible_after_a_refusal(endpoint: TokenEndpoint) -
     assert sent(auth) == "Bearer one"
 
 
-def test_a_refresh_token_beats_an_access_token(endpoint: TokenEndpoint) -> None:
+def test_refresh_token_beside_an_access_token_takes_precedence(endpoint: TokenEndpoint) -> None:
     endpoint.gives("fresh", expires_in=3599)
     assert sent(signing(endpoint, access_token=TOKEN)) == "Bearer fresh"
 
 
-def test_an_access_token_is_used_as_it_is() -> None:
+def test_access_token_from_the_settings_is_sent_unchanged() -> None:
     config = {"service_url": SERVICE, "access_token": TOKEN}
     auth = authenticator(Settings.from_config(config, JSON_SCHEMA))
     assert [sent(auth) for _ in range(2)] == [f"Bearer {TOKEN}"] * 2
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-def test_the_address_of_a_request_is_left_as_it_is(endpoint: TokenEndpoint, kind: str) -> None:
+def test_url_of_a_signed_request_is_unchanged(endpoint: TokenEndpoint, kind: str) -> None:
     endpoint.gives("one", expires_in=3599)
     config = {"service_url": SERVICE, "access_token": "x"}
     auth = (
@@ -180,7 +180,7 @@ def test_the_address_of_a_request_is_left_as_it_is(endpoint: TokenEndpoint, kind
     assert request.headers["Authorization"].startswith("Bearer ")
 
 
-def test_a_sign_in_host_that_is_not_there_is_named() -> None:
+def test_sign_in_host_that_is_unreachable_is_named() -> None:
     endpoint = TokenEndpoint()
     with serving(endpoint):
         auth = signing(endpoint)
@@ -206,7 +206,7 @@ PASSING: dict[str, tuple[int, str | dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING.keys())
-def test_what_passes_may_be_tried_again_when_the_host_says(
+def test_transient_refusal_carries_the_retry_after_of_the_host(
     endpoint: TokenEndpoint, answer: tuple[int, str | dict[str, Any]]
 ) -> None:
     endpoint.refuses(*answer, Retry_After="7")
@@ -217,13 +217,13 @@ def test_what_passes_may_be_tried_again_when_the_host_says(
     assert len(endpoint.forms) == 1
 
 
-def test_a_redirection_is_not_followed_with_secrets(endpoint: TokenEndpoint) -> None:
+def test_redirect_of_a_token_request_is_not_followed(endpoint: TokenEndpoint) -> None:
     endpoint.refuses(307, "", Location=endpoint.url)
     refusal(signing(endpoint, client_secret=SECRETS["client_secret"]))
     assert len(endpoint.forms) == 1
 
 
-def test_a_host_that_repeats_secrets_does_not_get_them_into_the_log(
+def test_secret_repeated_by_the_host_is_redacted(
     endpoint: TokenEndpoint,
 ) -> None:
     words = f"{SECRETS['refresh_token']} 0.AX~k%2F%2B%3D%3D and {SECRETS['client_secret']}"

@@ -42,7 +42,7 @@ def told(content: str) -> str:
 
 
 @pytest.mark.parametrize("separator", [" ", "\r\n", "\n"])
-def test_a_refusal_has_its_code_its_words_and_its_id_and_no_noise(separator: str) -> None:
+def test_refusal_has_code_description_and_correlation_id_only(separator: str) -> None:
     text = (
         "The refresh token has expired due to inactivity. The token was issued on "
         "2025-01-01T00:00:00.0000000Z and was inactive for 90.00:00:00."
@@ -82,7 +82,7 @@ ADVISED = {
 
 
 @pytest.mark.parametrize(("code", "words"), ADVISED.items())
-def test_a_known_code_comes_with_what_to_do(code: int, words: str) -> None:
+def test_refusal_with_a_known_code_has_advice(code: int, words: str) -> None:
     sentence = told(body(code, "What happened. More of it."))
     assert sentence.startswith(f"AADSTS{code}: What happened. ")
     assert words in sentence
@@ -93,34 +93,34 @@ def test_a_known_code_comes_with_what_to_do(code: int, words: str) -> None:
     ("error", "words"),
     [("invalid_client", "client_secret"), ("invalid_grant", "tap-dynamics365-login")],
 )
-def test_without_a_code_the_error_tells_what_to_do(error: str, words: str) -> None:
+def test_refusal_without_a_code_has_the_advice_of_its_error(error: str, words: str) -> None:
     sentence = told(json.dumps({"error": error, "error_description": "no such thing"}))
     assert sentence.startswith("no such thing. To go on, ")
     assert words in sentence
 
 
 @pytest.mark.parametrize("advice", [*refusals.ADVICE.values(), *refusals.ADVICE_BY_ERROR.values()])
-def test_advice_names_settings_that_there_are(advice: str) -> None:
+def test_advice_names_only_settings_that_exist(advice: str) -> None:
     for name in re.findall(r"\b[a-z]+_[a-z_]+\b", advice):
         assert name in JSON_SCHEMA["properties"] or name == "user_impersonation"
     assert advice[0].islower()
     assert not advice.endswith(".")
 
 
-def test_of_an_unknown_code_all_words_are_told() -> None:
+def test_refusal_with_an_unknown_code_has_the_whole_description() -> None:
     sentence = told(body(99999, "Something new. With a second sentence."))
     assert sentence.startswith("AADSTS99999: Something new. With a second sentence. Correlation")
 
 
 @pytest.mark.parametrize("code", sorted(refusals.TRANSIENT_CODES))
-def test_what_passes_is_known(code: int) -> None:
+def test_refusal_with_a_transient_code_is_transient(code: int) -> None:
     refusal = refusals.read(body(code, "For a moment."))
     assert refusal is not None
     assert refusal.is_transient
 
 
 @pytest.mark.parametrize("code", sorted(ADVISED))
-def test_what_is_refused_for_good_does_not_pass(code: int) -> None:
+def test_refusal_with_a_permanent_code_is_not_transient(code: int) -> None:
     refusal = refusals.read(body(code, "For good."))
     assert refusal is not None
     assert not refusal.is_transient
@@ -137,7 +137,9 @@ def test_what_is_refused_for_good_does_not_pass(code: int) -> None:
         ({"error": "x", "error_description": "a\x1b[31mb\x00c\u2028d"}, "a [31mb c d."),
     ],
 )
-def test_other_hosts_have_other_words(answer: dict[str, Any], words: str) -> None:
+def test_refusal_of_another_host_is_reported_in_its_words(
+    answer: dict[str, Any], words: str
+) -> None:
     assert told(json.dumps(answer)).startswith(words)
 
 
@@ -146,11 +148,11 @@ def test_other_hosts_have_other_words(answer: dict[str, Any], words: str) -> Non
     ["", "[]", "{}", "null", '"words"', '{"error":', "<html>", '{"error": 5}', '{"error": {}}',
      '{"error_description": ["x"]}', '{"error": {"message": {}}}', "[" * 100_000],
 )  # fmt: skip
-def test_what_is_none_of_a_sign_in_host_is_none(content: str) -> None:
+def test_answer_outside_oauth_is_not_a_refusal(content: str) -> None:
     assert refusals.read(content) is None
 
 
-def test_what_the_host_was_sent_is_not_told_though_it_repeats_it() -> None:
+def test_secret_in_a_refusal_is_redacted() -> None:
     secrets = ["s8Q~/+=&x y", "other"]
     text = "It was s8Q~/+=&x y, s8Q~%2F%2B%3D%26x%20y and s8Q~%2F%2B%3D%26x+y, not other"
     refusal = refusals.read(json.dumps({"error": "x", "error_description": text}), secrets)
@@ -190,7 +192,7 @@ ANSWERS = st.fixed_dictionaries(
 @example('{"error": "x", "error_description": "\\ud800"}')
 @example('{"error": "x", "error_codes": [1e400]}')
 @example(json.dumps({"error": "x", "error_description": "AADSTS" + "9" * 5000}))
-def test_whatever_a_host_answers_is_one_line_for_a_log_or_nothing(content: str | bytes) -> None:
+def test_answer_of_any_content_is_one_printable_line_or_not_a_refusal(content: str | bytes) -> None:
     refusal = refusals.read(content)
     if refusal is None:
         return
@@ -205,7 +207,7 @@ def test_whatever_a_host_answers_is_one_line_for_a_log_or_nothing(content: str |
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1).filter(str.strip),
     st.sampled_from([*refusals.ADVICE, 99999]),
 )
-def test_code_and_correlation_id_are_always_told(text: str, code: int) -> None:
+def test_refusal_of_any_description_has_code_and_correlation_id(text: str, code: int) -> None:
     refusal = refusals.read(body(code, text))
     assert refusal is not None
     assert refusal.code == code

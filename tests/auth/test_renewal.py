@@ -27,7 +27,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("lifetime", [*LASTING, *UNKNOWN], ids=str)
-def test_a_token_is_used_as_long_as_it_is_good_or_may_be(
+def test_access_token_is_reused_until_it_expires_or_if_its_lifetime_is_unknown(
     endpoint: TokenEndpoint, lifetime: dict[str, Any]
 ) -> None:
     endpoint.gives("one", "two", **lifetime)
@@ -36,7 +36,7 @@ def test_a_token_is_used_as_long_as_it_is_good_or_may_be(
     assert len(endpoint.forms) == 1
 
 
-def test_a_token_is_renewed_before_its_end(endpoint: TokenEndpoint) -> None:
+def test_access_token_is_renewed_before_it_expires(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", "two", "three", expires_in=0.4)
     auth = signing(endpoint)
     seen = []
@@ -47,7 +47,7 @@ def test_a_token_is_renewed_before_its_end(endpoint: TokenEndpoint) -> None:
     assert seen == ["Bearer one", "Bearer two", "Bearer three"]
 
 
-def test_the_age_of_a_token_counts_from_before_it_was_asked_for(endpoint: TokenEndpoint) -> None:
+def test_access_token_age_is_counted_from_before_the_request(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", "two", expires_in=0.2)
     endpoint.open.clear()
     auth = signing(endpoint)
@@ -60,7 +60,9 @@ def test_the_age_of_a_token_counts_from_before_it_was_asked_for(endpoint: TokenE
     assert sent(auth) == "Bearer two"
 
 
-def test_a_token_that_was_refused_is_renewed_once_for_all(endpoint: TokenEndpoint) -> None:
+def test_access_token_that_is_refused_is_renewed_once_for_all_threads(
+    endpoint: TokenEndpoint,
+) -> None:
     endpoint.gives("one", "two", "three")
     auth = signing(endpoint)
     sent(auth)
@@ -74,14 +76,14 @@ def test_a_token_that_was_refused_is_renewed_once_for_all(endpoint: TokenEndpoin
     assert len(endpoint.forms) == 2
 
 
-def test_an_access_token_alone_can_not_be_renewed(endpoint: TokenEndpoint) -> None:
+def test_access_token_from_the_settings_is_not_renewed(endpoint: TokenEndpoint) -> None:
     auth = signing(endpoint, refresh_token=None, access_token="mine")  # noqa: S106 - invented
     assert not auth.renew(time.monotonic())
     assert sent(auth) == "Bearer mine"
     assert endpoint.forms == []
 
 
-def test_all_threads_wait_for_one_token(endpoint: TokenEndpoint) -> None:
+def test_concurrent_threads_share_one_token_request(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", "two")
     endpoint.open.clear()
     auth = signing(endpoint)
@@ -93,7 +95,7 @@ def test_all_threads_wait_for_one_token(endpoint: TokenEndpoint) -> None:
     assert len(endpoint.forms) == 1
 
 
-def test_threads_share_a_refusal(endpoint: TokenEndpoint) -> None:
+def test_concurrent_threads_share_a_refusal(endpoint: TokenEndpoint) -> None:
     endpoint.refuses(400, {"error": "invalid_grant"})
     endpoint.open.clear()
     auth = signing(endpoint)
@@ -109,7 +111,7 @@ def test_threads_share_a_refusal(endpoint: TokenEndpoint) -> None:
     assert len(endpoint.forms) < THREADS
 
 
-def test_nothing_is_asked_before_it_is_needed(endpoint: TokenEndpoint) -> None:
+def test_token_is_requested_at_first_use(endpoint: TokenEndpoint) -> None:
     auth = signing(endpoint)
     assert endpoint.forms == []
     endpoint.gives("one")

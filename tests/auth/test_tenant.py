@@ -54,7 +54,7 @@ def refusal(challenge: str) -> str:
         f"Bearer authorization_uri=HTTPS://LOGIN.MicrosoftOnline.com/{ID}/",
     ],
 )
-def test_the_tenant_is_found_in_each_spelling(challenge: str) -> None:
+def test_challenge_in_each_spelling_names_the_tenant(challenge: str) -> None:
     found = from_challenge(challenge, "org.crm.dynamics.com")
     assert found == Tenant(
         TOKEN_URI,
@@ -65,7 +65,7 @@ def test_the_tenant_is_found_in_each_spelling(challenge: str) -> None:
 
 @pytest.mark.parametrize("host", sorted(SIGN_IN_HOSTS))
 @pytest.mark.parametrize("name", [ID, "common", "contoso.onmicrosoft.com"])
-def test_each_cloud_has_its_host(host: str, name: str) -> None:
+def test_challenge_of_each_cloud_names_its_sign_in_host(host: str, name: str) -> None:
     found = from_challenge(f"Bearer authorization_uri=https://{host}/{name}/oauth2/authorize", "x")
     assert found.token_uri == f"https://{host}/{name}/oauth2/v2.0/token"
 
@@ -90,13 +90,13 @@ def test_each_cloud_has_its_host(host: str, name: str) -> None:
         "",
     ],
 )
-def test_no_other_host_is_taken(address: str) -> None:
+def test_challenge_that_names_another_host_is_refused(address: str) -> None:
     message = refusal(f'Bearer authorization_uri="{address}"')
     assert "authorize" not in message
 
 
 @pytest.mark.parametrize("challenge", ["", "Bearer", "Negotiate", 'Basic realm="x"', "Bearer x=y"])
-def test_a_challenge_without_an_address_is_told(challenge: str) -> None:
+def test_challenge_without_an_address_is_refused(challenge: str) -> None:
     assert "does not say where to sign in" in refusal(challenge)
 
 
@@ -133,7 +133,7 @@ PIECES = st.lists(
 @example(f"Bearer authorization_uri=https://invented.example\\@login.microsoftonline.com/{ID}")
 @example(f"Bearer authorization_uri=https://login.microsoftonline.com\\@invented.example/{ID}")
 @example("Bearer authorization_uri=https://login.microsoftonline.com/é")
-def test_whatever_a_service_says_secrets_go_to_microsofts_hosts_alone(challenge: str) -> None:
+def test_challenge_of_any_text_names_a_known_host_or_is_refused(challenge: str) -> None:
     try:
         found = from_challenge(challenge, "x")
     except SignInError:
@@ -159,7 +159,7 @@ def test_whatever_a_service_says_secrets_go_to_microsofts_hosts_alone(challenge:
     separator=st.sampled_from([",", ", ", " , ", "; "]),
     place=st.integers(0, 3),
 )
-def test_every_way_to_write_a_challenge_is_understood(  # noqa: PLR0913 - it has many parts
+def test_challenge_with_any_order_and_separators_names_the_tenant(  # noqa: PLR0913 - it has many parts
     *,
     name: str,
     host: str,
@@ -177,7 +177,7 @@ def test_every_way_to_write_a_challenge_is_understood(  # noqa: PLR0913 - it has
     assert found.token_uri == f"https://{host}/{name}/oauth2/v2.0/token"
 
 
-def test_the_addresses_beside_a_token_uri_are_made_from_it() -> None:
+def test_tenant_from_a_token_uri_has_the_endpoints_next_to_it() -> None:
     older = "https://login.microsoftonline.com/common/oauth2/token"
     assert Tenant.from_token_uri(older) == Tenant(
         older,
@@ -218,14 +218,14 @@ def ask(service_url: str) -> Tenant:
     return discover(service_url, open_session(Settings.from_config(config, JSON_SCHEMA)))
 
 
-def test_a_service_is_asked_without_a_token() -> None:
+def test_tenant_is_requested_without_a_token() -> None:
     challenge = f"Bearer authorization_uri={GIVEN}, resource_id={RESOURCE}"
     with answering(401, {"WWW-Authenticate": challenge}) as address:
         assert ask(address).token_uri == TOKEN_URI
 
 
 @pytest.mark.parametrize("status", [200, 302, 403, 404, 501])
-def test_a_service_that_asks_for_no_sign_in_is_told(status: int) -> None:
+def test_service_without_a_challenge_is_reported(status: int) -> None:
     with answering(status, {"Location": GIVEN}) as address, pytest.raises(SignInError) as caught:
         ask(address)
     assert not isinstance(caught.value, TransientSignInError)
@@ -234,7 +234,7 @@ def test_a_service_that_asks_for_no_sign_in_is_told(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 520])
-def test_a_service_that_is_busy_is_asked_again(status: int) -> None:
+def test_service_that_is_busy_is_a_transient_failure(status: int) -> None:
     with (
         answering(status, {"Retry-After": "3"}) as address,
         pytest.raises(TransientSignInError) as caught,
@@ -246,7 +246,7 @@ def test_a_service_that_is_busy_is_asked_again(status: int) -> None:
         assert words in caught.value.message
 
 
-def test_a_service_that_is_not_there_is_asked_again() -> None:
+def test_service_that_is_unreachable_is_a_transient_failure() -> None:
     with answering(401, {}) as address:
         pass
     with pytest.raises(TransientSignInError) as caught:

@@ -57,7 +57,7 @@ def run(endpoint: TokenEndpoint, path: Path, **more: str | None) -> None:
     sent(signing(endpoint, token_store=str(path), **more))
 
 
-def test_each_run_uses_the_newest_token(endpoint: TokenEndpoint, path: Path) -> None:
+def test_token_store_gives_each_run_the_newest_token(endpoint: TokenEndpoint, path: Path) -> None:
     endpoint.rotates("second", "third", "fourth")
     for _ in range(3):
         run(endpoint, path)
@@ -70,7 +70,7 @@ def test_each_run_uses_the_newest_token(endpoint: TokenEndpoint, path: Path) -> 
     }
 
 
-def test_nobody_else_can_read_it_and_nothing_else_is_left(
+def test_token_store_is_readable_by_its_owner_only_and_leaves_no_other_file(
     endpoint: TokenEndpoint, path: Path
 ) -> None:
     endpoint.rotates("second")
@@ -85,14 +85,18 @@ def test_nobody_else_can_read_it_and_nothing_else_is_left(
     assert CONFIGURED not in path.read_text()
 
 
-def test_its_folder_is_made(endpoint: TokenEndpoint, path: Path) -> None:
+def test_token_store_in_a_missing_folder_creates_the_folder(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
     endpoint.rotates("second")
     inner = path.parent / "a" / "b" / "token.json"
     run(endpoint, inner)
     assert newest(inner) == "second"
 
 
-def test_a_link_to_it_stays_one(endpoint: TokenEndpoint, path: Path, tmp_path: Path) -> None:
+def test_token_store_behind_a_symbolic_link_keeps_the_link(
+    endpoint: TokenEndpoint, path: Path, tmp_path: Path
+) -> None:
     endpoint.rotates("second")
     link = tmp_path / "link.json"
     link.symlink_to(path)
@@ -101,7 +105,7 @@ def test_a_link_to_it_stays_one(endpoint: TokenEndpoint, path: Path, tmp_path: P
     assert newest(path) == "second"
 
 
-def test_it_is_found_at_home(
+def test_token_store_with_a_tilde_is_in_the_home_folder(
     endpoint: TokenEndpoint, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(path.parent))
@@ -110,13 +114,15 @@ def test_it_is_found_at_home(
     assert newest(path) == "second"
 
 
-def test_a_host_that_gives_no_new_token_leaves_no_file(endpoint: TokenEndpoint, path: Path) -> None:
+def test_token_store_without_a_new_refresh_token_is_not_written(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
     endpoint.gives("one")
     run(endpoint, path)
     assert not path.exists()
 
 
-def test_the_new_token_is_there_before_the_access_token_is_used(
+def test_token_store_is_written_before_the_access_token_is_used(
     endpoint: TokenEndpoint, path: Path
 ) -> None:
     endpoint.rotates("second", "third")
@@ -127,7 +133,7 @@ def test_the_new_token_is_there_before_the_access_token_is_used(
         auth.renew(float("inf"))
 
 
-def test_a_newly_configured_token_wins(
+def test_refresh_token_that_is_configured_anew_takes_precedence_over_the_stored_one(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(path, endpoint, "stored", descends_from=fingerprint("an older one"))
@@ -139,9 +145,7 @@ def test_a_newly_configured_token_wins(
     assert "is not a successor of" in caplog.text
 
 
-def test_without_a_configured_token_the_stored_one_is_used(
-    endpoint: TokenEndpoint, path: Path
-) -> None:
+def test_stored_token_without_a_configured_one_is_used(endpoint: TokenEndpoint, path: Path) -> None:
     keep(path, endpoint, "stored")
     endpoint.rotates("second")
     run(endpoint, path, refresh_token=None)
@@ -150,7 +154,7 @@ def test_without_a_configured_token_the_stored_one_is_used(
     assert stored(path)["descends_from"] is None
 
 
-def test_a_stored_token_that_is_refused_gives_way_to_the_configured_one_once(
+def test_stored_token_that_is_refused_is_replaced_by_the_configured_one_once(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(path, endpoint, "stored", descends_from=fingerprint(CONFIGURED))
@@ -164,7 +168,7 @@ def test_a_stored_token_that_is_refused_gives_way_to_the_configured_one_once(
     assert "AADSTS50173" in caplog.text
 
 
-def test_when_both_are_refused_that_is_told_and_the_store_is_left(
+def test_stored_and_configured_token_that_are_refused_fail_and_the_store_is_unchanged(
     endpoint: TokenEndpoint, path: Path
 ) -> None:
     keep(path, endpoint, "stored", descends_from=fingerprint(CONFIGURED))
@@ -177,7 +181,7 @@ def test_when_both_are_refused_that_is_told_and_the_store_is_left(
 @pytest.mark.parametrize(
     ("status", "error"), [(503, "server_error"), (400, "interaction_required"), (401, "x")]
 )
-def test_other_refusals_say_nothing_against_the_stored_token(
+def test_stored_token_is_not_replaced_after_another_error(
     endpoint: TokenEndpoint, path: Path, status: int, error: str
 ) -> None:
     keep(path, endpoint, "stored", descends_from=fingerprint(CONFIGURED))
@@ -189,7 +193,7 @@ def test_other_refusals_say_nothing_against_the_stored_token(
 @pytest.mark.parametrize(
     "other", [{"client_id": "another"}, {"authority": "https://login.invented.example"}]
 )
-def test_a_token_of_another_app_or_host_is_not_sent(
+def test_stored_token_of_another_app_or_host_is_not_sent(
     endpoint: TokenEndpoint,
     path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -205,7 +209,9 @@ def test_a_token_of_another_app_or_host_is_not_sent(
     assert "another app" in caplog.text
 
 
-def test_the_app_may_be_written_in_any_case(endpoint: TokenEndpoint, path: Path) -> None:
+def test_client_id_of_the_stored_token_is_case_insensitive(
+    endpoint: TokenEndpoint, path: Path
+) -> None:
     keep(path, endpoint, "stored", client_id="THE-client")
     endpoint.rotates("second")
     run(endpoint, path, refresh_token=None)
@@ -244,7 +250,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
-def test_a_damaged_store_is_said_and_passed_over_and_mended(
+def test_token_store_that_is_damaged_is_reported_and_replaced(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture, content: str
 ) -> None:
     path.write_text(content)
@@ -258,7 +264,7 @@ def test_a_damaged_store_is_said_and_passed_over_and_mended(
 
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
-def test_store_with_a_foreign_file_in_its_place_is_refused_before_sign_in_and_left_as_it_is(
+def test_token_store_that_names_a_foreign_file_is_refused_before_sign_in(
     endpoint: TokenEndpoint, path: Path, content: str
 ) -> None:
     written = content.encode(errors="surrogateescape")
@@ -275,7 +281,7 @@ def test_store_with_a_foreign_file_in_its_place_is_refused_before_sign_in_and_le
     assert path.read_bytes() == written
 
 
-def test_store_with_a_foreign_file_in_the_place_of_its_lock_is_refused_and_the_file_left(
+def test_token_store_whose_lock_is_a_foreign_file_is_refused_before_sign_in(
     endpoint: TokenEndpoint, path: Path
 ) -> None:
     lock = path.with_name("token.json.lock")
@@ -287,7 +293,7 @@ def test_store_with_a_foreign_file_in_the_place_of_its_lock_is_refused_and_the_f
     assert lock.read_text() == "pinned versions"
 
 
-def test_an_empty_store_is_as_none(
+def test_token_store_that_is_empty_counts_as_missing(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.touch()
@@ -300,7 +306,7 @@ def test_an_empty_store_is_as_none(
     )
 
 
-def test_a_store_that_can_not_be_written_is_said_once_and_the_run_goes_on(
+def test_token_store_that_can_not_be_written_is_reported_once_and_the_run_continues(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # A folder in its place: neither root nor anyone else can put a file there.
@@ -319,7 +325,7 @@ def test_a_store_that_can_not_be_written_is_said_once_and_the_run_goes_on(
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe"])
-def test_what_is_no_file_is_said_and_left_alone(
+def test_token_store_that_is_not_a_regular_file_is_reported_and_not_written(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     """A device gives bytes for ever, a pipe none until somebody writes."""
@@ -336,7 +342,7 @@ def test_what_is_no_file_is_said_and_left_alone(
     assert os.path.realpath(path) in caplog.text
 
 
-def test_a_full_disk_is_said_and_the_run_goes_on(
+def test_token_store_on_a_full_disk_is_reported_and_the_run_continues(
     endpoint: TokenEndpoint, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(path, endpoint, "old", descends_from=fingerprint(CONFIGURED))
@@ -358,7 +364,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on(
     assert newest(path) == "third"
 
 
-def test_a_folder_that_is_none_is_said_and_the_run_goes_on(
+def test_token_store_below_a_file_is_reported_and_the_run_continues(
     endpoint: TokenEndpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
@@ -368,7 +374,9 @@ def test_a_folder_that_is_none_is_said_and_the_run_goes_on(
     assert NO_LOCK in caplog.text
 
 
-def test_a_write_that_fails_leaves_the_old_token(path: Path, endpoint: TokenEndpoint) -> None:
+def test_token_store_after_a_failed_write_keeps_the_old_token(
+    path: Path, endpoint: TokenEndpoint
+) -> None:
     keep(path, endpoint, "old")
     with pytest.raises(TokenStoreError):
         # A name that is too long for the file that it would be written to first.
@@ -378,7 +386,7 @@ def test_a_write_that_fails_leaves_the_old_token(path: Path, endpoint: TokenEndp
     assert newest(path) == "old"
 
 
-def test_runs_at_the_same_time_use_each_token_once(endpoint: TokenEndpoint, path: Path) -> None:
+def test_concurrent_runs_use_each_refresh_token_once(endpoint: TokenEndpoint, path: Path) -> None:
     runs = 6
     endpoint.rotates(*(f"token-{number}" for number in range(runs)))
     with ThreadPoolExecutor(runs) as pool:

@@ -50,7 +50,7 @@ def press(page: Page, button: str) -> None:
     page.get_by_role("heading", name="You are").wait_for()
 
 
-def test_the_tap_signs_in_as_the_person_who_signed_in(
+def test_sign_in_in_a_browser_gives_the_tap_a_token(
     login: Callable[..., Program], page: Page, stored_tap: Tap, service: Sandbox
 ) -> None:
     program = login()
@@ -71,7 +71,9 @@ def test_the_tap_signs_in_as_the_person_who_signed_in(
     assert not [secret for secret in secrets if secret in program.told]
 
 
-def test_the_person_is_asked_for_no_more_than_is_needed(login: Callable[..., Program]) -> None:
+def test_authorization_request_has_only_the_required_parameters(
+    login: Callable[..., Program],
+) -> None:
     program = login()
     query = parse_qs(urlsplit(address(program)).query)
     assert query.pop("scope")[0].endswith("/user_impersonation offline_access")
@@ -87,14 +89,14 @@ def test_the_person_is_asked_for_no_more_than_is_needed(login: Callable[..., Pro
 
 
 @pytest.mark.parametrize("scope", ["a/.default", "a/.default offline_access"])
-def test_a_scope_of_the_settings_is_asked_for_with_a_refresh_token(
+def test_authorization_request_with_a_scope_setting_adds_offline_access(
     login: Callable[..., Program], scope: str
 ) -> None:
     query = parse_qs(urlsplit(address(login(scope=scope))).query)
     assert query["scope"] == ["a/.default offline_access"]
 
 
-def test_cancelling_is_told_in_the_browser_and_in_the_terminal(
+def test_sign_in_that_is_cancelled_is_reported_in_browser_and_terminal(
     login: Callable[..., Program], page: Page, settings: dict[str, Any]
 ) -> None:
     program = login()
@@ -109,7 +111,7 @@ def test_cancelling_is_told_in_the_browser_and_in_the_terminal(
     assert not Path(settings["token_store"]).exists()
 
 
-def test_a_confidential_app_proves_who_it_is(
+def test_confidential_app_authenticates_with_its_secret(
     login: Callable[..., Program], page: Page, stored_tap: Tap, service: Sandbox
 ) -> None:
     app = {name: service.settings[name] for name in ("client_id", "client_secret")}
@@ -121,7 +123,7 @@ def test_a_confidential_app_proves_who_it_is(
     assert stored_tap.but(**app).discover()["streams"]
 
 
-def test_a_refusal_of_the_code_is_told_in_the_browser_too(
+def test_code_that_is_refused_is_reported_in_browser_and_terminal(
     login: Callable[..., Program], page: Page, service: Sandbox
 ) -> None:
     service.refuse_sign_in(50076)
@@ -133,7 +135,7 @@ def test_a_refusal_of_the_code_is_told_in_the_browser_too(
     assert "AADSTS50076" in program.told
 
 
-def test_a_failure_that_passes_is_waited_out(
+def test_transient_failure_of_the_sign_in_host_is_retried(
     login: Callable[..., Program], page: Page, service: Sandbox
 ) -> None:
     service.refuse_sign_in(90033, "temporarily_unavailable", 503, count=1, retry_after="0")
@@ -144,7 +146,7 @@ def test_a_failure_that_passes_is_waited_out(
     assert "Trying again" in program.told
 
 
-def test_a_person_who_is_no_user_of_the_environment_is_told_so(
+def test_person_who_is_not_a_user_of_the_environment_is_refused(
     login: Callable[..., Program], page: Page, service: Sandbox, settings: dict[str, Any]
 ) -> None:
     service.configure(not_a_member=True)
@@ -162,7 +164,9 @@ def test_a_person_who_is_no_user_of_the_environment_is_told_so(
     assert not Path(settings["token_store"]).exists()
 
 
-def test_what_others_say_is_text_on_the_page(login: Callable[..., Program], page: Page) -> None:
+def test_error_description_with_html_is_shown_as_text(
+    login: Callable[..., Program], page: Page
+) -> None:
     program = login()
     words = "AADSTS1: <script>document.title='taken'</script><img src=x>&amp; \"quoted\""
     answer = {"error": "access_denied", "error_description": words, "state": state(program)}
@@ -173,9 +177,7 @@ def test_what_others_say_is_text_on_the_page(login: Callable[..., Program], page
     assert program.end() == 1
 
 
-def test_a_visit_of_another_sign_in_is_passed_over(
-    login: Callable[..., Program], page: Page
-) -> None:
+def test_redirect_of_another_sign_in_is_ignored(login: Callable[..., Program], page: Page) -> None:
     program = login()
     for query in ("?code=stolen&state=another", "?code=stolen", "?state=%C3%A9&code=x", ""):
         page.goto(f"{redirect_uri(program)}{query}")
@@ -188,7 +190,7 @@ def test_a_visit_of_another_sign_in_is_passed_over(
     assert "stolen" not in program.told
 
 
-def test_only_the_one_address_is_answered(login: Callable[..., Program]) -> None:
+def test_request_to_another_address_is_refused(login: Callable[..., Program]) -> None:
     program = login()
     right = f"?code=x&state={state(program)}"
     assert visit(program, "/favicon.ico") == "404 "
@@ -197,7 +199,9 @@ def test_only_the_one_address_is_answered(login: Callable[..., Program]) -> None
     assert program.process.poll() is None
 
 
-def test_localhost_is_answered_by_every_address_that_it_has(login: Callable[..., Program]) -> None:
+def test_redirect_listener_answers_on_each_loopback_address_only(
+    login: Callable[..., Program],
+) -> None:
     program = login()
     redirect_uri(program)
     for host in addresses("localhost"):
@@ -207,7 +211,9 @@ def test_localhost_is_answered_by_every_address_that_it_has(login: Callable[...,
             visit(program, "/", host=host)
 
 
-def test_the_page_is_for_everybody(login: Callable[..., Program], page: Page) -> None:
+def test_page_is_accessible_private_and_follows_the_color_scheme(
+    login: Callable[..., Program], page: Page
+) -> None:
     program = login()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -225,7 +231,7 @@ def test_the_page_is_for_everybody(login: Callable[..., Program], page: Page) ->
         assert (ink == "rgb(255, 255, 255)") is dark
 
 
-def test_ctrl_c_ends_it(login: Callable[..., Program]) -> None:
+def test_ctrl_c_during_sign_in_in_a_browser_ends_the_command(login: Callable[..., Program]) -> None:
     program = login()
     address(program)
     program.interrupt()
@@ -233,13 +239,15 @@ def test_ctrl_c_ends_it(login: Callable[..., Program]) -> None:
     assert program.told.endswith("Ended.\n")
 
 
-def test_it_does_not_wait_for_ever(settings: dict[str, Any]) -> None:
+def test_sign_in_that_nobody_completes_times_out(settings: dict[str, Any]) -> None:
     app = App(Settings.from_config(settings, JSON_SCHEMA, for_login=True))
     with pytest.raises(SignInError, match="Nobody signed in within 0 minutes"):
         browser_sign_in.sign_in(app, lambda _: "nobody", seconds=0)
 
 
-def test_the_browser_is_opened(login: Callable[..., Program], page: Page, tmp_path: Path) -> None:
+def test_browser_of_the_person_is_opened(
+    login: Callable[..., Program], page: Page, tmp_path: Path
+) -> None:
     opened = tmp_path / "opened"
     script = tmp_path / "invented-browser"
     script.write_text(
@@ -256,7 +264,7 @@ def test_the_browser_is_opened(login: Callable[..., Program], page: Page, tmp_pa
     assert "noise" not in program.told + program.printed
 
 
-def test_without_a_screen_no_browser_takes_the_terminal(
+def test_text_browser_without_a_screen_is_not_opened(
     login: Callable[..., Program], tmp_path: Path
 ) -> None:
     for name in ("www-browser", "lynx", "w3m"):

@@ -43,7 +43,7 @@ def type_code(program: Program, page: Page) -> None:
     page.get_by_role("button", name="Next").click()
 
 
-def test_the_tap_signs_in_as_the_person_who_typed_the_code(
+def test_sign_in_on_another_device_gives_the_tap_a_token(
     devices: Sandbox, login: Callable[..., Program], page: Page, stored_tap: Tap
 ) -> None:
     program = login("--device-code")
@@ -57,7 +57,7 @@ def test_the_tap_signs_in_as_the_person_who_typed_the_code(
     assert not [secret for secret in devices.issued() if secret in program.told]
 
 
-def test_cancelling_on_the_device_ends_it(
+def test_sign_in_that_is_cancelled_on_the_device_is_reported(
     devices: Sandbox,  # noqa: ARG001
     login: Callable[..., Program],
     page: Page,
@@ -73,7 +73,7 @@ def test_cancelling_on_the_device_ends_it(
 
 
 @pytest.mark.parametrize("proof", ["client_secret", "client_certificate"])
-def test_a_confidential_app_proves_who_it_is(
+def test_confidential_app_authenticates_with_secret_or_certificate(
     devices: Sandbox, login: Callable[..., Program], stored_tap: Tap, proof: str
 ) -> None:
     app = {"client_id": devices.settings["client_id"]}
@@ -91,7 +91,7 @@ def test_a_confidential_app_proves_who_it_is(
 
 
 @pytest.mark.parametrize("interval", [1, 10**12])
-def test_a_code_that_nobody_types_ends(
+def test_device_code_that_nobody_enters_expires(
     devices: Sandbox, login: Callable[..., Program], interval: int
 ) -> None:
     """However seldom the host wants to be asked."""
@@ -106,7 +106,7 @@ def test_a_code_that_nobody_types_ends(
     )
 
 
-def test_a_host_that_is_asked_too_often_is_asked_less_often(
+def test_device_code_polled_too_often_is_polled_again(
     devices: Sandbox, login: Callable[..., Program]
 ) -> None:
     body = {"error": "slow_down"}
@@ -116,7 +116,7 @@ def test_a_host_that_is_asked_too_often_is_asked_less_often(
     assert program.end() == 0
 
 
-def test_a_host_that_fails_for_a_while_is_asked_again(
+def test_device_code_poll_that_is_cut_off_is_retried(
     devices: Sandbox, login: Callable[..., Program]
 ) -> None:
     devices.fault("/token", method="POST", drop=True, count=1)
@@ -130,7 +130,7 @@ def test_a_host_that_fails_for_a_while_is_asked_again(
     [{"html": True}, {"status": 404, "body": "no healthy upstream"}],
     ids=["a web page", "a route that is gone"],
 )
-def test_host_that_answers_strangely_while_a_code_is_waited_for_is_asked_again(
+def test_device_code_poll_with_an_answer_outside_oauth_is_retried(
     devices: Sandbox, login: Callable[..., Program], fault: dict[str, Any]
 ) -> None:
     devices.fault("/token", method="POST", count=1, **fault)
@@ -139,7 +139,7 @@ def test_host_that_answers_strangely_while_a_code_is_waited_for_is_asked_again(
     assert program.end() == 0
 
 
-def test_an_app_that_is_not_known_is_told_at_once(
+def test_app_that_is_unknown_is_reported(
     devices: Sandbox,  # noqa: ARG001
     login: Callable[..., Program],
 ) -> None:
@@ -154,7 +154,7 @@ def test_an_app_that_is_not_known_is_told_at_once(
     [{"html": True}, {"status": 200, "body": {"user_code": "X"}}, {"status": 200, "body": []}],
     ids=["a web page", "no device code", "no object"],
 )
-def test_an_answer_that_makes_no_sense_is_told(
+def test_device_code_answer_outside_oauth_is_reported(
     devices: Sandbox, login: Callable[..., Program], fault: dict[str, Any]
 ) -> None:
     devices.fault("/devicecode", method="POST", **fault)
@@ -163,7 +163,7 @@ def test_an_answer_that_makes_no_sense_is_told(
     assert "check token_uri" in program.told
 
 
-def test_names_that_may_not_be_read_are_left_out(
+def test_names_that_the_person_may_not_read_are_left_out(
     devices: Sandbox, login: Callable[..., Program]
 ) -> None:
     devices.configure(forbidden_tables=["systemuser"])
@@ -173,7 +173,7 @@ def test_names_that_may_not_be_read_are_left_out(
     assert re.search(r"^Signed in as user [0-9a-f-]{36}\.$", program.told, re.MULTILINE)
 
 
-def test_a_service_that_names_nobody_has_to_answer(
+def test_service_without_who_am_i_is_only_required_to_answer(
     devices: Sandbox, login: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
     """Of the services of Dynamics 365, it is Dataverse that has WhoAmI."""
@@ -197,7 +197,7 @@ def test_a_service_that_names_nobody_has_to_answer(
     assert Path(settings["token_store"]).exists()
 
 
-def test_ctrl_c_ends_it(
+def test_ctrl_c_during_sign_in_on_a_device_ends_the_command(
     devices: Sandbox,  # noqa: ARG001
     login: Callable[..., Program],
 ) -> None:

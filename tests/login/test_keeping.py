@@ -38,7 +38,7 @@ def sign_in(login: Callable[..., Program], service: Sandbox) -> Iterator[Callabl
     service.configure(**before)
 
 
-def test_on_request_the_settings_are_printed_and_nothing_is_kept(
+def test_settings_are_printed_on_request_and_no_token_is_stored(
     sign_in: Callable[..., Program], settings: dict[str, Any], service: Sandbox
 ) -> None:
     program = sign_in("--print", scope=f"{service.url}/.default")
@@ -59,13 +59,13 @@ def test_on_request_the_settings_are_printed_and_nothing_is_kept(
     assert json.loads(tap.run("--config=ENV", "--discover").output)["streams"]
 
 
-def test_what_is_printed_can_be_read_whatever_is_in_it() -> None:
+def test_printed_setting_of_any_text_is_read_back_unchanged() -> None:
     for value in ("it's a #\\ secret", "$HOME `id`", 'a"b', "line\nline", "~.-_/:@%+=,"):
         read = dotenv_values(stream=StringIO(line("client_secret", value) + "\n"))
         assert read == {"TAP_DYNAMICS365_CLIENT_SECRET": value}
 
 
-def test_a_new_token_wins_over_the_one_in_the_settings(
+def test_new_token_takes_precedence_over_the_one_in_the_settings(
     sign_in: Callable[..., Program], stored_tap: Tap, service: Sandbox
 ) -> None:
     configured = service.announced["public_refresh_token"]
@@ -84,7 +84,7 @@ def signed_in(tap: Tap) -> str:
     return run.refusal() if run.status else " ".join(sign_in_told(run))
 
 
-def test_next_run_is_told_to_use_the_token_where_it_does(
+def test_token_that_the_next_run_uses_is_reported_as_used(
     sign_in: Callable[..., Program], stored_tap: Tap
 ) -> None:
     program = sign_in()
@@ -116,7 +116,7 @@ NEXT_RUNS = {
 
 
 @pytest.mark.parametrize("case", NEXT_RUNS)
-def test_next_run_is_told_as_it_is_where_token_store_is_not_configured(
+def test_next_run_without_token_store_is_described_as_it_is(
     sign_in: Callable[..., Program], settings: dict[str, Any], service: Sandbox, case: str
 ) -> None:
     names, told, says = NEXT_RUNS[case]
@@ -141,7 +141,7 @@ def test_next_run_is_told_as_it_is_where_token_store_is_not_configured(
         (None, "does not start. Setting client_id is missing", "Setting client_id is missing"),
     ],
 )
-def test_next_run_is_told_as_it_is_where_another_app_is_configured(
+def test_next_run_of_another_app_is_described_as_it_is(
     sign_in: Callable[..., Program],
     settings: dict[str, Any],
     client_id: str | None,
@@ -154,7 +154,7 @@ def test_next_run_is_told_as_it_is_where_another_app_is_configured(
     assert says in signed_in(Tap(settings).but(client_id=client_id))
 
 
-def test_next_run_is_told_to_use_the_token_where_options_repeat_the_connection_url(
+def test_token_with_options_that_repeat_the_connection_url_is_reported_as_used(
     sign_in: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
     url = "jdbc:datadirect:dynamics365:ServiceURL={service_url};ClientID={client_id}"
@@ -167,7 +167,7 @@ def test_next_run_is_told_to_use_the_token_where_options_repeat_the_connection_u
     assert program.told.endswith("The tap uses it from its next run on.\n")
 
 
-def test_options_win_over_files_and_files_over_variables(
+def test_options_take_precedence_over_files_and_files_over_variables(
     login: Callable[..., Program], tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     for number in (1, 2):
@@ -179,7 +179,7 @@ def test_options_win_over_files_and_files_over_variables(
     assert "client_id=of-option&" in address(login(*files, "--client-id", "of-option"))
 
 
-def test_the_connection_url_of_the_driver_is_enough(
+def test_connection_url_of_the_driver_alone_is_enough(
     login: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
     url = (
@@ -213,7 +213,7 @@ def test_the_connection_url_of_the_driver_is_enough(
         ),
     ],
 )
-def test_settings_that_lead_nowhere_are_told_before_anybody_signs_in(
+def test_settings_that_can_not_work_are_refused_before_sign_in(
     login: Callable[..., Program], tmp_path: Path, content: str | None, words: str
 ) -> None:
     if content is not None:
@@ -225,14 +225,14 @@ def test_settings_that_lead_nowhere_are_told_before_anybody_signs_in(
     assert len(program.told.splitlines()) == 1
 
 
-def test_a_variable_that_is_no_number_is_told(login: Callable[..., Program]) -> None:
+def test_variable_that_is_no_number_is_refused(login: Callable[..., Program]) -> None:
     program = login(ws_timeout="invented-secret")
     assert program.end() == 1
     assert program.told == "The variable TAP_DYNAMICS365_WS_TIMEOUT must be an integer.\n"
 
 
 @pytest.mark.parametrize("case", ["a file of something else", "a folder", "no folder to be had"])
-def test_a_token_that_can_not_be_kept_is_told_before_anybody_signs_in(
+def test_token_store_that_can_not_be_written_is_refused_before_sign_in(
     login: Callable[..., Program], tmp_path: Path, case: str
 ) -> None:
     path = tmp_path / "place"
@@ -251,7 +251,7 @@ def test_a_token_that_can_not_be_kept_is_told_before_anybody_signs_in(
         assert path.read_text() == "# somebody's notes\n"
 
 
-def test_damaged_token_store_is_written_anew_as_the_tap_advises(
+def test_token_store_that_is_damaged_is_replaced_as_the_tap_advises(
     sign_in: Callable[..., Program], stored_tap: Tap
 ) -> None:
     store = Path(stored_tap.settings["token_store"])
@@ -261,7 +261,7 @@ def test_damaged_token_store_is_written_anew_as_the_tap_advises(
     assert signed_in(stored_tap).startswith(f"Signed in as {ACCOUNT} ")
 
 
-def test_where_people_sign_in_is_learnt_from_microsofts_hosts_alone(
+def test_sign_in_host_of_the_service_that_is_unknown_is_refused(
     login: Callable[..., Program],
 ) -> None:
     program = login(token_uri=None)

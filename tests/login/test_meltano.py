@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 INVOKE = ("invoke", "tap-dynamics365:login")
 
 
-def test_meltano_knows_it(meltano: Callable[[dict[str, str]], Project]) -> None:
+def test_meltano_lists_the_login_command(meltano: Callable[[dict[str, str]], Project]) -> None:
     assert "--device-code" in meltano({}).run(*INVOKE, "--help").output
 
 
-def test_it_takes_the_settings_of_the_project_and_asks_for_the_rest(
+def test_meltano_login_takes_settings_of_the_project_and_asks_for_the_rest(
     meltano: Callable[[dict[str, str]], Project],
     settings: dict[str, Any],
     page: Page,

@@ -51,7 +51,7 @@ def sign_in(page: Page) -> None:
 
 
 @pytest.mark.parametrize("app", APPS, ids=["public", "confidential"])
-def test_a_person_signs_in_in_a_browser(
+def test_sign_in_in_a_browser_gives_the_tap_a_token(
     login: Callable[..., Program], page: Page, stored_tap: Tap, app: dict[str, Any]
 ) -> None:
     program = login(**app)
@@ -65,7 +65,7 @@ def test_a_person_signs_in_in_a_browser(
 
 
 @pytest.mark.parametrize("app", APPS, ids=["public", "confidential"])
-def test_a_person_signs_in_on_another_device(
+def test_sign_in_on_another_device_gives_the_tap_a_token(
     login: Callable[..., Program], page: Page, stored_tap: Tap, app: dict[str, Any]
 ) -> None:
     program = login("--device-code", **app)
@@ -81,7 +81,7 @@ def test_a_person_signs_in_on_another_device(
         assert stored_tap.but(**app).discover()["streams"]
 
 
-def test_cancelling_is_told(login: Callable[..., Program], page: Page) -> None:
+def test_sign_in_that_is_cancelled_is_reported(login: Callable[..., Program], page: Page) -> None:
     program = login(**APPS[0])
     page.goto(address(program))
     page.get_by_role("link", name="Cancel").click()

@@ -55,7 +55,7 @@ def way(hosts: TlsFront) -> Iterator[Proxy]:
         yield running
 
 
-def test_the_address_and_the_app_are_enough(
+def test_sign_in_at_microsofts_hosts_needs_only_service_url_and_client_id(
     login: Callable[..., Program],
     launch: Callable[..., Browser],
     hosts: TlsFront,

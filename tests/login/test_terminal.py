@@ -40,7 +40,7 @@ def sign_in_elsewhere(program: Program, page: Page) -> str:
     return str(failed.value.url)
 
 
-def test_what_is_missing_is_asked_for(
+def test_settings_that_are_missing_are_asked_for(
     login: Callable[..., Program], service: Sandbox, tmp_path: Path, page: Page
 ) -> None:
     known = {**service.settings, "token_store": "kept/token.json"}
@@ -62,7 +62,7 @@ def test_what_is_missing_is_asked_for(
     assert tap.but(refresh_token=None).discover()["streams"]
 
 
-def test_just_enter_is_no_secret_and_a_file_in_the_persons_own_folder(
+def test_empty_answers_mean_no_secret_and_a_token_store_in_the_home_folder(
     login: Callable[..., Program], settings: dict[str, Any], tmp_path: Path
 ) -> None:
     changed = {"client_id": None, "token_store": None}
@@ -81,7 +81,9 @@ def test_just_enter_is_no_secret_and_a_file_in_the_persons_own_folder(
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-D"])
-def test_a_person_may_give_no_answer(login: Callable[..., Program], how: str) -> None:
+def test_question_that_is_interrupted_ends_the_command(
+    login: Callable[..., Program], how: str
+) -> None:
     program = login(terminal=True, service_url=None)
     program.expect(r"\(service_url\): $")
     if how == "Ctrl-C":
@@ -100,7 +102,7 @@ def test_a_person_may_give_no_answer(login: Callable[..., Program], how: str) ->
         ("token_store", "give --token-store with a file to keep it in (the setting token_store)"),
     ],
 )
-def test_without_a_terminal_what_is_missing_is_named(
+def test_setting_that_is_missing_without_a_terminal_is_named(
     login: Callable[..., Program], missing: str, way_out: str
 ) -> None:
     program = login(**{missing: None})
@@ -109,7 +111,7 @@ def test_without_a_terminal_what_is_missing_is_named(
     assert len(program.told.splitlines()) == 1
 
 
-def test_a_browser_on_another_machine_ends_on_an_address_to_paste(
+def test_address_pasted_from_a_browser_on_another_machine_signs_in(
     login: Callable[..., Program], far_page: Page, stored_tap: Tap
 ) -> None:
     program = login(terminal=True, environment={"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"})
@@ -122,7 +124,7 @@ def test_a_browser_on_another_machine_ends_on_an_address_to_paste(
     assert stored_tap.discover()["streams"]
 
 
-def test_an_address_may_be_longer_than_a_line_of_a_terminal(
+def test_address_longer_than_a_terminal_line_is_accepted(
     login: Callable[..., Program], far_page: Page
 ) -> None:
     program = login(terminal=True)
@@ -132,7 +134,7 @@ def test_an_address_may_be_longer_than_a_line_of_a_terminal(
     assert program.end() == 0
 
 
-def test_another_address_is_passed_over_and_not_shown(
+def test_address_of_another_sign_in_is_ignored_and_not_shown(
     login: Callable[..., Program], far_page: Page
 ) -> None:
     program = login(terminal=True)
@@ -147,7 +149,7 @@ def test_another_address_is_passed_over_and_not_shown(
     assert "stolen" not in program.told
 
 
-def test_a_refusal_can_be_pasted_too(login: Callable[..., Program]) -> None:
+def test_address_with_a_refusal_is_reported(login: Callable[..., Program]) -> None:
     program = login(terminal=True)
     right = state(program)
     program.expect(PASTE)
@@ -157,7 +159,7 @@ def test_a_refusal_can_be_pasted_too(login: Callable[..., Program]) -> None:
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "refusal"])
-def test_the_terminal_is_as_before(login: Callable[..., Program], how: str) -> None:
+def test_terminal_settings_are_restored_at_the_end(login: Callable[..., Program], how: str) -> None:
     program = login(terminal=True)
     assert program.terminal is not None
     right = state(program)

@@ -279,7 +279,7 @@ def told(service: Sandbox, catalog: Message, story: Story) -> Pipeline:
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_a_run_that_a_signal_ends_anywhere_is_completed_by_the_next(
+def test_run_that_a_signal_ends_anywhere_is_completed_by_the_next_run(
     service: Sandbox, catalog: Message, name: str
 ) -> None:
     story = STORIES[name]
@@ -305,7 +305,7 @@ def test_a_run_that_a_signal_ends_anywhere_is_completed_by_the_next(
         )
 
 
-def test_a_signal_at_any_change_of_the_state_leaves_the_state_of_that_moment(
+def test_signal_at_any_change_of_the_state_writes_that_state(
     service: Sandbox, catalog: Message
 ) -> None:
     story = STORIES["a first load"]

@@ -23,7 +23,7 @@ HISTORIES = 14
 
 @pytest.mark.parametrize("parallel", [m["max_parallel_requests"] for m in MODES.values()])
 @pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED, FULL_TABLE])
-def test_the_warehouse_equals_the_service(
+def test_warehouse_after_any_history_equals_the_service(
     service: Sandbox, catalog: Message, method: str, parallel: int
 ) -> None:
     setting = Setting(service, catalog, method, parallel)

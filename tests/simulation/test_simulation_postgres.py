@@ -58,7 +58,7 @@ class LoadedHistory(History):
 
 @pytest.mark.parametrize("hard_delete", [False, True], ids=["marks", "deletes"])
 @pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED])
-def test_postgres_equals_the_service(  # noqa: PLR0913, PLR0917 - what it takes
+def test_postgres_after_any_history_equals_the_service(  # noqa: PLR0913, PLR0917 - what it takes
     service: Sandbox,
     catalog: Message,
     meltano: Callable[[dict[str, str]], Project],

@@ -144,7 +144,7 @@ class Storms:
 
 @pytest.mark.parametrize("parallel", [1, 8])
 @pytest.mark.parametrize("method", [INCREMENTAL, LOG_BASED, FULL_TABLE])
-def test_what_arrives_is_what_the_service_has(
+def test_records_of_a_run_with_faults_equal_the_rows_or_the_run_resumes(
     service: Sandbox,
     catalog: Message,
     rows: dict[str, list[Message]],
@@ -171,7 +171,7 @@ def test_what_arrives_is_what_the_service_has(
 
 
 @pytest.mark.parametrize("parallel", [1, 8])
-def test_a_service_that_is_away_for_a_while_is_waited_for(
+def test_service_that_is_unavailable_for_a_while_is_retried(
     service: Sandbox,
     catalog: Message,
     rows: dict[str, list[Message]],
