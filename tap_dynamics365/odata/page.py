@@ -171,6 +171,10 @@ def reading() -> Iterator[None]:
     """Tell of an answer that is JSON, but not what it should be."""
     try:
         yield
+    except RecursionError as error:
+        # Since Python 3.13, values can be decoded that are nested too deeply to be encoded.
+        msg = "The service's answer can't be read: its values are nested too deeply."
+        raise ServiceError(msg) from error
     except DECODE_ERRORS as error:
         msg = (
             f"The service's answer is not a page of rows ({error}). Is service_url the address of "

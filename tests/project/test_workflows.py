@@ -39,7 +39,7 @@ def test_workflow_pins_each_action_to_a_commit_and_names_its_version(path: Path)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_workflow_gives_each_job_a_time_limit_and_no_more_than_named_permissions(
+def test_workflow_gives_each_job_a_time_limit_and_named_permissions(
     path: Path,
 ) -> None:
     workflow = yaml.safe_load(path.read_text())
