@@ -68,30 +68,34 @@ NOTHING_READ: Final[dict[str, Any]] = {**NO_BOOKMARK, "delta_token": None}
 class TableState:
     """Owns a table's entry in the state.
 
-    The entry is read afresh each time, for the SDK removes its own marks from it in place.
+    The entry is read again each time, because the SDK removes its own markers from it in place.
 
     Args:
-        bookmarks: The entries of all tables, as the SDK keeps them.
-        stream: Name of the table's stream.
+        state: The state of the run, as the SDK keeps it.
+        stream: The name of the table's stream.
     """
 
-    def __init__(self, bookmarks: dict[str, dict[str, Any]], stream: str) -> None:
-        self._bookmarks = bookmarks
+    def __init__(self, state: dict[str, Any], stream: str) -> None:
+        self._state = state
         self._stream = stream
 
     @property
     def entry(self) -> Entry:
-        """What the state says; null is as good as nothing, but where it means a beginning."""
-        content = self._bookmarks.get(self._stream, {})
-        return Entry(**{name: value for name, value in content.items() if name in NAMES})
+        """The entry. Null means the same as a missing value, except for `NULLABLE` attributes."""
+        return Entry(**{name: value for name, value in self._content.items() if name in NAMES})
+
+    @property
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = self._state.get("bookmarks", {}).get(self._stream, {})
+        return content
 
     def change(self, **values: Any) -> None:
-        """Change what the state says, all at once.
+        """Change attributes of the entry in one assignment.
 
         Args:
-            **values: New values of attributes of the entry; what is not named stays.
+            **values: New values by attribute. Other attributes stay the same.
         """
-        content = self._bookmarks.get(self._stream, {})
-        others = {name: value for name, value in content.items() if name not in NAMES}
-        entry = replace(self.entry, **values)
-        self._bookmarks[self._stream] = {**others, **msgspec.to_builtins(entry)}
+        others = {name: value for name, value in self._content.items() if name not in NAMES}
+        entry = {**others, **msgspec.to_builtins(replace(self.entry, **values))}
+        # Not before: a state without entries is not written.
+        self._state.setdefault("bookmarks", {})[self._stream] = entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib import Catalog, CatalogEntry, MetadataMapping, Schema
@@ -61,7 +61,7 @@ class MetadataStream(RecordStream):
         names = self.schema["properties"]
         description = self._describe()
         version = TableVersion(
-            TableState(self.tap_state.setdefault("bookmarks", {}), self.name),
+            TableState(cast("dict[str, Any]", self.tap_state), self.name),
             is_used=self.emit_activate_version_messages,
             started_at=self._initialized_at // 1000,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk import metrics
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -117,7 +117,7 @@ class TableStream(RecordStream):
             is_virtual=bool(entry.is_view),
             partition=self._partition,
         )
-        state = TableState(self.tap_state.setdefault("bookmarks", {}), self.name)
+        state = TableState(cast("dict[str, Any]", self.tap_state), self.name)
         version = TableVersion(
             state,
             is_used=self.emit_activate_version_messages,

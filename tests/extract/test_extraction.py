@@ -87,6 +87,8 @@ def test_decimals_keep_their_digits_zeros_at_the_end_included(everything: Run) -
 
 
 def test_schema_comes_before_rows_and_state_behind_them(everything: Run) -> None:
+    # A state without bookmarks is not worth a message.
+    assert everything.messages[0]["type"] == "SCHEMA"
     described: set[str] = set()
     for message in everything.messages:
         if message["type"] == "SCHEMA":

@@ -27,23 +27,24 @@ def stated(entry: dict[str, Any]) -> dict[str, Any]:
 def test_change_of_any_entry_keeps_all_that_is_not_named(
     entry: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    bookmarks = {"account": entry, "contact": {"version": 1}}
+    state = {"bookmarks": {"account": entry, "contact": {"version": 1}}}
     before = copy.deepcopy(entry)
-    TableState(bookmarks, "account").change(**change)
-    assert bookmarks == {"account": stated({**before, **change}), "contact": {"version": 1}}
+    TableState(state, "account").change(**change)
+    changed = stated({**before, **change})
+    assert state == {"bookmarks": {"account": changed, "contact": {"version": 1}}}
     # Whoever holds the entry of before does not see half of a change.
     assert entry == before
 
 
 @given(entries)
 def test_change_that_takes_the_bookmark_away_leaves_nothing_of_it(entry: dict[str, Any]) -> None:
-    bookmarks = {"account": entry}
-    TableState(bookmarks, "account").change(**NO_BOOKMARK)
-    assert bookmarks["account"].keys().isdisjoint(NO_BOOKMARK)
+    state = {"bookmarks": {"account": entry}}
+    TableState(state, "account").change(**NO_BOOKMARK)
+    assert state["bookmarks"]["account"].keys().isdisjoint(NO_BOOKMARK)
 
 
 def test_entry_that_is_not_there_says_nothing() -> None:
-    bookmarks: dict[str, dict[str, Any]] = {}
-    state = TableState(bookmarks, "account")
-    assert state.entry.delta_token is state.entry.version is state.entry.replication_key is None
-    assert not bookmarks
+    state: dict[str, Any] = {}
+    entry = TableState(state, "account").entry
+    assert entry.delta_token is entry.version is entry.replication_key is None
+    assert not state
