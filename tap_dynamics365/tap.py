@@ -148,6 +148,7 @@ class TapDynamics365(Tap):
     @cached_property
     def service(self) -> Service:
         """The connection to the service."""
+        process.hide_secrets()
         return connect(self.settings)
 
     @cached_property

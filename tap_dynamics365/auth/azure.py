@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
 from pathlib import Path
@@ -64,10 +63,6 @@ SECRETS = (
     "IDENTITY_HEADER",
     "MSI_SECRET",
 )
-
-# These write answers of hosts into the log, tokens among them.
-for _name in ("azure", "msal"):
-    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 class AzureAuthenticator(RenewingAuthenticator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import struct
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     import requests
 
     from tap_dynamics365.settings import Settings
-
-# It writes each message of a sign-in into the log.
-logging.getLogger("spnego").setLevel(logging.WARNING)
 
 
 class _Handshake(HttpNtlmAuth):

@@ -1,9 +1,10 @@
-"""Process-wide settings of a run: thread switching, memory, garbage collection, body reading."""
+"""Process-wide settings of a run: threads, memory, garbage collection, body reading, log levels."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import sys
 from contextlib import suppress
 
@@ -18,6 +19,14 @@ SWITCH_INTERVAL = 0.001
 M_ARENA_MAX, ONE = -8, 1
 M_MMAP_THRESHOLD, LARGEST_BODY = -3, 32 * 2**20
 M_TRIM_THRESHOLD, KEPT = -1, 32 * 2**20
+# Below these levels, the loggers of packages log tokens and the messages of a sign-in.
+LOG_LEVELS = {"azure": logging.ERROR, "msal": logging.ERROR, "spnego": logging.WARNING}
+
+
+def hide_secrets() -> None:
+    """Keep secrets out of the log that packages for the sign-in write to it."""
+    for name, level in LOG_LEVELS.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def tune() -> None:
