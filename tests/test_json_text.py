@@ -184,7 +184,7 @@ def nested(depth: int) -> str:
 
 
 def test_values_nested_deeper_than_python_can_read_are_refused_in_a_sentence() -> None:
-    page = answer('{{"value":[{{"a":{}}}]}}'.format(nested(200_000)))
+    page = answer(f'{{"value":[{{"a":{nested(200_000)}}}]}}')
     with pytest.raises(ServiceError, match="its values are nested too deeply") as caught:
         rows(page, ["a"])
     assert caught.value.failure is Failure.FATAL

@@ -1,4 +1,4 @@
-"""The app registration that a person signs in with."""
+"""App: the app registration that a person signs in with, and its sign-in host."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.settings import Settings
 
-# With it the host gives a refresh token (OpenID Connect Core 1.0, section 11).
+# This scope requests a refresh token (OpenID Connect Core 1.0, section 11).
 OFFLINE_ACCESS = "offline_access"
 
-# An older address of Microsoft Entra ID, which knows resources in place of scopes.
-_OLDER = re.compile(r"^(https?://[^/]+/(?!adfs/)[^/]+/oauth2)/(?=(?:token|authorize)$)")
+# An address of version 1 of Microsoft Entra ID, which uses resources instead of scopes.
+_VERSION_1 = re.compile(r"^(https?://[^/]+/(?!adfs/)[^/]+/oauth2)/(?=(?:token|authorize)$)")
 
 
 class App:
     """An app registration, and the host that signs people in to it.
 
     Args:
-        settings: Those of the tap, for which there need be no way to sign in yet.
+        settings: The settings of the tap. A grant need not be configured.
 
     Attributes:
         client_id: The ID of the app registration.
-        service: The service, before anybody signed in.
+        service: The service, without a sign-in.
 
     Raises:
-        SettingsError: The certificate is not usable.
+        SettingsError: The certificate can't be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -46,30 +46,30 @@ class App:
         self._session = open_session(self._settings, self.service.client.throttle)
         self._timeout = min(TIMEOUT, settings.ws_timeout or TIMEOUT)
         self.client_id = self._client.client_id
-        # Whether the sign-in host gave a code to type, so that it is the right one.
+        # Whether the sign-in host has issued a device code, and is therefore the right host.
         self._is_reached = False
 
     @cached_property
     def tenant(self) -> Tenant:
-        """Where people sign in: as the settings say, or else as the service does."""
+        """The sign-in addresses, from the settings or else from the service."""
         if self._settings.token_uri:
-            found = Tenant.from_token_uri(_newer(self._settings.token_uri))
+            found = Tenant.from_token_uri(_to_version_2(self._settings.token_uri))
         else:
             ask = self.service.client.retrying(tenant.discover)
             found = ask(self._settings.service_url, self._session, self._timeout)
         if self._settings.auth_uri:
-            return replace(found, authorization_uri=_newer(self._settings.auth_uri))
+            return replace(found, authorization_uri=_to_version_2(self._settings.auth_uri))
         return found
 
     @property
     def scope(self) -> str:
-        """What is asked for, separated by spaces."""
+        """The scopes to request, separated by spaces."""
         default = f"{self._settings.origin}/user_impersonation"
         scopes = (self._settings.scope or default).split()
         return " ".join(scopes if OFFLINE_ACCESS in scopes else [*scopes, OFFLINE_ACCESS])
 
-    def device(self) -> dict[str, object]:
-        """Ask for a code that a person types on another device (RFC 8628, section 3.1).
+    def request_device_code(self) -> dict[str, object]:
+        """Request a code that a person enters on another device (RFC 8628, section 3.1).
 
         Returns:
             The host's answer.
@@ -84,7 +84,7 @@ class App:
         return answer
 
     def tokens(self, **grant: str) -> Tokens:
-        """Exchange what a person gave for tokens.
+        """Exchange a code for tokens.
 
         Args:
             **grant: The fields of the grant.
@@ -94,7 +94,7 @@ class App:
 
         Raises:
             SignInError: The host refused.
-            TransientSignInError: It may not when it is asked again.
+            TransientSignInError: A retry may help.
         """
         uri = self.tenant.token_uri
         return self._endpoint(uri).request({**self._client.fields(uri), **grant})
@@ -103,6 +103,6 @@ class App:
         return TokenEndpoint(uri, self._session, self._timeout, is_reached=self._is_reached)
 
 
-def _newer(uri: str) -> str:
-    """Turn an older address of Microsoft Entra ID into the newer one beside it."""
-    return _OLDER.sub(r"\1/v2.0/", uri)
+def _to_version_2(uri: str) -> str:
+    """Convert an address of Microsoft Entra ID to version 2."""
+    return _VERSION_1.sub(r"\1/v2.0/", uri)

@@ -1,6 +1,6 @@
-"""Sign-in in the browser: the authorization-code grant with PKCE (RFC 6749, 7636 and 8252).
+"""Browser sign-in: the authorization-code grant with PKCE (RFC 6749, 7636 and 8252).
 
-Described for Entra ID at https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
+For Microsoft Entra ID, see https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
 """
 
 from __future__ import annotations
@@ -32,29 +32,30 @@ if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.login.app import App
 
-# As long as Entra ID gives a person for a device code.
+# How long to wait for the person: as long as a device code of Entra ID is valid.
 SECONDS = 900
-# On Windows, Ctrl-C does not end a wait: it comes between two.
+# On Windows, Ctrl-C does not interrupt a wait, so that waits have to be short.
 WAIT_SECONDS = 0.5
 
 
 def sign_in(app: App, finish: Callable[[Tokens], str], seconds: float = SECONDS) -> None:
-    """Have a person sign in, in a browser on this machine or on another one.
+    """Sign a person in, in a browser on this machine or on another one.
 
     Args:
         app: The app registration.
-        finish: Makes use of the tokens, and tells who signed in, and where.
+        finish: Uses the tokens, and returns who signed in and where, for the page in the browser.
         seconds: How long to wait for the person.
 
     Raises:
-        Dynamics365Error: The person or the host refused, nobody came, or `finish` failed.
+        Dynamics365Error: The person or the host refused, nobody signed in in time, or `finish`
+            failed.
     """
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     with ExitStack() as stack:
         redirect_uri, redirects = stack.enter_context(loopback.listening())
         address = _address(app, redirect_uri, state, verifier)
-        if terminal.is_there():
-            stack.enter_context(terminal.pasting(lambda text: redirects.put(_pasted(text))))
+        if terminal.is_interactive():
+            stack.enter_context(terminal.reading_lines(lambda text: redirects.put(_pasted(text))))
         _open(address, redirect_uri)
         redirect = _wait(redirects, state, seconds)
         try:
@@ -67,14 +68,15 @@ def sign_in(app: App, finish: Callable[[Tokens], str], seconds: float = SECONDS)
             )
             who = finish(tokens)
         except BaseException as error:
-            told = error.message if isinstance(error, Dynamics365Error) else "It was broken off."
-            redirect.show(page.refused(told))
+            ended = "The sign-in was ended."
+            reason = error.message if isinstance(error, Dynamics365Error) else ended
+            redirect.show(page.refused(reason))
             raise
         redirect.show(page.signed_in(who))
 
 
 def _address(app: App, redirect_uri: str, state: str, verifier: str) -> str:
-    """Write the address at which a person signs in."""
+    """Build the address at which a person signs in."""
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
     query = {
         "client_id": app.client_id,
@@ -87,17 +89,17 @@ def _address(app: App, redirect_uri: str, state: str, verifier: str) -> str:
         "code_challenge_method": "S256",
     }
     if urlsplit(app.tenant.authorization_uri).hostname in SIGN_IN_HOSTS:
-        # The browser may be signed in as somebody else than the tap is to be. Not every other
-        # host knows this word of OpenID Connect.
+        # The browser may already be signed in with another account. Not every other host supports
+        # this parameter of OpenID Connect.
         query["prompt"] = "select_account"
     return f"{app.tenant.authorization_uri}?{urlencode(query)}"
 
 
 def _open(address: str, redirect_uri: str) -> None:
-    """Open an address in the browser, and tell it to the person in any case."""
+    """Open an address in the browser, and also print it."""
     if _has_browser():
-        # Apart: some browsers return when they are closed, some write what nobody asked for, and
-        # Ctrl-C here is not meant for them.
+        # In a separate process: some browsers return only when they are closed, some write to the
+        # terminal, and Ctrl-C must not end them.
         with suppress(OSError):
             subprocess.Popen(  # noqa: S603 - a module of Python's own
                 [sys.executable, "-m", "webbrowser", address],
@@ -106,22 +108,22 @@ def _open(address: str, redirect_uri: str) -> None:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        terminal.say("Your browser is being opened. If it is not, open this address to sign in:")
+        terminal.say("Your browser opens. If it does not, open this address to sign in:")
     else:
         terminal.say("Open this address in a browser to sign in:")
     terminal.say("", address, "")
-    if terminal.is_there():
+    if terminal.is_interactive():
         terminal.say(
-            f"If the browser ends on a page at {redirect_uri} that can't be reached, because it",
-            "is on another machine, copy the address of that page, paste it here and press Enter;",
-            "it is not shown.",
+            "If the browser is on another machine, the sign-in ends on a page at",
+            f"{redirect_uri} that can't be reached. Copy the address of that page, paste it here",
+            "and press Enter. The address is not shown.",
         )
 
 
 def _has_browser() -> bool:
-    """Tell whether a browser can be opened where the person sees it.
+    """Tell whether a browser can be opened on the person's screen.
 
-    Without a screen, Python would open one for text, in the terminal that the person needs.
+    Without a screen, Python would open a text browser in the terminal, which the person needs.
     """
     if os.environ.get("BROWSER"):
         return True
@@ -131,15 +133,15 @@ def _has_browser() -> bool:
 
 
 def _pasted(text: str) -> Redirect:
-    """Take an address from the terminal as if a browser had come with it."""
+    """Convert an address that was pasted into the terminal."""
     return Redirect(loopback.parameters(text), has_browser=False)
 
 
 def _wait(redirects: SimpleQueue[Redirect], state: str, seconds: float) -> Redirect:
-    """Wait for the browser that was sent back from this sign-in, and no other.
+    """Wait until the browser is redirected from this sign-in.
 
-    A visit without the right `state` may be one of an earlier sign-in, or the work of another
-    page (RFC 6749, section 10.12): it is passed over.
+    A visit without the right `state` is ignored. It may belong to an earlier sign-in, or be forged
+    by another page (RFC 6749, section 10.12).
     """
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -149,17 +151,17 @@ def _wait(redirects: SimpleQueue[Redirect], state: str, seconds: float) -> Redir
             continue
         if secrets.compare_digest(redirect.parameters.get("state", "").encode(), state.encode()):
             return redirect
-        redirect.show(page.not_waited_for(), HTTPStatus.BAD_REQUEST)
-        terminal.say("An address came that does not belong to this sign-in: it is passed over.")
-    msg = f"Nobody signed in within {seconds / 60:.0f} minutes; start again when you are ready."
+        redirect.show(page.unexpected(), HTTPStatus.BAD_REQUEST)
+        terminal.say("Ignored an address that does not belong to this sign-in.")
+    msg = f"Nobody signed in within {seconds / 60:.0f} minutes. Start again when you are ready."
     raise SignInError(msg)
 
 
 def _code(redirect: Redirect) -> str:
-    """Take the authorization code that the browser came with (RFC 6749, section 4.1.2)."""
+    """Return the authorization code of a redirect (RFC 6749, section 4.1.2)."""
     if code := redirect.parameters.get("code"):
         return code
     refusal = refusals.read(json.dumps(redirect.parameters))
-    words = refusal.sentence if refusal else "The browser came back without a code."
-    msg = f"Sign-in was refused: {words}"
+    reason = refusal.sentence if refusal else "The sign-in host sent no code."
+    msg = f"Sign-in was refused: {reason}"
     raise SignInError(msg)

@@ -1,4 +1,4 @@
-"""The command line of `tap-dynamics365-login`."""
+"""Command line of `tap-dynamics365-login`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import SettingsError, SignInError
-from tap_dynamics365.login import browser, config, device, keeping, terminal
+from tap_dynamics365.login import browser, config, device, terminal, token_output
 from tap_dynamics365.login.app import App
 from tap_dynamics365.login.identity import identify
 from tap_dynamics365.settings import Grant, Settings
@@ -18,7 +18,7 @@ from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
 
-# As a shell has it for a program that Ctrl-C ended.
+# The exit code that shells use for a program that Ctrl-C ended.
 INTERRUPTED = 130
 
 
@@ -28,29 +28,29 @@ INTERRUPTED = 130
     "files",
     multiple=True,
     metavar="FILE",
-    help="Configuration file of the tap; can be given again. It wins over TAP_DYNAMICS365_* "
-    "variables, which are read in any case.",
+    help="Configuration file of the tap. Can be repeated. It takes precedence over "
+    "TAP_DYNAMICS365_* variables, which are always read.",
 )
 @click.option("--service-url", metavar="URL", help="Address of the Web API with its version.")
 @click.option("--client-id", metavar="ID", help="Application (client) ID of the app registration.")
 @click.option(
     "--token-uri",
     metavar="URL",
-    help="Where tokens are issued; the service is asked for it when left out.",
+    help="Address of the token endpoint. By default, the command asks the service for it.",
 )
-@click.option("--token-store", metavar="FILE", help="Where the refresh token is kept for the tap.")
+@click.option("--token-store", metavar="FILE", help="File to keep the refresh token in.")
 @click.option(
     "--browser/--device-code",
     "here",
     default=True,
-    help="Sign in in a browser that is opened here, which is the default, or show a code to type "
-    "in a browser on any device.",
+    help="Sign in in a browser that opens here (default), or with a code that you enter in a "
+    "browser on any device.",
 )
 @click.option(
     "--print",
     "printing",
     is_flag=True,
-    help="Print the settings for a file .env on standard output, the secrets among them, "
+    help="Print the settings for a .env file on standard output, including the secrets, "
     "instead of keeping the refresh token in a file.",
 )
 @click.version_option(__version__, prog_name="tap-dynamics365-login")
@@ -66,8 +66,8 @@ def login(
 ) -> None:
     """Sign in to Dynamics 365 as a person, and keep the refresh token for the tap.
 
-    What is missing is asked for. A client secret is taken from the settings, or asked for:
-    others could see it among the options.
+    The command asks for missing settings. There is no option for the client secret, because other
+    users of the machine could see it: set client_secret, or enter it when the command asks.
     """
     logging.basicConfig(format="%(message)s")
     try:
@@ -81,34 +81,34 @@ def login(
 def _login(
     configured: dict[str, Any], given: dict[str, str], *, here: bool, printing: bool
 ) -> None:
-    """Have somebody sign in, and keep what comes of it.
+    """Sign a person in, and keep or print the refresh token.
 
     Args:
         configured: The settings of the tap.
-        given: Those given as options.
-        here: Whether to sign in in a browser that is opened here.
-        printing: Whether to print the token.
+        given: The settings that were given as options.
+        here: Whether to open a browser here.
+        printing: Whether to print the refresh token.
 
     Raises:
-        Dynamics365Error: Nobody signed in.
+        Dynamics365Error: Nobody signed in, or the token can't be kept.
     """
     values = config.complete({**configured, **given}, printing=printing)
     settings = Settings.from_config(values, CONFIG_SCHEMA, for_login=True)
     if settings.grant in {Grant.NTLM, Grant.AZURE}:
         msg = (
-            f"With {settings.grant.value} set, the tap signs in without a person's token: take "
-            "it out, and run this command again."
+            f"With {settings.grant.value} set, the tap uses no refresh token: remove the setting, "
+            "and run this command again."
         )
         raise SettingsError(msg)
     if not printing:
-        keeping.check(settings)
+        token_output.check(settings)
     app = App(settings)
 
     def finish(tokens: Tokens) -> str:
         if tokens.refresh_token is None:
             msg = (
-                "The sign-in host gave no refresh token: check that scope, if it is set, and the "
-                "app registration allow offline_access."
+                "The sign-in host issued no refresh token: check that the app registration and, if "
+                "it is set, scope allow offline_access."
             )
             raise SignInError(msg)
         found = identify(app.service, tokens)
@@ -117,10 +117,10 @@ def _login(
             f"Organisation: {found.organisation}, at {settings.service_url}.",
         )
         if printing:
-            keeping.show(settings, tokens.refresh_token)
+            token_output.print_env_file(settings, tokens.refresh_token)
         else:
-            keeping.keep(settings, app, tokens.refresh_token)
-            keeping.tell(values, configured)
+            token_output.save_token(settings, app, tokens.refresh_token)
+            token_output.print_missing_settings(values, configured)
         return found.page
 
     (browser if here else device).sign_in(app, finish)

@@ -1,4 +1,4 @@
-"""The settings of the command: those of the tap, and what is asked for where they are not set."""
+"""Login settings: the settings of the tap, and questions for those that are missing."""
 
 from __future__ import annotations
 
@@ -16,51 +16,52 @@ from tap_dynamics365.singer.input_files import read_config
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Out of the way of version control, which would make the token known to everybody.
+#: Outside of any project, so that the token is not committed to version control.
 DEFAULT_STORE = "~/.tap-dynamics365/token.json"
 
-#: What the person is asked, by setting.
+#: The questions, by setting.
 QUESTIONS = {
     "service_url": (
         "Address of the Web API, such as https://yourorg.api.crm.dynamics.com/api/data/v9.2/"
     ),
     "client_id": "Application (client) ID of the app registration",
-    "client_secret": "Client secret; it is not shown; a public client has none: just press Enter",
-    "token_store": "File to keep the refresh token in; or end with Ctrl-C and add --print",
+    "client_secret": "Client secret, which is not shown (for a public client, press Enter)",
+    "token_store": "File to keep the refresh token in (to print it instead, use --print)",
 }
 
 
 def configured(files: Sequence[str]) -> dict[str, Any]:
-    """Read what is configured for the tap.
+    """Read the settings of the tap.
 
     Args:
-        files: Its configuration files; a later one wins, and each of them over the environment.
+        files: The configuration files. Later files take precedence over earlier ones, and all of
+            them over environment variables.
 
     Returns:
         Values by setting name.
 
     Raises:
-        InputError: A file can't be read, or a variable is not what it should be.
+        InputError: A file can't be read, or a variable has an invalid value.
     """
     environment.check(CONFIG_SCHEMA)
     config = parse_environment_config(CONFIG_SCHEMA, environment.PREFIX)
-    # What the tap's own --config calls the environment.
+    # In the option --config of the tap, ENV stands for the environment variables.
     config |= read_config(file for file in files if file != "ENV")
     return {name: value for name, value in config.items() if value is not None and value != ""}
 
 
 def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:
-    """Add what is missing for a sign-in, asking the person for it.
+    """Ask the person for missing settings.
 
     Args:
-        config: What is known.
-        printing: Whether the token is to be printed, and not kept.
+        config: The known settings.
+        printing: Whether the token is printed instead of kept.
 
     Returns:
-        What is known now.
+        The known settings, and the answers.
 
     Raises:
-        SettingsError: Something is missing, and there is nobody to ask.
+        SettingsError: A setting is missing, and there is no terminal to ask the person.
     """
     known, url = dict(config), config.get("connection_url")
     if isinstance(url, str):
@@ -70,8 +71,8 @@ def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:
         wanted.append("client_secret")
     if not printing and "token_store" not in known:
         wanted.append("token_store")
-    if not terminal.is_there():
-        _refuse(wanted)
+    if not terminal.is_interactive():
+        _raise_if_missing(wanted)
         return dict(config)
     answers = {name: _ask(name) for name in wanted}
     return {**config, **{name: answer for name, answer in answers.items() if answer}}
@@ -84,19 +85,19 @@ def _ask(name: str) -> str:
     return terminal.ask(f"{QUESTIONS[name]} ({name})", default, hidden=hidden)
 
 
-def _refuse(wanted: Sequence[str]) -> None:
-    """Raise if something is missing that can't be asked for."""
+def _raise_if_missing(wanted: Sequence[str]) -> None:
+    """Raise if a setting is missing that has no default."""
     for name in wanted:
         option = f"--{name.replace('_', '-')}"
         if name in {"service_url", "client_id"}:
             msg = (
-                f"Setting {name} is missing: give {option}, or --config with a file of the tap's "
-                "settings."
+                f"Setting {name} is missing: add {option}, or --config with a configuration file "
+                "of the tap."
             )
             raise SettingsError(msg)
         if name == "token_store":
             msg = (
-                "There is no place for the refresh token: give --token-store with a file to keep "
-                "it in (the setting token_store), or --print to have it printed."
+                "There is no place for the refresh token: add --token-store with a file to keep it "
+                "in (the setting token_store), or --print to print it."
             )
             raise SettingsError(msg)

@@ -1,6 +1,6 @@
-"""Sign-in on another device: the device authorization grant (RFC 8628).
+"""Device sign-in: the device authorization grant, for a browser on any device (RFC 8628).
 
-Described for Entra ID at https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
+For Microsoft Entra ID, see https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
-# Between two questions, where the host does not say, and how much longer if it is too often.
+# The default seconds between two requests for the tokens, what "slow_down" adds to them, and the
+# default lifetime of a code.
 INTERVAL_SECONDS = 5
 SLOWER_SECONDS = 5
 LIFETIME_SECONDS = 900
 
 
 def sign_in(app: App, finish: Callable[[Tokens], str]) -> None:
-    """Have a person sign in, in a browser anywhere, where they type a code.
+    """Sign a person in who enters a code in a browser on any device.
 
     Args:
         app: The app registration.
-        finish: Makes use of the tokens, and tells who signed in, and where.
+        finish: Uses the tokens.
 
     Raises:
-        Dynamics365Error: The person or the host refused, nobody came, or `finish` failed.
+        Dynamics365Error: The person or the host refused, nobody entered the code in time, or
+            `finish` failed.
     """
-    answer = app.device()
+    answer = app.request_device_code()
     device_code, user_code, address = (
         _text(answer, name) for name in ("device_code", "user_code", "verification_uri")
     )
@@ -47,35 +49,35 @@ def sign_in(app: App, finish: Callable[[Tokens], str]) -> None:
     interval = lifetime(answer.get("interval")) or INTERVAL_SECONDS
     end = time.monotonic() + (lifetime(answer.get("expires_in")) or LIFETIME_SECONDS)
     while True:
-        # Not for longer than the code is good, however seldom the host wants to be asked.
+        # Not for longer than the code is valid, even if the host asks for long intervals.
         time.sleep(max(0.0, min(interval, end - time.monotonic())))
         try:
             tokens = app.tokens(grant_type=GRANT, device_code=device_code)
         except TransientSignInError:
-            # It is asked again anyway, but less often (RFC 8628, section 3.5).
+            # The next request follows anyway, but later (RFC 8628, section 3.5).
             interval *= 2
         except SignInError as error:
             if error.error == "slow_down":
                 interval += SLOWER_SECONDS
             elif error.error == "expired_token":
-                raise _nobody_came() from None
+                raise _expired() from None
             elif error.error != "authorization_pending":
                 raise
         else:
             finish(tokens)
             return
         if time.monotonic() > end:
-            raise _nobody_came()
+            raise _expired()
 
 
-def _nobody_came() -> SignInError:
-    return SignInError("Nobody entered the code before it ended: start again when you are ready.")
+def _expired() -> SignInError:
+    return SignInError("Nobody entered the code before it expired. Start again when you are ready.")
 
 
 def _text(answer: dict[str, object], name: str) -> str:
-    """Take a text out of the host's answer."""
+    """Read a text in the host's answer."""
     value = answer.get(name)
     if not isinstance(value, str) or not value:
-        msg = f"The sign-in host's answer has no {name} in it: check token_uri."
+        msg = f"The answer of the sign-in host contains no {name}: check token_uri."
         raise SignInError(msg)
     return value

@@ -1,4 +1,4 @@
-"""Who has just signed in, as the service knows them."""
+"""Identity: asks the service which user has signed in."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class _SignedIn(RenewingAuthenticator):
 
 
 def identify(service: Service, tokens: Tokens) -> Identity:
-    """Ask the service which user it takes the person for.
+    """Ask the service which user has signed in.
 
     Args:
         service: The service.
-        tokens: The tokens of that person.
+        tokens: The tokens of the user.
 
     Returns:
         The user.
 
     Raises:
-        ServiceError: The service does not accept the token, or does not know the person.
+        ServiceError: The service does not accept the token, or does not know the user.
     """
     service.client.signer = _SignedIn(tokens)
     return service.kind.who_am_i(service.client)

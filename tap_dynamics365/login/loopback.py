@@ -1,4 +1,4 @@
-"""Where the sign-in host sends the browser back to: this machine (RFC 8252, section 7.3)."""
+"""Loopback server: receives the redirect of the sign-in host (RFC 8252, section 7.3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tap_dynamics365.errors import SignInError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Seconds that a browser gets to take its page; one that went away does not hold up the command.
+# Seconds to wait until the browser has read its page. It may have been closed.
 SHOW_SECONDS = 10
 POLL_SECONDS = 0.05
 HEADERS = {
@@ -38,11 +38,11 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Redirect:
-    """A browser that was sent back, and waits for its page.
+    """A redirect from the sign-in host. The browser waits for a page.
 
     Args:
-        parameters: What the sign-in host wrote into the address.
-        has_browser: Whether it is a browser, and not the address of one that came to nothing.
+        parameters: The parameters that the sign-in host added to the address.
+        has_browser: Whether a browser waits for a page. None waits if the address was pasted.
     """
 
     parameters: Mapping[str, str]
@@ -51,11 +51,11 @@ class Redirect:
     _shown: Event = field(default_factory=Event)
 
     def show(self, html: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-        """Show a page in the browser, and wait until it is there.
+        """Show a page in the browser, and wait until the browser has read it.
 
         Args:
             html: The page.
-            status: The HTTP status that goes with it.
+            status: The HTTP status of the page.
         """
         if self.has_browser:
             self._page.put((status, html))
@@ -63,7 +63,7 @@ class Redirect:
 
 
 def parameters(address: str) -> dict[str, str]:
-    """Read what the sign-in host wrote into an address (RFC 6749, section 4.1.2).
+    """Read the parameters that the sign-in host added to an address (RFC 6749, section 4.1.2).
 
     Args:
         address: The address, or the part of it from the path on.
@@ -75,21 +75,21 @@ def parameters(address: str) -> dict[str, str]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers the one address that the sign-in host knows."""
+    """Answers requests to the redirect URI."""
 
     server: _Server
 
     def do_GET(self) -> None:
-        """Hand the visit on, and answer with the page that comes back."""
+        """Pass the redirect on, and answer with the page for it."""
         if self.path.partition("?")[0] != "/":
-            # Such as /favicon.ico.
+            # Browsers also request /favicon.ico.
             self.send_response(HTTPStatus.NOT_FOUND)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         redirect = Redirect(parameters(self.path))
         self.server.redirects.put(redirect)
-        status, html = redirect._page.get()  # noqa: SLF001 - the other half of the same thing
+        status, html = redirect._page.get()  # noqa: SLF001 - the handler is the other side of `show`
         try:
             body = html.encode()
             self.send_response(status)
@@ -103,24 +103,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: the address has the authorization code in it."""
+        """Log nothing, because the address contains the authorization code."""
 
 
 class _Server(ThreadingHTTPServer):
-    """Listens on 127.0.0.1, on a port of the system's choice."""
+    """Listens on 127.0.0.1, on a port that the system chooses."""
 
-    # On Windows, with it another program could listen on the same port.
+    # On Windows, True would allow another program to listen on the same port.
     allow_reuse_address = False
     redirects: SimpleQueue[Redirect]
 
     @override
     def server_bind(self) -> None:
-        # The parent would look up the machine's name, which takes seconds in some networks.
+        # The base class looks up the host name, which takes seconds in some networks.
         socketserver.TCPServer.server_bind(self)
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a browser that went away."""
+        """Ignore a browser that closed its connection."""
 
 
 class _ServerV6(_Server):
@@ -131,21 +131,21 @@ class _ServerV6(_Server):
 
 @contextmanager
 def listening() -> Iterator[tuple[str, SimpleQueue[Redirect]]]:
-    """Wait for browsers while the block runs.
+    """Listen for redirects while the block runs.
 
     Yields:
-        The redirect URI, and the visits to it. Of an address `http://localhost`, Entra ID leaves
-        the port out of account, and a path, even `/`, would have to be registered:
+        The redirect URI, and a queue of the redirects. For `http://localhost`, Entra ID ignores
+        the port. A path, even `/`, would have to be registered:
         https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
 
     Raises:
-        SignInError: The system does not allow it.
+        SignInError: No port can be opened.
     """
     redirects: SimpleQueue[Redirect] = SimpleQueue()
     try:
         found = _servers()
     except OSError as error:
-        msg = f"No browser can be waited for here ({error.strerror}): take --device-code."
+        msg = f"No port can be opened for the browser ({error.strerror}): use --device-code."
         raise SignInError(msg) from error
     with ExitStack() as stack:
         servers = [stack.enter_context(server) for server in found]
@@ -157,7 +157,7 @@ def listening() -> Iterator[tuple[str, SimpleQueue[Redirect]]]:
 
 
 def _servers() -> list[_Server]:
-    """Listen on all that `localhost` stands for, on one port."""
+    """Listen on all addresses of `localhost`, on the same port."""
     while True:
         server = _Server(("127.0.0.1", 0), _Handler)
         if not _has_ipv6():
@@ -167,12 +167,12 @@ def _servers() -> list[_Server]:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 return [server]
-            # Another program has the port there, and would be sent the browser.
+            # Another program uses the port on ::1, and would receive the redirect.
             server.server_close()
 
 
 def _has_ipv6() -> bool:
-    """Tell whether `localhost` may lead a browser to ::1."""
+    """Tell whether `localhost` may resolve to ::1."""
     try:
         found = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
     except OSError:

@@ -1,11 +1,11 @@
-"""What the browser shows when the sign-in is over."""
+"""Pages: what the browser shows after the sign-in."""
 
 from __future__ import annotations
 
 from html import escape
 
-# Nothing is fetched: the browser may be cut off from everything but the sign-in host. Without
-# colours of its own the page is dark where the person's other pages are.
+# The page loads nothing, because the browser may reach no other host than the sign-in host. It sets
+# no colours, so that it follows the dark mode of the browser.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -31,7 +31,7 @@ h1 {{ font-size: 1.75rem; line-height: 1.2 }}
 
 
 def signed_in(who: str) -> str:
-    """Write the page of a success.
+    """Build the page of a successful sign-in.
 
     Args:
         who: Who signed in, and where.
@@ -39,16 +39,14 @@ def signed_in(who: str) -> str:
     Returns:
         The page, as HTML.
     """
-    return _page(
-        "You are signed in", who, "You can close this window. The rest is in the terminal."
-    )
+    return _page("You are signed in", who, "You can close this window and return to the terminal.")
 
 
 def refused(reason: str) -> str:
-    """Write the page of a failure.
+    """Build the page of a failed sign-in.
 
     Args:
-        reason: What went wrong, and the way out.
+        reason: What went wrong, and what to do.
 
     Returns:
         The page, as HTML.
@@ -56,26 +54,26 @@ def refused(reason: str) -> str:
     return _page(
         "You are not signed in",
         reason,
-        "You can close this window. To try again, start tap-dynamics365-login again.",
+        "You can close this window. To try again, run tap-dynamics365-login again.",
     )
 
 
-def not_waited_for() -> str:
-    """Write the page of a visit that does not belong to the sign-in under way.
+def unexpected() -> str:
+    """Build the page of a redirect that does not belong to the current sign-in.
 
     Returns:
         The page, as HTML.
     """
     return _page(
-        "Nothing to see here",
+        "This is not the current sign-in",
         "This address does not belong to the sign-in that tap-dynamics365-login waits for.",
-        "You can close this window, and go on in the one that the command opened last, or open the "
-        "address again that it shows in the terminal.",
+        "You can close this window. Continue in the window that the command opened last, or open "
+        "the address in the terminal again.",
     )
 
 
 def _page(heading: str, *paragraphs: str) -> str:
-    """Fill in the page; what the sign-in host or the service said is text, never HTML."""
+    """Fill in the page. Texts of the sign-in host or the service are escaped."""
     return _PAGE.format(
         heading=escape(heading),
         paragraphs="\n".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs),

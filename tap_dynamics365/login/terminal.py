@@ -1,4 +1,4 @@
-"""The terminal that the command was started in, if it was started in one."""
+"""Terminal: messages to the person who signs in, questions, and pasted lines."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PIECE = 65536
+READ_SIZE = 65536
 
 
-def is_there() -> bool:
-    """Tell whether a person can be asked."""
+def is_interactive() -> bool:
+    """Tell whether a person at a terminal can answer questions."""
     return sys.stdin.isatty()
 
 
 def say(*lines: str) -> None:
-    """Tell the person something; standard output is for what was asked to be printed.
+    """Show lines to the person. Standard output is reserved for `--print`.
 
     Args:
         lines: The lines.
@@ -35,12 +35,12 @@ def say(*lines: str) -> None:
 
 
 def ask(question: str, default: str | None = None, *, hidden: bool = False) -> str:
-    """Ask the person something until there is an answer.
+    """Ask the person until there is an answer.
 
     Args:
         question: The question.
-        default: What just Enter stands for.
-        hidden: Whether what is typed is not shown.
+        default: The answer if the person only presses Enter; None if there is no default.
+        hidden: Whether the terminal does not show the answer.
 
     Returns:
         The answer.
@@ -63,7 +63,7 @@ def ask(question: str, default: str | None = None, *, hidden: bool = False) -> s
 
 
 def _hidden(prompt: str) -> str:
-    """Read a line that is not shown."""
+    """Read a line without showing it."""
     try:
         with _screen() as screen:
             return getpass.getpass(prompt, screen)
@@ -72,11 +72,11 @@ def _hidden(prompt: str) -> str:
 
 
 def _screen() -> AbstractContextManager[TextIO]:
-    """Find what the person sees: the terminal, also where standard error goes into a log.
+    """Open the terminal, even if standard error is redirected.
 
-    Meltano writes into its own log what a plugin says, and that only line by line.
+    Meltano redirects the standard error of a plugin to its own log, and shows only whole lines.
     """
-    if is_there() and not sys.stderr.isatty():
+    if is_interactive() and not sys.stderr.isatty():
         name = "CONOUT$" if sys.platform == "win32" else os.ttyname(sys.stdin.fileno())
         with suppress(OSError):
             return Path(name).open("w", encoding="utf-8")
@@ -84,27 +84,27 @@ def _screen() -> AbstractContextManager[TextIO]:
 
 
 @contextmanager
-def pasting(take: Callable[[str], None]) -> Iterator[None]:
-    """Take lines from the terminal, without showing them, while the block runs.
+def reading_lines(take: Callable[[str], None]) -> Iterator[None]:
+    """Read lines from the terminal, without showing them, while the block runs.
 
-    A terminal that edits lines takes no more than 1,024 (macOS) or 4,096 characters (Linux) for
-    one, and the address that a sign-in ends on may be longer: it is read character by character.
+    A terminal in line mode accepts at most 1,024 (macOS) or 4,096 characters (Linux) in a line.
+    The address that a sign-in ends on may be longer, so that it is read character by character.
 
     Args:
-        take: Gets each line, in a thread of its own.
+        take: Is called with each line, in another thread.
     """
     descriptor = sys.stdin.fileno()
-    with _unedited(descriptor):
-        # A thread that waits in sys.stdin itself would be in the way when the interpreter ends.
+    with _character_mode(descriptor):
+        # Not from sys.stdin: a thread that waits in it would block the exit of the interpreter.
         Thread(target=_read, args=(descriptor, take), daemon=True).start()
         yield
 
 
 def _read(descriptor: int, take: Callable[[str], None]) -> None:
-    """Hand on line by line until the terminal is gone."""
+    """Pass on each line until the terminal is closed."""
     rest = b""
     with suppress(OSError):
-        while piece := os.read(descriptor, PIECE):
+        while piece := os.read(descriptor, READ_SIZE):
             *lines, rest = (rest + piece).replace(b"\r", b"\n").split(b"\n")
             for line in lines:
                 if text := line.decode(errors="replace").strip():
@@ -112,10 +112,10 @@ def _read(descriptor: int, take: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _unedited(descriptor: int) -> Iterator[None]:
-    """Have the terminal hand on each character as it comes, and show none."""
+def _character_mode(descriptor: int) -> Iterator[None]:
+    """Make the terminal pass on each character at once, without showing it."""
     try:
-        import termios  # noqa: PLC0415 - Windows has neither
+        import termios  # noqa: PLC0415 - Windows lacks both modules
         import tty  # noqa: PLC0415
     except ImportError:
         yield
@@ -125,5 +125,5 @@ def _unedited(descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        # What was pasted too much is dropped: the shell would take it for a command.
+        # The rest of the input is dropped, because the shell would run it as a command.
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)

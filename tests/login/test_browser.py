@@ -105,7 +105,7 @@ def test_sign_in_that_is_cancelled_is_reported_in_browser_and_terminal(
     text = page.inner_text("main")
     assert text.startswith("You are not signed in")
     assert "AADSTS65004: User declined to consent" in text
-    assert "You can close this window. To try again, start tap-dynamics365-login again." in text
+    assert "You can close this window. To try again, run tap-dynamics365-login again." in text
     assert program.end() == 1
     assert "AADSTS65004: User declined to consent" in program.told
     assert not Path(settings["token_store"]).exists()
@@ -186,7 +186,7 @@ def test_redirect_of_another_sign_in_is_ignored(login: Callable[..., Program], p
     page.goto(address(program))
     press(page, "Sign in")
     assert program.end() == 0
-    assert program.told.count("An address came that does not belong to this sign-in") == 4
+    assert program.told.count("Ignored an address that does not belong to this sign-in") == 4
     assert "stolen" not in program.told
 
 
@@ -255,7 +255,7 @@ def test_browser_of_the_person_is_opened(
     )
     script.chmod(0o755)
     program = login(environment={"BROWSER": str(script)})
-    program.expect("Your browser is being opened")
+    program.expect("Your browser opens")
     told = address(program)
     page.goto(told)
     press(page, "Sign in")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.login.program import Program
 
 NOTHING = dict.fromkeys(("service_url", "token_uri", "client_id", "token_store"))
-PASTE = "paste it here and press Enter"
+PASTE = "and press Enter"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_settings_that_are_missing_are_asked_for(
     assert program.end() == 0
     assert known["client_secret"] not in program.told
     # It tells what the tap has to know; a secret is known to the person alone.
-    told = program.told.partition("Settings that the tap needs")[2]
+    told = program.told.partition("To use the token, add these settings")[2]
     assert f"TAP_DYNAMICS365_SERVICE_URL={service.service_url}\n" in told
     assert "TAP_DYNAMICS365_CLIENT_SECRET=…\n" in told
     assert "TAP_DYNAMICS365_TOKEN_STORE=kept/token.json\n" in told
@@ -97,9 +97,9 @@ def test_question_that_is_interrupted_ends_the_command(
 @pytest.mark.parametrize(
     ("missing", "way_out"),
     [
-        ("service_url", "Setting service_url is missing: give --service-url, or --config"),
-        ("client_id", "Setting client_id is missing: give --client-id, or --config"),
-        ("token_store", "give --token-store with a file to keep it in (the setting token_store)"),
+        ("service_url", "Setting service_url is missing: add --service-url, or --config"),
+        ("client_id", "Setting client_id is missing: add --client-id, or --config"),
+        ("token_store", "add --token-store with a file to keep it in (the setting token_store)"),
     ],
 )
 def test_setting_that_is_missing_without_a_terminal_is_named(

@@ -1,4 +1,4 @@
-"""What becomes of the refresh token: it is kept for the tap, or printed."""
+"""Token output: saves the refresh token for the tap, or prints it as an .env file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.login.app import App
 
-# With the refresh token, what the tap has to know to sign in as the same app.
+# The settings that the tap needs, with the refresh token, to sign in as the same app.
 SIGN_IN_SETTINGS = (
     "service_url",
     "token_uri",
@@ -31,7 +31,7 @@ SIGN_IN_SETTINGS = (
     "client_certificate_password",
     "scope",
 )
-OTHER_WAY = "Name another file, or add --print to have the token printed."
+ADVICE = "Name another file, or add --print to print the token."
 
 
 def _store(settings: Settings) -> TokenStore:
@@ -39,33 +39,33 @@ def _store(settings: Settings) -> TokenStore:
 
 
 def check(settings: Settings) -> None:
-    """See whether a token can be kept, before somebody signs in for nothing.
+    """Check before the sign-in that a token can be saved.
 
     Args:
-        settings: Those with a token store.
+        settings: The settings, with a token store.
 
     Raises:
-        TokenStoreError: It can't.
+        TokenStoreError: No token can be saved in the token store.
     """
     store = _store(settings)
     try:
         with store.locked():
             store.check()
     except TokenStoreError as error:
-        msg = f"{error.message} {OTHER_WAY}"
+        msg = f"{error.message} {ADVICE}"
         raise TokenStoreError(msg) from None
 
 
-def keep(settings: Settings, app: App, refresh_token: str) -> None:
-    """Keep a token: it takes the place of the stored one, and of the configured one.
+def save_token(settings: Settings, app: App, refresh_token: str) -> None:
+    """Save a refresh token, which replaces the stored and the configured one.
 
     Args:
-        settings: Those with a token store.
-        app: The app that it was issued to.
-        refresh_token: The token.
+        settings: The settings, with a token store.
+        app: The app that the token was issued to.
+        refresh_token: The refresh token.
 
     Raises:
-        TokenStoreError: It can't be kept.
+        TokenStoreError: The token can't be saved.
     """
     configured = settings.refresh_token
     token = StoredToken(
@@ -79,17 +79,17 @@ def keep(settings: Settings, app: App, refresh_token: str) -> None:
         with store.locked():
             store.write(token)
     except TokenStoreError as error:
-        msg = f"{error.message} {OTHER_WAY}"
+        msg = f"{error.message} {ADVICE}"
         raise TokenStoreError(msg) from None
     terminal.say(f"The refresh token is in {store.path}.")
 
 
-def tell(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
-    """Tell whether the tap uses the kept token, and which settings it needs for that.
+def print_missing_settings(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
+    """Print whether the tap uses the saved token, and which settings it lacks for that.
 
     Args:
         values: The settings of this sign-in.
-        configured: Those that the tap has already.
+        configured: The settings that the tap has already.
     """
     url = configured.get("connection_url")
     known = {**(connection_url.parse(url)[0] if url else {}), **configured}
@@ -97,21 +97,21 @@ def tell(values: Mapping[str, Any], configured: Mapping[str, Any]) -> None:
     if not missing:
         terminal.say("The tap uses it from its next run on.")
         return
-    terminal.say(f"As it is configured now, the tap's next run {_next_run(configured)}")
-    terminal.say("", "Settings that the tap needs for it, as in a file .env:", "")
+    terminal.say(f"With its current settings, the tap's next run {_next_run(configured)}")
+    terminal.say("", "To use the token, add these settings, here in the form of a .env file:", "")
     for name, value in missing.items():
-        terminal.say(line(name, "…" if SETTINGS[name].is_secret else value))
+        terminal.say(env_line(name, "…" if SETTINGS[name].is_secret else value))
 
 
 def _next_run(configured: Mapping[str, Any]) -> str:
-    """Tell how the tap signs in with the settings that it has already."""
+    """Say how the tap signs in with the settings that it has already."""
     try:
         settings = Settings.from_config(configured, CONFIG_SCHEMA)
         is_stored = settings.grant is Grant.REFRESH_TOKEN and not settings.refresh_token
         stored = _store(settings).read() if is_stored else None
     except (SettingsError, TokenStoreError) as error:
         return f"does not start. {error.message}"
-    if stored is not None and not _fits(stored, settings):
+    if stored is not None and not _matches(stored, settings):
         return (
             "can't sign in: the token in token_store was issued to another app than client_id, or "
             "by another host than that of token_uri."
@@ -121,32 +121,32 @@ def _next_run(configured: Mapping[str, Any]) -> str:
     return f"signs in with {way(settings)}."
 
 
-def _fits(stored: StoredToken, settings: Settings) -> bool:
-    """Tell whether a stored token is of the app and the host that the settings name."""
+def _matches(stored: StoredToken, settings: Settings) -> bool:
+    """Tell whether a stored token belongs to the app and the host in the settings."""
     if stored.client_id.lower() != (settings.client_id or "").lower():
         return False
     return not settings.token_uri or stored.authority == authority(settings.token_uri)
 
 
-def show(settings: Settings, refresh_token: str) -> None:
-    """Print the settings with the token, for a file `.env`: nowhere else is a secret shown.
+def print_env_file(settings: Settings, refresh_token: str) -> None:
+    """Print the settings and the token as an .env file. No other output contains secrets.
 
     Args:
-        settings: Those of this sign-in.
-        refresh_token: The token.
+        settings: The settings of this sign-in.
+        refresh_token: The refresh token.
     """
     for name in SIGN_IN_SETTINGS:
         if value := getattr(settings, name):
-            click.echo(line(name, value))
-    click.echo(line("refresh_token", refresh_token))
+            click.echo(env_line(name, value))
+    click.echo(env_line("refresh_token", refresh_token))
 
 
-def line(name: str, value: str) -> str:
-    """Write a setting as a variable of a file `.env`.
+def env_line(name: str, value: str) -> str:
+    """Write a setting as a line of an .env file.
 
     Args:
-        name: The setting.
-        value: What it is set to.
+        name: The name of the setting.
+        value: The value of the setting.
 
     Returns:
         The line.

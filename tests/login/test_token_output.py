@@ -11,7 +11,7 @@ import pytest
 from dotenv import dotenv_values
 
 from sandbox.identity.person import ACCOUNT
-from tap_dynamics365.login.keeping import line
+from tap_dynamics365.login.token_output import env_line
 from tests.auth.flows import sign_in_told
 from tests.login.conftest import address
 from tests.tap import Tap
@@ -61,7 +61,7 @@ def test_settings_are_printed_on_request_and_no_token_is_stored(
 
 def test_printed_setting_of_any_text_is_read_back_unchanged() -> None:
     for value in ("it's a #\\ secret", "$HOME `id`", 'a"b', "line\nline", "~.-_/:@%+=,"):
-        read = dotenv_values(stream=StringIO(line("client_secret", value) + "\n"))
+        read = dotenv_values(stream=StringIO(env_line("client_secret", value) + "\n"))
         assert read == {"TAP_DYNAMICS365_CLIENT_SECRET": value}
 
 
@@ -124,7 +124,7 @@ def test_next_run_without_token_store_is_described_as_it_is(
     store = settings["token_store"]
     program = sign_in("--token-store", store, token_store=None, **app)
     assert "from its next run on" not in program.told
-    whole = f"As it is configured now, the tap's next run {told.format_map(app)}"
+    whole = f"With its current settings, the tap's next run {told.format_map(app)}"
     assert whole in program.told
     assert f"TAP_DYNAMICS365_TOKEN_STORE={store}\n" in program.told
     assert not [secret for name, secret in app.items() if name != "client_id" and secret in whole]
@@ -149,7 +149,7 @@ def test_next_run_of_another_app_is_described_as_it_is(
     says: str,
 ) -> None:
     program = sign_in("--client-id", settings["client_id"], client_id=client_id)
-    assert f"As it is configured now, the tap's next run {told}" in program.told
+    assert f"With its current settings, the tap's next run {told}" in program.told
     assert f"TAP_DYNAMICS365_CLIENT_ID={settings['client_id']}\n" in program.told
     assert says in signed_in(Tap(settings).but(client_id=client_id))
 
@@ -205,11 +205,11 @@ def test_connection_url_of_the_driver_alone_is_enough(
         ('{"service_url": "http://invented.example/"}', "Setting service_url must start with"),
         (
             '{"authentication_method": "NTLM"}',
-            "With authentication_method set, the tap signs in without a person's token",
+            "With authentication_method set, the tap uses no refresh token",
         ),
         (
             '{"azure_credential": "default"}',
-            "With azure_credential set, the tap signs in without a person's token",
+            "With azure_credential set, the tap uses no refresh token",
         ),
     ],
 )
@@ -246,7 +246,7 @@ def test_token_store_that_can_not_be_written_is_refused_before_sign_in(
     program = login(token_store=str(path))
     assert program.end() == 1
     assert f"token_store {path}" in program.told
-    assert "Name another file, or add --print to have the token printed." in program.told
+    assert "Name another file, or add --print to print the token." in program.told
     if case == "a file of something else":
         assert path.read_text() == "# somebody's notes\n"
 
