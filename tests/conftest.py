@@ -141,38 +141,32 @@ def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]
         yield lambda settings: projects.enter_context(meltano_projects.project(settings))
 
 
-# All that runs Meltano, beside what is in the folder of the demo: its runs share a folder.
-MELTANO = {
-    "test_meltano.py",
-    "test_meltano_yml.py",
-    "test_pipeline.py",
-    "test_pipeline_changes.py",
-    "test_pipeline_metadata.py",
-    "test_pipeline_names.py",
-    "test_simulation_postgres.py",
-}
+# Tests that run Meltano, which share its environment: folders, and files of other folders.
+MELTANO_FOLDERS = {"demo", "pipelines"}
+MELTANO_FILES = {"test_meltano.py", "test_meltano_yml.py", "test_simulation_postgres.py"}
 
 
-# What takes longest, in the order in which it begins: with one of these last, all but one worker
-# would wait for it.
+# The groups that take longest start first, in this order. If one of them came last, the other
+# workers would wait for it.
 FIRST = ("meltano", "tests/storms/test_storms.py", "tests/simulation/test_simulation.py")
 
 
 def group(nodeid: str) -> str:
-    """Name what has to run on one worker: the tests of a file, or all that run Meltano."""
+    """Name the group of a test, which runs on one worker: its file, or all tests with Meltano."""
     file = PurePosixPath(nodeid.partition("::")[0])
-    return "meltano" if "demo" in file.parts or file.name in MELTANO else str(file)
+    uses_meltano = file.name in MELTANO_FILES or not MELTANO_FOLDERS.isdisjoint(file.parts)
+    return "meltano" if uses_meltano else str(file)
 
 
 class ByFile(LoadScopeScheduling):
-    """Keeps groups together, and begins with those that take longest."""
+    """Scheduler that keeps the tests of a group on one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what takes longest first in the workers of `--dist loadgroup`."""
+    """With `--dist loadgroup`, start with the groups that take longest."""
     if config.getoption("loadgroup", default=False):
         places = {name: place for place, name in enumerate(FIRST)}
         items.sort(key=lambda item: places.get(group(item.nodeid), len(FIRST)))
@@ -180,7 +174,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
-    """Take `--dist loadgroup` for these groups: marks of groups do nothing in pytest 9.2."""
+    """Let `--dist loadgroup` mean these groups: pytest 9.2 ignores marks of groups."""
     if config.getvalue("dist") != "loadgroup":
         return None
     config.option.loadscopereorder = False

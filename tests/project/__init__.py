@@ -1,1 +1,1 @@
-"""Tests of the project itself: architecture, workflows, and the smoke test that they run."""
+"""Tests of the project itself: architecture, workflows, smoke test, and the fork server."""

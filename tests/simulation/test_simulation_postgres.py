@@ -9,10 +9,10 @@ import pytest
 from psycopg import sql
 from typing_extensions import override
 
+from tests.pipelines.targets import Target, target_postgres
 from tests.simulation.history import INCREMENTAL, KEYS, LOG_BASED, History, Setting
 from tests.simulation.simulate import simulate
 from tests.simulation.warehouse import DELETED_AT
-from tests.targets import Target, target_postgres
 from tools.warehouse import SCHEMA
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the service says of its tables, in PostgreSQL, where its labels join its rows."""
+"""Metadata streams in PostgreSQL, and the queries of the docs that join them with rows."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Row = dict[str, Any]
 
 
 def label(table: str, column: str, value: int) -> Label:
-    """What people read in place of a value."""
+    """Return the label of a value of a choice."""
     (found,) = [c for c in MODEL.by_name[table].columns if c.name == column]
     assert found.options
     return next(option.label for option in found.options.options if option.value == value)
 
 
 def in_words(row: Row) -> tuple[str | None, ...]:
-    """An opportunity as the page's first query has it."""
+    """Return an opportunity as the first query of the docs gives it."""
     columns = ("opportunityratingcode", "statecode", "statuscode")
     return (
         row["name"],
@@ -47,7 +47,7 @@ def in_words(row: Row) -> tuple[str | None, ...]:
 
 
 def topics(row: Row) -> tuple[str | None, str]:
-    """A project as the page's second query has it."""
+    """Return a project as the second query of the docs gives it."""
     values = sorted(int(value) for value in row["new_topics"].split(","))
     words = (label("new_project", "new_topics", value).german for value in values)
     return row["new_name"], "; ".join(words)
@@ -57,7 +57,7 @@ def topics(row: Row) -> tuple[str | None, str]:
 def loaded(
     sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
 ) -> Postgres:
-    """A database that two runs of a pipeline have filled."""
+    """A database after two runs of a pipeline."""
     project = meltano(
         {
             **plugin_settings(sandbox, postgres),
@@ -72,7 +72,9 @@ def loaded(
     return postgres
 
 
-def test_the_queries_of_the_page_find_what_people_read(sandbox: Sandbox, loaded: Postgres) -> None:
+def test_metadata_streams_in_postgres_give_the_labels_by_the_queries_of_the_docs(
+    sandbox: Sandbox, loaded: Postgres
+) -> None:
     with psycopg.connect(loaded.dsn) as connection:
         opportunities = connection.execute(LABELS.encode()).fetchall()
         projects = connection.execute(TOPICS.encode()).fetchall()
@@ -95,7 +97,7 @@ def test_the_queries_of_the_page_find_what_people_read(sandbox: Sandbox, loaded:
     assert types["DisplayName"] == "jsonb"
 
 
-def test_meltano_selects_them_as_it_does_tables(
+def test_metadata_streams_selected_in_meltano_are_loaded_as_selected(
     sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
     project = meltano(

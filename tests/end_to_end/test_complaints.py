@@ -1,6 +1,6 @@
-"""What users of other extractors for Dynamics 365 complain of in public: not of this one.
+"""Complaints of users of other extractors for Dynamics 365, which do not apply to this tap.
 
-Each test is named after a complaint, and short: the whole of the matter is tested elsewhere.
+Each test is short and about one complaint. Other tests cover its subject in full.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ MANY = 11_000
 
 @pytest.fixture(scope="module")
 def everything(tap: Tap, catalog: Message) -> Run:
-    """A first sync of all that is selected by default."""
+    """A first sync of all tables that are selected by default."""
     return tap.sync(catalog=catalog)
 
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Sandbox]:
-    """A Dynamics 365 with a table of more rows than two pages hold."""
+    """A Dynamics 365 that has a table with more than two pages of rows."""
     with client.running(rows=MANY, table="teammembership") as running:
         yield running
 
 
 def properties(catalog: Message, stream: str) -> Message:
-    """The columns of a stream."""
+    """Return the schemas of the columns of a stream."""
     columns: Message = entry(catalog, stream)["schema"]["properties"]
     return columns
 
@@ -49,26 +49,28 @@ def properties(catalog: Message, stream: str) -> Message:
 @pytest.mark.parametrize(
     "stream", ["systemuser", "team", "task", "email", "phonecall", "appointment"]
 )
-def test_inherited_columns_and_keys_are_missed(catalog: Message, stream: str) -> None:
+def test_tables_that_inherit_have_the_inherited_columns_and_keys(
+    catalog: Message, stream: str
+) -> None:
     inherited = "ownerid" if stream in {"systemuser", "team"} else "subject"
     assert inherited in properties(catalog, stream)
     assert entry(catalog, stream)["key_properties"]
 
 
-def test_polymorphic_lookups_are_missing(catalog: Message, everything: Run) -> None:
+def test_polymorphic_lookups_have_values(catalog: Message, everything: Run) -> None:
     for stream, column in (("opportunity", "_customerid_value"), ("account", "_ownerid_value")):
         assert properties(catalog, stream)[column]["format"] == "uuid"
         assert any(row[column] for row in everything.records(stream))
 
 
-def test_days_are_given_as_moments(catalog: Message, everything: Run) -> None:
+def test_dates_without_a_time_stay_dates(catalog: Message, everything: Run) -> None:
     assert properties(catalog, "new_project")["new_startdate"]["format"] == "date"
     days = {row["new_startdate"] for row in everything.records("new_project")} - {None}
     assert days
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in days)
 
 
-def test_money_goes_through_binary_fractions(sandbox: Sandbox, everything: Run) -> None:
+def test_decimals_keep_every_digit(sandbox: Sandbox, everything: Run) -> None:
     sums = {row["accountid"]: str(row["revenue"]) for row in sandbox.rows("account")}
     assert {r["accountid"]: str(r["revenue"]) for r in everything.records("account")} == sums
     factors = {row["new_factor"] for row in sandbox.rows("new_measurement")} - {None}
@@ -78,7 +80,7 @@ def test_money_goes_through_binary_fractions(sandbox: Sandbox, everything: Run) 
         assert f'"new_factor":{number},' in everything.output
 
 
-def test_columns_without_values_vanish(tap: Tap, catalog: Message) -> None:
+def test_columns_without_values_stay_in_the_schema(tap: Tap, catalog: Message) -> None:
     chosen = select(catalog, {"account": None})
     run = tap.but(start_date="2099-01-01").sync(catalog=chosen)
     assert not run.counts
@@ -87,26 +89,28 @@ def test_columns_without_values_vanish(tap: Tap, catalog: Message) -> None:
     )
 
 
-def test_twice_as_many_columns_are_declared_as_there_are(sandbox: Sandbox, everything: Run) -> None:
+def test_schema_declares_each_column_once(sandbox: Sandbox, everything: Run) -> None:
     (account,) = [table for table in sandbox.tables() if table["name"] == "account"]
     assert len(everything.schemas["account"]["schema"]["properties"]) == len(account["columns"])
     for stream in everything.schemas:
         assert not [name for row in everything.records(stream) for name in row if "@" in name]
 
 
-def test_metadata_is_downloaded_at_every_sync(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_sync_with_a_catalog_does_not_download_the_metadata(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
     tap.sync(catalog=select(catalog, {"team": None}))
     names = [request["path"].rpartition("/")[2] for request in service.requests()]
     assert names == ["token", "teams"]
 
 
-def test_the_start_date_has_no_effect(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_start_date_filters_rows(service: Sandbox, tap: Tap, catalog: Message) -> None:
     chosen = select(catalog, {"account": []})
     run = tap.but(start_date="2023-01-01").sync(catalog=chosen)
     assert 0 < run.counts["account"] < len(service.rows("account"))
 
 
-def test_an_interrupted_first_load_starts_from_zero(
+def test_first_load_that_was_interrupted_resumes(
     large: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     with TemporaryDirectory() as folder:
@@ -122,13 +126,13 @@ def test_an_interrupted_first_load_starts_from_zero(
     assert first["query"]["$filter"] == f"versionnumber ge {bookmark}"
 
 
-def test_reading_stops_at_5000_rows_without_a_word(
+def test_table_with_more_than_5000_rows_is_read_whole(
     large: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     assert tap_for(large, tables=["teammembership"]).sync().counts == {"teammembership": MANY}
 
 
-def test_rows_of_one_second_are_lost_or_doubled(
+def test_rows_with_the_same_time_are_read_once(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     chosen = select(catalog, {"account": []})
@@ -143,7 +147,9 @@ def test_rows_of_one_second_are_lost_or_doubled(
     assert query["$orderby"] == "modifiedon asc,accountid asc"
 
 
-def test_three_columns_cost_as_much_as_all(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_selection_of_few_columns_receives_few_bytes(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
     def cost(columns: list[str] | None) -> int:
         service.clear_requests()
         tap.sync(catalog=select(catalog, {"account": columns}))
@@ -153,7 +159,7 @@ def test_three_columns_cost_as_much_as_all(service: Sandbox, tap: Tap, catalog: 
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_refusal_is_asked_for_five_times(
+def test_request_that_is_denied_is_not_repeated(
     service: Sandbox, tap: Tap, catalog: Message, status: int
 ) -> None:
     service.fault("accounts", status=status, count=None)
@@ -163,7 +169,7 @@ def test_a_refusal_is_asked_for_five_times(
     assert len(reads(service.requests())) == 1
 
 
-def test_a_table_that_may_not_be_read_kills_the_run_or_discovery(
+def test_table_that_is_forbidden_stops_neither_run_nor_discovery(
     service: Sandbox, tap: Tap
 ) -> None:
     service.configure(forbidden_tables=["account"])
@@ -173,13 +179,15 @@ def test_a_table_that_may_not_be_read_kills_the_run_or_discovery(
     assert few.sync(catalog=catalog).counts == {"team": len(service.rows("team"))}
 
 
-def test_the_same_link_is_followed_for_ever(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_next_link_that_repeats_itself_ends_the_run(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
     service.fault("accounts", repeat_next_link=True, count=None)
     tap.run(catalog=select(catalog, {"account": []})).refusal()
     assert len(reads(service.requests())) <= 2
 
 
-def test_tokens_are_in_the_warnings(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_warnings_have_no_tokens(service: Sandbox, tap: Tap, catalog: Message) -> None:
     service.fault("teams", throttle="requests", retry_after="0")
     run = tap.sync(catalog=select(catalog, {"team": None}))
     assert run.logged("WARNING")
@@ -187,6 +195,6 @@ def test_tokens_are_in_the_warnings(service: Sandbox, tap: Tap, catalog: Message
     assert tap.settings["refresh_token"] not in run.log
 
 
-def test_stdout_has_blank_lines_and_logs(everything: Run) -> None:
+def test_stdout_has_only_messages(everything: Run) -> None:
     for line in everything.output.removesuffix("\n").split("\n"):
         assert json.loads(line)["type"] in {"SCHEMA", "RECORD", "STATE"}

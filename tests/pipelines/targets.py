@@ -1,4 +1,4 @@
-"""Real targets without Meltano around them: processes that read Singer messages."""
+"""Real targets, run without Meltano: processes that read Singer messages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 SECONDS = 120
 
-
 ENVIRONMENT = PLUGINS / "loaders" / "target-postgres" / "venv"
-# It is not this project's: what counts is what it makes of messages, not how it starts.
+# Forked, because the tests are not about how the target starts.
 TARGETS = ForkServer(["target_postgres.target"], python=str(ENVIRONMENT / "bin" / "python"))
 LOADING = "from target_postgres.target import TargetPostgres; TargetPostgres.cli()"
 
@@ -31,16 +30,16 @@ class Target:
     """A target with its settings.
 
     Args:
-        config: The file of its settings.
+        config: File with its settings.
     """
 
     config: Path
 
     def load(self, output: str) -> None:
-        """Load what a tap wrote.
+        """Load the output of a tap.
 
         Args:
-            output: Its standard output; the last line may be half.
+            output: Standard output of the tap. An incomplete last line is left out.
         """
         whole = output[: output.rfind("\n") + 1]
         with TemporaryFile() as messages:
@@ -61,9 +60,9 @@ def target_postgres(project: Project, database: Postgres, **settings: Any) -> Ta
     """Set up target-postgres as Meltano installs it.
 
     Args:
-        project: A project of Meltano's.
-        database: Where it loads to.
-        **settings: More of its settings.
+        project: Meltano project.
+        database: Database to load into.
+        **settings: More settings of the target.
     """
     if not ENVIRONMENT.exists():
         project.run("install", "loader", "target-postgres")

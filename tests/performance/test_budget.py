@@ -1,6 +1,6 @@
-"""What a load may cost, in units that are the same on every machine: requests, bytes, steps.
+"""Budget of a load, in units that are the same on every machine: requests, bytes, instructions.
 
-How fast the tap is `make bench` measures; this keeps it from growing slow unnoticed.
+`make bench` measures the speed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 ROWS, PAGE = 8_000, 200
 PAGES = math.ceil(ROWS / PAGE)
 IN_FLIGHT = 8
-# What a table read side by side may cost more than one read page by page.
+# Factor of bytes that a table read in parallel may take over one read sequentially.
 EXTRA = 1.4
 
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Sandbox]:
-    """A Dynamics 365 with one table of many pages."""
+    """A Dynamics 365 that has one table with many pages."""
     with client.running(rows=50, sizes={"account": ROWS}) as running:
         running.configure(compress=False)
         yield running
@@ -42,14 +42,14 @@ def large() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def found(large: Sandbox) -> Message:
-    """Its catalog."""
+    """The catalog of that Dynamics 365."""
     return Tap({**large.settings}).discover()
 
 
 def sync(
     service: Sandbox, catalog: Message, in_flight: int, state: Message | None = None
 ) -> tuple[Run, list[Message]]:
-    """Sync what is selected; give the run and its requests for rows."""
+    """Run a sync, and return it with its requests for rows."""
     tap = Tap({**service.settings, "fetch_size": PAGE, "max_parallel_requests": in_flight})
     service.clear_requests()
     run = tap.sync(catalog=catalog, state=state)
@@ -57,17 +57,19 @@ def sync(
 
 
 def size(log: list[Message]) -> int:
-    """The bytes of the answers."""
+    """Return the size of the responses in bytes."""
     return sum(int(request["bytes"]) for request in log)
 
 
-def test_page_by_page_it_makes_one_request_a_page(large: Sandbox, found: Message) -> None:
+def test_table_read_sequentially_makes_one_request_for_each_page(
+    large: Sandbox, found: Message
+) -> None:
     run, log = sync(large, select(found, {"account": None}), 1)
     assert run.counts == {"account": ROWS}
     assert len(log) == PAGES
 
 
-def test_side_by_side_it_reads_little_more(large: Sandbox, found: Message) -> None:
+def test_table_read_in_parallel_receives_few_more_bytes(large: Sandbox, found: Message) -> None:
     chosen = select(found, {"account": None})
     _, one_by_one = sync(large, chosen, 1)
     run, side_by_side = sync(large, chosen, IN_FLIGHT)
@@ -75,10 +77,10 @@ def test_side_by_side_it_reads_little_more(large: Sandbox, found: Message) -> No
     assert size(side_by_side) <= size(one_by_one) * EXTRA
 
 
-def test_side_by_side_it_makes_few_requests_more(large: Sandbox, found: Message) -> None:
-    # Ranges are guessed from the rows before them: some hold little, some a little too much. How
-    # good the guess is depends on which answers are there by then, so one run may be unlucky. What
-    # does not depend on that is held closer in extract/test_ranges.py.
+def test_table_read_in_parallel_makes_few_more_requests(large: Sandbox, found: Message) -> None:
+    # The bounds of ranges are estimated from the rows before them. How good an estimate is depends
+    # on which responses have arrived, so a single run may need more requests.
+    # extract/test_ranges.py has closer limits for what does not depend on that.
     chosen = select(found, {"account": None})
     made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(3)]
     assert min(made) <= 1.3 * PAGES
@@ -86,20 +88,20 @@ def test_side_by_side_it_makes_few_requests_more(large: Sandbox, found: Message)
 
 
 @pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
-def test_it_asks_for_no_more_columns_than_are_selected(
+def test_table_with_selected_columns_receives_only_those(
     large: Sandbox, found: Message, in_flight: int
 ) -> None:
     run, log = sync(large, select(found, {"account": ["name"]}), in_flight)
     needed = sum(
         len(json.dumps(record, ensure_ascii=False).encode()) for record in run.records("account")
     )
-    # Each row brings its etag, each page a context and a link.
+    # Each row has an etag, and each page a context and a link.
     around = ROWS * len('"@odata.etag":"W/\\"1000000\\"",') + len(log) * 2_000
     assert size(log) <= (needed + around) * (1 if in_flight == 1 else EXTRA)
 
 
 @pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
-def test_where_nothing_is_new_it_makes_one_request_a_table(
+def test_table_without_changes_makes_one_request(
     large: Sandbox, found: Message, in_flight: int
 ) -> None:
     chosen = select(found, {"account": ["name"], "contact": None, "systemuser": None})
@@ -108,8 +110,8 @@ def test_where_nothing_is_new_it_makes_one_request_a_table(
     assert len(log) == len(first.counts)
 
 
-def steps(work: Any) -> int:  # noqa: ANN401 - a function without arguments
-    """Count the interpreter's steps: what runs below it, in C, is one."""
+def instructions(work: Any) -> int:  # noqa: ANN401 - a function without arguments
+    """Count the instructions of the interpreter. A call of a function in C is one."""
     count = 0
 
     def step(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - itself
@@ -128,7 +130,7 @@ def steps(work: Any) -> int:  # noqa: ANN401 - a function without arguments
 
 
 def page(rows: int, columns: int) -> tuple[Encoder, bytes]:
-    """Make a page of texts, numbers and nulls, and what reads it."""
+    """Return a page of texts, numbers and nulls, and an encoder for it."""
     kinds: list[tuple[str, object]] = [("string", "text"), ("number", 1.5), ("string", None)]
     chosen = {f"c{number}": kinds[number % len(kinds)] for number in range(columns)}
     schema = {"properties": {name: {"type": [kind, "null"]} for name, (kind, _) in chosen.items()}}
@@ -138,12 +140,12 @@ def page(rows: int, columns: int) -> tuple[Encoder, bytes]:
     ).encode()
 
 
-def test_a_row_takes_few_steps_however_many_columns_it_has() -> None:
+def test_row_of_many_columns_takes_as_few_instructions_as_one_of_few() -> None:
     few, many = 1_000, 3_000
 
     def taken(rows: int, columns: int) -> int:
         codec, body = page(rows, columns)
-        return steps(lambda: codec.page(split(answer(body), DATAVERSE.dialect)))
+        return instructions(lambda: codec.page(split(answer(body), DATAVERSE.dialect)))
 
     narrow = (taken(many, 6) - taken(few, 6)) / (many - few)
     wide = (taken(many, 120) - taken(few, 120)) / (many - few)

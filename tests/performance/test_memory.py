@@ -1,4 +1,4 @@
-"""Memory does not grow with rows."""
+"""Memory of a run: independent of the number of rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 SOME, MANY = 20_000, 120_000
-# Megabytes that a run may take, and how much more it may be for many rows: held in memory, those
-# would be some 130.
+# Megabytes that a run may take, and how much more for the larger table. Its rows would take about
+# 130 MB.
 MOST, MORE = 200, 40
 
 
@@ -37,7 +37,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 def memory(service: Sandbox, folder: Path, table: str, rows: int) -> float:
-    """Read a table, and tell how many megabytes that took at most."""
+    """Read a table, and return the maximum memory of the run in megabytes."""
     config = folder / "config.json"
     settings = {**service.settings, "tables": [table], "max_parallel_requests": 1}
     config.write_text(json.dumps(settings))
@@ -47,7 +47,7 @@ def memory(service: Sandbox, folder: Path, table: str, rows: int) -> float:
     return found.memory
 
 
-def test_memory_does_not_grow_with_rows(wide: Sandbox, tmp_path: Path) -> None:
+def test_memory_of_a_table_with_more_rows_does_not_grow(wide: Sandbox, tmp_path: Path) -> None:
     some = memory(wide, tmp_path, "bench_typical", SOME)
     many = memory(wide, tmp_path, "bench_large", MANY)
     assert many < MOST

@@ -1,4 +1,4 @@
-"""Labels, and names and tables of what lookups lead to, in PostgreSQL."""
+"""Name columns in PostgreSQL: labels, and names and tables of the targets of lookups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = Document(REPOSITORY / "docs" / "labels-and-metadata.md")
 (WON,) = PAGE.blocks("Name columns", "sql")
 
 
-def test_they_come_through_meltano_as_they_are_selected(
+def test_name_columns_selected_in_meltano_are_loaded_as_selected(
     sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
     project = meltano(

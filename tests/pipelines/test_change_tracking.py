@@ -1,4 +1,4 @@
-"""Deletes on their way into PostgreSQL: marked, or gone where the target is told to."""
+"""Deleted rows in PostgreSQL: marked, or removed if the target hard-deletes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.pipelines.targets import target_postgres
+from tests.pipelines.test_targets import POSTGRES, variables
 from tests.tap import entry, in_one_mode, own_metadata, reads, select
-from tests.targets import target_postgres
-from tests.test_pipeline import POSTGRES, variables
 from tools.meltano import plugin_settings
 from tools.warehouse import SCHEMA
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
+    from tests.pipelines.targets import Target
     from tests.tap import Message, Run, Tap
-    from tests.targets import Target
     from tools.meltano import Project
     from tools.postgres import Postgres
 
 pytestmark = in_one_mode
 
-# A table with many columns, and one whose rows know no date.
+# A table with many columns, and one without a modification date.
 KEYS = {"account": "accountid", "teammembership": "teammembershipid"}
 NO_VERSIONS = {"emit_activate_version_messages": False}
 
 
 def log_based(tap: Tap) -> Message:
-    """The catalog of the tables, to be replicated by their changes."""
+    """Return the catalog of the tables, with the method LOG_BASED."""
     catalog = select(tap.discover(), dict.fromkeys(KEYS))
     for table in KEYS:
         own_metadata(entry(catalog, table))["replication-method"] = "LOG_BASED"
@@ -40,7 +40,7 @@ def log_based(tap: Tap) -> Message:
 
 
 def loaded(database: Postgres, table: str) -> dict[str, Any]:
-    """By the key of each row in PostgreSQL: when it was marked as deleted."""
+    """Return when each row in PostgreSQL was marked as deleted, by its key."""
     query = sql.SQL("SELECT {}::text, _sdc_deleted_at FROM {}").format(
         sql.Identifier(KEYS[table]), sql.Identifier(SCHEMA, table)
     )
@@ -49,7 +49,7 @@ def loaded(database: Postgres, table: str) -> dict[str, Any]:
 
 
 def marked_and_whole(database: Postgres) -> int:
-    """How many rows are marked as deleted and have their values."""
+    """Count the rows that are marked as deleted and still have their values."""
     query = sql.SQL(
         "SELECT count(*) FROM {} WHERE _sdc_deleted_at IS NOT NULL AND createdon IS NOT NULL"
     ).format(sql.Identifier(SCHEMA, "account"))
@@ -59,12 +59,12 @@ def marked_and_whole(database: Postgres) -> int:
 
 
 def ids(sandbox: Sandbox, table: str) -> list[str]:
-    """The keys of the service's rows."""
+    """Return the keys of the rows of the service."""
     return [row[KEYS[table]] for row in sandbox.rows(table)]
 
 
 def delete_some(sandbox: Sandbox) -> dict[str, set[str]]:
-    """Delete rows: some that were there before, one that came since, one that nobody saw."""
+    """Delete two rows that were loaded, and one that was inserted after the load."""
     gone = {}
     for table, key in KEYS.items():
         (fleeting,) = sandbox.insert(table, [{}])
@@ -75,7 +75,7 @@ def delete_some(sandbox: Sandbox) -> dict[str, set[str]]:
 
 
 class Pipeline:
-    """A tap whose tables are replicated by their changes, and a target."""
+    """A tap with the method LOG_BASED, and a target."""
 
     def __init__(self, tap: Tap, target: Target) -> None:
         self.tap = tap
@@ -84,7 +84,7 @@ class Pipeline:
         self.state: Message = {}
 
     def run(self) -> Run:
-        """Run it once."""
+        """Run tap and target once."""
         run = self.tap.sync(catalog=self.catalog, state=self.state or None)
         self.target.load(run.output)
         self.state = run.state
@@ -98,7 +98,7 @@ def pipeline(
     meltano: Callable[[dict[str, str]], Project],
     postgres: Postgres,
 ) -> Callable[..., Pipeline]:
-    """Make a pipeline, with settings of the tap and of the target."""
+    """Make a pipeline from settings of the tap and of the target."""
     return lambda tap_settings, **settings: Pipeline(
         tap_for(changing_sandbox, tables=[*KEYS], fetch_size=100, **tap_settings),
         target_postgres(meltano({}), postgres, **settings),
@@ -106,7 +106,7 @@ def pipeline(
 
 
 @pytest.mark.parametrize("versions", [NO_VERSIONS, {}], ids=["plain", "versions"])
-def test_deleted_rows_are_marked(
+def test_deleted_rows_without_hard_delete_are_marked(
     changing_sandbox: Sandbox,
     postgres: Postgres,
     pipeline: Callable[..., Pipeline],
@@ -121,16 +121,16 @@ def test_deleted_rows_are_marked(
         assert {key for key, mark in rows.items() if mark is None} == {
             *ids(changing_sandbox, table)
         }
-        # The one that came and went between the runs has a row too, of its key alone.
+        # The row that was inserted and deleted between the runs is there too, with its key alone.
         assert {key for key, mark in rows.items() if mark is not None} == gone[table]
-    # The records of deletions have the key alone, and the target empties the other columns.
+    # Records of deleted rows have the key alone, and the target empties the other columns.
     assert marked_and_whole(postgres) == 0
     assert sent.counts == {table: len(keys) for table, keys in gone.items()}
-    # Once told, it is not told again.
+    # A deletion is sent once.
     assert changes.run().counts == {}
 
 
-def test_deleted_rows_leave_where_the_target_deletes(
+def test_deleted_rows_with_hard_delete_are_removed(
     changing_sandbox: Sandbox, postgres: Postgres, pipeline: Callable[..., Pipeline]
 ) -> None:
     changes = pipeline({}, hard_delete=True)
@@ -142,7 +142,7 @@ def test_deleted_rows_leave_where_the_target_deletes(
 
 
 @pytest.mark.parametrize("hard_delete", [False, True], ids=["marks", "deletes"])
-def test_rows_deleted_before_a_full_resync_are_gone_after_it(
+def test_rows_deleted_before_a_full_resync_are_marked_or_removed(
     changing_sandbox: Sandbox,
     postgres: Postgres,
     pipeline: Callable[..., Pipeline],
@@ -161,11 +161,11 @@ def test_rows_deleted_before_a_full_resync_are_gone_after_it(
             *ids(changing_sandbox, table)
         }
         assert not hard_delete or len(rows) == len(ids(changing_sandbox, table))
-    # The two that had been loaded before; nobody tells the target what to empty.
+    # The two rows that were loaded before: a full resync has no records of them.
     assert marked_and_whole(postgres) == (0 if hard_delete else 2)
 
 
-def test_a_row_that_came_back_is_no_longer_marked(
+def test_deleted_row_that_came_back_is_no_longer_marked(
     changing_sandbox: Sandbox, postgres: Postgres, pipeline: Callable[..., Pipeline]
 ) -> None:
     changes = pipeline({})
@@ -179,13 +179,13 @@ def test_a_row_that_came_back_is_no_longer_marked(
     assert loaded(postgres, "account")[key] is None
 
 
-def test_a_setting_of_the_project_has_every_table_replicated_by_its_changes(
+def test_replication_method_of_the_project_applies_to_every_table(
     changing_sandbox: Sandbox,
     postgres: Postgres,
     meltano: Callable[[dict[str, str]], Project],
     mode: dict[str, Any],
 ) -> None:
-    """Where nothing changed, a table costs one request and no row."""
+    """Without changes, a table takes one request and no row."""
     settings = variables(
         {**mode, "replication_method": "log_based", "tables": '["account", "team*"]'}
     )

@@ -1,4 +1,4 @@
-"""Whole pipelines: what real targets hold is what Dynamics 365 holds, value by value."""
+"""Rows in PostgreSQL and in JSONL files are those of the service, value by value."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLUMN_TYPES = {
 
 
 def in_postgres(value: Any, kind: str) -> object:  # noqa: ANN401 -- whatever JSON holds
-    """What the service's value is in PostgreSQL."""
+    """Return how PostgreSQL stores a value of the service."""
     if value is None:
         return None
     match COLUMN_TYPES[kind]:
@@ -65,22 +65,22 @@ def in_postgres(value: Any, kind: str) -> object:  # noqa: ANN401 -- whatever JS
 
 
 def readable(sandbox: Sandbox) -> dict[str, Row]:
-    """The tables that can be read, by name."""
+    """Return the tables that can be read, by name."""
     return {table["name"]: table for table in sandbox.tables() if table["readable"]}
 
 
 def columns(table: Row) -> dict[str, str]:
-    """The columns that rows carry, with their types."""
+    """Return the columns that rows have, with their types."""
     return {name: kind for name, kind in table["columns"].items() if kind != "Edm.Stream"}
 
 
 def by_key(rows: Iterable[Row], table: Row) -> dict[tuple[str, ...], Row]:
-    """Rows by their key, whatever type its parts are of."""
+    """Return rows by their key. The parts of a key are compared as text."""
     return {tuple(str(row[part]) for part in table["key"]): row for row in rows}
 
 
 def assert_loaded(sandbox: Sandbox, database: Postgres) -> None:
-    """Every value of every row of every table is in PostgreSQL, and no row more."""
+    """Assert that PostgreSQL has exactly the rows of the service, with all their values."""
     with psycopg.connect(database.dsn) as connection:
         types = warehouse.columns(connection)
         for name, table in readable(sandbox).items():
@@ -96,12 +96,12 @@ def assert_loaded(sandbox: Sandbox, database: Postgres) -> None:
 
 
 def replication_key(table: Row) -> str | None:
-    """The column by which a table is replicated, unless it has none."""
+    """Return the replication key of a table, or None."""
     return next((key for key in REPLICATION_KEYS if key in table["columns"]), None)
 
 
 def bookmarks(sandbox: Sandbox) -> dict[str, Any]:
-    """How far a complete load comes in each table that has a replication key."""
+    """Return the bookmark after a complete load of each table that has a replication key."""
     return {
         name: max((row[key] for row in sandbox.rows(name)), default=None)
         for name, table in readable(sandbox).items()
@@ -110,7 +110,7 @@ def bookmarks(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def starts(last: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a run begins in each table, to see what was committed late.
+    """Return where the next run starts in each table, with the overlap for late commits.
 
     Args:
         last: The bookmarks of the last run.
@@ -127,7 +127,7 @@ def starts(last: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]
 
 
 def due(sandbox: Sandbox, since: Mapping[str, Any]) -> Counter[str]:
-    """How many rows of each table are as new as where a run begins; all where that is nowhere."""
+    """Count the rows of each table from the start of a run on; without a start, all rows."""
     counts: Counter[str] = Counter()
     for name, table in readable(sandbox).items():
         key = replication_key(table)
@@ -139,7 +139,7 @@ def due(sandbox: Sandbox, since: Mapping[str, Any]) -> Counter[str]:
 
 
 def change(sandbox: Sandbox) -> None:
-    """Change some rows and add some, in tables of several kinds."""
+    """Update and insert rows in tables of several kinds."""
     for name in ("account", "task", "new_project", "businessunit"):
         table = readable(sandbox)[name]
         for row in sandbox.rows(name)[1:4]:
@@ -158,18 +158,18 @@ def change(sandbox: Sandbox) -> None:
 
 
 def variables(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The tap's settings as variables of its environment."""
+    """Return settings of the tap as environment variables."""
     return {f"TAP_DYNAMICS365_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 @in_one_mode
-def test_postgres_has_every_value_and_then_every_change(
+def test_postgres_after_each_run_has_every_value(
     changing_sandbox: Sandbox,
     postgres: Postgres,
     meltano: Callable[[dict[str, str]], Project],
     mode: dict[str, Any],
 ) -> None:
-    """The first run brings all rows, the next one what changed and the overlap before it."""
+    """The first run loads all rows. Later runs load the changes, and the overlap before them."""
     settings = variables({**mode, "fetch_size": 100})
     project = meltano({**plugin_settings(changing_sandbox, postgres), **settings})
     sent = project.run(*POSTGRES).records
@@ -191,10 +191,10 @@ def test_postgres_has_every_value_and_then_every_change(
     assert_loaded(changing_sandbox, postgres)
 
 
-def test_jsonl_has_every_value_and_then_every_change(
+def test_jsonl_after_each_run_has_every_value(
     changing_sandbox: Sandbox, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
-    """A target of another kind, which appends: each run's rows stand behind those before."""
+    """The target appends the rows of each run to the file."""
     project = meltano(variables(changing_sandbox.settings))
     project.run(*JSONL)
     change(changing_sandbox)
@@ -209,10 +209,10 @@ def test_jsonl_has_every_value_and_then_every_change(
             assert loaded[key] == {column: row[column] for column in columns(table)}
 
 
-def test_rows_deleted_from_a_full_table_leave_postgres(
+def test_rows_deleted_from_a_full_table_are_removed_from_postgres(
     changing_sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
-    """The new version is announced behind its rows; a table that can't be read keeps its rows."""
+    """A table that can't be read keeps its rows."""
     project = meltano(
         {
             **plugin_settings(changing_sandbox, postgres),

@@ -1,4 +1,4 @@
-"""A forked run is what a run of the executable is: the tests of the tap rest on it."""
+"""Fork server: a forked run gives what a run of the executable gives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tests.tap import Message
 
+PAGE = 50
 # What differs from run to run: times, process ids, sizes of answers with other tokens.
 VARYING = [
     (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", re.MULTILINE), "TIME"),
@@ -69,14 +71,14 @@ def assert_same(tap: Tap, *arguments: str, **files: Message | None) -> Run:
     started = replace(tap, command=EXECUTABLE).run(*arguments, **files)
     assert forked.status == started.status, forked.log
     assert but_for_times(forked.output) == but_for_times(started.output)
-    # Threads take turns as it happens.
+    # The order of lines from different threads varies.
     lines = [sorted(but_for_times(run.log).splitlines()) for run in (forked, started)]
     assert lines[0] == lines[1]
     return forked
 
 
 @in_one_mode
-def test_forked_sync_is_as_of_the_executable(tap: Tap, catalog: Message) -> None:
+def test_forked_sync_gives_what_the_executable_gives(tap: Tap, catalog: Message) -> None:
     tap = tap.but(max_parallel_requests=1)
     run = assert_same(tap, catalog=select(catalog, {"account": None, "team": None}))
     assert run.status == 0
@@ -84,7 +86,7 @@ def test_forked_sync_is_as_of_the_executable(tap: Tap, catalog: Message) -> None
 
 
 @in_one_mode
-def test_forked_discovery_is_as_of_the_executable(tap: Tap) -> None:
+def test_forked_discovery_gives_what_the_executable_gives(tap: Tap) -> None:
     assert assert_same(tap.but(tables=["account", "team"]), "--discover").status == 0
 
 
@@ -93,43 +95,44 @@ def test_forked_discovery_is_as_of_the_executable(tap: Tap) -> None:
     ("arguments", "status"),
     [(["--about"], 0), (["--help"], 0), (["--version"], 0), (["--no-such-option"], 2)],
 )
-def test_forked_command_line_is_as_of_the_executable(
+def test_forked_command_line_gives_what_the_executable_gives(
     tap: Tap, arguments: Sequence[str], status: int
 ) -> None:
     assert assert_same(tap, *arguments).status == status
 
 
 @in_one_mode
-def test_forked_refusal_of_a_config_is_as_of_the_executable(tap: Tap) -> None:
+def test_forked_run_with_a_refused_config_gives_what_the_executable_gives(tap: Tap) -> None:
     assert_same(tap.but(service_url="nowhere")).refusal()
 
 
 @in_one_mode
-def test_forked_run_at_debug_is_as_of_the_executable(tap: Tap) -> None:
-    """The level of the log comes from the environment."""
+def test_forked_run_at_log_level_debug_gives_what_the_executable_gives(tap: Tap) -> None:
+    """The log level comes from the environment."""
     run = assert_same(replace(tap.but(service_url=None), environment={"LOGLEVEL": "DEBUG"}))
     assert run.logged("ERROR")
 
 
 @in_one_mode
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_forked_run_ends_on_a_signal_as_the_executable(
+def test_forked_run_on_a_signal_ends_like_the_executable(
     service: Sandbox, tap: Tap, tmp_path: Path, number: signal.Signals
 ) -> None:
     service.fault("/accounts", delay_ms=1_000, skip=1, count=None)
-    tap = tap.but(tables=["account"], max_parallel_requests=1)
+    tap = tap.but(tables=["account"], fetch_size=PAGE, max_parallel_requests=1)
     ended = []
     for command in (FORKED, EXECUTABLE):
         with replace(tap, command=command).start(tmp_path) as process:
             assert process.stdout
             head = b""
-            # The state behind the first page; the second page is on its way.
-            while b'"type":"STATE"' not in head:
+            while head.count(b'"type":"RECORD"') < PAGE:
                 head += process.stdout.readline()
+            # The tap waits for the second page, which takes a second.
+            time.sleep(0.3)
             process.send_signal(number)
             output, log = process.communicate(timeout=SECONDS)
         run = Run(process.returncode, but_for_times((head + output).decode()), log.decode())
-        # Of the rest of the log, the signal cuts off more or less.
+        # How much of the other log lines is written varies.
         said = [line for line in run.logged("INFO") if "signal" in line]
         ended.append((run.status, run.output, said))
     assert ended[0] == ended[1]
@@ -140,7 +143,9 @@ def test_forked_run_ends_on_a_signal_as_the_executable(
 @pytest.mark.parametrize(
     "own", [{}, {"TZ": "Asia/Kolkata", "HOME": "/nowhere"}, {"PYTHONUNBUFFERED": "1"}]
 )
-def test_forked_process_is_as_python_starts_it(tmp_path: Path, own: dict[str, str]) -> None:
+def test_forked_process_at_its_start_is_like_one_of_python(
+    tmp_path: Path, own: dict[str, str]
+) -> None:
     environment = {**os.environ, **own}
     command, arguments = ("-c", STATE_OF_PROCESS), ["--some", "thing"]
     with TAPS.start(command, arguments, cwd=tmp_path, env=environment) as process:
@@ -171,7 +176,9 @@ def test_forked_process_is_as_python_starts_it(tmp_path: Path, own: dict[str, st
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
     ],
 )
-def test_forked_process_ends_as_python_ends(tmp_path: Path, code: str, status: int) -> None:
+def test_forked_process_at_its_end_is_like_one_of_python(
+    tmp_path: Path, code: str, status: int
+) -> None:
     with TAPS.start(("-c", code), [], cwd=tmp_path) as process:
         output, log = process.communicate(timeout=SECONDS)
     started = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)  # noqa: S603
@@ -180,8 +187,8 @@ def test_forked_process_ends_as_python_ends(tmp_path: Path, code: str, status: i
     assert log.splitlines()[-1:] == started.stderr.splitlines()[-1:]
 
 
-def test_forked_processes_run_side_by_side(tmp_path: Path) -> None:
-    """None holds a pipe of another, or waits for its end."""
+def test_forked_processes_started_together_run_in_parallel(tmp_path: Path) -> None:
+    """No process holds a pipe of another one, or waits for its end."""
     with TAPS.start(
         ("-c", "import time; time.sleep(60)"), [], cwd=tmp_path, env=os.environ
     ) as slow:
@@ -197,7 +204,7 @@ def test_forked_processes_run_side_by_side(tmp_path: Path) -> None:
     assert slow.returncode == -signal.SIGKILL
 
 
-def test_ends_at_the_same_moment_are_all_told(tmp_path: Path) -> None:
+def test_forked_processes_that_end_together_are_all_reported(tmp_path: Path) -> None:
     def begin(code: int) -> int:
         with TAPS.start(("-c", f"import os; os._exit({code})"), [], cwd=tmp_path) as process:
             return process.wait(SECONDS)
@@ -207,6 +214,8 @@ def test_ends_at_the_same_moment_are_all_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["PYTHONUTF8", "LC_ALL", "MALLOC_ARENA_MAX"])
-def test_variable_that_is_read_at_start_is_refused(tmp_path: Path, name: str) -> None:
+def test_fork_with_a_variable_that_python_reads_at_start_is_refused(
+    tmp_path: Path, name: str
+) -> None:
     with pytest.raises(ValueError, match=name):
         TAPS.start(FORKED, [], cwd=tmp_path, env={**os.environ, name: "1"})

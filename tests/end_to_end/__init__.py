@@ -1,0 +1,1 @@
+"""Whole runs of the tap, whatever parts they touch."""

@@ -1,0 +1,1 @@
+"""What a run costs: requests, bytes, instructions and memory."""

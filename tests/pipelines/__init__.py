@@ -1,0 +1,1 @@
+"""Whole pipelines: the tap, Meltano and real targets."""
