@@ -1,4 +1,4 @@
-"""How far a table was read by its replication key, as the state keeps it from run to run."""
+"""Bookmark: how far a table was read by its replication key, as kept in the state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.dialect import Dialect
     from tap_dynamics365.odata.page import Value
 
-# By how many seconds the clocks of a service's servers may differ.
+# Seconds by which the clocks of a service's servers may differ.
 SKEW = 300
 
 logger = logging.getLogger("tap-dynamics365.bookmark")
@@ -27,18 +27,18 @@ logger = logging.getLogger("tap-dynamics365.bookmark")
 class Bookmark:
     """The greatest value of the replication key up to which every row was sent.
 
-    It never goes back, and never lies in the service's future: a row dated ahead of its time would
-    hide all that change until then.
+    The bookmark never decreases, and is never in the service's future. After a row with a date in
+    the future, rows that change before that date would be missed.
 
     Args:
-        stream: Name of the stream.
-        state: What the state says of the table; what becomes of the bookmark goes in here.
+        stream: The name of the stream.
+        state: The state of the table, which holds the bookmark.
         key: The replication key.
-        scale: How its values are reckoned with.
-        lookback: Seconds before a bookmark that are read again, for rows committed late; 0 for
-            none.
-        start_date: Where a table begins that has no bookmark, if its key is a date.
-        dialect: Which keys the service sets in each row, and what its delta tokens say.
+        scale: The scale of the key.
+        lookback: Seconds before the bookmark that are read again, for rows that were committed
+            late; 0 for none.
+        start_date: Where the first run begins, if the key is a date.
+        dialect: The keys that the service sets in each row, and its delta tokens.
         clock: Returns the service's time.
     """
 
@@ -68,7 +68,7 @@ class Bookmark:
         self._at_first = {name: getattr(state.entry, name) for name in NO_BOOKMARK}
 
     def _drop_unusable(self) -> None:
-        """Drop a bookmark that means nothing for this key, and say so."""
+        """Drop a bookmark that is not usable for this key, and log a warning."""
         entry = self._state.entry
         old, value = entry.replication_key, entry.replication_key_value
         try:
@@ -77,17 +77,17 @@ class Bookmark:
         except (TypeError, ValueError, OverflowError):
             pass
         logger.warning(
-            "The bookmark of %r is of %s (%s), not of %s: the table is read anew.",
+            "The bookmark of %r is of %s (%s), not of %s. The table is read in full.",
             self._stream,
             old,
             value,
             self._key,
         )
-        # The load that began behind it is not to be gone on with either.
+        # A first load that was in progress can't continue either.
         self._state.change(**NOTHING_READ)
 
     def reset(self) -> None:
-        """Have the table read from its beginning: the bookmark is not restored either."""
+        """Read the table from its beginning. The bookmark is not restored either."""
         self._at_first = NO_BOOKMARK
         self._state.change(**NO_BOOKMARK)
 
@@ -102,12 +102,12 @@ class Bookmark:
 
     @property
     def is_unsorted(self) -> bool:
-        """Whether the service was seen to send rows in another order, in this run or before."""
+        """Whether the service was seen to send rows out of order, in this run or an earlier one."""
         return self._state.entry.replication_key_unsorted == self._key
 
     def invalidate(self) -> None:
-        """Have no bookmark, for the rows that it was taken from were not in order."""
-        # Beside a token, the key marks a first load as under way.
+        """Remove the bookmark, because the rows that it was taken from were out of order."""
+        # Together with a delta token, the key means that a first load is in progress.
         is_load = self._state.entry.delta_token is not None
         key = self._key if is_load else None
         self._state.change(
@@ -115,18 +115,20 @@ class Bookmark:
         )
 
     def restore(self) -> None:
-        """Take the bookmark again with which the run began, now that all rows were sent."""
-        # A first load under way is not over yet: the changes since its token are still to come.
+        """Restore the bookmark from the start of the run, after all rows were sent."""
+        # A first load is not complete before the changes since its token were read.
         if self._state.entry.delta_token is None:
             self._state.change(**self._at_first)
 
     def start(self) -> Value:
-        """Tell where a run begins.
+        """Return where a run begins.
+
+        A row gets its key before its transaction is committed, so a row may appear after the
+        bookmark has passed its value. Therefore a run begins a little before the bookmark. That is
+        not necessary after a run that was stopped: the rows before its bookmark are old.
 
         Returns:
-            The smallest value to ask for, a little before the bookmark: a row's key is given out
-            before its transaction is committed, so it may turn up behind a bookmark already taken.
-            What lies before that of a run that was stopped was committed long ago.
+            The smallest value to request; None for all rows.
         """
         entry = self._state.entry
         self._began = entry.replication_key_value
@@ -142,17 +144,17 @@ class Bookmark:
         return self._scale.literal(max(known)) if known else None
 
     def advance(self, value: str | int) -> None:
-        """Move on behind a row that was sent.
+        """Move the bookmark to a row that was sent.
 
         Args:
-            value: Its value of the key.
+            value: The row's value of the key.
         """
         position = self._scale.position(value)
         if self._scale is not Numbers and position > (now := self._now()):
             position, value = now, self._scale.literal(now)
         before = self._position
         if before is None or position > before:
-            # Rows before a recent bookmark are read again, also by a run that was stopped.
+            # Rows before a recent bookmark are read again, also after a run that was stopped.
             recent = {"replication_key_began": UNSET} if self._is_recent(position) else {}
             self._state.change(replication_key=self._key, replication_key_value=value, **recent)
 
@@ -160,7 +162,7 @@ class Bookmark:
         return Moments.position(self._clock().isoformat())
 
     def is_in_future(self) -> bool:
-        """Tell whether the bookmark lies in the service's future, as it should not."""
+        """Tell whether the bookmark is in the service's future, which is an error."""
         if self._scale is Numbers or self._position is None:
             return False
         return self._position - max(self._lookback, SKEW) * SECOND > self._now()
@@ -172,8 +174,8 @@ class Bookmark:
             delta_token: The delta token, decoded.
 
         Returns:
-            What to change in the state; nothing if there is a bookmark already, or the token says
-            nothing about this key.
+            The changes of the state; empty if there is a bookmark already, or the token does not
+            contain a value of this key.
         """
         if delta_token is None or self._state.entry.replication_key is not None:
             return {}
@@ -183,10 +185,10 @@ class Bookmark:
         return {"replication_key": self._key, "replication_key_value": value}
 
     def stop(self) -> None:
-        """Note that a run ends before it has read all there is.
+        """Note that a run ends before it has read all rows.
 
-        The next one goes on at the bookmark itself: were it to begin before it each time, it might
-        never get any further.
+        The next run continues at the bookmark itself. If every run began before the bookmark, runs
+        with a limit might never make progress.
         """
         if self._state.entry.replication_key_began is not UNSET or self._position is None:
             return
@@ -194,15 +196,15 @@ class Bookmark:
             self._state.change(replication_key_began=self._began)
 
     def _is_recent(self, position: int) -> bool:
-        """Tell whether rows before a date may not have been committed yet."""
+        """Tell whether rows before a date may still be uncommitted."""
         return self._scale is not Numbers and position > self._now() - self._lookback * SECOND
 
     @property
     def may_miss_rows(self) -> bool:
-        """Whether there may be rows without a value of the key: no bookmark leads to them.
+        """Whether there may be rows without a value of the key, which no bookmark covers.
 
-        The service itself gives each row a date and a version number, unless a table is of another
-        kind, such as a virtual one. Of all other columns nobody can tell.
+        The service sets dates and version numbers itself, except in other kinds of tables, such as
+        virtual tables. Any other column may be empty.
         """
         return (
             self._key not in self._dialect.key_columns
@@ -210,11 +212,11 @@ class Bookmark:
         )
 
     def complete(self, began_at: Value, *, has_nulls: bool | None) -> None:
-        """Note that a run has read all there is.
+        """Note that a run has read all rows.
 
         Args:
-            began_at: The bookmark with which it began.
-            has_nulls: Whether there were rows without a value of the key; None if it is not known.
+            began_at: The bookmark at the start of the run.
+            has_nulls: Whether there were rows without a value of the key; None if unknown.
         """
         entry = self._state.entry
         if entry.replication_key_began is not UNSET:
@@ -223,7 +225,7 @@ class Bookmark:
         if self._scale is not Numbers or not self._lookback:
             overlap = UNSET
         elif self.value is not None:
-            # Of a first load, however many runs it took, the beginning is that of the table.
+            # A first load begins at the beginning of the table, even if it takes several runs.
             overlap = began_at if overlap is not UNSET else None
         self._state.change(
             replication_key_began=UNSET,

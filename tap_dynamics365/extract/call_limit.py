@@ -1,4 +1,4 @@
-"""How often a run may call the service for one table."""
+"""Call limit: how many requests a run may send for one table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from tap_dynamics365.errors import CallLimitError
 
 
 class CallLimit:
-    """Counts the calls for one table: each try that is sent, whatever comes of it.
+    """Counts the requests for one table, with retries and failures.
 
     Args:
-        most: How many there may be; 0 is no limit.
+        most: The most requests; 0 for no limit.
     """
 
     def __init__(self, most: int) -> None:
@@ -17,17 +17,16 @@ class CallLimit:
         self._calls = 0
 
     def spend(self) -> None:
-        """Count a call that is about to be sent.
+        """Count a request before it is sent.
 
         Raises:
-            CallLimitError: There may be no more.
+            CallLimitError: The limit is reached.
         """
         if self._most and self._calls >= self._most:
             calls = "call" if self._most == 1 else "calls"
             msg = (
-                f"It takes more than the {self._most} {calls} of the service that "
-                "stmt_call_limit allows for one table in one run: set a higher limit to read it to "
-                "its end."
+                f"Reading it takes more than the {self._most} {calls} that stmt_call_limit allows "
+                "for one table in one run: set a higher limit to read all of it."
             )
             raise CallLimitError(msg)
         self._calls += 1

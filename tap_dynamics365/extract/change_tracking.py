@@ -1,4 +1,4 @@
-"""Replication by the service's own account of what has changed, deletes included.
+"""Change tracking: replication of the changes that the service tracks, with deletes.
 
 Microsoft Learn, "Use change tracking to synchronize data with external systems":
 https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracking-synchronize-data-external-systems
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-dynamics365.extract")
 
-# Refusals of a tracked read of a table: that table is read by another method. To track a table one
-# must be allowed to read all its rows, not only some.
+# Refusals of a tracked read. The table is then read by another method. Change tracking needs the
+# right to read all rows of a table.
 NOT_TRACKED = {Failure.NOT_TRACKED, Failure.DENIED, Failure.NOT_UNDERSTOOD}
-# Refusals of a read since a token. A query that is not understood is the fault of something else:
-# the token is kept, and changes since then are not lost.
+# Refusals of a read of changes. If the query is not understood, something else is wrong. Then the
+# token is kept, so that no changes are lost.
 NOT_TRACKED_ANY_MORE = NOT_TRACKED - {Failure.NOT_UNDERSTOOD}
 
 
 class _ExpiredError(Exception):
-    """A delta token is of no use any more."""
+    """The delta token is no longer valid."""
 
 
 class _NotTrackedError(Exception):
-    """The service does not track the table, or not for this caller."""
+    """The service does not track changes of the table, or the caller may not read them."""
 
 
 class LogBased:
-    """What has changed since a delta token, deletes included.
+    """Reads what has changed since a delta token, with deletes.
 
     Args:
         table: The table.
-        client: The client of the service; it knows what the service refused before.
+        client: The client of the service.
     """
 
     def __init__(self, table: Table, client: ODataClient) -> None:
@@ -56,32 +56,32 @@ class LogBased:
         self._state = table.state
 
     def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the reads of a run; those of the next best method where tracking is refused."""
+        """Yield the reads of a run; those of another method if change tracking is refused."""
         row_key = self._table.spec.row_key
         if len(row_key) != 1:
             yield from self._fallback_reads(
-                "It has no key of one column, by which a deletion is told."
+                "It has no key of one column, which change tracking needs to report deletes."
             )
             return
         if row_key != self._table.spec.stream_key:
             yield from self._fallback_reads(
-                f"A deletion is told by {row_key[0]!r} alone, which is not the key that the "
-                "catalog chose."
+                f"Deletes are reported by {row_key[0]!r}, which is not the key that the catalog "
+                "chose."
             )
             return
         entry = self._state.entry
         has_version = self._table.version.keep()
         is_under_way = entry.replication_key is not None
-        # The run that began to load the table has not told the target of the version yet.
+        # If a first load is in progress, the version was not activated yet.
         self._table.version.is_outdated = is_under_way or entry.delta_token is None
         if not has_version or (is_under_way and self._bookmark is None):
-            # Rows that the target has without a version would go with those of earlier versions;
-            # a load by a replication key that the catalog no longer has can't be gone on with.
+            # The target would drop its rows without a version. And a first load can't continue by a
+            # replication key that the catalog no longer has.
             if not has_version and (is_under_way or entry.delta_token is not None):
                 logger.warning(
-                    "%r is read in full, once: the rows that the target has of it carry no table "
-                    "version, so rows deleted meanwhile could not be found. To continue from the "
-                    "state instead, set emit_activate_version_messages to false.",
+                    "%r is read in full, once: its rows in the target carry no table version, so "
+                    "deleted rows could not be found. To continue from the state instead, set "
+                    "emit_activate_version_messages to false.",
                     self._table.name,
                 )
             self._reset()
@@ -91,10 +91,10 @@ class LogBased:
             yield from self._fallback_reads(str(refusal))
 
     def _fallback_reads(self, reason: str) -> Generator[TableRead, None, None]:
-        """Yield the reads of the next best method, and say so if it is any better."""
+        """Yield the reads of another method, and log a warning if they succeed."""
         yield from self._fallback().reads()
         logger.warning(
-            "%r was read %s, without deletes, for its changes are not tracked. %s",
+            "%r was read %s, without deletes, because its changes are not tracked. %s",
             self._table.name,
             FULL_TABLE if self._bookmark is None else INCREMENTAL,
             reason,
@@ -103,12 +103,12 @@ class LogBased:
     def _fallback(self) -> Method:
         if self._bookmark is None:
             return FullTable(self._table)
-        # Besides the token: should changes be tracked again, they are those since then.
+        # The token stays: if changes are tracked again later, they are read from there.
         self._state.change(**self._bookmark.from_delta_token(self._state.entry.delta_token))
         return Incremental(self._table, self._bookmark)
 
     def _reset(self) -> None:
-        """Have the whole table read anew, as a new version of it."""
+        """Begin a full read as a new table version."""
         self._table.version.begin(**NOTHING_READ)
 
     def _reads_with_resync(self) -> Generator[TableRead, None, None]:
@@ -116,19 +116,19 @@ class LogBased:
             yield from self._load_and_changes()
         except _ExpiredError as expired:
             logger.warning(
-                "The changes of %r since its last run can't be had any more: the table is read "
-                "anew%s. %s",
+                "The service no longer has the changes of %r since the last run. The table is read "
+                "in full%s. %s",
                 self._table.name,
                 ""
                 if self._table.version.is_used
-                else "; without emit_activate_version_messages the target keeps rows deleted since",
+                else "; without emit_activate_version_messages, the target keeps deleted rows",
                 expired,
             )
             self._reset()
             try:
                 yield from self._load_and_changes()
             except _ExpiredError as again:
-                # The load took longer than a token is good.
+                # The load took longer than a token is valid.
                 self._reset()
                 raise ServiceError(str(again)) from again
 
@@ -141,12 +141,12 @@ class LogBased:
             yield from self._changes(token)
 
     def _begin_load(self) -> Generator[TableRead, None, bool]:
-        """Read a small table; of a large one get a delta token that is older than every row read.
+        """Read a small table, or get a delta token for a large table before its rows are read.
 
-        Tracking refuses `$filter` and `$orderby`: a tracked read can neither be gone on with where
-        it broke off nor be divided. So the rows of a large table are read sorted, and tracked are
-        the ids alone, before them: what changes while the rows are read, in whatever order they
-        are met, is among the changes since the token.
+        Tracked reads don't support `$filter` and `$orderby`, so they can neither be resumed nor be
+        divided into ranges. For a large table, a tracked read of the ids gets the token first. Then
+        the rows are read sorted and untracked. Whatever changes during that read is among the
+        changes since the token.
 
         Returns:
             Whether the whole table was read.
@@ -159,7 +159,7 @@ class LogBased:
             sent = self._table.tally.rows
             if (yield from self._whole()):
                 return True
-            # Rows that were sent may be deleted before the token is given, and would stay.
+            # Rows that were sent may be deleted before the token is issued, and would stay.
             has_new_version = sent == self._table.tally.rows
         token = yield from self._token()
         if bookmark is None:
@@ -168,9 +168,9 @@ class LogBased:
             yield self._table.read()
             self._set_next_token(token)
             return True
-        # The key marks the load as under way, for the next run to go on with it.
-        # Rows without a value of it that came since an INCREMENTAL run are no changes since the
-        # token: they are asked for once.
+        # The key means that the load is in progress, so that the next run continues it.
+        # Rows without a value of the key that were added since an INCREMENTAL run are not among the
+        # changes since the token, so they are read once.
         key = self._table.spec.replication_key
         under_way = {"replication_key": key, "replication_key_nulls": None}
         versions = self._table.version.is_used
@@ -184,9 +184,9 @@ class LogBased:
         return False
 
     def _whole(self) -> Generator[TableRead, None, bool]:
-        """Read a table and its delta token in one; return whether both are there.
+        """Read a table together with its delta token; return whether both were read.
 
-        A table that can be read sorted is read so if it has more than one page.
+        A table with more than one page is read sorted instead, if it can be.
         """
         if self._needs_separate_token():
             return False
@@ -198,31 +198,31 @@ class LogBased:
         return True
 
     def _token(self, since: str | None = None) -> Generator[TableRead, None, str | None]:
-        """Get a delta token with the ids alone, to which there are no annotations."""
+        """Get a delta token with a read of the ids, which have no annotations."""
         ids = self._table.read(tracked=since is None, since=since, ids_only=True)
         yield from self._tracked(ids)
         return ids.delta_token
 
     def _needs_separate_token(self) -> bool:
-        """Tell whether the service gives no delta link beside the annotations asked for."""
+        """Tell whether the service sends no delta link when annotations are requested."""
         return bool(self._table.spec.annotations) and not self._client.links_beside_annotations
 
     def _is_link_missing(self, part: TableRead) -> bool:
-        """Tell whether annotations can be why there was no delta link, and say so once."""
+        """Tell whether annotations may be why a delta link is missing; log a warning once."""
         if part.delta_token is not None or not self._table.spec.annotations:
             return False
         service = self._client
         if service.links_beside_annotations:
             service.links_beside_annotations = False
             logger.warning(
-                "The service gave no delta link where labels and names were asked for too, as is "
-                "reported of v8.2: from here on the tap asks for the link apart from the rows, "
-                "which takes more requests."
+                "The service gave no delta link together with labels and names (v8.2 is known to "
+                "do so). From now on, the tap requests the link separately, which takes more "
+                "requests."
             )
         return True
 
     def _load(self, bookmark: Bookmark) -> Generator[TableRead, None, None]:
-        """Read the rows from the bookmark on."""
+        """Read the rows from the bookmark."""
         if self._state.entry.delta_token is None:
             yield from Incremental(self._table, bookmark).reads()
             return
@@ -237,13 +237,13 @@ class LogBased:
             if not self._is_link_missing(changes):
                 self._set_next_token(changes.delta_token)
                 return
-        # Ahead of the rows: what changes in between comes again at the next run.
+        # Before the rows: what changes in between is read again by the next run.
         following = yield from self._token(since=token)
         yield from self._tracked(self._table.read(since=token))
         self._set_next_token(following)
 
     def _set_next_token(self, token: str | None) -> None:
-        """Have the next run go on from a delta token, once the target was told of everything."""
+        """Let the next run continue from a delta token, once this run is complete."""
         if token is None:
             self._warn_of_no_link()
             self._table.at_end = NO_BOOKMARK
@@ -252,14 +252,14 @@ class LogBased:
 
     def _warn_of_no_link(self) -> None:
         logger.warning(
-            "The service gave no delta link behind the last page of %r: the next run begins where "
+            "The service gave no delta link after the last page of %r. The next run begins where "
             "this one began.",
             self._table.name,
         )
 
     @staticmethod
     def _tracked(part: TableRead) -> Generator[TableRead, None, None]:
-        """Yield a read, and tell refusals of change tracking from other errors."""
+        """Yield a read, and translate refusals of change tracking."""
         try:
             yield part
         except ServiceError as error:

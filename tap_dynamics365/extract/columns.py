@@ -1,4 +1,4 @@
-"""Which columns of a table are asked for, and what becomes of those that can't be."""
+"""Columns: which columns of a table are requested, and what to do if one is missing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ logger = logging.getLogger("tap-dynamics365.columns")
 
 
 class Columns:
-    """The columns that are asked for.
+    """The columns to request.
 
     Args:
-        stream: Name of the stream.
-        names: Those selected.
-        needed: Those without which rows can't be read: the key, and the replication key.
+        stream: The name of the stream.
+        names: The selected columns.
+        needed: The columns without which rows can't be read: the key, and the replication key.
 
     Attributes:
-        names: Those to ask for; none asks for all of the table's.
+        names: The columns to request; empty to request all columns of the table.
     """
 
     def __init__(self, stream: str, names: Sequence[str], needed: Collection[str]) -> None:
@@ -33,26 +33,26 @@ class Columns:
         self.names = names
 
     def fit(self, address: str, longest: int) -> None:
-        """Ask for all columns if the names of those selected are more than an address can hold.
+        """Request all columns if the names of the selected columns are too long for a URL.
 
         Args:
-            address: What the query is added to.
-            longest: The most characters that an address may have.
+            address: The URL without its query.
+            longest: The most characters that a URL may have.
         """
         if len(address) + len(query.build(self.names)) > longest:
             self.ask_for_all()
 
     def ask_for_all(self) -> bool:
-        """Ask for all columns, since their names make an address too long.
+        """Request all columns, because their names make the URL too long.
 
         Returns:
-            Whether the address is shorter for it: names were asked for before.
+            Whether that makes the URL shorter.
         """
         if not self.names:
             return False
         logger.info(
-            "The names of the %d selected columns of %r are too long for an address: all its "
-            "columns are asked for, and those selected are sent.",
+            "The names of the %d selected columns of %r are too long for a URL. All columns are "
+            "requested, and the selected columns are sent.",
             len(self.names),
             self._stream,
         )
@@ -60,32 +60,32 @@ class Columns:
         return True
 
     def drop(self, error: ServiceError) -> bool:
-        """Ask no more for a column that has left the service since the catalog was made.
+        """Stop requesting a column that was removed from the service.
 
         Args:
-            error: What the service said.
+            error: The refusal of the service.
 
         Returns:
-            Whether it was one, so that reading can go on without it.
+            Whether a column was removed, so that reading can continue without it.
 
         Raises:
-            ServiceError: It can't go on without it.
+            ServiceError: Reading can't continue without the column.
         """
         column = error.column
         if not column:
             return False
         if column in self._needed:
             msg = (
-                f"The column {column!r}, by which the rows of {self._stream!r} are told apart or "
-                "replicated, has left the service: make the catalog anew with --discover."
+                f"The column {column!r}, which is a key or the replication key of "
+                f"{self._stream!r}, has left the service: run --discover again."
             )
             raise ServiceError(msg) from error
         if column not in self.names:
             return False
         self.names = [name for name in self.names if name != column]
         logger.warning(
-            "The column %r of %r has left the service: it is null from here on. Make the catalog "
-            "anew with --discover.",
+            "The column %r of %r has left the service. It is null from now on. Run --discover "
+            "again.",
             column,
             self._stream,
         )

@@ -1,33 +1,33 @@
-"""How densely a table's rows lie along its replication key."""
+"""Density: an estimate of how many rows there are per unit of the replication key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# How much of what was learnt before a page counts beside it: rows lie unevenly.
+# The weight of earlier pages. Rows are distributed unevenly, so the newest page counts more.
 MEMORY = 0.5
-# No page makes rows seem more than so many times as dense: of its own, all may share one value.
+# The most by which one page increases the density. All its rows may have the same value.
 GROWTH = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Density:
-    """How many rows lie in how many units of the key.
+    """A number of rows in a number of units of the key.
 
     Attributes:
-        rows: Rows.
-        units: Units of the key.
+        rows: The number of rows.
+        units: The number of units.
     """
 
     rows: float = 0.0
     units: float = 0.0
 
     def updated(self, rows: int, units: int) -> Density:
-        """Learn from a page.
+        """Return the density that takes one more page into account.
 
         Args:
-            rows: How many rows were read.
-            units: In how many units of the key.
+            rows: The number of rows of the page.
+            units: The number of units of the key that the page covers.
         """
         if not (self.rows and self.units):
             return Density(rows, units)

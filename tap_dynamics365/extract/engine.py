@@ -52,7 +52,7 @@ class _Task:
         self.ranges = Ranges(scale, cut_off)
 
     def is_reading(self, ranges: Ranges) -> bool:
-        """Tell whether what arrives for a read is still of use: a read may have failed.
+        """Tell whether responses for a read are still needed: the read may have failed.
 
         Args:
             ranges: The ranges of the read.
@@ -126,7 +126,7 @@ class Engine:
     def _fill_pipeline(self) -> None:
         """Send as many requests as may be in flight."""
         limit = self._concurrency.limit
-        # Answers that wait to be decoded may be as many again.
+        # As many responses again may wait to be decoded.
         while self._pool.in_flight < limit and self._pool.pending < 2 * limit:
             if not self._submit_next():
                 return
@@ -153,7 +153,7 @@ class Engine:
 
     def _buffered_bytes(self) -> int:
         """Count the bytes that are buffered before the writer, or soon will be."""
-        # Of an answer that is being decoded there are both its text and the rows made of it.
+        # While a response is decoded, both its text and its rows are in memory.
         return (self._pool.in_flight + 1) * self._page_size + sum(
             task.ranges.size for task in self._tasks
         )
@@ -161,7 +161,7 @@ class Engine:
     def _fetch(self, task: _Task) -> bool:
         """Submit a request for a page of a table; return whether something changed."""
         read, asked = task.read, None
-        # Tables share what may be in flight.
+        # The tables share the limit of requests in flight.
         parallel = max(1, self._concurrency.limit // len(self._tasks))
         with self._guarded(task):
             asked = task.ranges.next(parallel)
@@ -184,10 +184,10 @@ class Engine:
             try:
                 self._page_size = max(self._page_size, len(answer.body))
                 buffered = ranges.accept(asked, read.take_in(answer))
-            except Exception as caught:  # noqa: BLE001 - whatever it is, it is of this table alone
+            except Exception as caught:  # noqa: BLE001 - any exception is this table's failure
                 error = caught
         if error is not None:
-            # Behind the pages that are being decoded.
+            # After the pages that are being decoded.
             fail = partial(self._fail, task, ranges, failure_of_table(error))
             self._pool.decode(lambda: None, lambda _: fail())
         elif buffered is not None and buffered.raw is not None:

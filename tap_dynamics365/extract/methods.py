@@ -57,7 +57,7 @@ class Incremental:
         self._bookmark = bookmark
 
     def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the read from the bookmark on, or of all rows if the bookmark is not usable.
+        """Yield the read from the bookmark, or of all rows if the bookmark is not usable.
 
         The last read is of the rows without a value of the key.
         """
@@ -65,11 +65,11 @@ class Incremental:
         began_at = bookmark.value
         read = self._table.sorted_read(bookmark.start())
         yield read
-        # The service's time is known only now.
+        # The service's time is only known after a response.
         if bookmark.is_in_future():
             logger.warning(
-                "The bookmark of %r lies in the service's future (%s), so changes may have been "
-                "missed: the table is read anew.",
+                "The bookmark of %r is in the service's future (%s), so changes may have been "
+                "missed. The table is read in full.",
                 self._table.name,
                 bookmark.value,
             )
@@ -85,15 +85,15 @@ def rows_without_key(
 ) -> Generator[TableRead, None, bool | None]:
     """Yield a read of the rows without a value of the replication key, unless there are none.
 
-    Nothing tells which of them are new, so they are all read at each run.
+    It is unknown which of these rows are new, so every run reads all of them.
 
     Args:
         table: The table.
-        bookmark: How far it was read.
-        read: The read of the rows from the bookmark on.
+        bookmark: The bookmark of the table.
+        read: The read of the rows from the bookmark.
 
     Returns:
-        Whether there are such rows; None if it is not known.
+        Whether there are such rows; None if unknown.
     """
     if read.reads_all:
         return read.has_nulls
@@ -103,8 +103,8 @@ def rows_without_key(
     try:
         yield part
     except ServiceError as error:
-        # The provider of a virtual table may not know the condition; and a limit to the calls is
-        # not to be taken up by a mere question.
+        # The data provider of a virtual table may not support the condition. And a read that only
+        # checks whether there are such rows must not fail because of the call limit.
         is_question = not (part.has_nulls or table.state.entry.replication_key_nulls)
         if is_query_refused(error, is_virtual=table.spec.is_virtual):
             return False
@@ -113,8 +113,8 @@ def rows_without_key(
         raise
     if part.has_nulls:
         logger.info(
-            "Rows of %r without a value of %r are sent at each run: nothing tells whether they "
-            "have changed.",
+            "Every run sends the rows of %r without a value of %r, because the tap can't detect "
+            "whether they have changed.",
             table.name,
             table.spec.replication_key,
         )

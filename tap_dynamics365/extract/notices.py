@@ -1,4 +1,4 @@
-"""What is said of a table once, however many of its pages give reason to."""
+"""Notices: warnings about a table that are logged only once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """Log lines of one table, each of which is written once in a run. Any thread may call it.
+    """Logs each warning about one table once in a run. Thread-safe.
 
     Args:
-        logger: Where they go.
+        logger: The logger.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -22,11 +22,11 @@ class Notices:
         self._lock = Lock()
 
     def warn(self, message: str, *arguments: object) -> None:
-        """Write a warning, unless it was written before.
+        """Log a warning, unless it was logged before.
 
         Args:
-            message: The message, as the logger takes it.
-            *arguments: Its arguments.
+            message: The format of the message, as for the logger.
+            *arguments: The arguments of the format.
         """
         with self._lock:
             if (message, *arguments) in self._said:

@@ -1,7 +1,7 @@
-"""Whether rows come in the order of their replication key: every row is looked at.
+"""Order check: whether all rows are in the order of their replication key.
 
-A bookmark says that all rows up to it were sent. That is true only of rows that were sent in its
-order, and the provider of a virtual table may ignore the order that it was asked for.
+A bookmark says that all rows up to it were sent. That is true only if rows come in order. The data
+provider of a virtual table may ignore the requested order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.page import Value
 
-# What reads many values of a key at once, where they are as they should be.
+# Decoders that read many values of a key at once, if all are valid.
 FAST: dict[Scale, msgspec.json.Decoder[list[Any]]] = {
     Moments: msgspec.json.Decoder(list[datetime]),
     Days: msgspec.json.Decoder(list[date]),
@@ -35,27 +35,27 @@ _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 
 def inspect_keys(values: Sequence[Raw | None], scale: Scale) -> Keys:
-    """Look at the replication key of rows, in the order in which the service sent them.
+    """Inspect the replication keys of rows, in the order in which the service sent them.
 
-    Values that are null, an empty text, or nothing that can be read as a value of the key (a year
-    after 9999, a number in place of a date) have no place in the order and are passed over: such
-    a row is sent like any other, and no bookmark is taken from it.
+    Nulls, empty texts and unreadable values (a year after 9999, a number instead of a date) have no
+    place in the order and are skipped. Such a row is sent like any other, but no bookmark is taken
+    from it.
 
     Args:
         values: The value of each row in JSON.
-        scale: How values of the key are reckoned with.
+        scale: The scale of the key.
     """
     text = _encode(values)
     return _sorted(text, values, scale) or _each(_any.decode(text), scale)
 
 
 def _sorted(text: bytes, values: Sequence[Raw | None], scale: Scale) -> Keys | None:
-    """Look at values quickly; give nothing unless all can be read, and are in order."""
+    """Inspect values quickly; return None unless all can be read and are in order."""
     try:
         found = FAST[scale].decode(text)
         in_order = bool(found) and found == sorted(found)
     except (msgspec.ValidationError, TypeError):
-        # The second where some dates have a time zone, and others have not.
+        # TypeError: some dates have a time zone, others don't.
         return None
     if not in_order:
         return None
@@ -65,7 +65,7 @@ def _sorted(text: bytes, values: Sequence[Raw | None], scale: Scale) -> Keys | N
 
 
 def _each(values: Sequence[Any], scale: Scale) -> Keys:
-    """Look at values one by one."""
+    """Inspect values one by one."""
     known: list[tuple[int, Value]] = []
     unread = None
     for value in values:

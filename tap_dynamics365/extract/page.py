@@ -1,4 +1,4 @@
-"""A page of rows, ready to be written."""
+"""Page: encoded rows that are ready to be written."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The replication key in some rows that are next to each other.
+    """The values of the replication key in consecutive rows.
 
     Attributes:
-        least: The smallest value as a number; None where none can be read.
-        greatest: That of the last row whose value can be read.
-        last: The same as the service wrote it.
-        wrong: A value behind a greater one, if there is such.
+        least: The smallest value as a number; None if no value can be read.
+        greatest: The value of the last row whose value can be read, as a number.
+        last: The same value, as the service wrote it.
+        wrong: A value that follows a greater value, if there is one.
         has_nulls: Whether there is a row without a value.
-        unread: A value in JSON that is not null and can't be read, if there is such.
-        is_absent: Whether the rows do not have the column at all.
+        unread: A value in JSON that is not null and can't be read, if there is one.
+        is_absent: Whether no row has the column.
     """
 
     least: int | None = None
@@ -40,9 +40,9 @@ class Piece:
     """A part of a page.
 
     Attributes:
-        lines: RECORD messages, each with its line end.
-        rows: How many.
-        keys: The replication key in them, where they are sorted by it.
+        lines: RECORD messages, each with a line break at its end.
+        rows: The number of rows.
+        keys: The values of the replication key, if rows are sorted by it.
     """
 
     lines: bytes
@@ -55,9 +55,9 @@ class Page:
     """A page ready to be written.
 
     Attributes:
-        pieces: Its rows.
-        size: Bytes that it takes.
-        has_deletions: Whether records of deleted rows are among its rows.
+        pieces: The rows, in pieces.
+        size: The size in bytes.
+        has_deletions: Whether there are records of deleted rows.
     """
 
     pieces: tuple[Piece, ...]

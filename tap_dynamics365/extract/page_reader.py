@@ -69,8 +69,7 @@ class PageReader:
             spec.schema,
             table.notices,
         )
-        # Whether the service compares ids, as far as is known. Any thread may learn that it does
-        # not.
+        # Whether the service compares ids, as far as is known. Any thread may change it.
         self._compares_ids = True
 
     def fit_columns(self) -> None:
@@ -78,7 +77,7 @@ class PageReader:
         self._columns.fit(self._address, self._client.longest_url)
 
     def adjust_columns(self, error: ServiceError) -> bool:
-        """Tell whether the selected columns made a request fail, and ask for others if so.
+        """Tell whether the selected columns made a request fail, and request others if so.
 
         Args:
             error: The failure.
@@ -113,7 +112,7 @@ class PageReader:
             raise
 
     def _fetch(self, read: TableRead, place: Range) -> RawPage:
-        """Ask for a page once, with as many rows as pages have by now.
+        """Request a page once, with the current page size.
 
         Raises:
             UnsortedError: The service does not understand the order, or a bound of the key.
@@ -126,11 +125,11 @@ class PageReader:
             if compares_ids:
                 after = place.end
             else:
-                # The rows of the last value come once more.
+                # The rows with the last value are sent again.
                 value = place.end[read.sorted_by or ""]
                 asked = Range(low=Bound(0, value) if value else None, high=place.high)
         elif place.link is not None and rows != place.asked:
-            # The link belongs to pages of the size before.
+            # The link belongs to the earlier page size.
             after = place.end if compares_ids else None
             is_keyset = self._client.dialect.is_keyset_link(place.link)
             rows = rows if after else place.rows_by_link(rows, is_keyset_link=is_keyset)
@@ -208,5 +207,5 @@ class PageReader:
                 if not self.adjust_columns(error):
                     raise
             else:
-                # Some services send more rows than they are asked for.
+                # Some services send more rows than requested.
                 return replace(page, rows=page.rows[:1])

@@ -1,4 +1,4 @@
-"""How many rows of a table to ask for at once: fewer where that is too much for the service."""
+"""Page size: how many rows to request at once; fewer if the service can't send that many."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from tap_dynamics365.http.session import failure_reason, is_late
 if TYPE_CHECKING:
     import requests
 
-# A page that failed is asked for again with so many times fewer rows; after so many pages in a row
-# that went well, with so many times more.
+# A failed page is requested again with LESS times fewer rows. After GOOD_PAGES successful pages in
+# a row, pages have MORE times as many rows.
 LESS, GOOD_PAGES, MORE = 4, 4, 2
-# So many pages in a row come before a size that failed is tried again; each time in vain, twice as
-# many.
+# How many successful pages in a row precede another attempt with a size that failed before. The
+# number doubles with each failed attempt.
 CAUTION = 32
 
 logger = logging.getLogger("tap-dynamics365.page_size")
 
 
 class PageSize:
-    """The number of rows that pages of one table are to have.
+    """The number of rows to request for a page of one table.
 
     Args:
-        stream: Name of the stream.
-        largest: The number to begin with, and never to exceed.
-        most: The most rows that the service sends in a page, whatever it is asked for.
+        stream: The name of the stream.
+        largest: The first and largest number of rows.
+        most: The most rows that the service sends in a page.
 
     Attributes:
-        rows: The number now.
+        rows: The current number of rows.
     """
 
     def __init__(self, stream: str, largest: int, most: int) -> None:
         self._stream = stream
         self._largest = largest
         self._most = most
-        # Requests for one table are under way in several threads.
+        # Several threads send requests for one table.
         self._lock = Lock()
         self.rows = largest
         self._good_pages = 0
@@ -46,17 +46,16 @@ class PageSize:
         self._caution = CAUTION
 
     def failed(self, rows: int, error: requests.RequestException | ServiceError) -> None:
-        """Ask for fewer rows from now on, if that may help.
+        """Request fewer rows from now on, if that may help.
 
         Args:
-            rows: How many were asked for.
-            error: What came of it.
+            rows: How many rows were requested.
+            error: The failure.
         """
         if not is_too_much(error):
             return
         with self._lock:
-            # Of pages that failed together, each has the size that the first of them is asked
-            # for again with.
+            # If several pages fail at the same time, only the first failure reduces the size.
             if rows > self.rows or rows == 1:
                 return
             in_vain = self._too_many is not None and rows >= self._too_many
@@ -65,15 +64,21 @@ class PageSize:
             self._good_pages = 0
             self.rows = max(1, min(rows, self._most) // LESS)
         reason = error.message if isinstance(error, ServiceError) else failure_reason(error)
+        noun = "row" if self.rows == 1 else "rows"
         logger.info(
-            "Pages of %r shrink from %d rows to %d. %s", self._stream, rows, self.rows, reason
+            "Page size of %r reduced from %d to %d %s. %s",
+            self._stream,
+            rows,
+            self.rows,
+            noun,
+            reason,
         )
 
     def record_success(self, rows: int) -> None:
-        """Ask for more rows again once enough pages have come.
+        """Request more rows again after enough successful pages.
 
         Args:
-            rows: How many were asked for.
+            rows: How many rows were requested.
         """
         with self._lock:
             if self._too_many is not None and rows >= self._too_many:
@@ -86,14 +91,14 @@ class PageSize:
             if self._good_pages < (self._caution if is_risky else GOOD_PAGES):
                 return
             self.rows, self._good_pages = more, 0
-        logger.debug("Pages of %r grow from %d rows to %d.", self._stream, rows, more)
+        logger.debug("Page size of %r increased from %d to %d rows.", self._stream, rows, more)
 
 
 def is_too_much(error: requests.RequestException | ServiceError) -> bool:
-    """Tell whether a page may come when fewer rows are asked for.
+    """Tell whether a page may succeed with fewer rows.
 
     Args:
-        error: What came in its place.
+        error: The failure.
     """
     if isinstance(error, ServiceError):
         return error.failure is Failure.TOO_LARGE

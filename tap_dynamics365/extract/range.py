@@ -1,4 +1,4 @@
-"""A part of a table: where it lies, how far it was read, and what of it waits to be written."""
+"""Range: a part of a table, its progress, and its buffered pages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Bound:
     """Where a range begins or ends.
 
     Attributes:
-        position: To reckon with.
-        literal: To ask with; the service's own words where they came from it.
+        position: The value of the key as a number.
+        literal: The value of the key for a query.
     """
 
     position: int
@@ -51,7 +51,7 @@ class BufferedPage:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
+        """The size in bytes."""
         if self.page is not None:
             return self.page.size
         return len(self.raw.body) if self.raw is not None else 0
@@ -62,17 +62,17 @@ class Range:
     """The rows from one value of the key up to, not including, another.
 
     Attributes:
-        low: Where it begins; None is where the table's replication begins.
-        high: Where it ends; None is the table's end.
-        link: Where its next page is, once it has one.
-        by_values: Whether the rows behind can be asked for by their values alone, without a link.
-        asked: How many rows were asked for with the page that told so.
-        end: Where the rows that were fetched end, if the rest can be asked for by that.
-        busy: Whether a request for it is on its way.
-        done: Whether all of it was fetched.
-        reached: Up to where it was.
-        density: How densely rows lie there.
-        pages: What was fetched and not yet written.
+        low: Where the range begins; None for the start of the read.
+        high: Where the range ends; None for the end of the table.
+        link: The link to the next page, if there is one.
+        by_values: Whether there are more rows without a link, so that they are requested by values.
+        asked: The page size that the link belongs to.
+        end: The key values of the last fetched row, if the rest can be requested by them.
+        busy: Whether a request for the range is in flight.
+        done: Whether all rows were fetched.
+        reached: The key value of the last fetched row, as a number.
+        density: How many rows there are per unit of the key.
+        pages: The pages that were fetched and not yet written.
     """
 
     low: Bound | None = None
@@ -90,13 +90,13 @@ class Range:
     _kept: str | None = None
 
     def follow(self, page: RawPage) -> None:
-        """Go on behind a page.
+        """Move on to the rows after a page.
 
         Args:
             page: The page.
 
         Raises:
-            ServiceError: It leads back to where the range has been, or to nowhere.
+            ServiceError: The next rows can't be requested, or the page leads back.
         """
         if page.more:
             self._continue_by_values(page)
@@ -110,16 +110,16 @@ class Range:
         self.done = page.is_last
 
     def _check_link(self, link: str) -> None:
-        """Raise if the service has sent a link before, and would do so for ever.
+        """Raise if the service has sent a link before, which would be an endless loop.
 
-        Of the links that were followed two are kept: the last, and the one whose number is the
-        last power of two. So a loop of any length is found, at the latest after twice as many
-        links, and memory does not grow with them (Brent's algorithm).
+        Two of the followed links are kept: the last one, and the one whose number is the last power
+        of two. This finds a loop of any length after at most twice as many links, with constant
+        memory (Brent's algorithm).
         """
         if link in {self.link, self._kept}:
             msg = (
-                "The service sent the same link to a next page twice; following it would never "
-                "end. Run again; if it stays so, choose another fetch_size."
+                "The service sent the same link to a next page twice. Following it would never "
+                "end. Run again. If that does not help, choose another fetch_size."
             )
             raise ServiceError(msg)
         self._followed += 1
@@ -127,43 +127,43 @@ class Range:
             self._kept = link
 
     def _continue_by_values(self, page: RawPage) -> None:
-        """Raise if the rows behind a page that has no link can't be asked for by their values."""
+        """Raise if the rows after a page without a link can't be requested by values."""
         end = page.end if page.rows else self.end
         if end is None:
             msg = (
                 "The service says that there are more rows, but gives no link to them, and they "
-                "can't be asked for by the values of a key: the table is not read any further. "
-                "Replicate it INCREMENTAL, or choose a fetch_size that all its rows fit in."
+                "can't be requested by key values. The rest of the table is not read. Replicate it "
+                "INCREMENTAL, or choose a fetch_size that all its rows fit in."
             )
             raise ServiceError(msg)
         if self.by_values and end == self.end:
             msg = (
-                "The service says that there are more rows, but gives no link to them, and the "
-                "same rows again when it is asked for those behind: the table is not read any "
-                "further. Choose another fetch_size."
+                "The service says that there are more rows, but gives no link to them. If the next "
+                "rows are requested, it sends the same rows again. The rest of the table is not "
+                "read. Choose another fetch_size."
             )
             raise ServiceError(msg)
 
     @property
     def position(self) -> int | None:
-        """Where what is still to be fetched begins, if that is known."""
+        """Where the remaining rows begin, as a number; None if unknown."""
         return self.low.position if self.reached is None and self.low else self.reached
 
     def rows_by_link(self, rows: int, *, is_keyset_link: bool) -> int:
-        """Limit how many rows are asked for with the link.
+        """Limit the page size of a request that follows the link.
 
         Args:
-            rows: How many are wanted.
+            rows: The wanted page size.
             is_keyset_link: Whether the link names the row after which it continues. A service that
-                counts pages instead passes over rows if pages become larger; smaller ones only
-                send some rows again.
+                counts pages instead would skip rows if pages became larger. With smaller pages, it
+                only sends some rows again.
 
         Returns:
-            How many to ask for.
+            The page size to request.
         """
         return rows if is_keyset_link else min(rows, self.asked)
 
     @property
     def has_begun(self) -> bool:
-        """Whether a page of it was fetched, and it is not at its end."""
+        """Whether a page was fetched, and there are more."""
         return self.link is not None or self.by_values

@@ -1,13 +1,13 @@
-"""One table's pages in order, some of them fetched side by side.
+"""Ranges: divides a table into ranges of the replication key, which are fetched in parallel.
 
-The first load of a large table is cut into ranges of the replication key. How wide they are is
-learnt from the rows themselves: each page tells how many rows there are to a unit of the key. A
-range that turns out to hold much more is cut where its page ends, and the rest of it becomes a
-range of its own, next in order; so the widths need not be right, only useful.
+The first load of a large table is divided into ranges. Their widths follow from the density of the
+rows: each page shows how many rows there are per unit of the key. If a range holds many more rows
+than estimated, it is divided at the end of a page, and the rest becomes the next range. So the
+estimates don't have to be exact.
 
-Every range costs a request that brings less than a page, and what is fetched of it waits until
-all before it is written. So ranges are as long as what waits allows, and end one after another:
-the first in flight are short, those behind them longer.
+Every range costs one request for a page that is not full, and its pages are buffered until all
+ranges before it are written. Therefore ranges are as long as the buffer allows, and of increasing
+length, so that they end one after the other.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.page import RawPage
 
-# The longest range is made for so many pages, read one behind the other: a little less than whole
-# ones, for a few rows cost as much time as a page of them.
+# Pages of the longest range. A little less than a whole number, because a request for a few rows
+# takes as much time as one for a page.
 PAGES_PER_RANGE = 3.85
-# Pages of the shortest.
+# Pages of the shortest range.
 SMALLEST_RANGE = 0.9
-# A range that seems to hold so many times what it was made for is divided.
+# A range that seems to hold this many times the wanted pages is divided.
 TOO_WIDE = 1.5
 
 
 class Ranges:
-    """What of a table is fetched, is on its way, and is to be asked for.
+    """The ranges of one table, in order.
 
     Args:
-        scale: How values of the replication key can be divided; None if they can't, and the table
-            is read link by link.
-        cut_off: Cuts a page before its last value of the key, or gives None where it can't.
+        scale: The scale of the replication key; None if the table can't be divided, and is read
+            link by link.
+        cut_off: Cuts off a page before its last value of the key; returns None if it can't.
     """
 
     def __init__(
@@ -53,37 +53,36 @@ class Ranges:
         self.scale = scale
         self._cut_off = cut_off
         self.maximum: int | None = None
-        #: Whether the greatest value of the key is known, or was asked for.
+        #: Whether the greatest value of the key is known, or was requested.
         self.has_max_key = scale is None
         self._ranges: deque[Range] = deque([Range()])
         self._rows_a_page = 0
-        # How densely rows lie before those that were not written.
+        # The density of the rows that were written last.
         self._density = Density()
 
     @property
     def finished(self) -> bool:
-        """Whether everything was fetched and handed out."""
+        """Whether all pages were fetched and taken."""
         return not self._ranges
 
     @property
     def needs_max_key(self) -> bool:
-        """Whether there is more than a page, and the key's greatest value would help."""
+        """Whether there is more than one page, so that the greatest value of the key would help."""
         return not self.has_max_key and self._rows_a_page > 0
 
     def is_head_idle(self) -> bool:
-        """Tell whether nothing is under way for what has to be written next."""
+        """Tell whether the first range needs a request: its rows are the next to be written."""
         front = self._ranges[0] if self._ranges else None
         return front is not None and not (front.busy or front.done or front.pages)
 
     def next(self, parallel: int) -> Range | None:
-        """Choose what to ask for: the earliest range that waits.
+        """Choose the range to request: the first one without a request in flight.
 
         Args:
-            parallel: How many requests there may be for the table at once.
+            parallel: How many requests for the table may be in flight.
 
         Returns:
-            The range, or None if each has a request on its way. Of a wide one only the
-            beginning is given; the rest of it waits on.
+            The range; None if all ranges have requests in flight. A wide range is divided first.
         """
         for index, waiting in enumerate(self._ranges):
             if not (waiting.busy or waiting.done):
@@ -93,14 +92,14 @@ class Ranges:
         return None
 
     def _density_at(self, index: int) -> Density:
-        """Tell how densely rows lie nearest before what is to be fetched of a range."""
+        """Return the density of the rows nearest to the remaining part of a range."""
         known = self._density
         for part in islice(self._ranges, index + 1):
             known = part.density or known
         return known
 
     def _pages(self, index: int, part: Range) -> float:
-        """Estimate how many pages of a range are still to be fetched; none where none can tell."""
+        """Estimate how many pages of a range remain; 0 if unknown."""
         density = self._density_at(index)
         if self.maximum is None or part.position is None:
             return 0.0
@@ -111,7 +110,7 @@ class Ranges:
         return units * density.rows / density.units / self._rows_a_page
 
     def _divide(self, index: int, wide: Range, parallel: int) -> None:
-        """Divide a range that is likely to hold too much."""
+        """Divide a range that is likely to hold too many pages."""
         if self.scale is None or wide.low is None or wide.has_begun:
             return
         before = [
@@ -120,7 +119,7 @@ class Ranges:
             if not part.done
         ]
         pages = self._pages(index, wide)
-        # Near the table's end, no more than all requests in flight are at an end with together.
+        # Near the end of the table, ranges are short, so that all requests end at the same time.
         share = (pages + sum(before)) / parallel
         turn = PAGES_PER_RANGE * (1 + len(before)) / parallel
         wanted = max(SMALLEST_RANGE, min(PAGES_PER_RANGE, turn, share))
@@ -135,25 +134,24 @@ class Ranges:
             wide.high = bound
 
     def accept(self, asked: Range, page: RawPage) -> BufferedPage | None:
-        """Take in a page that has arrived.
+        """Accept a page that has arrived.
 
         Args:
-            asked: The range that it was asked for, as `next` gave it.
+            asked: The range that was requested, as `next` returned it.
             page: The page.
 
         Returns:
-            What is to become ready to be written, if there are rows.
+            The buffered page; None if it has no rows.
 
         Raises:
-            ServiceError: It leads back to where the range has been, or to nowhere, or is no page
-                of rows.
+            ServiceError: It is not a page of rows, or reading can't continue after it.
         """
         index = self._ranges.index(asked)
         self._update_density(index, asked, page)
         if self._pages(index, asked) > TOO_WIDE * PAGES_PER_RANGE:
             page = self._divide_at_page(index, asked, page)
         asked.follow(page)
-        # Not before: what can't be gone on with is not to be asked for again.
+        # Not before `follow`: a range that can't continue must not be requested again.
         asked.busy = False
         if not page.rows:
             return None
@@ -162,7 +160,7 @@ class Ranges:
         return buffered
 
     def _divide_at_page(self, index: int, asked: Range, page: RawPage) -> RawPage:
-        """Have the rest of a range become one of its own, where its page can be cut off there."""
+        """Divide a range at the end of its page, if the page can be cut off."""
         if self.scale is None or self._cut_off is None:
             return page
         cut = self._cut_off(page)
@@ -174,7 +172,7 @@ class Ranges:
         return cut
 
     def _update_density(self, index: int, asked: Range, page: RawPage) -> None:
-        """Note how far a range is read, and how densely rows lie there."""
+        """Note how far a range was read, and the density of its rows."""
         if self.scale is None:
             return
         if not page.is_last:
@@ -190,10 +188,10 @@ class Ranges:
             asked.density = self._density_at(index).updated(len(page.rows), end - begin)
 
     def take(self) -> Page | None:
-        """Give the page that is next in order, if it is ready.
+        """Remove and return the next page in order, if it is ready.
 
         Returns:
-            The page, which is not held here any more.
+            The page; None if it is not ready.
         """
         while self._ranges:
             front = self._ranges[0]
@@ -210,5 +208,5 @@ class Ranges:
 
     @property
     def size(self) -> int:
-        """Bytes that were fetched and not yet written."""
+        """The size in bytes of the pages that were fetched and not yet written."""
         return sum(buffered.size for part in self._ranges for buffered in part.pages)

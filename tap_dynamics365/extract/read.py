@@ -179,7 +179,7 @@ class TableRead:
             if keys.wrong is not None or (self.reached is not None and keys.least < self.reached):
                 value = "a value" if keys.wrong is None else keys.wrong
                 msg = (
-                    f"The service sent rows out of order: {value} of {self.sorted_by} came behind "
+                    f"The service sent rows out of order: {value} of {self.sorted_by} came after "
                     "a greater one."
                 )
                 raise UnsortedError(msg, is_seen=True)

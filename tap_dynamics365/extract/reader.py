@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
 
 UNREAD = (
-    "The column %r of %r holds %s, which can't be read as a value of a replication key: such rows "
-    "are sent, but no bookmark is taken from them."
+    "The column %r of %r holds %s, which can't be read as a value of a replication key. Such rows "
+    "are sent, but do not move the bookmark."
 )
 ABSENT = (
-    "No row of %r has the column %r, its replication key: no bookmark can be taken, and the same "
-    "rows are read again at the next run. Make the catalog anew with --discover, or choose another "
-    "replication key, or FULL_TABLE."
+    "No row of %r has the column %r, its replication key. There is no bookmark, and the next run "
+    "reads the same rows again. Run --discover again, or choose another replication key or "
+    "FULL_TABLE."
 )
 UNSORTED = (
-    "All rows of %r are read, for they can't be had in the order of %s. %s As long as it stays so, "
-    "that is done at every run: choose another replication key in the catalog, or FULL_TABLE."
+    "All rows of %r are read, because the service does not sort them by %s. %s Every run does so "
+    "until this changes: choose another replication key in the catalog, or FULL_TABLE."
 )
 
 logger = logging.getLogger("tap-dynamics365.extract")

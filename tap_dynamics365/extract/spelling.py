@@ -1,7 +1,7 @@
-"""Names of columns in rows, corrected where their case is not that of the catalog.
+"""Spelling: maps column names in rows to the catalog's names, case-insensitive.
 
-Metadata and rows of a service may disagree in capital letters. Without a correction such a column
-is null in each record, and a key or a replication key is missing.
+Metadata and rows of a service may spell a name with different capital letters. Without the mapping,
+such a column is null in all records, and a key or replication key is missing.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.notices import Notices
     from tap_dynamics365.odata.page import RawPage
 
-# Rows of a page whose names are looked at, spread evenly over it, where the first lacks columns:
-# changes leave out what is null. So many of a table at most.
+# How many rows of a page, and of a table, are checked if the first row of a page lacks columns
+# (pages of changes leave out nulls). They are spread evenly over the page.
 SAMPLE, MOST = 200, 1_000
 CONTEXT = "@odata.context"
 WARNING = (
-    "Rows of %r have the column %r of the catalog as %r: it is read by that name. Make the catalog "
-    "anew with --discover, if the service spells it so in its metadata too."
+    "Rows of %r spell the column %r of the catalog as %r. It is read by that name. If the metadata "
+    "of the service has that spelling too, run --discover again."
 )
 
 _parts = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Spelling:
-    """Corrects the names of one table's columns, in whichever thread.
+    """Corrects the column names in rows of one table, in any thread.
 
     Args:
-        stream: Name of the stream.
-        columns: Those that are wanted.
-        keys: Those of them that tell rows apart.
-        known: All that the catalog has.
-        notices: What tells of it.
+        stream: The name of the stream.
+        columns: The requested columns.
+        keys: The columns that identify a row.
+        known: All columns of the catalog.
+        notices: Logs the corrections.
     """
 
     def __init__(
@@ -59,24 +59,24 @@ class Spelling:
         self._keys = frozenset(keys)
         self._known = frozenset(known)
         self._notices = notices
-        # Where two names of the catalog differ in case alone, rows can't be meant to be corrected.
+        # Names that differ only in case are not corrected.
         names = Counter(name.lower() for name in self._known)
         self._by_lower = {name.lower(): name for name in self._columns if names[name.lower()] == 1}
-        # Names in the catalog by those in rows.
+        # Names in the catalog, by names in rows.
         self._corrections: dict[str, str] = {}
         self._left = MOST
 
     def corrected(self, page: RawPage) -> RawPage:
-        """Correct names.
+        """Correct the column names of a page.
 
         Args:
-            page: The page. Of almost each the first row alone is looked at.
+            page: The page. Usually, only its first row is checked.
 
         Returns:
-            The page, with rows whose columns are called as in the catalog.
+            The page, with the catalog's column names.
 
         Raises:
-            ServiceError: It is no page of rows.
+            ServiceError: It is not a page of rows.
         """
         with reading():
             for row in self._sample(page):
@@ -86,14 +86,14 @@ class Spelling:
             return replace(page, rows=[self._rewritten(row) for row in page.rows])
 
     def _sample(self, page: RawPage) -> Iterator[Mapping[str, Raw]]:
-        """Yield the first row, and some others if they may tell more."""
+        """Yield the first row, and a sample of the others if the first one lacks columns."""
         step = 1 + len(page.rows) // SAMPLE
         for row in chain(page.rows[:1], page.rows[step::step]):
             parts = _parts.decode(row)
             yield parts
             if parts.keys() >= self._columns or self._left <= 0:
                 return
-            # Rows of the key alone tell nothing, and take next to no time.
+            # Rows that have only the key don't count: they are cheap, and useless as a sample.
             self._left -= not self._keys.issuperset(_columns(parts))
 
     def _learn(self, row: Mapping[str, Raw]) -> None:
@@ -112,16 +112,16 @@ class Spelling:
         return Raw(msgspec.json.encode({self._name(name): part for name, part in parts.items()}))
 
     def _name(self, name: str) -> str:
-        """Correct a name, or that of an annotation."""
+        """Correct the name of a column or an annotation."""
         column, at, annotation = name.partition("@")
         return f"{self._corrections.get(column, column)}{at}{annotation}"
 
 
 def _columns(row: Mapping[str, Raw]) -> set[str]:
-    """Name the columns of a row, those too of which it has annotations alone."""
+    """Return the columns of a row, also those of which it has only annotations."""
     return {name.partition("@")[0] for name in row} - {""}
 
 
 def _is_deleted(row: Mapping[str, Raw]) -> bool:
-    """Tell whether it stands for a row that is no more, and has no columns."""
+    """Tell whether the entry stands for a deleted row, which has no columns."""
     return CONTEXT in row and DELETED.encode() in bytes(row[CONTEXT])

@@ -1,7 +1,7 @@
-"""What the state says of one table. Each change replaces all of it in one assignment.
+"""Table state: one table's entry in the state; each change is one assignment.
 
-A signal ends a run between any two steps of the interpreter, and the state of that moment is the
-last that is sent. What belongs together must therefore never be there in part.
+A signal can end a run between any two steps of the interpreter. The state at that moment is the
+last one that is written. Therefore attributes that belong together always change together.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A table's entry in the state.
 
     Attributes:
-        replication_key: The column that the bookmark is of. Beside a delta token it means that a
-            first load is under way.
+        replication_key: The column of the bookmark. Together with a delta token, it means that a
+            first load is in progress.
         replication_key_value: The bookmark: every row up to this value was sent. None before the
             first row.
-        replication_key_overlap: Where the next run begins, for keys that are whole numbers: the
-            bookmark with which the last whole run began. What was committed since then lies
-            behind it, and nobody can tell how far back in time a number lies.
-        replication_key_began: The bookmark with which a run began that was stopped: the next run
-            goes on where it ended.
-        replication_key_nulls: Whether rows were seen that have no value of the key; None where
-            nobody has looked yet.
-        replication_key_unsorted: The replication key in whose order the service was seen not to
-            send rows.
-        delta_token: What change tracking goes on from.
+        replication_key_overlap: Where the next run begins if the key is a whole number: the
+            bookmark at the start of the last complete run. Rows committed since then have greater
+            values. A number can't be converted to a time, so the lookback can't be used.
+        replication_key_began: The bookmark at the start of a run that was stopped. The next run
+            continues where that run ended.
+        replication_key_nulls: Whether there are rows without a value of the key; None if unknown.
+        replication_key_unsorted: The replication key, if the service was seen to send rows out of
+            its order.
+        delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
-        metadata_version: That of the service's data model.
+        metadata_version: The version of the service's data model.
     """
 
     replication_key: str | None = None
@@ -51,9 +50,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 NAMES: Final = frozenset(Entry.__struct_fields__)
-#: Of which null is a value of its own.
+#: Attributes for which null is a value.
 NULLABLE: Final = frozenset({"replication_key_overlap", "replication_key_began"})
-#: What takes a bookmark away.
+#: Values that remove the bookmark.
 NO_BOOKMARK: Final[dict[str, Any]] = {
     "replication_key": None,
     "replication_key_value": None,
@@ -61,7 +60,7 @@ NO_BOOKMARK: Final[dict[str, Any]] = {
     "replication_key_began": UNSET,
     "replication_key_nulls": None,
 }
-#: What has a table read from its beginning.
+#: Values after which the table is read from its beginning.
 NOTHING_READ: Final[dict[str, Any]] = {**NO_BOOKMARK, "delta_token": None}
 
 

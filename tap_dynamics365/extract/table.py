@@ -164,7 +164,7 @@ def check(name: str, schema: Mapping[str, Any], method: str, replication_key: ob
         msg = f"{wish}: the tap knows {INCREMENTAL}, {LOG_BASED} and {FULL_TABLE}."
         raise CatalogError(msg)
     if replication_key is not None and not isinstance(replication_key, str):
-        msg = f"{wish} by a replication key that is no name of a column: write it as a text."
+        msg = f"{wish} by a replication key that is not a column name: write it as a string."
         raise CatalogError(msg)
     if method == FULL_TABLE or (method == LOG_BASED and not replication_key):
         return
@@ -173,7 +173,7 @@ def check(name: str, schema: Mapping[str, Any], method: str, replication_key: ob
         flaw = (
             "whose values can't be a bookmark"
             if replication_key in schema
-            else "which is no column of it"
+            else "which is not a column of it"
         )
         by = f"by {replication_key!r}, {flaw}" if replication_key else "by no key"
         names = ", ".join(able) or "none"

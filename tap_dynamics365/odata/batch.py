@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
 
 MAX_REQUESTS = 1_000
-# Refusals of one request of a batch that are no failure of the batch.
+# Refusals of one request that do not fail the whole batch.
 EXPECTED_REFUSALS = {Failure.DENIED, Failure.GONE, Failure.UNKNOWN_COLUMN}
 BOUNDARY = "batch_of_reads"
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})\b")
 
 
 def read(client: ODataClient, paths: Sequence[str]) -> Iterator[bytes | None]:
-    """Fetch many answers.
+    """Send many GET requests.
 
     Args:
         client: The client of the service.
-        paths: What follows the service's address in each request.
+        paths: The path and query of each request, below the service root.
 
     Yields:
-        The answers in their order; None for each that the service refused.
+        The bodies of the responses in order; None for each request that was refused.
 
     Raises:
-        ServiceError: The service refused all of them, or its answer makes no sense.
+        ServiceError: The service refused the batch, or its response is not valid.
     """
     root = urlsplit(client.url).path
     for start in range(0, len(paths), MAX_REQUESTS):
@@ -68,14 +68,14 @@ def _written(root: str, paths: Sequence[str]) -> bytes:
 
 
 def _parts(response: requests.Response, errors: Errors, count: int) -> list[bytes | None]:
-    """Take the answers out of that to the batch (RFC 2046, section 5.1)."""
+    """Split a multipart response into the responses (RFC 2046, section 5.1)."""
     kind = response.headers.get("Content-Type", "")
     found = re.search(r'boundary="?([^";,]+)', kind)
     boundary = b"--" + found[1].strip().encode() if found else b"--"
     pieces = response.content.split(boundary)[1:]
     parts = [part for piece in pieces if (part := _part(piece)) is not None]
     if len(parts) != count:
-        msg = f"The service's answer to a batch has {len(parts)} of {count} answers in it."
+        msg = f"The service's response to a batch holds {len(parts)} of {count} responses."
         raise ServiceError(msg, Failure.TRANSIENT, response=response)
     for status, body in parts:
         if status == HTTPStatus.OK:
@@ -89,12 +89,12 @@ def _parts(response: requests.Response, errors: Errors, count: int) -> list[byte
     try:
         return [readable(body)[0] if status == HTTPStatus.OK else None for status, body in parts]
     except DECODE_ERRORS as error:
-        msg = f"The service's answer to a batch is spoilt ({printable(str(error))})."
+        msg = f"The service's response to a batch is damaged ({printable(str(error))})."
         raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
 
 
 def _part(piece: bytes) -> tuple[int, bytes] | None:
-    """Find the status and the body of an answer; None in what is none, such as the end."""
+    """Return status and body of one response; None if the part is not a response."""
     _, _, answer = piece.partition(b"\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     found = STATUS.match(head.lstrip())

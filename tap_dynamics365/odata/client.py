@@ -50,7 +50,7 @@ class ODataClient:
     """A connection to one service.
 
     Args:
-        settings: Address, time-outs, and how many requests may be in flight.
+        settings: The service root, timeouts, and the limit of requests in flight.
         dialect: How the service speaks OData.
         signer: Signs each request.
         throttle: Pauses all requests, those of the sign-in too.

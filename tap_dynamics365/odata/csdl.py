@@ -1,4 +1,4 @@
-"""The service's description of its data: CSDL in, tables and columns out.
+"""CSDL parser: reads tables and columns from the metadata document.
 
 CSDL is the XML of `$metadata`: "OData Common Schema Definition Language (CSDL) XML
 Representation", an OASIS standard. Section numbers below are those of version 4.01.
@@ -18,9 +18,9 @@ from tap_dynamics365.errors import IncompleteMetadataError, MetadataError
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-# Elements whose annotations are of use: the others annotate what is no column.
+# Elements whose annotations are used. Other elements are neither tables nor columns.
 ANNOTATED = {"Annotations", "EntitySet", "EntityType", "Property"}
-# Types that hold types that hold types …: no service's do so deeper.
+# The most levels of nested complex types. No service nests them deeper.
 MAX_DEPTH = 8
 
 
@@ -31,7 +31,7 @@ class Primitive(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True
 
 
 class Complex(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
-    """A type of named parts; none where the type holds itself, or lies too deep."""
+    """A type with named properties; without any if the type contains itself, or is too deep."""
 
     columns: tuple[Column, ...]
 
@@ -57,13 +57,13 @@ class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An entity set and the type of its rows.
 
     Attributes:
-        name: Name of the entity type; Dataverse calls it the logical name.
-        entity_set: Name of the set, as it stands in the service's addresses.
-        key: Names of the columns that tell rows apart; empty where none are declared.
-        columns: Those inherited first.
-        description: In the service's own words.
-        private: Whether the service keeps the table to itself, so that reading it is a choice.
-        tracked: Whether the service keeps account of its changes.
+        name: The name of the entity type; Dataverse calls it the logical name.
+        entity_set: The name of the entity set in URLs.
+        key: The columns that identify a row; empty if there is no key.
+        columns: The columns. Inherited columns come first.
+        description: The description in the metadata document.
+        private: Whether the table is private, and therefore not selected by default.
+        tracked: Whether the service tracks changes.
     """
 
     name: str
@@ -80,29 +80,30 @@ def read(chunks: Iterable[bytes], metadata_sets: Container[str] = ()) -> list[Ta
 
     Args:
         chunks: The pieces of the document.
-        metadata_sets: Entity sets that describe the service and are no tables.
+        metadata_sets: Entity sets that describe the service. They are not tables.
 
     Returns:
-        The other entity sets in the document's order. Two sets of one type are told apart by the
-        name of the set.
+        The other entity sets in the document's order. If two sets have the same type, their tables
+        are named after the sets.
 
     Raises:
-        IncompleteMetadataError: It breaks off, or was spoilt on its way.
-        MetadataError: It is no CSDL document, or one at odds with itself.
+        IncompleteMetadataError: The document is cut off, or damaged.
+        MetadataError: The document is not CSDL, or is inconsistent.
     """
     document = _Document()
     try:
         for chunk in chunks:
             document.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes it by position only
     except (expat.ExpatError, LookupError, ValueError) as error:
-        # The latter two: an encoding that expat has to ask Python for, which has none or no fit.
-        msg = f"The service's $metadata is not whole XML: {error}. Is service_url right?"
-        # What begins as it should was spoilt on its way.
+        # LookupError and ValueError: expat asks Python for an encoding, and Python can't provide
+        # it.
+        msg = f"The service's $metadata is not well-formed XML: {error}. Is service_url right?"
+        # A document with a valid beginning was damaged in transit.
         raise (IncompleteMetadataError if document.described else MetadataError)(msg) from error
     try:
         document.parser.Parse(b"", True)  # noqa: FBT003 - as above
     except expat.ExpatError as error:
-        msg = f"The service's $metadata breaks off: {error}. Is service_url right?"
+        msg = f"The service's $metadata is cut off: {error}. Is service_url right?"
         raise IncompleteMetadataError(msg) from error
     if not document.described:
         msg = "The service's $metadata describes no data (no Schema in it). Is service_url right?"
@@ -148,16 +149,15 @@ class _Document:
     def __init__(self) -> None:
         self.described = False
         self.sets: dict[str, str] = {}
-        # What is annotated, by which term, and the text: names as written, for an alias may be
-        # declared behind its use.
+        # Target, term and text of annotations. Names are kept as written, because an alias may be
+        # declared after its use.
         self._notes: list[tuple[str, str, str]] = []
         self._supported: list[tuple[str, str]] = []
         self._aliases: dict[str, str] = {}
         self._structures: dict[str, _Structure] = {}
         self._enumerations: set[str] = set()
         self._definitions: dict[str, str] = {}
-        # Where the reader stands: open elements, the type that is open, and what an annotation
-        # would belong to.
+        # The position in the document: open elements, the open type, and the target of annotations.
         self._path: list[str] = []
         self._namespace = ""
         self._open: _Structure | None = None
@@ -174,8 +174,8 @@ class _Document:
 
     @staticmethod
     def _refuse_doctype(*_: object) -> None:
-        # No CSDL document has one; entity bombs and external entities begin there.
-        msg = "The service's $metadata has a DOCTYPE, which no service's has: it is not read."
+        # CSDL documents have none. Entity bombs and external entities need one.
+        msg = "The service's $metadata has a DOCTYPE, which no service sends: it is not read."
         raise MetadataError(msg)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -236,7 +236,7 @@ class _Document:
         if name in {"EntityType", "ComplexType"}:
             self._open = None
         elif name == "Property" and self._open is not None:
-            # What follows the property describes the type again.
+            # Annotations after the property belong to the type again.
             self._target = self._open.qualified_name
         elif name == "String" and self._text is not None:
             self._note("".join(self._text))
@@ -251,14 +251,14 @@ class _Document:
             self._aliases[attributes["Alias"]] = attributes["Namespace"]
 
     def _annotate(self, attributes: dict[str, str]) -> None:
-        """Keep an annotation's text, given as an attribute or as an element (section 14.3)."""
-        # One with a qualifier is for a purpose of its own.
+        """Keep the text of an annotation, an attribute or an element (section 14.3)."""
+        # Annotations with a qualifier are for special purposes.
         self._term = "" if "Qualifier" in attributes else attributes.get("Term", "")
         if "String" in attributes:
             self._note(attributes["String"])
 
     def _support(self, attributes: dict[str, str]) -> None:
-        """Keep what an annotation says that the service can do with a set."""
+        """Keep the annotation of a capability that the service supports for an entity set."""
         if attributes.get("Property") == "Supported" and attributes.get("Bool") == "true":
             self._supported.append((self._target, self._term))
 
@@ -268,7 +268,7 @@ class _Document:
 
     @cached_property
     def descriptions(self) -> dict[str, str]:
-        """Descriptions of types and of their properties, by qualified name."""
+        """The descriptions of types and properties, by qualified name."""
         return {
             self._full(target): text
             for target, term, text in self._notes
@@ -277,7 +277,7 @@ class _Document:
 
     @cached_property
     def tracked(self) -> set[str]:
-        """Names of the sets whose changes the service keeps account of."""
+        """The names of entity sets with change tracking."""
         return {
             target.rpartition("/")[2]
             for target, term in self._supported
@@ -285,7 +285,7 @@ class _Document:
         }
 
     def _full(self, name: str) -> str:
-        """Replace an alias by its namespace (section 15.1), a path behind it kept."""
+        """Replace an alias by its namespace (section 15.1), and keep the path after it."""
         qualified, slash, rest = name.partition("/")
         namespace, dot, local = qualified.rpartition(".")
         return f"{self._aliases.get(namespace, namespace)}{dot}{local}{slash}{rest}"
@@ -299,7 +299,7 @@ class _Document:
             raise MetadataError(msg) from None
 
     def _line(self, structure: _Structure) -> list[_Structure]:
-        """List a type and its ancestors, the eldest first (section 6.2)."""
+        """List a type and its base types, the root first (section 6.2)."""
         line = [structure]
         while line[-1].base:
             ancestor = self.structure(line[-1].base)
@@ -310,10 +310,10 @@ class _Document:
         return line[::-1]
 
     def key(self, structure: _Structure) -> tuple[str, ...]:
-        """Find the key nearest to the type itself.
+        """Find the key that is declared nearest to the type.
 
-        Dataverse declares it again in types that inherit one, which the standard forbids. A part
-        that is no column of the type (a path into another, section 6.5) makes it useless here.
+        Dataverse declares keys again in derived types, which the standard forbids. A key with a
+        path into another type (section 6.5) is not supported.
         """
         line = self._line(structure)
         key = next((ancestor.key for ancestor in reversed(line) if ancestor.key), [])
@@ -323,11 +323,11 @@ class _Document:
     def columns(
         self, structure: _Structure, within: tuple[_Structure, ...] = ()
     ) -> tuple[Column, ...]:
-        """Gather the columns of a type, those inherited included.
+        """List the columns of a type, with inherited columns.
 
         Args:
             structure: The type.
-            within: The types that hold it, to end the description of one that holds itself.
+            within: The types that contain it, to end the recursion of a type that contains itself.
         """
         columns = {
             name: Column(

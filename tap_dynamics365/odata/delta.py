@@ -1,4 +1,4 @@
-"""What a page of changes holds."""
+"""Delta: the entries of a page of changes, which are rows and ids of deleted rows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
-# What the context of an entry ends with that stands for a row which is no more.
+# The end of the context of an entry for a deleted row.
 DELETED = "$deletedEntity"
-# A deleted row's id: bare in Dataverse, at the end of an address by the standard ("OData JSON
-# Format Version 4.0", section 15.3).
+# The id of a deleted row. Dataverse sends the id alone; by the standard it is at the end of a URL
+# ("OData JSON Format Version 4.0", section 15.3).
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -25,11 +25,11 @@ class _Gone(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row as it is now, or the id of one that is no more.
+    """A current row, or the id of a deleted row.
 
     Attributes:
-        text: The entry as it was sent.
-        id: The row's id, if it was deleted.
+        text: The JSON text of the entry.
+        id: The id of the row if it was deleted; None otherwise.
     """
 
     text: Raw
@@ -45,7 +45,7 @@ class Entry:
         return cls(text, found[-1] if found else address)
 
     def is_deleted(self) -> bool:
-        """Tell whether it stands for a row that is no more."""
+        """Tell whether the row was deleted."""
         return self.id is not None
 
 

@@ -1,4 +1,4 @@
-"""Errors in the words of Microsoft's OData library, which all Dynamics 365 services share."""
+"""Errors of Microsoft's OData library, which all Dynamics 365 services share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def classify(code: str, words: str) -> Failure | None:  # noqa: ARG001 - other s
     """Classify a refusal by its words.
 
     Args:
-        code: The error code. The library has none of its own.
+        code: The error code. The library itself has no codes.
         words: The messages, outer and inner.
 
     Returns:
-        The failure; None if the words do not tell.
+        The failure; None if the words do not decide.
     """
     if UNKNOWN_COLUMN.search(words):
         return Failure.UNKNOWN_COLUMN

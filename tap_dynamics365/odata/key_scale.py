@@ -1,4 +1,4 @@
-"""Values of replication keys: their order, the distance between them, and how they are written."""
+"""Key scale: maps values of replication keys to numbers, to compare and divide them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
 
 class Moments:
-    """Dates and times as numbers to divide: microseconds since the year 1."""
+    """Dates with times, as microseconds since the year 1."""
 
     @staticmethod
     def position(value: str | int) -> int:
-        """Turn a value of the key into a number.
+        """Convert a value of the key to a number.
 
         Raises:
-            ValueError: It is no date that Python can hold: an empty text, a number, a year before
-                1 or after 9999.
+            ValueError: The value is not a date that Python supports: an empty text, a number, a
+                year before 1 or after 9999.
         """
-        # Digits alone would be read as a date too.
+        # Python would also read digits without hyphens as a date.
         if not isinstance(value, str) or value[4:5] != "-":
-            msg = f"{value!r} is no date"
+            msg = f"{value!r} is not a date"
             raise ValueError(msg)
         moment = datetime.fromisoformat(value)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -39,26 +39,26 @@ class Moments:
 
     @staticmethod
     def literal(position: int) -> str:
-        """Write a number as a value of the key: the nearest that there is."""
+        """Convert a number to the nearest value of the key."""
         return query.instant(EPOCH + timedelta(microseconds=min(max(position, 0), LAST)))
 
     @staticmethod
     def edge(position: int) -> int:
-        """Round to where a range should end: a whole second."""
+        """Round up to a suitable end of a range: a whole second."""
         return position + -position % SECOND
 
 
 class Days(Moments):
-    """Dates alone."""
+    """Dates without times."""
 
     @staticmethod
     def literal(position: int) -> str:
-        """Write a number as a value of the key: the day on which it lies."""
+        """Convert a number to a value of the key: the day that it falls on."""
         return Moments.literal(position)[: len("2026-01-31")]
 
     @staticmethod
     def edge(position: int) -> int:
-        """Round to where a range should end: a whole day."""
+        """Round up to a suitable end of a range: a whole day."""
         return position + -position % DAY
 
 
@@ -67,24 +67,24 @@ class Numbers:
 
     @staticmethod
     def position(value: str | int) -> int:
-        """Turn a value of the key into a number.
+        """Convert a value of the key to a number.
 
         Raises:
-            ValueError: It is no whole number.
+            ValueError: The value is not a whole number.
         """
         if not isinstance(value, (str, int)) or isinstance(value, bool):
-            msg = f"{value!r} is no whole number"
-            raise ValueError(msg)  # noqa: TRY004 - one kind of error for all that can't be read
+            msg = f"{value!r} is not a whole number"
+            raise ValueError(msg)  # noqa: TRY004 - one exception for all unreadable values
         return int(value)
 
     @staticmethod
     def literal(position: int) -> int:
-        """Write a number as a value of the key."""
+        """Return the number, which is a value of the key."""
         return position
 
     @staticmethod
     def edge(position: int) -> int:
-        """Round to where a range should end: anywhere."""
+        """Return the number: a range may end anywhere."""
         return position
 
 
@@ -92,14 +92,14 @@ Scale = type[Moments] | type[Numbers]
 
 
 def position(scale: Scale, value: object) -> int | None:
-    """Turn what a row has for the key into a number.
+    """Convert a row's value of the key to a number.
 
     Args:
-        scale: How the key's values are reckoned with.
-        value: Whatever the service sent.
+        scale: The scale of the key.
+        value: The value that the service sent.
 
     Returns:
-        The number; None for null, and for what can't be read as a value of the key.
+        The number; None for null, and for a value that can't be read.
     """
     if not isinstance(value, (str, int)):
         return None
@@ -110,28 +110,29 @@ def position(scale: Scale, value: object) -> int | None:
 
 
 def least(scale: Scale, start: Value) -> int | None:
-    """Tell the smallest number that rows can show which were asked for from a value on.
+    """Return the smallest number that rows may have if they are requested from a value on.
+
+    A service that stores fractions of a second filters by them, but may not send them.
 
     Args:
-        scale: How the key's values are reckoned with.
+        scale: The scale of the key.
         start: The value.
 
     Returns:
-        The number; None if rows were asked for from the first on. A service that keeps fractions
-        of a second filters by them, but may leave them out of what it shows.
+        The number; None if all rows are requested.
     """
     at = position(scale, start)
     return None if at is None else -scale.edge(-at)
 
 
 def scale(column: Mapping[str, Any]) -> Scale | None:
-    """Tell how a column's values are reckoned with.
+    """Return the scale of a column.
 
     Args:
-        column: Its JSON Schema.
+        column: The JSON Schema of the column.
 
     Returns:
-        The scale, or None if its values can't be a bookmark.
+        The scale; None if the column can't be a replication key.
     """
     match row_types.format_of(column):
         case "date-time":

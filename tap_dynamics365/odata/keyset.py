@@ -1,7 +1,7 @@
-"""Where a page begins and ends, by the values that its rows are sorted by.
+"""Keyset pagination: continues after a row by the values that rows are sorted by.
 
-A next link belongs to one query and to pages of one size. By values one goes on with pages of
-another size, or with several at once: the rows behind are those that are greater.
+A next link belongs to one query and one page size. With the values of the last row, reading can
+continue with pages of another size, or with several requests in parallel.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.page import RawPage, Value
 
-# Written in a filter as they are; all other text is between quotation marks ("OData Version 4.0
-# Part 2: URL Conventions", section 5.1.1.6.1).
+# Formats whose literals have no quotation marks ("OData Version 4.0 Part 2: URL Conventions",
+# section 5.1.1.6.1).
 BARE = {"uuid", "date-time", "date", "time"}
-# By a lookup the service sorts in the order of the names that it leads to, not of its values:
+# Dataverse sorts lookups by the names of the rows that they refer to, not by their values:
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/order-rows
 LOOKUP = re.compile(r"_\w+_value")
-# What is cut off a page is fetched again.
+# The smallest part of a page to keep: the rest is fetched again.
 MIN_PAGE_SHARE = 0.8
 
 
 class Keyset:
-    """Reads off a row the values by which rows are sorted.
+    """Reads the values by which rows are sorted.
 
     Args:
         key: The replication key.
-        ids: Columns that tell apart rows which share its value.
-        columns: JSON Schema of each column.
-        partition: The column that names a row's partition; it may be null.
+        ids: The columns that identify a row.
+        columns: The JSON Schema of each column.
+        partition: The column that names a row's partition. It may be null.
     """
 
     def __init__(
@@ -64,28 +64,28 @@ class Keyset:
         """Read the replication key of a row.
 
         Args:
-            row: Its text.
+            row: The JSON text of the row.
 
         Returns:
             The value.
 
         Raises:
-            msgspec.DecodeError: It is no row, or no such value.
+            msgspec.DecodeError: The text is not a row, or the value is of another type.
         """
         value: Value = self._only_key.decode(row).value
         return value
 
     def place(self, page: RawPage) -> RawPage:
-        """Tell where a page begins and ends.
+        """Read the key values of the first and last row of a page.
 
         Args:
             page: The page.
 
         Returns:
-            The page with that.
+            The page with these values.
 
         Raises:
-            ServiceError: It is no page of rows.
+            ServiceError: It is not a page of rows.
         """
         rows = page.rows
         if not rows:
@@ -95,19 +95,18 @@ class Keyset:
             return replace(page, first=first, last=last, end=self.end(rows))
 
     def cut_off(self, page: RawPage) -> RawPage | None:
-        """Leave out the rows that share the last value of the replication key.
+        """Cut off the rows that share the last value of the replication key.
 
-        The rows from there on can then be asked for by that value, side by side, instead of by
-        the link.
+        The following rows can then be requested by that value, in parallel, instead of by the link.
 
         Args:
-            page: The page, with where it ends.
+            page: The page, with its key values.
 
         Returns:
-            The page without them; None if it is the last, or not much would be left of it.
+            The page without these rows; None if it is the last page, or if too few rows are left.
 
         Raises:
-            ServiceError: It is no page of rows.
+            ServiceError: It is not a page of rows.
         """
         if page.is_last or page.last is None:
             return None
@@ -122,14 +121,14 @@ class Keyset:
         return None
 
     def end(self, rows: Sequence[Raw]) -> dict[str, str | None] | None:
-        """Tell where a page ends.
+        """Return the key values of the last row of a page.
 
         Args:
-            rows: Its rows.
+            rows: The rows of the page.
 
         Returns:
-            Each of the columns with its literal in the last row, the replication key first; those
-            that may be null with None for it. None if the rows behind can't be asked for so.
+            The literals by column, the replication key first; None stands for null. None instead
+            of a mapping if the next rows can't be requested by these values.
         """
         if not rows or not self._is_ordered:
             return None
@@ -143,14 +142,14 @@ class Keyset:
 
 
 def literal(text: bytes, column: Mapping[str, Any]) -> str | None:
-    """Write a value as a filter has it.
+    """Write a value as a literal of a filter.
 
     Args:
         text: The value in JSON.
-        column: JSON Schema of its column.
+        column: The JSON Schema of the column.
 
     Returns:
-        The literal; None for null, and for what can't be compared.
+        The literal; None for null, objects and arrays.
     """
     if text == b"null" or text[:1] in {b"[", b"{"}:
         return None

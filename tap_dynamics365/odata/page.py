@@ -1,6 +1,6 @@
-"""An answer taken apart into rows, each of them still the text that the service wrote.
+"""Page: splits a response into rows, each one still the JSON text that the service wrote.
 
-That is done once, as soon as an answer has arrived: what can be taken apart is whole.
+Splitting happens once, as soon as a response arrives. A response that can be split is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Value = str | int | None
 
 DELTA_TOKEN = re.compile(r"[?&](?:\$|%24)deltatoken=([^&#]+)", re.IGNORECASE)
-# Bytes that are looked at together: they fit into the processor's cache.
+# Bytes that are checked together. They fit into the CPU cache.
 CHECKED = 2**16
 
 
@@ -40,21 +40,20 @@ class RawPage:
     """A page as the service sent it.
 
     Attributes:
-        body: All of it.
-        rows: The text of each row that is of use, which is a part of the body and no copy.
-        next_link: Where the rows after it are, if there are more; None for a page that was cut.
-        more: Whether there are more rows, though nothing says where.
-        delta_token: What to ask with for the changes since; behind the last page of a tracked
-            table.
-        metadata_version: Changes with every change to any table's definition, where it was asked
-            for.
-        asked: How many rows were asked for.
-        first: Value of the replication key in the first row, where rows are sorted by it.
-        last: The same in the last row.
-        end: The columns that rows are sorted by, each with its literal in the last row, where the
-            rows behind it can be asked for so.
-        cut: Where the page was cut: it holds the rows before this value of the key.
-        repairs: What was done to values that can't be passed on, as the log says it.
+        body: The whole response.
+        rows: The text of each row to send. The texts are slices of the body, not copies.
+        next_link: The link to the next page, if there is one; None if the page was cut off.
+        more: Whether there are more rows without a link to them.
+        delta_token: The delta token for later changes, on the last page of a tracked read.
+        metadata_version: The version of the data model, if it was requested. It changes with every
+            change of a table's definition.
+        asked: How many rows were requested.
+        first: The replication key of the first row, if rows are sorted by it.
+        last: The replication key of the last row, if rows are sorted by it.
+        end: The columns that rows are sorted by, with their literals in the last row, if the next
+            rows can be requested by these values.
+        cut: If the page was cut off: the value of the key before which it ends.
+        repairs: Descriptions of values that had to be repaired.
     """
 
     body: bytes
@@ -72,7 +71,7 @@ class RawPage:
 
     @property
     def is_last(self) -> bool:
-        """Whether no rows follow, as far as the service says."""
+        """Whether the service announces no more rows."""
         return self.next_link is None and not self.more
 
 
@@ -104,22 +103,22 @@ _row = msgspec.json.Decoder(dict[str, Any])
 def split(
     response: requests.Response, dialect: Dialect, asked: int = 0, *, is_reached: bool = False
 ) -> RawPage:
-    """Split an answer into rows.
+    """Split a response into rows.
 
     Args:
-        response: The answer to a query.
-        dialect: How the service annotates pages, and its errors.
-        asked: How many rows were asked for.
-        is_reached: Whether the service itself has answered before.
+        response: The response to a query.
+        dialect: The annotations and error codes of the service.
+        asked: How many rows were requested.
+        is_reached: Whether the service itself has responded before.
 
     Returns:
-        Its rows, and what the service says of them.
+        The page.
 
     Raises:
-        ServiceError: The answer is cut off, was spoilt on its way, or is no page of rows.
+        ServiceError: The response is incomplete, damaged, or not a page of rows.
     """
     repairs: tuple[str, ...] = ()
-    # Different names, also where the service has neither annotation.
+    # The names must differ, also if the service has neither annotation.
     decode = _decoder(dialect.more_rows or "-more", dialect.metadata_version or "-version").decode
     with reading():
         try:
@@ -130,7 +129,7 @@ def split(
             body = _compact(response.content)
             page = decode(body)
         if page.error is not UNSET:
-            # What failed after the status was sent (OData Protocol 4.0, section 11.2.1).
+            # An error after the status was sent (OData Protocol 4.0, section 11.2.1).
             raise late_error(response, dialect.errors)
         if page.value is UNSET:
             msg = "Object missing required field `value`"
@@ -140,7 +139,7 @@ def split(
         body,
         page.value,
         link,
-        # A link that leads nowhere says at least that there are more rows.
+        # Even a broken link means that there are more rows.
         more=link is None and (page.next_link is not None or page.more_rows is True),
         delta_token=_token(page.delta_link),
         metadata_version=page.metadata_version,
@@ -153,14 +152,14 @@ def single(raw: RawPage, column: str) -> Value:
     """Read one value of the only row of a page.
 
     Args:
-        raw: The page as it was sent.
-        column: Name of the value.
+        raw: The page as the service sent it.
+        column: The name of the column.
 
     Returns:
         The value; None if there is no row.
 
     Raises:
-        ServiceError: What the page holds is no row.
+        ServiceError: The page does not hold a row.
     """
     with reading():
         return _row.decode(raw.rows[0]).get(column) if raw.rows else None
@@ -168,7 +167,7 @@ def single(raw: RawPage, column: str) -> Value:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Tell of an answer that is JSON, but not what it should be."""
+    """Raise a ServiceError for JSON that is not a page of rows."""
     try:
         yield
     except RecursionError as error:
@@ -184,7 +183,7 @@ def reading() -> Iterator[None]:
 
 
 def _link(link: object) -> str | None:
-    """Take a link to a next page, if it is one: no number, no empty text, no broken address."""
+    """Return a link to the next page; None if it is not a valid link."""
     if not isinstance(link, str):
         return None
     try:
@@ -195,23 +194,23 @@ def _link(link: object) -> str | None:
 
 
 def _token(link: str | None) -> str | None:
-    """Take the delta token out of a link, decoded."""
+    """Return the delta token of a link, decoded."""
     found = DELTA_TOKEN.search(link or "")
     return unquote(found[1]) if found else None
 
 
 def _check_text(body: bytes) -> None:
-    """Look whether it is UTF-8, without a copy of all of it as Python's wider text."""
+    """Check that the body is UTF-8, in parts: decoding all of it would take much memory."""
     parts = (body[start : start + CHECKED] for start in range(0, len(body), CHECKED))
     deque(codecs.iterdecode(parts, "utf-8"), maxlen=0)
 
 
 def _compact(body: bytes) -> bytes:
-    """Take out what JSON may have and a message may not: a byte-order mark, line breaks.
+    """Remove what a Singer message must not contain: a byte-order mark, and line breaks.
 
     Raises:
-        UnicodeDecodeError: It is not UTF-8, which is not seen where text is only passed on.
-        msgspec.DecodeError: It is not JSON.
+        UnicodeDecodeError: The body is not UTF-8. Text that is passed on is not decoded later.
+        msgspec.DecodeError: The body is not JSON.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
     if not body.isascii():

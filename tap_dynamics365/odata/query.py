@@ -1,6 +1,6 @@
-"""What to ask the service for: query options of OData, as text.
+"""Query: writes the query options of OData ($select, $filter, $orderby).
 
-"OData Version 4.0 Part 2: URL Conventions", section 5.1; what Dataverse understands of it:
+"OData Version 4.0 Part 2: URL Conventions", section 5.1; what Dataverse supports:
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
 """
 
@@ -13,22 +13,22 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# An address may have 32,768 characters; the service's token for a next page takes some thousands.
+# A URL may have 32,768 characters. The service's token for the next page needs a few thousand.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
 LONGEST_URL = 32_768 - 4_096
-# May stand in a query as they are; everything else is percent-encoded, the blank as %20, for some
-# services take a plus sign at its word.
+# Characters that are not percent-encoded in a query. A space becomes %20, because some services
+# don't decode a plus sign.
 SAFE = "$,:()'/@-._~"
 
 
 def instant(moment: datetime) -> str:
-    """Write a moment as a literal.
+    """Write a date and time as a literal.
 
     Args:
-        moment: With a time zone.
+        moment: The date and time, with a time zone.
 
     Returns:
-        The moment in UTC, with fractions of a second only where it has them.
+        The literal in UTC, with fractions of a second only if there are any.
     """
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
@@ -37,7 +37,7 @@ def literal(text: str) -> str:
     """Write a text as a literal (OData URL Conventions 4.01, section 5.1.1.14.1).
 
     Args:
-        text: The text, not encoded for an address.
+        text: The text, not percent-encoded.
     """
     return "'" + text.replace("'", "''") + "'"
 
@@ -56,16 +56,16 @@ def build(  # noqa: PLR0913 - what a query consists of
     """Write the query for rows of one table.
 
     Args:
-        columns: Names of those to ask for; all of the table's if empty.
-        key: Columns that tell rows apart. Rows that share a value of the replication key are
-            sorted by them, for the service may otherwise repeat or skip rows between pages.
+        columns: The columns to request; all columns if empty.
+        key: The columns that identify a row. Rows with the same replication key are sorted by
+            them. Otherwise the service may repeat or skip rows between pages.
         replication_key: The column to sort by, if the order matters.
-        start: The smallest value of the replication key to ask for, as a literal.
+        start: The smallest value of the replication key, as a literal.
         stop: The value before which to end, as a literal.
-        after: The columns that rows are sorted by, each with its literal in the last row that was
-            read, if those behind it are asked for: None stands for null.
-        empty: A column: asks for the rows without a value of it, in no order.
-        delta_token: Asks for the changes since it was given, instead of all rows.
+        after: Keyset pagination: the columns that rows are sorted by, with their literals in the
+            last row that was read. None stands for null.
+        empty: A column. Only rows without a value of it are requested, in no order.
+        delta_token: A delta token. Only changes since then are requested.
 
     Returns:
         The options, encoded: `$select=…&$filter=…&$orderby=…`.
@@ -75,7 +75,7 @@ def build(  # noqa: PLR0913 - what a query consists of
         options.append(("$select", ",".join(columns)))
     if replication_key is not None:
         if after is not None and after[replication_key] is not None:
-            # Follows from what is added below, but an index serves it.
+            # This follows from the condition below, but the database can use an index for it.
             start = after[replication_key]
         bounds = (("ge", start), ("lt", stop))
         terms = [f"{replication_key} {op} {value}" for op, value in bounds if value is not None]
@@ -89,20 +89,19 @@ def build(  # noqa: PLR0913 - what a query consists of
         options.append(("$filter", f"{empty} eq null"))
     texts = [f"{name}={quote(value, safe=SAFE)}" for name, value in options]
     if delta_token is not None:
-        # As the service writes it in its links: with nothing but letters and digits as they are.
+        # Encoded like in the service's own links.
         texts.append(f"$deltatoken={quote(delta_token, safe='')}")
     return "&".join(texts)
 
 
 def _greater(row: Sequence[tuple[str, str | None]]) -> str:
-    """Write the condition for rows behind one, from the replication key on.
+    """Write the condition for rows after a row.
 
-    Rows without a value of a column come first ("OData Version 4.0 Part 1: Protocol", section
-    11.2.5.2).
+    Nulls come first ("OData Version 4.0 Part 1: Protocol", section 11.2.5.2).
     """
     (key, value), *ids = row
     terms = [_beyond(key, value)]
-    # What comes before is at least equal here; further ids count where the first ones are equal.
+    # Each further column decides only where all columns before it are equal.
     for position, (name, value) in enumerate(ids):
         equal = [f"{other} eq {same or 'null'}" for other, same in ids[:position]]
         terms.append(" and ".join([*equal, _beyond(name, value)]))
@@ -117,7 +116,7 @@ def greatest(replication_key: str) -> str:
     """Write the query for the greatest value of the replication key.
 
     Args:
-        replication_key: Name of the column.
+        replication_key: The name of the column.
 
     Returns:
         The options, encoded.

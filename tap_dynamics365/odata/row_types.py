@@ -1,4 +1,4 @@
-"""Types compiled for the rows of a table: JSON text at the leaves, only selected parts around."""
+"""Row types: msgspec types of rows, with JSON text as values, and only selected properties."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ NULLABLE = {"null"}
 
 
 def only(column: str, default: UnsetType | None = None) -> msgspec.json.Decoder[Any]:
-    """Make what reads one column of a row, as its `value`, and passes over the others.
+    """Make a decoder of one column of a row. Other columns are skipped.
 
     Args:
-        column: The column.
-        default: The value in rows that do not have it.
+        column: The column. The decoded object has it as `value`.
+        default: The value for rows that do not have the column.
     """
     name = msgspec.field(default=default, name=column)
     return msgspec.json.Decoder(msgspec.defstruct("Only", [("value", Any, name)]))
 
 
-def kinds(schema: Any) -> frozenset[str]:  # noqa: ANN401 - whatever stands in a catalog
-    """Tell which types of JSON Schema a value may have.
+def kinds(schema: Any) -> frozenset[str]:  # noqa: ANN401 - a catalog may hold anything
+    """Return the JSON Schema types that a value may have.
 
     Args:
-        schema: The schema, in any of the forms that a catalog may have it in.
+        schema: The schema, in any form that is allowed in a catalog.
 
     Returns:
-        The types; all where the schema does not restrict them.
+        The types; all types if the schema does not restrict them.
     """
     if not isinstance(schema, dict):
         return ALL_KINDS
@@ -52,7 +52,7 @@ def kinds(schema: Any) -> frozenset[str]:  # noqa: ANN401 - whatever stands in a
 
 
 def format_of(schema: Any) -> str | None:  # noqa: ANN401 - as above
-    """Tell the format of a value, from wherever in its schema it stands."""
+    """Return the format of a value, also from a combined schema."""
     if not isinstance(schema, dict):
         return None
     parts = [part for word in COMBINED for part in schema.get(word) or ()]
@@ -61,15 +61,15 @@ def format_of(schema: Any) -> str | None:  # noqa: ANN401 - as above
 
 
 class Field(NamedTuple):
-    """A field of the type of a row.
+    """A field of a row type.
 
     Attributes:
-        name: Its name, for names of columns need not be names in Python.
-        column: The column that it holds.
-        type: Its type.
-        key: What JSON calls it.
-        kinds: The types of JSON Schema that its values may have.
-        is_open: Whether they may hold objects whose parts the schema does not name.
+        name: The name of the field. Names of columns may not be valid in Python.
+        column: The name of the column.
+        type: The type of the field.
+        key: The name in JSON.
+        kinds: The JSON Schema types that values may have.
+        is_open: Whether values may hold objects with properties that the schema does not name.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Field(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether any value of it is read as the JSON text that it is."""
+        """Whether values stay JSON text."""
         return self.type is Raw
 
 
@@ -90,12 +90,12 @@ def fields(
     selected: Callable[[tuple[str, ...]], bool],
     keys: Mapping[str, str],
 ) -> list[Field]:
-    """Tell the fields of a row, sorted as the service sends them.
+    """Return the fields of a row, in the order in which the service sends them.
 
     Args:
-        columns: JSON Schema of each column.
+        columns: The JSON Schema of each column.
         selected: Tells whether the property at a path of names is selected.
-        keys: What JSON calls those columns that it calls otherwise.
+        keys: The names in JSON of columns whose names differ there.
     """
     numbers = {name: number for number, name in enumerate(columns)}
     found = []
@@ -105,18 +105,18 @@ def fields(
         is_open = _is_open(column, allowed)
         kind = Raw if is_open else _type(column, allowed, (name,), selected)
         if allowed - NULLABLE == {"boolean"}:
-            # Nothing has to be made of such values, for there are but two.
+            # Decoding booleans creates no objects.
             kind = bool | None
         found.append(Field(f"c{numbers[name]}", name, kind, keys.get(name, name), allowed, is_open))
     return found
 
 
 def row(fields: Iterable[Field], empty: Collection[str] = ()) -> Any:  # noqa: ANN401 - a type
-    """Make the type of a row.
+    """Make a row type.
 
     Args:
-        fields: Its fields.
-        empty: Columns that are null; reading fails at a row in which one of them is not.
+        fields: The fields.
+        empty: Columns that must be null. Decoding fails for rows with a value in one of them.
     """
     return msgspec.defstruct(
         "Row",
@@ -131,17 +131,17 @@ def row(fields: Iterable[Field], empty: Collection[str] = ()) -> Any:  # noqa: A
 
 
 def values_of(fields: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Make what takes the values of some fields out of a row."""
+    """Make a function that returns the values of some fields of a row."""
     if len(fields) > 1:
         return attrgetter(*fields)
-    # Of one name, attrgetter would give the value itself.
+    # With one name, attrgetter would return the value itself.
     return lambda row: tuple(getattr(row, name) for name in fields)
 
 
 def _in_service_order(columns: Collection[str], names: Mapping[str, str]) -> list[str]:
-    """Sort columns as the service sends them, annotations ahead of their own.
+    """Sort columns as the service sends them, annotations before their columns.
 
-    A field is looked for from where the one before was found: so each is found at once.
+    msgspec searches each field from the position of the previous one, so this order is fastest.
     """
     places = {name: place for place, name in enumerate(columns)}
 
@@ -158,7 +158,7 @@ def _type(
     path: tuple[str, ...],
     selected: Callable[[tuple[str, ...]], bool],
 ) -> Any:  # noqa: ANN401 - a type made at run time
-    """Make the type of a value: JSON text at the leaves, only selected parts around them."""
+    """Make the type of a value: JSON text, or an object or array with selected properties only."""
     alone = allowed - NULLABLE
     if alone == {"object"}:
         parts = [
@@ -178,7 +178,7 @@ def _type(
 
 
 def _is_open(schema: Mapping[str, Any], allowed: frozenset[str]) -> bool:
-    """Tell whether a value may hold an object whose parts the schema does not name."""
+    """Tell whether a value may hold an object with properties that the schema does not name."""
     if allowed.isdisjoint({"array", "object"}):
         return False
     alone = allowed - NULLABLE

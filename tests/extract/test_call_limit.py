@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 LIMIT, PAGE = 3, 20
-MESSAGE = "more than the 3 calls of the service that stmt_call_limit allows"
+MESSAGE = "more than the 3 calls that stmt_call_limit allows"
 
 
 @pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)

@@ -210,5 +210,5 @@ def test_more_columns_than_an_address_can_hold_are_read(
     columns = set(MANY) | {*entry(catalog, "team")["key_properties"], "modifiedon"}
     assert {name for row in run.records("team") for name in row} - {"_sdc_deleted_at"} >= columns
     assert "description" not in run.records("team")[0]
-    assert sum("too long for an address" in text for text in run.logged("INFO")) == 1
+    assert sum("too long for a URL" in text for text in run.logged("INFO")) == 1
     assert all(request["status"] == 200 for request in reads(wide.requests()))

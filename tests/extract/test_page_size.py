@@ -121,9 +121,9 @@ def test_pages_that_are_too_much_become_smaller(
     assert_complete(run, service)
     asked = sizes(service.requests())
     assert asked[:3] == [PAGE, PAGE // LESS, PAGE // LESS**2]
-    first, second, *_ = [line for line in run.logged("INFO") if "shrink" in line]
-    assert f"Pages of 'contact' shrink from {PAGE} rows to {PAGE // LESS}." in first
-    assert f"shrink from {PAGE // LESS} rows to {PAGE // LESS**2}." in second
+    first, second, *_ = [line for line in run.logged("INFO") if "reduced" in line]
+    assert f"Page size of 'contact' reduced from {PAGE} to {PAGE // LESS} rows." in first
+    assert f"reduced from {PAGE // LESS} to {PAGE // LESS**2} rows." in second
     words = fault["body"]["error"]["message"] if fault["status"] in {400, 500} else fault["status"]
     assert str(words) in first
 
@@ -224,7 +224,7 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_in_smaller_ones(
     assert_complete(run, service)
     asked = sizes(service.requests())
     assert asked[:3] == [PAGE, PAGE, PAGE // LESS]
-    assert any("shrink" in line and "in time" in line for line in run.logged("INFO"))
+    assert any("reduced" in line and "in time" in line for line in run.logged("INFO"))
 
 
 @pytest.mark.parametrize("key", ["birthdate", "importsequencenumber"])

@@ -46,9 +46,9 @@ def test_columns_in_another_case_are_read_with_one_warning_each(
     rows, warnings = corrected(caplog, [row] * 2, [], [row])
     wanted = {"@odata.etag": "x", "id": "1", "Name@N.f": "N", "Name": "n", "size": None}
     assert rows == [[wanted] * 2, [], [wanted]]
-    assert sorted(warning.partition(": ")[0] for warning in warnings) == [
-        "Rows of 'table' have the column 'Name' of the catalog as 'name'",
-        "Rows of 'table' have the column 'id' of the catalog as 'ID'",
+    assert sorted(warning.partition(". ")[0] for warning in warnings) == [
+        "Rows of 'table' spell the column 'Name' of the catalog as 'name'",
+        "Rows of 'table' spell the column 'id' of the catalog as 'ID'",
     ]
 
 

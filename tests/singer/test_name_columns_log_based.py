@@ -185,4 +185,4 @@ def test_a_service_that_gives_no_links_at_all_is_read_all_the_same(
     service.configure(delta_links=False)
     run = tap.sync(catalog=catalog)
     assert_whole(service, run)
-    assert any("gave no delta link behind the last page" in text for text in run.logged("WARNING"))
+    assert any("gave no delta link after the last page" in text for text in run.logged("WARNING"))

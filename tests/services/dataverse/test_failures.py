@@ -350,7 +350,7 @@ def test_address_refused_for_its_length_asks_for_all_columns(
         assert len(run.records("team")) == len(changing_sandbox.rows("team"))
         assert run.records("team")[0].keys() >= set(names)
         assert "description" not in run.records("team")[0]
-        assert sum("too long for an address" in line for line in run.logged("INFO")) == 1
+        assert sum("too long for a URL" in line for line in run.logged("INFO")) == 1
 
 
 @in_one_mode
