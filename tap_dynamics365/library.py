@@ -1,42 +1,47 @@
-"""The tap as a library: open a service, list its tables, read one.
-
-service = Dynamics365(
-{"service_url": "https://yourorg.api.crm.dynamics.com/api/data/v9.2/", "refresh_token": "…"}
-)
-for table, _ in service.tables("account*"):
-print(table.name, [column.name for column in table.columns])
-for row in service.rows("account", columns=["name", "revenue"]):
-print(row["name"], row["revenue"])
-"""
+"""The tap as a library: open a service, list its tables, read one."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from tap_dynamics365.connection import connect
-from tap_dynamics365.errors import ServiceError, SettingsError
+from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.extract.range import Range
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table, TableSpec
 from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.odata.csdl import Primitive
+from tap_dynamics365.odata.csdl import Table as CsdlTable
+from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services.describe import Described, describe
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from tap_dynamics365.extract.read import TableRead
 
 __all__ = ["Described", "Dynamics365"]
 
-# A stream is not in the row, but at an address of its own.
+# A stream is not in the row, but at a URL of its own.
 STREAM = Primitive("Edm.Stream")
 
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+
+def _number(text: str) -> Decimal | float:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        # The exponent has more digits than Decimal takes.
+        return float(text)
+
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
 
 
 class Dynamics365:
@@ -44,6 +49,11 @@ class Dynamics365:
 
     Requests are signed, retried and throttled as in the tap. Errors are
     `tap_dynamics365.errors.Dynamics365Error`, each with one sentence as its `message`.
+
+    Example:
+        >>> with Dynamics365({"service_url": url, "refresh_token": token}) as service:
+        ...     for row in service.rows("account", ["name", "revenue"]):
+        ...         print(row["name"], row["revenue"])
 
     Args:
         settings: The settings of the tap by name; see docs/settings.md.
@@ -55,6 +65,24 @@ class Dynamics365:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = Settings.from_config(settings, JSON_SCHEMA)
         self._service = connect(self._settings)
+        self._described: dict[str, Described] = {}
+
+    def __enter__(self) -> Self:
+        """Return the service, which is closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the service."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the service."""
+        self._service.client.close()
 
     def tables(self, *patterns: str) -> list[Described]:
         """List tables.
@@ -72,10 +100,15 @@ class Dynamics365:
             SignInError: The sign-in host gave no token.
         """
         settings = replace(self._settings, tables=patterns) if patterns else self._settings
-        return describe(self._service, settings)
+        found = describe(self._service, settings)
+        self._described |= {described.table.name: described for described in found}
+        return found
 
     def rows(self, name: str, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """Read all rows of a table, page by page.
+
+        If the service refuses a column in the middle of the table, the read begins again without
+        that column, and rows come twice.
 
         Args:
             name: The name of the table.
@@ -90,7 +123,7 @@ class Dynamics365:
             ServiceError: The service refused.
             SignInError: The sign-in host gave no token.
         """
-        ((table, _), *_more) = self.tables(name)
+        table = self._table(name)
         known = [column.name for column in table.columns if column.type != STREAM]
         wanted = columns or known
         if unknown := [column for column in columns if column not in known]:
@@ -117,14 +150,31 @@ class Dynamics365:
         read = next(reads, None)
         while read is not None:
             try:
-                whole = Range()
-                while not whole.done:
-                    page = read.take_in(reader.pages.fetch(read, whole))
-                    for text in page.rows:
-                        row = _decode(text)
-                        yield {column: row.get(column) for column in wanted}
-                    whole.follow(page)
+                for row in _rows(reader, read):
+                    yield {column: row.get(column) for column in wanted}
                 read = next(reads, None)
             except ServiceError as error:
                 # Another way to read the table, if there is one.
-                read = reads.throw(error)
+                read = reader.fallback(reads, error)
+                if reader.is_skipped:
+                    raise
+
+    def _table(self, name: str) -> CsdlTable:
+        if name not in self._described:
+            self.tables(name)
+        if name not in self._described:
+            msg = f"The service has no table of the name {name!r}."
+            raise MetadataError(msg)
+        return self._described[name].table
+
+
+def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a read."""
+    whole = Range()
+    while not whole.done:
+        page = read.take_in(reader.pages.fetch(read, whole))
+        for text in page.rows:
+            with reading():
+                row = _decode(text)
+            yield row
+        whole.follow(page)

@@ -149,6 +149,7 @@ class TapDynamics365(Tap):
     def service(self) -> Service:
         """The connection to the service."""
         process.hide_secrets()
+        process.tune()
         return connect(self.settings)
 
     @cached_property
@@ -242,7 +243,6 @@ class TapDynamics365(Tap):
             SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or no table could be read.
         """
-        process.tune()
         sync = Sync(
             self.service,
             self.settings,

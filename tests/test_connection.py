@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tap_dynamics365.connection import connect
-from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.errors import Failure, SettingsError
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.registry import kind_of
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.tap import Tap
@@ -31,6 +32,16 @@ def test_url_of_dataverse_without_the_web_api_is_refused_with_the_way_out(
 @pytest.mark.parametrize("path", ["/api/data/v9.2/", "/API/Data/V8.0", "/org/api/data/v9.1/"])
 def test_url_with_the_web_api_leads_to_dataverse_on_any_host(host: str, path: str) -> None:
     assert kind_of(f"https://{host}{path}").name == "Dataverse"
+
+
+def test_url_of_another_path_keeps_the_errors_and_annotations_of_dataverse() -> None:
+    """It may be a Dataverse behind a gateway."""
+    other = kind_of("https://gateway.example/odata/")
+    assert other.name != "Dataverse"
+    assert other.dialect.errors.classify("", "Execution Timeout Expired.") is Failure.TOO_LARGE
+    assert other.dialect.errors.classify("0x80072322", "") is Failure.THROTTLED
+    for attribute in ("more_rows", "concurrency_hint", "budgets", "key_columns", "is_keyset_link"):
+        assert getattr(other.dialect, attribute) == getattr(DATAVERSE.dialect, attribute)
 
 
 def test_discovery_of_a_url_without_the_web_api_ends_in_one_sentence() -> None:

@@ -63,6 +63,25 @@ def test_rows_of_an_unknown_column_or_table_are_refused_in_a_sentence(opened: Dy
         next(opened.rows("nosuchtable"))
 
 
+def test_rows_of_a_pattern_are_refused_and_a_second_read_describes_nothing_again(
+    service: Sandbox, opened: Dynamics365
+) -> None:
+    with pytest.raises(MetadataError, match=r"no table of the name 'tea\*'"):
+        next(opened.rows("tea*"))
+    service.clear_requests()
+    assert len(list(opened.rows("team", ["name"]))) == len(list(opened.rows("team", ["name"])))
+    assert not [request for request in service.requests() if "$metadata" in request["path"]]
+
+
+def test_rows_up_to_the_call_limit_end_as_the_setting_says(service: Sandbox) -> None:
+    limit = {"stmt_call_limit": 1, "fetch_size": 2}
+    with Dynamics365({**service.settings, **limit}) as opened, pytest.raises(ServiceError):
+        list(opened.rows("team", ["name"]))
+    limit["stmt_call_limit_behavior"] = "ReturnResults"
+    with Dynamics365({**service.settings, **limit}) as opened:
+        assert len(list(opened.rows("team", ["name"]))) == 2
+
+
 def test_rows_that_the_service_denies_raise_its_words(
     service: Sandbox, opened: Dynamics365
 ) -> None:

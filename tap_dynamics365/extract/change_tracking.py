@@ -6,7 +6,6 @@ https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracki
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.table import Table
     from tap_dynamics365.odata.client import ODataClient
-
-logger = logging.getLogger("tap-dynamics365.extract")
 
 # Refusals of a tracked read. The table is then read by another method. Change tracking needs the
 # right to read all rows of a table.
@@ -78,7 +75,7 @@ class LogBased:
             # The target would drop its rows without a version. And a first load can't continue by a
             # replication key that the catalog no longer has.
             if not has_version and (is_under_way or entry.delta_token is not None):
-                logger.warning(
+                self._table.logger.warning(
                     "%r is read in full, once: its rows in the target carry no table version, so "
                     "deleted rows could not be found. To continue from the state instead, set "
                     "emit_activate_version_messages to false.",
@@ -93,7 +90,7 @@ class LogBased:
     def _fallback_reads(self, reason: str) -> Generator[TableRead, None, None]:
         """Yield the reads of another method, and log a warning if they succeed."""
         yield from self._fallback().reads()
-        logger.warning(
+        self._table.logger.warning(
             "%r was read %s, without deletes, because its changes are not tracked. %s",
             self._table.name,
             FULL_TABLE if self._bookmark is None else INCREMENTAL,
@@ -115,7 +112,7 @@ class LogBased:
         try:
             yield from self._load_and_changes()
         except _ExpiredError as expired:
-            logger.warning(
+            self._table.logger.warning(
                 "The service no longer has the changes of %r since the last run. The table is read "
                 "in full%s. %s",
                 self._table.name,
@@ -214,7 +211,7 @@ class LogBased:
         service = self._client
         if service.links_beside_annotations:
             service.links_beside_annotations = False
-            logger.warning(
+            self._table.logger.warning(
                 "The service gave no delta link together with labels and names (v8.2 is known to "
                 "do so). From now on, the tap requests the link separately, which takes more "
                 "requests."
@@ -251,7 +248,7 @@ class LogBased:
             self._table.at_end = {**NO_BOOKMARK, "delta_token": token}
 
     def _warn_of_no_link(self) -> None:
-        logger.warning(
+        self._table.logger.warning(
             "The service gave no delta link after the last page of %r. The next run begins where "
             "this one began.",
             self._table.name,

@@ -6,7 +6,6 @@ error that ended a read is thrown in, so that the method can read in another way
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Protocol
 
 from tap_dynamics365.errors import CallLimitError, ServiceError, is_query_refused
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.bookmark import Bookmark
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.table import Table
-
-logger = logging.getLogger("tap-dynamics365.extract")
 
 
 class Method(Protocol):
@@ -67,7 +64,7 @@ class Incremental:
         yield read
         # The service's time is only known after a response.
         if bookmark.is_in_future():
-            logger.warning(
+            self._table.logger.warning(
                 "The bookmark of %r is in the service's future (%s), so changes may have been "
                 "missed. The table is read in full.",
                 self._table.name,
@@ -112,7 +109,7 @@ def rows_without_key(
             return None
         raise
     if part.has_nulls:
-        logger.info(
+        table.logger.info(
             "Every run sends the rows of %r without a value of %r, because the tap can't detect "
             "whether they have changed.",
             table.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import CallLimitError, Failure, ServiceError, UnsortedError
@@ -41,8 +40,6 @@ UNSORTED = (
     "All rows of %r are read, because the service does not sort them by %s. %s Every run does so "
     "until this changes: choose another replication key in the catalog, or FULL_TABLE."
 )
-
-logger = logging.getLogger("tap-dynamics365.extract")
 
 
 class TableReader:
@@ -105,7 +102,6 @@ class TableReader:
         The error that ended a read may be thrown in, for another way to be tried.
         """
         self.pages.fit_columns()
-        bookmark = self.table.bookmark
         plan = self._method().reads()
         self.read = next(plan, None)
         while self.read is not None:
@@ -115,11 +111,11 @@ class TableReader:
             except ServiceError as error:
                 if self.pages.adjust_columns(error):
                     continue
-                if isinstance(error, UnsortedError) and bookmark is not None:
-                    self.read = self._unsorted_read(bookmark, error)
+                if isinstance(error, UnsortedError) and self.table.bookmark is not None:
+                    self.read = self._unsorted_read(self.table.bookmark, error)
                     continue
-                if isinstance(error, CallLimitError) and bookmark is not None:
-                    bookmark.stop()
+                if isinstance(error, CallLimitError) and self.table.bookmark is not None:
+                    self.table.bookmark.stop()
                     if self._unsorted is not None and not self.read.understood:
                         # The limit ended the fallback before it began.
                         error = self._unsorted
@@ -133,10 +129,11 @@ class TableReader:
 
     def _method(self) -> Method:
         """Choose how the table is replicated, given the state of the run before."""
-        table, bookmark = self.table, self.table.bookmark
+        table = self.table
         if table.spec.method == LOG_BASED:
             return LogBased(table, self.client)
-        if table.spec.method == FULL_TABLE or bookmark is None:
+        # Not before: to make the bookmark drops one that is of no use.
+        if table.spec.method == FULL_TABLE or (bookmark := table.bookmark) is None:
             return FullTable(table)
         # Records carry no version, and nothing tells of deletions.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
@@ -177,7 +174,9 @@ class TableReader:
         if error.failure not in {Failure.DENIED, Failure.GONE} or self.table.tally.rows:
             return False
         self.is_skipped = True
-        logger.warning("Skipped %r, which can't be read. %s", self.table.name, error.message)
+        self.table.logger.warning(
+            "Skipped %r, which can't be read. %s", self.table.name, error.message
+        )
         return True
 
     def _is_enough(self, error: ServiceError) -> bool:
@@ -185,7 +184,7 @@ class TableReader:
         if not (isinstance(error, CallLimitError) and self._returns_results):
             return False
         self.is_cut_short = True
-        logger.warning("%r was read in part. %s", self.table.name, error.message)
+        self.table.logger.warning("%r was read in part. %s", self.table.name, error.message)
         return True
 
     def _unsorted_read(self, bookmark: Bookmark, error: UnsortedError) -> TableRead:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.settings import Settings
 
-logger = logging.getLogger("tap-dynamics365.extract")
-
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
@@ -78,6 +76,7 @@ class Table:
 
     Attributes:
         tally: How far the extraction is.
+        logger: The logger of the table.
         notices: Warnings that are logged once.
         at_end: What to change in the state once the table was read to its end.
     """
@@ -95,7 +94,8 @@ class Table:
         self.state = state
         self.version = version
         self.tally = Tally(spec.name)
-        self.notices = Notices(logger)
+        self.logger = logging.getLogger(f"tap-dynamics365.{spec.name}")
+        self.notices = Notices(self.logger)
         self.at_end: Mapping[str, Any] = MappingProxyType({})
         self._settings = settings
         self._client = client

@@ -265,6 +265,10 @@ class ODataClient:
         """
         return self._retry(send)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
     def report(self) -> None:
         """Log how near the requests came to the service's limits."""
         if summary := self._budgets.summary():

@@ -44,6 +44,7 @@ class RowCounts:
     def _fetch(self, tallies: list[Tally]) -> None:
         count_rows = self._service.kind.count_rows
         if count_rows is not None:
-            counts = count_rows(self._service.client, [tally.table for tally in tallies])
-            for tally in tallies:
-                tally.expected = counts.get(tally.table)
+            by_name = {tally.table: tally for tally in tallies}
+            for table, rows in count_rows(self._service.client, [*by_name]):
+                if table in by_name:
+                    by_name[table].expected = rows

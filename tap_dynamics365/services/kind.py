@@ -116,7 +116,7 @@ class ServiceKind:
         [ODataClient, Sequence[Table], Collection[str] | None], Mapping[str, TableDefinition]
     ] = _define
     refine: Callable[[Table, TableDefinition | None], Table] = _refine
-    count_rows: Callable[[ODataClient, Sequence[str]], Mapping[str, int]] | None = None
+    count_rows: Callable[[ODataClient, Sequence[str]], Iterator[tuple[str, int]]] | None = None
     who_am_i: Callable[[ODataClient], Identity] = _who_am_i
     extra_streams: Mapping[str, ExtraStream] = field(default_factory=dict)
     describe_streams: Callable[[Service, Settings, Collection[str]], Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
@@ -10,13 +11,18 @@ from tap_dynamics365.services.kind import ExtraStream, ServiceKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Any other OData service.
+#: Any other URL: another OData service, or a Dataverse behind a gateway that changes the path. Of
+#: Dataverse it keeps what does no harm elsewhere: error codes and messages, annotations, headers,
+#: and keys.
 OTHER = ServiceKind(
-    name="OData",
-    matches=lambda url: True,  # noqa: ARG005 - any URL matches
-    # Most services of Microsoft have columns of these names.
+    name="an OData service",
+    matches=lambda url: True,  # noqa: ARG005 - whatever it is
+    dialect=replace(
+        DATAVERSE.dialect, service="service", metadata_path="$metadata", metadata_version=""
+    ),
     replication_keys=DATAVERSE.replication_keys,
     partition=DATAVERSE.partition,
+    refine=DATAVERSE.refine,
 )
 KINDS: Sequence[ServiceKind] = (DATAVERSE, OTHER)
 

@@ -41,12 +41,14 @@ class ConnectionTest:
             streams: The streams of the tables.
         """
         pool, waiting = Pool(), deque(streams)
-        while waiting or pool.pending:
-            while waiting and pool.in_flight < self._concurrency.limit:
-                stream = waiting.popleft()
-                pool.fetch(stream.fetch_sample, partial(self._take, stream))
-            pool.hand_over()
-        pool.close()
+        try:
+            while waiting or pool.pending:
+                while waiting and pool.in_flight < self._concurrency.limit:
+                    stream = waiting.popleft()
+                    pool.fetch(stream.fetch_sample, partial(self._take, stream))
+                pool.hand_over()
+        finally:
+            pool.close()
 
     def _take(self, stream: TableStream, answer: Record | Exception | None) -> None:
         """Handle the row, or the error, of a table."""

@@ -91,7 +91,11 @@ def is_supported(kind: ServiceKind) -> bool:
         kind: The kind of the service.
     """
     if not kind.extra_streams:
-        logger.warning("metadata_streams does not apply: only Dataverse has metadata streams.")
+        logger.warning(
+            "metadata_streams does not apply: only Dataverse has metadata streams, and service_url "
+            "leads to %s.",
+            kind.name,
+        )
     return bool(kind.extra_streams)
 
 

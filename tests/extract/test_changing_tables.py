@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.tap import WAYS, Message, Tap, entry, own_metadata, reads, select
+from tests.tap import WAYS, Message, Tap, choose, entry, own_metadata, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,3 +212,17 @@ def test_more_columns_than_an_address_can_hold_are_read(
     assert "description" not in run.records("team")[0]
     assert sum("too long for a URL" in text for text in run.logged("INFO")) == 1
     assert all(request["status"] == 200 for request in reads(wide.requests()))
+
+
+def test_full_table_with_a_bookmark_of_another_key_keeps_it_until_it_is_complete(
+    service: Sandbox, tap: Tap, discovered: Message
+) -> None:
+    chosen = choose(
+        discovered, "team", replication_method="FULL_TABLE", replication_key="modifiedon"
+    )
+    before = {"replication_key": "name", "replication_key_value": "a"}
+    service.fault("/teams", status=400, code="0x80040265", count=None)
+    run = tap.run(catalog=chosen, state={"bookmarks": {"team": before}})
+    assert run.status == 1
+    assert not any("bookmark" in line for line in run.logged("WARNING"))
+    assert run.state["bookmarks"]["team"].items() >= before.items()

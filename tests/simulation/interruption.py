@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Whose steps are looked at: all of the tap, and what the SDK does to a state.
 WATCHED = {"tap_dynamics365": ("",), "singer_sdk": ("helpers/_state.py", "streams/_state.py")}
 # While it writes, nothing else happens, and no other line may come in between.
-WRITER = "writer.py"
+WRITER = "singer/writer.py"
 PROGRAM = """
 import runpy, sys
 sys.path.append({folder!r})

@@ -15,7 +15,7 @@ import msgspec
 from tap_dynamics365.errors import REFUSED, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tap_dynamics365.odata.client import ODataClient
 
@@ -34,32 +34,30 @@ class _Answer(msgspec.Struct):
     counts: _Counts = msgspec.field(name="EntityRecordCountCollection")
 
 
-def count_rows(client: ODataClient, tables: Sequence[str]) -> dict[str, int]:
+def count_rows(client: ODataClient, tables: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Read about how many rows tables have.
 
     Args:
         client: The client of the service.
         tables: The logical names of the tables.
 
-    Returns:
-        The row counts by table. Tables whose count is unknown are missing.
+    Yields:
+        Each table whose number is known, with the number.
     """
-    counts: dict[str, int] = {}
     for start in range(0, len(tables), MOST_TABLES):
-        counts |= _read(client, tables[start : start + MOST_TABLES])
-    return counts
+        yield from _read(client, tables[start : start + MOST_TABLES])
 
 
-def _read(client: ODataClient, tables: Sequence[str]) -> dict[str, int]:
+def _read(client: ODataClient, tables: Sequence[str]) -> Iterator[tuple[str, int]]:
     names = json.dumps([*tables], ensure_ascii=False)
     path = f"RetrieveTotalRecordCount(EntityNames=@p1)?@p1={quote(names)}"
     try:
         answer = msgspec.json.decode(client.get(path).content, type=_Answer)
     except Exception as error:  # noqa: BLE001 - the numbers are only shown
-        logger.debug("The row count of %s is unknown: %s", names, error)
-        refused = isinstance(error, ServiceError) and error.failure in REFUSED
-        if not refused or len(tables) == 1:
-            return {}
-        # One table without a count, such as a virtual table, makes the service refuse all tables.
-        return {name: count for table in tables for name, count in _read(client, [table]).items()}
-    return dict(zip(answer.counts.keys, answer.counts.values, strict=False))
+        logger.debug("The number of rows of %s is not known: %s", names, error)
+        if isinstance(error, ServiceError) and error.failure in REFUSED and len(tables) > 1:
+            # One table without a count, such as a virtual table, makes the service refuse all.
+            for table in tables:
+                yield from _read(client, [table])
+    else:
+        yield from zip(answer.counts.keys, answer.counts.values, strict=False)
