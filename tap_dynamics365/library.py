@@ -92,7 +92,7 @@ class Dynamics365:
                 setting `tables` applies.
 
         Returns:
-            Each table with its columns and its key, and its definition if the service tells it.
+            Each table with its columns and its key, and its definition if the service has one.
 
         Raises:
             MetadataError: No table matches, or the metadata document is not valid.

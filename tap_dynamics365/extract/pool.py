@@ -18,8 +18,8 @@ class Pool:
     """Threads that fetch answers, and one that decodes them.
 
     One decoding thread is enough, because the interpreter runs only one at a time. All threads are
-    daemons, unlike those of `concurrent.futures`: a process that is told to end does not wait for
-    answers.
+    daemons, unlike those of `concurrent.futures`: a process that receives a signal does not wait
+    for answers.
 
     Attributes:
         in_flight: Answers that were not handed over.

@@ -53,7 +53,7 @@ class TableReader:
         on_answer: Called with each answer to a request for rows.
 
     Attributes:
-        read: The read that is under way.
+        read: The read in progress.
         is_skipped: Whether the service does not let the table be read.
         is_cut_short: Whether the read ends before the end of the table, as the settings say.
         metadata_version: The version of the service's data model, if it has changed since the run
@@ -97,9 +97,9 @@ class TableReader:
     # What to read.
 
     def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the reads of a run; each one is to be read to its end.
+        """Yield the reads of a run. Each one must be read to its end.
 
-        The error that ended a read may be thrown in, for another way to be tried.
+        The error that ended a read may be thrown in, so that another read is tried.
         """
         self.pages.fit_columns()
         plan = self._method().reads()
@@ -135,7 +135,7 @@ class TableReader:
         # Not before: to make the bookmark drops one that is of no use.
         if table.spec.method == FULL_TABLE or (bookmark := table.bookmark) is None:
             return FullTable(table)
-        # Records carry no version, and nothing tells of deletions.
+        # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
         table.state.change(version=None, delta_token=None, **adopted)
         return Incremental(table, bookmark)
@@ -190,8 +190,8 @@ class TableReader:
     def _unsorted_read(self, bookmark: Bookmark, error: UnsortedError) -> TableRead:
         """Make a read of all rows, in any order, instead of a sorted one.
 
-        A bookmark taken from rows out of order says nothing. There is none until all rows were
-        sent; then the one from before the run is restored.
+        A bookmark from rows out of order is not valid. There is none until all rows were sent; then
+        the one from before the run is restored.
         """
         self._held_back, self._unsorted = None, error
         if self.read is not None:

@@ -53,7 +53,7 @@ class Checkpoints(Protocol):
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the state is to be saved; None if there is nothing to save."""
+        """Seconds until the state is due to be saved; None if there is nothing to save."""
 
     def write_if_due(self) -> None:
         """Save the state if it is due."""

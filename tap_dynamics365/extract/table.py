@@ -37,11 +37,11 @@ class TableSpec:
         schema: The JSON Schema of each column.
         columns: The columns to ask for, under the names that rows have for them.
         annotations: The annotations that columns are made of.
-        row_key: The columns by which the service tells rows apart, and sorts them.
-        stream_key: The columns by which the target tells rows apart.
+        row_key: The columns by which the service identifies and sorts rows.
+        stream_key: The columns by which the target identifies rows.
         method: `INCREMENTAL`, `FULL_TABLE` or `LOG_BASED`.
         replication_key: The column whose value grows with each change, if there is one.
-        is_virtual: Whether a data provider fetches the rows from elsewhere.
+        is_virtual: Whether a data provider fetches the rows from another source.
         partition: The column that names a row's partition, if rows have one.
     """
 

@@ -24,7 +24,8 @@ class TableVersion:
     Attributes:
         is_used: As given.
         number: The version; None if records carry none.
-        is_outdated: Whether the target may hold deleted rows, and has to be told the version.
+        is_outdated: Whether the target may hold deleted rows, so that the version must be
+        activated.
     """
 
     def __init__(self, state: TableState, *, is_used: bool, started_at: int) -> None:

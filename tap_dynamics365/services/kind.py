@@ -85,8 +85,8 @@ class ServiceKind:
 
     Attributes:
         name: The name of the service.
-        matches: Tells whether a URL leads to the service.
-        check_url: Checks that a URL of the service leads to its API.
+        matches: Tells whether a URL belongs to the service.
+        check_url: Checks that a URL of the service is the URL of its API.
         dialect: How the service speaks OData.
         replication_keys: Columns that grow with each change. The first one that a table has is its
             replication key.

@@ -1,4 +1,4 @@
-"""Registry: which service a URL leads to."""
+"""Registry: the kinds of services, and how to find the kind by URL."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXTRA_STREAMS: Mapping[str, ExtraStream] = {
 
 
 def kind_of(url: str) -> ServiceKind:
-    """Tell which service a URL leads to.
+    """Return the kind of the service at a URL.
 
     Args:
         url: The service root.

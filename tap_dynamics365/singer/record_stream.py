@@ -99,5 +99,5 @@ def mapping_error(error: Exception) -> str:
         error: The exception that the SDK raised.
     """
     words = str(error).rstrip(".")
-    told = words if isinstance(error, MappingError) else f"{type(error).__name__}: {words}"
-    return f"Setting stream_maps, or a flattening setting, can't be applied: {told}."
+    text = words if isinstance(error, MappingError) else f"{type(error).__name__}: {words}"
+    return f"Setting stream_maps, or a flattening setting, can't be applied: {text}."

@@ -105,7 +105,7 @@ class LineWriter(MsgSpecWriter):
             # There is no buffer if standard output was closed from the start.
             output = getattr(sys.stdout, "buffer", None)
             if output is None:
-                msg = "Standard output is closed: let it lead to a target or a file."
+                msg = "Standard output is closed: connect it to a target or a file."
                 raise OutputError(msg)
             rest = memoryview(lines)
             while rest:

@@ -66,7 +66,7 @@ def _read(
     client: ODataClient, names: Collection[str] | None, *, whole: bool, table_types: bool
 ) -> Definitions:
     try:
-        told = retrieve_metadata_changes.read(client, names, whole=whole, table_types=table_types)
+        found = retrieve_metadata_changes.read(client, names, whole=whole, table_types=table_types)
     except ServiceError as error:
         if error.failure not in REFUSED or _may_be_shorter(client, error):
             raise
@@ -74,8 +74,8 @@ def _read(
     except DECODE_ERRORS as error:
         logger.info("Reading EntityDefinitions instead: %s.", _unreadable(error))
     else:
-        if told.tables or names is not None:
-            return Definitions({table.name: table for table in told.tables}, told.stamp)
+        if found.tables or names is not None:
+            return Definitions({table.name: table for table in found.tables}, found.stamp)
         logger.info("Reading EntityDefinitions instead: RetrieveMetadataChanges has no tables.")
     try:
         tables = entity_definitions.read(client, names, whole=whole)

@@ -43,8 +43,8 @@ def describe(client: ODataClient) -> Description:
     """
     # The version first, so that the next run finds changes made during this one.
     version = _version(client)
-    told = definitions.read_if_available(client)
-    return Description(tables=tuple(read_metadata(client)), definitions=told, version=version)
+    found = definitions.read_if_available(client)
+    return Description(tables=tuple(read_metadata(client)), definitions=found, version=version)
 
 
 def describe_changes(client: ODataClient, known: Description) -> Description | None:
@@ -85,10 +85,10 @@ def describe_changes(client: ODataClient, known: Description) -> Description | N
         return known
     count = len(changed.tables)
     logger.info("The description of %d %s has changed.", count, "table" if count == 1 else "tables")
-    told, tables = apply(changed, known.definitions, known.tables)
+    found, tables = apply(changed, known.definitions, known.tables)
     if tables is None:
         tables = tuple(read_metadata(client))
-    return msgspec.structs.replace(known, definitions=told, tables=tables)
+    return msgspec.structs.replace(known, definitions=found, tables=tables)
 
 
 def _version(client: ODataClient) -> str | int:

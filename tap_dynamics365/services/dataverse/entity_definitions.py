@@ -140,9 +140,9 @@ def _complete(client: ODataClient, tables: list[EntityMetadata]) -> None:
             refused += 1
             continue
         columns = {column.logical_name: column for column in table.attributes or ()}
-        for told in _columns.decode(body).value:
-            if told.logical_name in columns:
-                columns[told.logical_name].add(told)
+        for found in _columns.decode(body).value:
+            if found.logical_name in columns:
+                columns[found.logical_name].add(found)
     if refused:
         logger.warning(
             "The definitions of some columns are incomplete: the service refused %d of %d requests "

@@ -64,7 +64,7 @@ COOKIE = re.compile(r'pagingcookie="(?:%3c|<|&lt;)cookie', re.IGNORECASE)
 
 
 def matches(url: str) -> bool:
-    """Tell whether a URL leads to a Dataverse.
+    """Tell whether a URL belongs to a Dataverse.
 
     Args:
         url: The service root.
@@ -74,7 +74,7 @@ def matches(url: str) -> bool:
 
 
 def check_url(url: str) -> None:
-    """Check that a URL leads to the Web API.
+    """Check that a URL is the URL of the Web API.
 
     Args:
         url: The service root.

@@ -60,8 +60,8 @@ def apply(
         for name, table in known.tables.items()
         if table.id not in changes.deleted
     }
-    told = left | {changed.name: changed for changed in changes.tables}
-    found = Definitions(told, changes.stamp or known.stamp)
+    definitions = left | {changed.name: changed for changed in changes.tables}
+    found = Definitions(definitions, changes.stamp or known.stamp)
     return found, _changed_tables(changes.tables, left, _left_tables(known, left, tables))
 
 
