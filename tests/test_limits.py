@@ -71,4 +71,4 @@ def test_a_run_says_at_its_end_how_near_it_came(
     run = tap.sync(catalog=select(catalog, {"team": None}))
     told = run.logged("INFO")
     assert any("1,200 seconds of work" in line and "7,999" in line for line in told)
-    assert any("held back for 1 s" in line for line in told)
+    assert any("paused for 1 s" in line for line in told)

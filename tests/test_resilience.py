@@ -113,7 +113,7 @@ def test_throttling_is_patience_and_no_failure(service: Sandbox, tap: Tap, chose
     run = tap.but(ws_retry_count=0).sync(catalog=chosen)
     assert_complete(run, service)
     assert repeated(reads(service.requests())) == 4
-    assert any("held back" in line for line in run.logged("INFO"))
+    assert any("paused" in line for line in run.logged("INFO"))
 
 
 @in_one_mode

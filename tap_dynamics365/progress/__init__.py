@@ -1,1 +1,1 @@
-"""How far a run is, shown to people."""
+"""Progress of a run, in the log or as a progress bar."""

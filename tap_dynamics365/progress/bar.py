@@ -1,4 +1,4 @@
-"""A bar at the foot of a terminal, and the log above it."""
+"""Progress bar: drawn by tqdm at the bottom of a terminal, below the log."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, TextIO, cast
 
+from tqdm import tqdm
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Columns of a terminal that does not tell.
-USUAL_WIDTH = 80
+# The width of a terminal that does not report its width.
+DEFAULT_WIDTH = 80
+WITH_BAR, WITHOUT_BAR = "[{bar:20}] {desc}", "{desc}"
 
 
 @contextmanager
-def at(terminal: TextIO) -> Iterator[Bar]:
-    """Put a bar at the foot of a terminal, below what is logged to it meanwhile.
+def below_log(terminal: TextIO) -> Iterator[Bar]:
+    """Show a progress bar on a terminal, and the log above it, while the block runs.
 
     Args:
-        terminal: Where standard error goes.
+        terminal: Standard error, if it is a terminal.
     """
-    bar = Bar(terminal)
+    bar = Bar(_Terminal(terminal))
     handlers = [
         handler
         for handler in logging.getLogger().handlers
@@ -35,65 +38,75 @@ def at(terminal: TextIO) -> Iterator[Bar]:
     finally:
         for handler in handlers:
             handler.setStream(terminal)
-        bar.erase()
+        bar.close()
 
 
 class Bar:
-    """A line that is drawn anew in its place. It is a stream too: what is written stands above it.
-
-    It is drawn without any of the codes that terminals disagree about.
+    """A progress bar. It is also a stream: what is written to it appears above the bar.
 
     Args:
-        terminal: Where it stands.
+        terminal: Where the bar is drawn.
     """
 
-    def __init__(self, terminal: TextIO) -> None:
+    def __init__(self, terminal: _Terminal) -> None:
         self._terminal = terminal
-        # A signal may have something logged by the thread that is just drawing.
-        self._lock = RLock()
-        self._line = ""
+        # A signal handler may log in the thread that draws. tqdm's own lock is for processes.
+        tqdm.set_lock(RLock())
+        self._bar: tqdm | None = None
 
-    @property
-    def width(self) -> int:
-        """Columns that the terminal has."""
-        try:
-            return os.get_terminal_size(self._terminal.fileno()).columns or USUAL_WIDTH
-        except (OSError, ValueError):
-            return USUAL_WIDTH
-
-    def draw(self, line: str) -> None:
-        """Draw it.
+    def draw(self, part: float | None, text: str) -> None:
+        """Draw the bar.
 
         Args:
-            line: What it shows.
+            part: The part that is done, from 0 to 1; None if it is not known.
+            text: The text after the bar.
         """
-        with self._lock:
-            self._put(f"\r{line:<{len(self._line)}}")
-            self._line = line
-
-    def erase(self) -> None:
-        """Take it away."""
-        with self._lock:
-            self._put(self._blank())
-            self._line = ""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=1, file=self._terminal, bar_format=WITHOUT_BAR, ascii=".#", leave=False
+            )
+        self._bar.bar_format = WITHOUT_BAR if part is None else WITH_BAR
+        self._bar.n = part or 0
+        self._bar.ncols = self._terminal.width
+        self._bar.set_description_str(text)
 
     def write(self, text: str) -> None:
-        """Write above it.
+        """Write above the bar.
 
         Args:
             text: Whole lines.
         """
-        with self._lock:
-            self._put(f"{self._blank()}{text}{self._line}")
+        tqdm.write(text, file=self._terminal, end="")
 
     def flush(self) -> None:
-        """Do nothing: all is there already."""
+        """Flush the terminal."""
+        self._terminal.flush()
 
-    def _blank(self) -> str:
-        return f"\r{' ' * len(self._line)}\r" if self._line else ""
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
 
-    def _put(self, text: str) -> None:
-        # A terminal that has gone away is no reason to end.
+
+class _Terminal:
+    """A terminal that may have been closed. Writing to it never fails."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    @property
+    def width(self) -> int:
+        """The columns of the terminal but the last, where some terminals begin a new line."""
+        try:
+            columns = os.get_terminal_size(self._terminal.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        return max(1, (columns or DEFAULT_WIDTH) - 1)
+
+    def write(self, text: str) -> None:
         with suppress(OSError):
             self._terminal.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
             self._terminal.flush()

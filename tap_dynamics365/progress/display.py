@@ -1,4 +1,4 @@
-"""Progress while a run lasts: lines in the log, or a bar at the foot of a terminal."""
+"""Progress display: a progress bar on a terminal, otherwise lines in the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, TextIO
 
-from tap_dynamics365.progress import bar
 from tap_dynamics365.progress.row_counts import RowCounts
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.progress.progress import Progress
     from tap_dynamics365.services.kind import Service
 
-#: Seconds from one line to the next, and from one look of the bar to the next.
+#: Seconds between two log lines, and between two updates of the bar.
 LINES_EVERY, BAR_EVERY = 30.0, 1.0
 
 logger = logging.getLogger("tap-dynamics365.progress")
@@ -26,28 +25,31 @@ logger = logging.getLogger("tap-dynamics365.progress")
 
 @contextmanager
 def shown(progress: Progress, service: Service, lines_every: float) -> Iterator[None]:
-    """Show progress for a while, whatever the run waits for.
+    """Show the progress while the block runs.
 
     Args:
         progress: How far the run is.
-        service: What it reads from; asked for the number of rows when there is something to show.
-        lines_every: Seconds from one line to the next.
+        service: The service, which is asked for row counts at the first update.
+        lines_every: Seconds between two log lines.
     """
     counts = RowCounts(service)
-    # Messages on the same terminal would be garbled.
+    # A bar would garble messages on the same terminal.
     if _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
-        with bar.at(sys.stderr) as drawn:
+        # Imported only when needed, because importing tqdm is slow.
+        from tap_dynamics365.progress.bar import below_log  # noqa: PLC0415
+
+        with below_log(sys.stderr) as bar:
 
             def draw() -> None:
-                counts.ask(progress.under_way)
-                drawn.draw(progress.bar(time.monotonic(), drawn.width))
+                counts.ask(progress.in_progress)
+                bar.draw(*progress.bar(time.monotonic()))
 
             with _repeated(draw, BAR_EVERY):
                 yield
     else:
 
         def log() -> None:
-            counts.ask(progress.under_way)
+            counts.ask(progress.in_progress)
             for line in progress.lines(time.monotonic()):
                 logger.info("%s", line)
 
@@ -56,13 +58,13 @@ def shown(progress: Progress, service: Service, lines_every: float) -> Iterator[
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a stream leads to a person; there is none where it was closed from the start."""
+    """Tell whether a stream is a terminal. It is None if it was closed before the start."""
     return stream is not None and stream.isatty()
 
 
 @contextmanager
 def _repeated(work: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Do something again and again, in a thread that does nothing else."""
+    """Call a function at intervals, in another thread, while the block runs."""
     ended = Event()
 
     def repeat() -> None:
@@ -70,7 +72,7 @@ def _repeated(work: Callable[[], None], seconds: float) -> Iterator[None]:
             try:
                 work()
             except Exception:
-                logger.debug("Progress can't be shown.", exc_info=True)
+                logger.debug("The progress can't be shown.", exc_info=True)
 
     thread = Thread(target=repeat, name="progress", daemon=True)
     thread.start()

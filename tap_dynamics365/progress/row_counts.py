@@ -1,4 +1,4 @@
-"""Row counts: about how many rows the tables of a run have, asked for while it runs."""
+"""Row counts: asks the service about how many rows the tables of a run have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.tally import Tally
     from tap_dynamics365.services.kind import Service
 
-# Tables of one request; the others are asked for later.
+# The tables of one request. The next update asks for the others.
 MOST_TABLES = 20
 
 
@@ -27,10 +27,10 @@ class RowCounts:
         self._asked: set[Tally] = set()
 
     def ask(self, tallies: Iterable[Tally]) -> None:
-        """Set `expected` of tallies, when the numbers arrive.
+        """Set `expected` of tallies as soon as the numbers arrive.
 
         Args:
-            tallies: The tables under way. Those of which only new rows are read need no number.
+            tallies: The tables in progress. Tables of which only new rows are read are left out.
         """
         if self._service.kind.count_rows is None:
             return
@@ -38,7 +38,7 @@ class RowCounts:
         wanted = wanted[:MOST_TABLES]
         self._asked.update(wanted)
         if wanted:
-            # Not in the thread that shows the progress: an answer may take long.
+            # In a thread of its own, because the answer may take long.
             Thread(target=self._fetch, args=(wanted,), name="row counts", daemon=True).start()
 
     def _fetch(self, tallies: list[Tally]) -> None:

@@ -1,9 +1,7 @@
-"""Where a run is: lines in the log, a bar on a terminal, and the line that sums it up."""
+"""Progress lines in the log, and the summary of a run."""
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 from contextlib import contextmanager
 from itertools import pairwise
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
 COUNT = "RetrieveTotalRecordCount"
 
-# The tap, but that it tells more often where it is.
+# The tap with progress lines at short intervals.
 HASTY = """
 from tap_dynamics365.tap import TapDynamics365
 class Hasty(TapDynamics365):
@@ -37,27 +35,27 @@ Hasty.cli()
 
 
 def progress(*tallies: Tally) -> Progress:
-    """Follow tables that nobody reads."""
+    """Make the progress of a run without requests."""
     return Progress(tallies, Throttle(1800), Traffic())
 
 
 def reading(table: str, rows: int = 0, expected: int | None = None) -> Tally:
-    """A table of which all rows are being read, since the moment 0."""
+    """A table that is read in full since the time 0."""
     return Tally(table, rows, begun_at=0.0, reads_all=True, expected=expected)
 
 
-def test_a_line_tells_how_far_a_table_is_and_how_long_it_will_take() -> None:
+def test_line_of_a_table_with_a_row_count_has_speed_and_remaining_time() -> None:
     (line,) = progress(reading("account", 30_000, 1_030_000)).lines(30.0)
     assert line == "account: 30,000 of about 1,030,000 rows, 1,000 rows/s, about 17 min left."
 
 
-def test_rows_a_second_are_those_of_late() -> None:
+def test_speed_after_a_change_is_that_of_the_last_30_seconds() -> None:
     tally = reading("account", 60_000)
-    told = progress(tally)
-    told.lines(30.0)
+    run = progress(tally)
+    run.lines(30.0)
     tally.rows += 300
-    assert told.lines(60.0) == ["account: 60,300 rows, 10 rows/s."]
-    assert told.lines(90.0) == ["account: 60,300 rows, 0 rows/s."]
+    assert run.lines(60.0) == ["account: 60,300 rows, 10 rows/s."]
+    assert run.lines(90.0) == ["account: 60,300 rows, 0 rows/s."]
 
 
 @pytest.mark.parametrize(
@@ -67,54 +65,59 @@ def test_rows_a_second_are_those_of_late() -> None:
         reading("account", 500),
         reading("account", 500, 499),
     ],
-    ids=["what is new", "nobody knows", "the number is of yesterday"],
+    ids=["only new rows", "no row count", "row count too small"],
 )
-def test_without_a_number_to_compare_with_there_is_none(tally: Tally) -> None:
+def test_line_of_a_table_without_a_usable_row_count_has_rows_and_speed_only(tally: Tally) -> None:
     assert progress(tally).lines(10.0) == ["account: 500 rows, 50 rows/s."]
 
 
-def test_of_many_tables_the_largest_are_told_below_their_sum() -> None:
+@pytest.mark.parametrize(
+    ("tally", "line"),
+    [
+        (reading("account", 1), "account: 1 row, 0 rows/s."),
+        (reading("account", 0, 1), "account: 0 of about 1 row, 0 rows/s."),
+    ],
+    ids=["read", "counted"],
+)
+def test_line_of_a_table_with_one_row_is_in_the_singular(tally: Tally, line: str) -> None:
+    assert progress(tally).lines(10.0) == [line]
+
+
+def test_summary_of_one_table_is_in_the_singular() -> None:
+    run = progress(Tally("account", 1, begun_at=0.0, outcome=Outcome.DONE))
+    assert re.fullmatch(
+        r"Sent 1 row in .*: 1 of 1 table done, 0 requests made, 0 bytes received\.",
+        run.summary(10.0),
+    )
+
+
+def test_lines_of_many_tables_are_their_sum_and_the_three_largest() -> None:
     done = Tally("team", 7, begun_at=0.0, outcome=Outcome.DONE)
     tables = [reading(f"table{number}", number, 10 * number) for number in range(1, 6)]
     lines = progress(Tally("later"), done, *tables).lines(1.0)
-    assert "1 of 7 tables done, 5 under way: 22 rows" in lines[0]
+    assert "1 of 7 tables done, 5 in progress: 22 rows" in lines[0]
     assert [line.partition(":")[0] for line in lines[1:]] == ["table5", "table4", "table3"]
 
 
-def test_tables_that_are_over_and_not_done_are_told() -> None:
-    over = [Tally(outcome.value, begun_at=0.0, outcome=outcome) for outcome in Outcome]
-    line, *_ = progress(reading("account"), *over).lines(1.0)
-    told = "1 of 5 tables done (1 read in part, 1 skipped, 1 failed), 1 under way"
-    assert line.startswith(told)
+def test_line_of_many_tables_counts_those_that_ended_in_another_way() -> None:
+    ended = [Tally(outcome.value, begun_at=0.0, outcome=outcome) for outcome in Outcome]
+    line, *_ = progress(reading("account"), *ended).lines(1.0)
+    outcomes = "1 of 5 tables done (1 read in part, 1 skipped, 1 failed), 1 in progress"
+    assert line.startswith(outcomes)
 
 
-def test_what_held_requests_back_is_told() -> None:
+def test_pause_of_requests_is_in_line_bar_and_summary() -> None:
     throttle = Throttle(1800)
     throttle.pause_all(0.0001)
-    told = Progress([reading("account")], throttle, Traffic())
+    run = Progress([reading("account")], throttle, Traffic())
     throttle.wait()
-    assert "held back for" in told.lines(30.0)[0]
-    assert "held back for" in told.bar(30.0, 200)
-    assert "held back for" in told.summary(30.0)
-
-
-@pytest.mark.parametrize("tables", [0, 1, 3])
-@pytest.mark.parametrize("width", [1, 20, 80])
-def test_a_bar_fits_into_its_terminal(tables: int, width: int) -> None:
-    told = progress(*(reading(f"table{number}", 5_000, 10_000) for number in range(tables)))
-    assert len(told.bar(1.0, width)) < max(width, 1)
-
-
-def test_a_bar_is_as_long_as_what_is_done() -> None:
-    assert progress(reading("account", 5_000, 20_000)).bar(5.0, 80).startswith("[#####......")
-    assert progress(reading("account", 5_000)).bar(5.0, 80) == "account: 5,000 rows, 1,000 rows/s"
-    for outcome in Outcome:
-        half = progress(reading("account"), Tally("team", outcome=outcome))
-        assert half.bar(5.0, 80).startswith("[##########....")
+    assert "paused for" in run.lines(30.0)[0]
+    assert "paused for" in run.bar(30.0)[1]
+    assert "paused for" in run.summary(30.0)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0, "0 s"),
         (0.04, "0 s"),
@@ -128,13 +131,13 @@ def test_a_bar_is_as_long_as_what_is_done() -> None:
         (100_000, "27 h 47 min"),
     ],
 )
-def test_spans_of_time_are_told_as_a_person_would(seconds: float, told: str) -> None:
-    assert span(seconds) == told
+def test_span_of_a_duration_has_a_unit_for_people(seconds: float, text: str) -> None:
+    assert span(seconds) == text
 
 
 @contextmanager
 def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """See to it that a run ends with its test, and the test with it if what it waits for fails."""
+    """End a run with its test, and the test if the run hangs."""
     late = Timer(SECONDS, process.kill)
     late.start()
     with process:
@@ -147,10 +150,10 @@ def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
 
 @in_one_mode
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_lines_come_also_when_nothing_moves(
+def test_lines_of_a_run_that_waits_appear_nevertheless(
     service: Sandbox, catalog: Message, tmp_path: Path, way: Message
 ) -> None:
-    """The pipe is full, and nobody reads it until the number of rows was told."""
+    """The pipe is full, and nobody reads it until a line has the row count."""
     hasty = Tap({**service.settings, **way}, command=("-c", HASTY))
     chosen = select(catalog, {"account": None})
     rows = len(service.rows("account"))
@@ -167,7 +170,7 @@ def test_lines_come_also_when_nothing_moves(
 
 @in_one_mode
 @pytest.mark.parametrize("way", ["one-by-one", "as-values"])
-def test_row_counts_are_asked_for_within_max_parallel_requests(
+def test_row_counts_keep_to_max_parallel_requests(
     service: Sandbox, catalog: Message, way: str
 ) -> None:
     service.fault("/accounts", delay_ms=300, count=4)
@@ -180,7 +183,7 @@ def test_row_counts_are_asked_for_within_max_parallel_requests(
 
 
 @in_one_mode
-def test_a_run_that_goes_on_from_a_bookmark_is_not_compared_with_all_rows(
+def test_line_of_a_run_with_a_bookmark_has_no_row_count(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     chosen = select(catalog, {"account": None})
@@ -196,7 +199,7 @@ def test_a_run_that_goes_on_from_a_bookmark_is_not_compared_with_all_rows(
 
 
 @in_one_mode
-def test_tables_that_are_not_counted_are_told_without_a_number(
+def test_line_of_tables_that_the_service_does_not_count_has_no_row_count(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.fault(COUNT, status=400, count=None)
@@ -204,15 +207,15 @@ def test_tables_that_are_not_counted_are_told_without_a_number(
     hasty = Tap(tap.settings, command=("-c", HASTY))
     run = hasty.sync(catalog=select(catalog, {"account": None, "contact": None}))
     assert not run.logged("WARNING")
-    assert [line for line in run.logged("INFO") if "under way" in line]
+    assert [line for line in run.logged("INFO") if "in progress" in line]
     assert not [line for line in run.logged("INFO") if "of about" in line]
 
 
 @in_one_mode
-def test_one_that_is_not_counted_does_not_keep_the_others_from_it(
+def test_row_count_next_to_a_table_that_is_not_counted_is_shown(
     service: Sandbox, tap: Tap, catalog: Message, tmp_path: Path
 ) -> None:
-    """Of virtual tables the service gives no number, nor of others that are asked for with them."""
+    """The service does not count virtual tables, nor other tables in the same request."""
     service.fault("new_externalorders", delay_ms=2_000)
     hasty = Tap(tap.settings, command=("-c", HASTY))
     chosen = select(catalog, {"account": None, "new_externalorder": None})
@@ -223,60 +226,12 @@ def test_one_that_is_not_counted_does_not_keep_the_others_from_it(
     assert '["account"]' in asked
 
 
-def test_a_short_run_asks_for_no_numbers(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_short_run_requests_no_row_counts(service: Sandbox, tap: Tap, catalog: Message) -> None:
     tap.sync(catalog=select(catalog, {"account": None}))
     assert not [request for request in service.requests() if COUNT in request["path"]]
 
 
-@in_one_mode
-def test_on_a_terminal_a_bar_stands_below_the_log(
-    service: Sandbox, catalog: Message, tmp_path: Path
-) -> None:
-    tap = Tap(dict(service.settings))
-    chosen = select(catalog, {"account": None})
-    here, there = pty.openpty()
-    try:
-        with ending(tap.start(tmp_path, stderr=there, catalog=chosen)) as process:
-            os.close(there)
-            seen = b""
-            while not re.search(rb"\r\[[#.]{20}\] account: [0-9,]+ of about [0-9,]+ rows", seen):
-                chunk = read(here)
-                assert chunk, seen
-                seen += chunk
-            output, _ = process.communicate(timeout=SECONDS)
-        while chunk := read(here):
-            seen += chunk
-    finally:
-        os.close(here)
-    assert process.returncode == 0
-    assert len(Run(0, output.decode(), "").records("account")) == len(service.rows("account"))
-    lines = screen(seen.decode())
-    # No line but those of the log is left, each from its first column on.
-    assert lines.pop() == ""
-    assert all(re.match(r"\d{4}-\d\d-\d\d .* \| [A-Z]+ +\| ", line) for line in lines), lines
-    assert "Sent " in lines[-1]
-
-
-def read(terminal: int) -> bytes:
-    """Read what is left of what was written to a terminal that nobody writes to any more."""
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        return b""
-
-
-def screen(text: str) -> list[str]:
-    """What stands on a terminal: behind a carriage return, a line is written over."""
-    lines = []
-    for written in text.split("\r\n"):
-        line = ""
-        for part in written.split("\r"):
-            line = part + line[len(part) :]
-        lines.append(line.rstrip())
-    return lines
-
-
-def test_the_last_line_sums_the_run_up(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_last_line_of_a_run_is_its_summary(service: Sandbox, tap: Tap, catalog: Message) -> None:
     run = tap.sync(catalog=select(catalog, {"account": None, "contact": None}))
     rows = sum(run.counts.values())
     log = service.requests()
@@ -291,7 +246,7 @@ def test_the_last_line_sums_the_run_up(service: Sandbox, tap: Tap, catalog: Mess
 
 @in_one_mode
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_it_tells_of_tables_that_are_not_whole(
+def test_summary_counts_tables_that_are_not_complete(
     service: Sandbox, catalog: Message, way: Message
 ) -> None:
     service.configure(forbidden_tables=["contact"])
@@ -302,16 +257,16 @@ def test_it_tells_of_tables_that_are_not_whole(
     run = tap.run(catalog=select(catalog, dict.fromkeys(names)))
     assert run.status == 1
     assert len(run.records("team")) <= 10 < len(service.rows("systemuser"))
-    told = "1 of 4 tables done (1 read in part, 1 skipped, 1 failed)"
-    assert told in run.logged("INFO")[-1]
+    outcomes = "1 of 4 tables done (1 read in part, 1 skipped, 1 failed)"
+    assert outcomes in run.logged("INFO")[-1]
 
 
 @in_one_mode
-def test_a_run_that_fails_before_it_reads_is_summed_up_too(
+def test_run_that_fails_before_it_reads_has_a_summary(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.fault("/token", status=400, count=None)
     run = tap.run(catalog=choose(catalog, "team"))
     assert run.refusal()
     assert "Sent 0 rows" in run.logged("INFO")[-1]
-    assert "0 of 1 tables done, 1 requests made" in run.logged("INFO")[-1]
+    assert "0 of 1 table done, 1 request made" in run.logged("INFO")[-1]
