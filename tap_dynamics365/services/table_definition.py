@@ -13,6 +13,14 @@ from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it u
 
 # Kinds of lookup columns, which hold the id of another row. Rows name them `_x_value`.
 LOOKUPS = frozenset({"LookupType", "CustomerType", "OwnerType"})
+# Kinds of Dataverse columns with a maximum length, and with a number of decimal places.
+TEXTS = {"StringType", "MemoType"}
+FRACTIONS = {"DecimalType", "DoubleType", "MoneyType"}
+# Descriptions of dates in Dataverse that are not points in time.
+BEHAVIORS = {
+    "DateOnly": "A date without a time.",
+    "TimeZoneIndependent": "The same in all time zones: the Z at its end does not make it UTC.",
+}
 
 
 class Texts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -98,6 +106,21 @@ class ColumnDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, k
     def property_name(self) -> str:
         """The name in rows, such as `_primarycontactid_value`."""
         return f"_{self.name}_value" if self.kind in LOOKUPS else self.name
+
+    @property
+    def facts(self) -> list[str]:
+        """What the service declares of the column and JSON Schema can't express, in sentences.
+
+        https://learn.microsoft.com/power-apps/developer/data-platform/behavior-format-date-time-attribute
+        """
+        facts = []
+        if self.max_length is not None and self.kind in TEXTS:
+            facts.append(f"Maximum length: {self.max_length}.")
+        if self.precision is not None and self.kind in FRACTIONS:
+            facts.append(f"Decimal places: {self.precision}.")
+        if self.kind == "DateTimeType" and self.behavior in BEHAVIORS:
+            facts.append(BEHAVIORS[self.behavior])
+        return facts
 
 
 class TableDefinition(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):

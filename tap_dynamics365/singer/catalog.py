@@ -37,15 +37,6 @@ PRIMITIVES: dict[str, dict[str, str]] = {
 }
 TEXT = {"type": "string"}
 
-# Kinds of Dataverse columns with a maximum length, and with a number of decimal places.
-TEXTS = {"StringType", "MemoType"}
-FRACTIONS = {"DecimalType", "DoubleType", "MoneyType"}
-# Descriptions of dates in Dataverse that are not points in time.
-BEHAVIORS = {
-    "DateOnly": "A date without a time.",
-    "TimeZoneIndependent": "The same in all time zones: the Z at its end does not make it UTC.",
-}
-
 
 def is_stream(column: Column) -> bool:
     """Tell whether a column is a stream: its value has a URL of its own and is not in the row."""
@@ -74,9 +65,7 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
         for column in table.columns:
             found = columns.get(column.name)
             if found is not None and column.name in schema["properties"]:
-                schema["properties"][column.name] |= _words(
-                    column.description, found, *_facts(found)
-                )
+                schema["properties"][column.name] |= _words(column.description, found, *found.facts)
     return {**schema, "type": "object"}
 
 
@@ -94,21 +83,6 @@ def _words(
     if text := " ".join([description, *facts] if description else facts):
         words["description"] = text
     return words
-
-
-def _facts(column: ColumnDefinition) -> list[str]:
-    """List the properties of a Dataverse column that JSON Schema can't express.
-
-    https://learn.microsoft.com/power-apps/developer/data-platform/behavior-format-date-time-attribute
-    """
-    facts = []
-    if column.max_length is not None and column.kind in TEXTS:
-        facts.append(f"Maximum length: {column.max_length}.")
-    if column.precision is not None and column.kind in FRACTIONS:
-        facts.append(f"Decimal places: {column.precision}.")
-    if column.kind == "DateTimeType" and column.behavior in BEHAVIORS:
-        facts.append(BEHAVIORS[column.behavior])
-    return facts
 
 
 def _object(columns: tuple[Column, ...]) -> dict[str, Any]:
