@@ -1,4 +1,4 @@
-"""The servers that the tests of whole flows share."""
+"""Fixtures of the sign-in tests: servers, a token endpoint and a token store."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.auth.endpoint import TokenEndpoint, serving
+from tests.auth.endpoint import TokenEndpoint, serving_tokens
 from tests.auth.flows import Places, refresh_token
 from tests.tap import Message, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sandbox.client import Sandbox
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
-    """The servers; each is started when it is first needed."""
+    """The servers; each starts when it is first used."""
     with ExitStack() as stack:
         yield Places(stack, tmp_path_factory.mktemp("places"))
 
 
 @pytest.fixture(scope="module")
 def one_table(places: Places) -> Message:
-    """A catalog of one small table, so that a run is a sign-in and a page."""
+    """A catalog of one small table, so that a run consists of a sign-in and a page."""
     return choose(refresh_token(places).tap.discover(), "team")
 
 
 @pytest.fixture
 def dynamics(places: Places) -> Iterator[Sandbox]:
-    """The Dynamics 365 of the flows, to be disturbed by one test."""
+    """The sandbox of the flows; faults and switches are reset after the test."""
     running = places.sandbox
     running.clear_requests()
     switches = running.configure(
@@ -49,7 +50,13 @@ def dynamics(places: Places) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def endpoint() -> Iterator[TokenEndpoint]:
-    """A token endpoint that answers as it is told."""
+    """A token endpoint with scripted answers."""
     made = TokenEndpoint()
-    with serving(made):
+    with serving_tokens(made):
         yield made
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    """The path of a token store that does not exist yet."""
+    return tmp_path / "token.json"

@@ -1,4 +1,4 @@
-"""A token endpoint that gives the answers it is told to, and what a grant makes of them."""
+"""Token endpoint with scripted answers, and helpers that sign requests with its tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -17,9 +16,11 @@ from typing_extensions import override
 from tap_dynamics365.auth import authenticator
 from tap_dynamics365.errors import SignInError
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.servers.front import Answering, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tap_dynamics365.auth import Authenticator
 
@@ -29,13 +30,13 @@ SECRETS = {"refresh_token": "0.AX~k/+==", "client_secret": "s8Q~/+=&x"}
 
 @dataclass
 class TokenEndpoint:
-    """Gives the answers it is told to, the last one again and again.
+    """A token endpoint that sends scripted answers and repeats the last one.
 
-    Args:
-        url: Where it is.
-        answers: Status, body and headers, in order.
-        forms: What it was sent.
-        open: Set as long as it answers; otherwise a request waits.
+    Attributes:
+        url: The URL of the endpoint.
+        answers: The status, body and headers of each answer, in order.
+        forms: The forms of the requests, in order.
+        open: Set while the endpoint answers; while it is not set, requests wait.
         asked: Set by each request.
     """
 
@@ -46,69 +47,57 @@ class TokenEndpoint:
     asked: threading.Event = field(default_factory=threading.Event)
 
     def gives(self, *tokens: str, **more: Any) -> None:
-        """Let it give these tokens, one after the other."""
+        """Script answers that each contain one of these access tokens."""
         bodies = ({"token_type": "Bearer", "access_token": token, **more} for token in tokens)
         self.answers = [(200, json.dumps(body), {}) for body in bodies]
 
     def rotates(self, *tokens: str, **more: Any) -> None:
-        """Let it give an access token with each of these refresh tokens, one after the other."""
+        """Script answers that each contain one of these refresh tokens and an access token."""
         self.answers = []
         for token in tokens:
             body = {"access_token": f"access-{token}", "refresh_token": token, **more}
             self.answers.append((200, json.dumps(body), {}))
 
     def refuses(self, status: int, body: str | dict[str, Any], **headers: str) -> None:
-        """Let it refuse."""
+        """Script one answer with this status; an underscore in a header stands for a hyphen."""
         text = body if isinstance(body, str) else json.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.answers = [(status, text, named)]
 
     @property
     def refresh_tokens(self) -> list[str]:
-        """The refresh tokens that it was sent."""
+        """The refresh tokens of the requests, in order."""
         return [form["refresh_token"][0] for form in self.forms]
 
 
 @contextmanager
-def serving(endpoint: TokenEndpoint) -> Iterator[None]:
-    """Serve an endpoint while the block runs."""
+def serving_tokens(endpoint: TokenEndpoint) -> Iterator[None]:
+    """Serve an endpoint until the block ends."""
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            form = parse_qs(self.rfile.read(length).decode(), keep_blank_values=True)
+    class Handler(Answering):
+        @override
+        def serve(self) -> None:
+            form = parse_qs(self.body().decode(), keep_blank_values=True)
             with lock:
                 endpoint.forms.append({**form, "at": [self.path]})
                 status, body, headers = endpoint.answers[0]
                 del endpoint.answers[: len(endpoint.answers) > 1]
             endpoint.asked.set()
             endpoint.open.wait()
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body.encode())), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
+            self.answer(status, [*headers.items()], body.encode())
 
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Be silent."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with serving(Handler) as server:
         endpoint.url = f"http://127.0.0.1:{server.server_port}/common/oauth2/v2.0/token"
         endpoint.open.set()
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         try:
             yield
         finally:
             endpoint.open.set()
-            server.shutdown()
-            thread.join()
 
 
 def settings(endpoint: TokenEndpoint, **more: str | None) -> Settings:
-    """Settings of the refresh-token grant, with others; None takes one away."""
+    """Make settings of the refresh-token grant, with further settings; None removes one."""
     config = {
         "service_url": SERVICE,
         "token_uri": endpoint.url,
@@ -119,20 +108,36 @@ def settings(endpoint: TokenEndpoint, **more: str | None) -> Settings:
     return Settings.from_config(config, JSON_SCHEMA)
 
 
-def signing(endpoint: TokenEndpoint, **more: str | None) -> Authenticator:
-    """Set up the refresh-token grant, or another that other settings call for."""
+def authenticator_for(endpoint: TokenEndpoint, **more: str | None) -> Authenticator:
+    """Make the authenticator of the grant that these settings select."""
     return authenticator(settings(endpoint, **more))
 
 
-def sent(auth: Authenticator, url: str = SERVICE) -> str:
-    """Sign a request; tell its authorization."""
+def authorization(auth: Authenticator, url: str = SERVICE) -> str:
+    """Sign a request and return its `Authorization` header."""
     return str(auth(requests.Request("GET", url).prepare()).headers["Authorization"])
 
 
 def refusal(auth: Authenticator) -> str:
-    """Tell why signing a request fails."""
+    """Sign a request, which has to fail, and return the message of the error."""
     with pytest.raises(SignInError) as caught:
-        sent(auth)
+        authorization(auth)
     for secret in SECRETS.values():
         assert secret not in caught.value.message
     return caught.value.message
+
+
+def sign_in(endpoint: TokenEndpoint, store_path: Path, **more: str | None) -> None:
+    """Sign in with a token store, as one run of the tap does."""
+    authorization(authenticator_for(endpoint, token_store=str(store_path), **more))
+
+
+def stored(store_path: Path) -> dict[str, Any]:
+    """Read the content of a token store."""
+    content: dict[str, Any] = json.loads(store_path.read_text())
+    return content
+
+
+def stored_token(store_path: Path) -> str:
+    """Read the refresh token of a token store."""
+    return str(stored(store_path)["refresh_token"])

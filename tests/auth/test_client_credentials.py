@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tap_dynamics365.errors import SettingsError
-from tests.auth.endpoint import SECRETS, sent, signing
+from tests.auth.endpoint import SECRETS, authenticator_for, authorization
 from tests.servers.certificate import make
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ RESOURCE = "https://org.api.crm.dynamics.com"
 def form(endpoint: TokenEndpoint, **settings: str | None) -> dict[str, str]:
     """Sign in; tell what the endpoint was sent."""
     endpoint.gives("one", expires_in=3599)
-    assert sent(signing(endpoint, refresh_token=None, **settings)) == "Bearer one"
+    assert (
+        authorization(authenticator_for(endpoint, refresh_token=None, **settings)) == "Bearer one"
+    )
     (fields,) = endpoint.forms
     return {name: " ".join(values) for name, values in fields.items()}
 
@@ -126,9 +128,11 @@ def test_certificate_signs_an_assertion_that_expires_within_ten_minutes(
 
 def test_assertion_is_new_for_each_token(endpoint: TokenEndpoint, certificate: Certificate) -> None:
     endpoint.gives("one")
-    auth = signing(endpoint, refresh_token=None, client_certificate=certificate.with_key())
+    auth = authenticator_for(
+        endpoint, refresh_token=None, client_certificate=certificate.with_key()
+    )
     for _ in range(3):
-        sent(auth)
+        authorization(auth)
         auth.renew(float("inf"))
     assert len({fields["client_assertion"][0] for fields in endpoint.forms}) == 3
 
@@ -145,7 +149,10 @@ def test_refresh_token_with_a_certificate_is_sent_with_an_assertion(
     endpoint: TokenEndpoint, certificate: Certificate
 ) -> None:
     endpoint.gives("one")
-    assert sent(signing(endpoint, client_certificate=certificate.with_key())) == "Bearer one"
+    assert (
+        authorization(authenticator_for(endpoint, client_certificate=certificate.with_key()))
+        == "Bearer one"
+    )
     (fields,) = endpoint.forms
     assert fields["grant_type"] == ["refresh_token"]
     assert checked({name: value[0] for name, value in fields.items()}, certificate, endpoint.url)
@@ -264,7 +271,7 @@ def test_certificate_that_is_unusable_is_refused_before_any_request(
 ) -> None:
     given = way(certificate, tmp_path)
     with pytest.raises(SettingsError) as caught:
-        signing(endpoint, refresh_token=None, **given)
+        authenticator_for(endpoint, refresh_token=None, **given)
     message = caught.value.message
     assert words in message
     assert "client_certificate" in message

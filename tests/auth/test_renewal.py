@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_dynamics365.errors import SignInError
-from tests.auth.endpoint import sent, signing
+from tests.auth.endpoint import authenticator_for, authorization
 
 if TYPE_CHECKING:
     from tests.auth.endpoint import TokenEndpoint
@@ -31,17 +31,17 @@ def test_access_token_is_reused_until_it_expires_or_if_its_lifetime_is_unknown(
     endpoint: TokenEndpoint, lifetime: dict[str, Any]
 ) -> None:
     endpoint.gives("one", "two", **lifetime)
-    auth = signing(endpoint)
-    assert [sent(auth) for _ in range(3)] == ["Bearer one"] * 3
+    auth = authenticator_for(endpoint)
+    assert [authorization(auth) for _ in range(3)] == ["Bearer one"] * 3
     assert len(endpoint.forms) == 1
 
 
 def test_access_token_is_renewed_before_it_expires(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", "two", "three", expires_in=0.4)
-    auth = signing(endpoint)
+    auth = authenticator_for(endpoint)
     seen = []
     for _ in range(3):
-        seen.append(sent(auth))
+        seen.append(authorization(auth))
         # Three quarters of its life.
         time.sleep(0.3)
     assert seen == ["Bearer one", "Bearer two", "Bearer three"]
@@ -50,45 +50,45 @@ def test_access_token_is_renewed_before_it_expires(endpoint: TokenEndpoint) -> N
 def test_access_token_age_is_counted_from_before_the_request(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", "two", expires_in=0.2)
     endpoint.open.clear()
-    auth = signing(endpoint)
+    auth = authenticator_for(endpoint)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(sent, auth)
+        first = pool.submit(authorization, auth)
         endpoint.asked.wait()
         time.sleep(0.2)
         endpoint.open.set()
         assert first.result() == "Bearer one"
-    assert sent(auth) == "Bearer two"
+    assert authorization(auth) == "Bearer two"
 
 
 def test_access_token_that_is_refused_is_renewed_once_for_all_threads(
     endpoint: TokenEndpoint,
 ) -> None:
     endpoint.gives("one", "two", "three")
-    auth = signing(endpoint)
-    sent(auth)
+    auth = authenticator_for(endpoint)
+    authorization(auth)
     refused_at = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(auth.renew, [refused_at] * THREADS))
-        assert set(pool.map(sent, [auth] * THREADS)) == {"Bearer two"}
+        assert set(pool.map(authorization, [auth] * THREADS)) == {"Bearer two"}
         # Those whose refusal comes late were sent with the old token too.
         assert all(pool.map(auth.renew, [refused_at] * THREADS))
-        assert set(pool.map(sent, [auth] * THREADS)) == {"Bearer two"}
+        assert set(pool.map(authorization, [auth] * THREADS)) == {"Bearer two"}
     assert len(endpoint.forms) == 2
 
 
 def test_access_token_from_the_settings_is_not_renewed(endpoint: TokenEndpoint) -> None:
-    auth = signing(endpoint, refresh_token=None, access_token="mine")  # noqa: S106 - invented
+    auth = authenticator_for(endpoint, refresh_token=None, access_token="mine")  # noqa: S106 - invented
     assert not auth.renew(time.monotonic())
-    assert sent(auth) == "Bearer mine"
+    assert authorization(auth) == "Bearer mine"
     assert endpoint.forms == []
 
 
 def test_concurrent_threads_share_one_token_request(endpoint: TokenEndpoint) -> None:
     endpoint.gives("one", "two")
     endpoint.open.clear()
-    auth = signing(endpoint)
+    auth = authenticator_for(endpoint)
     with ThreadPoolExecutor(THREADS) as pool:
-        running = [pool.submit(sent, auth) for _ in range(THREADS)]
+        running = [pool.submit(authorization, auth) for _ in range(THREADS)]
         endpoint.asked.wait()
         endpoint.open.set()
         assert {future.result() for future in running} == {"Bearer one"}
@@ -98,9 +98,9 @@ def test_concurrent_threads_share_one_token_request(endpoint: TokenEndpoint) -> 
 def test_concurrent_threads_share_a_refusal(endpoint: TokenEndpoint) -> None:
     endpoint.refuses(400, {"error": "invalid_grant"})
     endpoint.open.clear()
-    auth = signing(endpoint)
+    auth = authenticator_for(endpoint)
     with ThreadPoolExecutor(THREADS) as pool:
-        running = [pool.submit(sent, auth) for _ in range(THREADS)]
+        running = [pool.submit(authorization, auth) for _ in range(THREADS)]
         endpoint.asked.wait()
         # Time for one of the others at least to begin to wait; who comes later asks again.
         time.sleep(0.2)
@@ -112,10 +112,10 @@ def test_concurrent_threads_share_a_refusal(endpoint: TokenEndpoint) -> None:
 
 
 def test_token_is_requested_at_first_use(endpoint: TokenEndpoint) -> None:
-    auth = signing(endpoint)
+    auth = authenticator_for(endpoint)
     assert endpoint.forms == []
     endpoint.gives("one")
     auth.sign_in()
     auth.sign_in()
-    assert sent(auth) == "Bearer one"
+    assert authorization(auth) == "Bearer one"
     assert len(endpoint.forms) == 1

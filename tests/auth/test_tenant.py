@@ -1,10 +1,8 @@
-"""The tenant, learnt from a service's challenge: known sign-in hosts only."""
+"""Tenant, read from the challenge of a service: only known sign-in hosts are accepted."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +15,7 @@ from tap_dynamics365.auth.tenant import SIGN_IN_HOSTS, Tenant, discover, from_ch
 from tap_dynamics365.errors import SignInError, TransientSignInError
 from tap_dynamics365.http.session import open_session
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.servers.front import Answering, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ RESOURCE = "https://org.crm.dynamics.com/"
 
 
 def refusal(challenge: str) -> str:
-    """Tell why a challenge leads nowhere."""
+    """Read a challenge that is refused, and return the message."""
     with pytest.raises(SignInError) as caught:
         from_challenge(challenge, "org.crm.dynamics.com")
     assert "token_uri" in caught.value.message
@@ -188,28 +187,17 @@ def test_tenant_from_a_token_uri_has_the_endpoints_next_to_it() -> None:
 
 @contextmanager
 def answering(status: int, headers: dict[str, str]) -> Iterator[str]:
-    """A service that answers everyone the same; gives its address."""
+    """Serve the same answer to each request without a token; yield the service URL."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert "Authorization" not in self.headers
-            self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-
+    class Handler(Answering):
         @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Be silent."""
+        def serve(self) -> None:
+            # Without an answer, the test fails.
+            assert "Authorization" not in self.headers
+            self.answer(status, [*headers.items()], b"")
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/api/data/v9.2/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as server:
+        yield f"http://127.0.0.1:{server.server_port}/api/data/v9.2/"
 
 
 def ask(service_url: str) -> Tenant:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from typing_extensions import override
 
-from tests.servers.front import Front, serving
+from tests.servers.front import Answering, serving
 from tests.servers.tokens import access_token
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ CLUSTER = "https://invented-cluster.example"
 SUBJECT = "system:serviceaccount:invented:tap"
 
 
-class AppService(Front):
+class AppService(Answering):
     """Gives tokens to whoever knows the header."""
 
     sandbox: Sandbox

@@ -1,4 +1,4 @@
-"""What stands in front of the sandbox and hands requests on: the part that all have in common."""
+"""HTTP servers of the tests: a handler that answers, and one that forwards to the sandbox."""
 
 from __future__ import annotations
 
@@ -14,44 +14,66 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What concerns a connection, not what is said on it (RFC 9110, section 7.6.1).
+# Headers that belong to one connection and are not forwarded (RFC 9110, section 7.6.1).
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 SECONDS = 120
 
 
-class Front(BaseHTTPRequestHandler):
-    """Hands every request on, and the answer back; one of it serves one connection.
-
-    Attributes:
-        upstream: Scheme, host and port of the server behind it.
-    """
+class Answering(BaseHTTPRequestHandler):
+    """Handler whose `serve` answers each GET and POST; one instance serves one connection."""
 
     protocol_version = "HTTP/1.1"
-    upstream: ClassVar[str]
 
     def serve(self) -> None:
         """Answer a request."""
-        self.forward(self.body())
+        raise NotImplementedError
 
     def do_GET(self) -> None:
-        """Answer a GET."""
+        """Answer a GET request."""
         self.serve()
 
     def do_POST(self) -> None:
-        """Answer a POST."""
+        """Answer a POST request."""
         self.serve()
 
     def body(self) -> bytes:
-        """The body of the request."""
+        """Read the body of the request."""
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
+    def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        """Send an answer and keep the connection open."""
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
+class Front(Answering):
+    """Reverse proxy: forwards each request to another server and returns its answer.
+
+    Attributes:
+        upstream: Scheme, host and port of the other server.
+    """
+
+    upstream: ClassVar[str]
+
+    @override
+    def serve(self) -> None:
+        self.forward(self.body())
+
     def forward(self, body: bytes, **added: str) -> None:
-        """Hand the request on.
+        """Forward the request.
 
         Args:
-            body: Its body.
-            **added: Headers that take the place of the request's own, with an underscore for
-                each hyphen.
+            body: The body of the request.
+            **added: Headers that replace those of the request, with an underscore for each
+                hyphen.
         """
         own = {name.lower(): value for name, value in self.headers.items()}
         own |= {name.replace("_", "-").lower(): value for name, value in added.items()}
@@ -62,7 +84,7 @@ class Front(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             content = answer.read()
         except (HTTPException, OSError):
-            # It was cut off behind, so it is cut off here.
+            # The upstream server cut the connection, so this one is cut too.
             self.close_connection = True
             return
         finally:
@@ -70,31 +92,16 @@ class Front(BaseHTTPRequestHandler):
         kept = [each for each in answer.getheaders() if each[0].lower() not in HOP_BY_HOP]
         self.answer(answer.status, kept, content)
 
-    def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-        """Send an answer, and keep the connection."""
-        self.send_response_only(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        """Be silent."""
-
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Be silent about clients that are gone."""
+        """Ignore clients that have disconnected."""
 
 
 @contextmanager
-def serving(handler: type[Front]) -> Iterator[ThreadingHTTPServer]:
-    """Serve in threads of this process, on a free port of 127.0.0.1."""
+def serving(handler: type[Answering]) -> Iterator[ThreadingHTTPServer]:
+    """Serve on a free port of 127.0.0.1, in threads of this process, until the block ends."""
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
