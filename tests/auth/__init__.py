@@ -1,1 +1,1 @@
-"""Tests of the sign-in."""
+"""Tests of `tap_dynamics365.auth`, and of the sign-in end to end."""

@@ -1,4 +1,4 @@
-"""Every way to sign in against real servers, for the tests that run the tap as a process."""
+"""Flows: each way to sign in against real servers, for tests that run the tap as a process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.tap import Run
 
 PASSPHRASE = "invented-passphrase"  # noqa: S105 - invented, and says so
-# Settings and variables whose values nobody may see, wherever they stand.
+# Settings and variables whose values are secret.
 SECRETS = {
     "access_token",
     "client_certificate_password",
@@ -42,11 +42,11 @@ SECRETS = {
 
 
 class Places:
-    """The servers, each started when it is first needed.
+    """The servers of the flows, each started when it is first used.
 
     Args:
-        stack: Ends them.
-        folder: Where files go.
+        stack: Stops the servers when it is closed.
+        folder: The folder for files of the flows.
     """
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
@@ -54,40 +54,40 @@ class Places:
         self.folder = folder
 
     def new_store(self) -> str:
-        """The path of a token store that is not there yet."""
+        """Return the path of a token store that does not exist yet."""
         return str(self.folder / f"{uuid.uuid4()}.json")
 
     @cached_property
     def sandbox(self) -> Sandbox:
-        """A Dynamics 365 with its sign-in host."""
+        """A sandbox, which includes a sign-in host."""
         return self._stack.enter_context(client.running(rows=50))
 
     @cached_property
     def proxy(self) -> Proxy:
-        """A proxy that asks for a password, and finds Microsoft's hosts on this machine."""
+        """A proxy with a password, which resolves Microsoft's hosts to the front."""
         return self._stack.enter_context(proxy.running(ports=self.front.ports))
 
     @cached_property
     def front(self) -> TlsFront:
-        """The sandbox under the names of Microsoft's hosts."""
+        """The sandbox under the names of Microsoft's hosts, with TLS."""
         self.sandbox.configure(authority_url=f"https://{tls.SIGN_IN_HOST}")
         return self._stack.enter_context(tls.running(self.sandbox.url))
 
     @cached_property
     def ntlm(self) -> str:
-        """The sandbox behind a web server that asks for NTLM."""
+        """The URL of a web server that requires NTLM, in front of the sandbox."""
         return self._stack.enter_context(ntlm.running(self.sandbox))
 
     @cached_property
     def certificate(self) -> Certificate:
-        """A certificate that the confidential app is registered with, everywhere."""
+        """A certificate that is registered for the confidential app of each server."""
         made = make()
         self.sandbox.register_certificate(made.pem)
         return made
 
     @cached_property
     def oauth(self) -> OAuthServer:
-        """A sign-in host that nobody here wrote, whose tokens the sandbox takes."""
+        """An independent sign-in host (oidc-provider), whose tokens the sandbox accepts."""
         if reason := oauth.unavailable():
             pytest.skip(reason)
         running = oauth.running(self.sandbox.url, certificate=self.certificate.pem)
@@ -97,7 +97,7 @@ class Places:
 
     @cached_property
     def app_service(self) -> dict[str, str]:
-        """Variables of a program with a managed identity."""
+        """The variables of a program with a managed identity."""
         return self._stack.enter_context(azure.app_service(self.sandbox))
 
 
@@ -107,8 +107,8 @@ class Flow:
 
     Args:
         tap: The tap with its settings.
-        sandbox: What it signs in to.
-        more: Secrets that are no settings: in files, in answers to come.
+        sandbox: The service.
+        more: Secrets outside the settings, such as those in files.
     """
 
     tap: Tap
@@ -117,17 +117,17 @@ class Flow:
 
     @property
     def secrets(self) -> set[str]:
-        """What nobody may see, as far as it is known before the run."""
+        """The secrets that are known before the run."""
         given = {**self.tap.settings, **self.tap.environment}
         return {str(given[name]) for name in SECRETS & given.keys()} | set(self.more)
 
     def but(self, **settings: Any) -> Flow:
-        """The same with other settings; None takes one away."""
+        """Return the flow with other settings; None removes one."""
         return replace(self, tap=self.tap.but(**settings))
 
 
 def _flow(places: Places, *, service_url: str = "", **settings: Any) -> Flow:
-    """Set up a flow with nothing but the settings given, and one small table."""
+    """Make a flow of one small table with these settings."""
     url = service_url or places.sandbox.service_url
     return Flow(Tap({"service_url": url, "tables": ["team"], **settings}), places.sandbox)
 
@@ -137,12 +137,12 @@ def _app(places: Places, *names: str) -> dict[str, str]:
 
 
 def refresh_token(places: Places) -> Flow:
-    """A person's refresh token, and a confidential app."""
+    """A person's refresh token with a confidential app."""
     return _flow(places, **_app(places, "client_secret", "refresh_token"))
 
 
 def refresh_token_of_a_public_client(places: Places) -> Flow:
-    """A person's refresh token, and an app without a secret."""
+    """A person's refresh token with a public client: an app without a secret."""
     announced = places.sandbox.announced
     public = {
         "client_id": announced["public_client_id"],
@@ -152,20 +152,20 @@ def refresh_token_of_a_public_client(places: Places) -> Flow:
 
 
 def refresh_token_at_the_older_endpoint(places: Places) -> Flow:
-    """The same where lifetimes are texts and a resource takes the place of the scope."""
+    """The endpoint of version 1: lifetimes are strings, and a resource replaces the scope."""
     flow = refresh_token(places)
     return flow.but(token_uri=flow.tap.settings["token_uri"].replace("/v2.0/", "/"))
 
 
 def refresh_token_with_a_store(places: Places) -> Flow:
-    """The newest refresh token is kept in a file."""
-    # Another's newest token may have ended this one.
+    """A refresh token with a token store."""
+    # Each flow has a token of its own: a rotation of another flow may have revoked the shared one.
     own = tokens.refresh_token(places.sandbox)
     return refresh_token(places).but(refresh_token=own, token_store=places.new_store())
 
 
 def connection_url(places: Places) -> Flow:
-    """All of it in the driver's connection URL."""
+    """The refresh-token grant in the driver's connection URL."""
     names = {
         "ServiceURL": places.sandbox.service_url,
         "ClientID": places.sandbox.settings["client_id"],
@@ -180,13 +180,13 @@ def connection_url(places: Places) -> Flow:
 
 
 def client_secret(places: Places) -> Flow:
-    """An app that signs in as itself; with the word that the driver wants before the address."""
+    """An app that signs in as itself; token_uri begins with the method, as in the driver."""
     flow = _flow(places, **_app(places, "client_secret"))
     return flow.but(token_uri=f"POST {flow.tap.settings['token_uri']}")
 
 
 def client_secret_at_the_older_endpoint(places: Places) -> Flow:
-    """The same with a resource."""
+    """An app with a secret at the endpoint of version 1, which takes a resource."""
     flow = _flow(places, **_app(places, "client_secret"))
     return flow.but(token_uri=flow.tap.settings["token_uri"].replace("/v2.0/", "/"))
 
@@ -200,20 +200,20 @@ def certificate_in_a_file(places: Places) -> Flow:
 
 
 def certificate_in_the_settings(places: Places) -> Flow:
-    """A certificate as text."""
+    """A certificate as text in the settings."""
     pem = places.certificate.with_key()
     flow = _flow(places, **_app(places), client_certificate=pem)
-    # A line of the key is enough: nobody prints it in one.
+    # Each line of the key counts as a secret: the key is not printed in one line.
     return replace(flow, more=tuple(line for line in pem.split("-----")[2].split() if line))
 
 
 def given_access_token(places: Places) -> Flow:
-    """An access token that somebody else fetched."""
+    """An access token that another program has requested."""
     return _flow(places, access_token=tokens.access_token(places.sandbox, places.sandbox.url))
 
 
 def ntlm_sign_in(places: Places) -> Flow:
-    """A server on-premises."""
+    """NTLM at an on-premises server."""
     return _flow(
         places,
         service_url=f"{places.ntlm}/api/data/v9.2/",
@@ -231,19 +231,19 @@ def managed_identity(places: Places) -> Flow:
 
 
 def default_of_azure(places: Places) -> Flow:
-    """The first of Azure's credentials that gives a token."""
+    """The chain of Azure credentials: the first that gives a token is used."""
     return managed_identity(places).but(azure_credential="default")
 
 
 def azure_command_line(places: Places) -> Flow:
-    """Whoever is signed in to `az`."""
+    """The account that is signed in to the Azure CLI."""
     environment = azure.command_line(places.sandbox, places.folder, places.sandbox.url)
     flow = _flow(places, azure_credential="azure_cli")
     return replace(flow, tap=replace(flow.tap, environment=environment))
 
 
 def workload_identity(places: Places) -> Flow:
-    """A pod in a cluster that the app trusts, with Microsoft's own hosts."""
+    """A pod in a cluster that the app trusts, at the names of Microsoft's hosts."""
     file = places.folder / "federated-token"
     variables = azure.federated_token(places.sandbox, file)
     flow = _through_proxy(places, azure_credential="workload_identity")
@@ -252,18 +252,18 @@ def workload_identity(places: Places) -> Flow:
 
 
 def through_a_proxy(places: Places) -> Flow:
-    """A confidential app behind a proxy that asks for a password."""
+    """A confidential app behind a proxy with a password."""
     return refresh_token(places).but(**places.proxy.settings)
 
 
 def learnt_tenant(places: Places) -> Flow:
-    """No token_uri: the service tells, and it is a host of Microsoft's."""
+    """No token_uri: the challenge of the service names a host of Microsoft's."""
     names = ("client_id", "client_secret")
     return _through_proxy(places, **{name: places.sandbox.settings[name] for name in names})
 
 
 def _through_proxy(places: Places, **settings: Any) -> Flow:
-    """Reach the service under its real name."""
+    """Make a flow at the names of Microsoft's hosts, through the proxy."""
     way = places.proxy.settings
     flow = _flow(places, service_url=places.front.service_url, **way, **settings)
     return replace(flow, tap=replace(flow.tap, environment=places.front.environment))
@@ -282,7 +282,7 @@ def oauth_refresh_token(places: Places) -> Flow:
 
 
 def oauth_refresh_token_of_a_confidential_client(places: Places) -> Flow:
-    """The same with a secret."""
+    """A confidential client at oidc-provider, which rotates refresh tokens."""
     token = places.oauth.refresh_token(oauth.CONFIDENTIAL_CLIENT)
     given = {"client_id": oauth.CONFIDENTIAL_CLIENT, "client_secret": oauth.SECRET}
     return oauth_refresh_token(places).but(refresh_token=token, **given)
@@ -328,8 +328,8 @@ OIDC: tuple[Callable[[Places], Flow], ...] = (
     oauth_client_secret,
     oauth_certificate,
 )
-# How and as whom each of ours signs in, as the log tells it once a run.
-TOLD = {
+# The line of the log that names grant and account, by flow at the sandbox.
+ACCOUNT_LINES = {
     refresh_token: "Signed in as {person} with refresh_token.",
     refresh_token_of_a_public_client: "Signed in as {person} with refresh_token.",
     refresh_token_at_the_older_endpoint: "Signed in as {person} with refresh_token.",
@@ -348,8 +348,8 @@ TOLD = {
     through_a_proxy: "Signed in as {person} with refresh_token.",
     learnt_tenant: "Signed in as app {app} with client_secret.",
 }
-# The same where access tokens say nothing: an app is told by its settings.
-TOLD_OF_OPAQUE_TOKENS = {
+# The same line by flow at oidc-provider, whose access tokens are opaque.
+ACCOUNT_LINES_OF_OPAQUE_TOKENS = {
     oauth_refresh_token: ("Signed in with refresh_token. The access token names no account."),
     oauth_refresh_token_of_a_confidential_client: (
         "Signed in with refresh_token. The access token names no account."
@@ -357,19 +357,19 @@ TOLD_OF_OPAQUE_TOKENS = {
     oauth_client_secret: f"Signed in as app {oauth.SECRET_APP} with client_secret.",
     oauth_certificate: f"Signed in as app {oauth.CERTIFICATE_APP} with client_certificate.",
 }
-# How many rows the one table has.
+# Number of rows of the table.
 ROWS = 8
-# A tap without extras.
+# The tap, installed without extras.
 PLAIN = REPOSITORY / ".venv-plain" / "bin" / "tap-dynamics365"
 
 
 def assert_complete(run: Run) -> None:
-    """All rows are there, and nothing worth a warning happened."""
+    """Assert that a run succeeded with all rows and without a warning."""
     assert run.status == 0, run.log
     assert run.counts == {"team": ROWS}
     assert not run.logged("WARNING")
 
 
-def sign_in_told(run: Run) -> list[str]:
-    """Find what the log tells of who signed in, and how."""
+def account_lines(run: Run) -> list[str]:
+    """Find the lines of the log that name grant and account."""
     return [line for line in run.logged("INFO") if re.match(r"Sign(ed|ing) in\b", line)]

@@ -1,4 +1,4 @@
-"""Looks for secrets in what a program said, in whatever form they may stand there."""
+"""Search for secrets in the output of a program, in each encoding that programs use."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ if TYPE_CHECKING:
 PART = 30
 
 
-def found(secrets: Iterable[str], *said: str) -> set[str]:
-    """Find secrets.
+def found(secrets: Iterable[str], *texts: str) -> set[str]:
+    """Find secrets in texts.
 
     Args:
-        secrets: What must not be there.
-        *said: Where to look.
+        secrets: The secrets.
+        *texts: The texts to search.
 
     Returns:
-        Those that are there, each in the form in which it is.
+        The secrets that occur, each in the form in which it occurs.
     """
     return {
-        form for secret in secrets for form in forms(secret) if any(form in text for text in said)
+        form for secret in secrets for form in forms(secret) if any(form in text for text in texts)
     }
 
 
 def forms(secret: str) -> set[str]:
-    """Write a secret in every way in which programs write one.
+    """Encode a secret in each form in which programs write it.
 
     Args:
         secret: A secret.
 
     Returns:
-        It as it is, url-encoded, as a text of JSON, of Python and of HTML, in hexadecimal, and
-        what of its base64 does not depend on what is before and behind it.
+        The secret as it is, URL-encoded, as a JSON, Python and HTML string, in hexadecimal, and
+        the part of its base64 that does not depend on the text around it.
     """
     return set(_forms(secret))
 
 
 def ends(token: str) -> set[str]:
-    """Cut out of a token what is too much already: its beginning, and its end.
+    """Return the beginning and the end of a token, each of which is too much to reveal.
 
     Args:
-        token: A long one.
+        token: A token of more than 30 characters.
     """
     return {token[:PART], token[-PART:]}
 
@@ -68,7 +68,7 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def _base64_within(content: bytes, before: int) -> Iterator[str]:
-    """Yield what the base64 of a longer text has of it, that many bytes into a group of three."""
+    """Yield the base64 of a content that begins after so many bytes of a group of three."""
     encoded = base64.b64encode(bytes(before) + content)
     begin = -(-before * 8 // 6)
     end = (before + len(content)) * 8 // 6

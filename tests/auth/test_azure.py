@@ -1,4 +1,4 @@
-"""Azure's credentials: what goes through the proxy, and what is told when there is none."""
+"""Azure credentials: requests without the proxy, and messages when a credential is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.auth.flows import Places
     from tests.tap import Message
 
-# No place of Azure's is on this machine.
+# Variables with which no Azure credential is found.
 NOWHERE = {
     "AZURE_TENANT_ID": "",
     "AZURE_CLIENT_ID": "",

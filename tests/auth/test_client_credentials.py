@@ -38,7 +38,7 @@ RESOURCE = "https://org.api.crm.dynamics.com"
 
 
 def form(endpoint: TokenEndpoint, **settings: str | None) -> dict[str, str]:
-    """Sign in; tell what the endpoint was sent."""
+    """Sign in and return the fields of the one request."""
     endpoint.gives("one", expires_in=3599)
     assert (
         authorization(authenticator_for(endpoint, refresh_token=None, **settings)) == "Bearer one"
@@ -94,10 +94,10 @@ def certificate() -> Certificate:
     return make()
 
 
-def checked(
+def verified(
     sent_form: dict[str, str], certificate: Certificate, audience: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Check the signature of an assertion as a host does; give header and claims."""
+    """Verify the signature of an assertion as a host does, and return header and claims."""
     assertion = sent_form["client_assertion"]
     assert sent_form["client_assertion_type"] == (
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -112,7 +112,7 @@ def test_certificate_signs_an_assertion_that_expires_within_ten_minutes(
     endpoint: TokenEndpoint, certificate: Certificate
 ) -> None:
     sent_form = form(endpoint, client_certificate=certificate.with_key())
-    header, claims = checked(sent_form, certificate, endpoint.url)
+    header, claims = verified(sent_form, certificate, endpoint.url)
     digest = certificate.certificate.fingerprint(SHA256())
     assert header == {
         "alg": "PS256",
@@ -142,7 +142,7 @@ def test_certificate_beside_a_client_secret_takes_precedence(
 ) -> None:
     sent_form = form(endpoint, client_secret=SECRET, client_certificate=certificate.with_key())
     assert "client_secret" not in sent_form
-    assert checked(sent_form, certificate, endpoint.url)
+    assert verified(sent_form, certificate, endpoint.url)
 
 
 def test_refresh_token_with_a_certificate_is_sent_with_an_assertion(
@@ -155,11 +155,11 @@ def test_refresh_token_with_a_certificate_is_sent_with_an_assertion(
     )
     (fields,) = endpoint.forms
     assert fields["grant_type"] == ["refresh_token"]
-    assert checked({name: value[0] for name, value in fields.items()}, certificate, endpoint.url)
+    assert verified({name: value[0] for name, value in fields.items()}, certificate, endpoint.url)
 
 
 def written_to(folder: Path, text: str) -> str:
-    """Write a file; tell its path."""
+    """Write a file and return its path."""
     file = folder / "certificate.pem"
     file.write_text(text)
     return str(file)
@@ -177,23 +177,23 @@ WAYS: dict[str, Callable[[Certificate, Path], dict[str, str]]] = {
         "client_certificate": own.with_key(PASSPHRASE),
         "client_certificate_password": PASSPHRASE,
     },
-    "with a passphrase for nothing": lambda own, _: {
+    "with a passphrase for a key without one": lambda own, _: {
         "client_certificate": own.with_key(),
         "client_certificate_password": PASSPHRASE,
     },
     "in the older format": lambda own, _: {
-        "client_certificate": own.pem + older(own.key, NoEncryption())
+        "client_certificate": own.pem + traditional(own.key, NoEncryption())
     },
     "in the older format with a passphrase": lambda own, _: {
         "client_certificate": own.pem
-        + older(own.key, BestAvailableEncryption(PASSPHRASE.encode())),
+        + traditional(own.key, BestAvailableEncryption(PASSPHRASE.encode())),
         "client_certificate_password": PASSPHRASE,
     },
 }
 
 
-def older(key: RSAPrivateKey, lock: KeySerializationEncryption) -> str:
-    """Write a key as OpenSSL did."""
+def traditional(key: RSAPrivateKey, lock: KeySerializationEncryption) -> str:
+    """Encode a key in the traditional format of OpenSSL."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, lock).decode()
 
 
@@ -205,11 +205,11 @@ def test_certificate_in_each_accepted_form_signs_the_assertion(
     way: Callable[[Certificate, Path], dict[str, str]],
 ) -> None:
     sent_form = form(endpoint, **way(certificate, tmp_path))
-    assert checked(sent_form, certificate, endpoint.url)
+    assert verified(sent_form, certificate, endpoint.url)
 
 
 def elliptic() -> str:
-    """Make a key that is no RSA key."""
+    """Make a key that is not an RSA key."""
     key = generate_private_key(SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -251,7 +251,7 @@ UNUSABLE: dict[str, tuple[Callable[[Certificate, Path], dict[str, str]], str]] =
         "certificate in client_certificate can't be read",
     ),
     "another key": (
-        lambda own, _: {"client_certificate": own.pem + older(make().key, NoEncryption())},
+        lambda own, _: {"client_certificate": own.pem + traditional(make().key, NoEncryption())},
         "do not belong together",
     ),
     "no RSA key": (

@@ -1,4 +1,4 @@
-"""Every way to sign in, from the settings to the rows, with the tap as a process."""
+"""Each grant from the settings to the rows, with the tap as a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.identity.person import ACCOUNT
 from tests.auth import flows
-from tests.auth.flows import assert_complete, sign_in_told
+from tests.auth.flows import account_lines, assert_complete
 from tests.servers import tls
 from tests.tap import reads
 
@@ -32,21 +32,23 @@ def test_grant_extracts_all_rows(
 ) -> None:
     run = flow(places).tap.run(catalog=one_table)
     assert_complete(run)
-    told = flows.TOLD[flow].format(person=ACCOUNT, app=places.sandbox.settings["client_id"])
-    assert sign_in_told(run) == [told]
+    expected = flows.ACCOUNT_LINES[flow].format(
+        person=ACCOUNT, app=places.sandbox.settings["client_id"]
+    )
+    assert account_lines(run) == [expected]
 
 
 def test_account_of_a_sign_in_is_logged_once_without_a_request(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
-    """Tokens of a second are renewed again and again."""
+    """Access tokens that last one second are renewed several times."""
     dynamics.configure(token_lifetime=1, page_size_cap=2)
     flow = flows.refresh_token_with_a_store(places)
-    assert len(sign_in_told(flow.tap.run(catalog=one_table))) == 1
+    assert len(account_lines(flow.tap.run(catalog=one_table))) == 1
     stored = flow.but(refresh_token=None)
     dynamics.clear_requests()
-    (told,) = sign_in_told(stored.tap.run("--discover"))
-    assert told == f"Signed in as {ACCOUNT} with the refresh token in token_store."
+    (line,) = account_lines(stored.tap.run("--discover"))
+    assert line == f"Signed in as {ACCOUNT} with the refresh token in token_store."
     assert not [request for request in dynamics.requests() if "WhoAmI" in request["path"]]
 
 
@@ -54,7 +56,7 @@ def test_account_of_a_failed_sign_in_is_not_logged(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.fault("/token", status=400, count=None)
-    assert not sign_in_told(flows.refresh_token(places).tap.run(catalog=one_table))
+    assert not account_lines(flows.refresh_token(places).tap.run(catalog=one_table))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,9 @@ def test_request_of_any_kind_goes_through_the_proxy(places: Places, dynamics: Sa
     flow.tap.sync(catalog=catalog)
     seen = places.proxy.seen()[before:]
     assert seen == [f"{r['method']} {dynamics.url}{r['path']}" for r in dynamics.requests()]
-    places_asked = " ".join(seen)
+    urls = " ".join(seen)
     for part in ("/token", "$metadata", "RetrieveMetadataChanges", "/teams"):
-        assert part in places_asked
+        assert part in urls
 
 
 def test_microsofts_hosts_are_reached_only_through_the_proxy(
@@ -182,7 +184,7 @@ def test_grant_that_needs_no_extra_works_without_extras(places: Places, one_tabl
 
 
 def stored(flow: Flow) -> str:
-    """The refresh token in the store."""
+    """Read the refresh token in the token store."""
     token: str = json.loads(Path(flow.tap.settings["token_store"]).read_text())["refresh_token"]
     return token
 
@@ -195,20 +197,20 @@ def test_newest_refresh_token_is_used_by_the_next_run(
     for _ in range(3):
         assert_complete(flow.tap.run(catalog=one_table))
         kept.append(stored(flow))
-        # As after 90 days: only the newest is good.
+        # The older tokens expire, as they do after 90 days.
         for old in (flow.tap.settings["refresh_token"], *kept[:-1]):
             dynamics.revoke(old, "inactive")
     store = Path(flow.tap.settings["token_store"])
     assert stat.S_IMODE(store.stat().st_mode) == 0o600
     assert len(set(kept)) == 3
-    # It is a way to sign in by itself.
+    # The stored token alone is enough to sign in.
     assert_complete(flow.but(refresh_token=None).tap.run(catalog=one_table))
 
 
 def test_run_that_is_killed_has_stored_the_new_token(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
-    """Of single use, and the process dies as soon as the access token has been seen once."""
+    """Refresh tokens are for single use, and the process is killed at the first page request."""
     flow = flows.refresh_token_with_a_store(places)
     dynamics.configure(single_use_refresh_tokens=True)
     dynamics.fault("teams", delay_ms=60_000)

@@ -1,4 +1,4 @@
-"""The tap against oidc-provider, a certified OAuth 2.0 server that nobody here wrote."""
+"""The tap against oidc-provider, an independent, certified OAuth 2.0 server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.auth import flows
-from tests.auth.flows import assert_complete, sign_in_told
+from tests.auth.flows import account_lines, assert_complete
 from tests.servers import oauth
 from tests.servers.certificate import make
 from tests.tap import SECONDS
@@ -38,14 +38,14 @@ def test_grant_extracts_all_rows(
 ) -> None:
     run = flow(places).tap.run(catalog=one_table)
     assert_complete(run)
-    assert sign_in_told(run) == [flows.TOLD_OF_OPAQUE_TOKENS[flow]]
+    assert account_lines(run) == [flows.ACCOUNT_LINES_OF_OPAQUE_TOKENS[flow]]
 
 
 @ROTATING
 def test_refresh_token_of_consecutive_runs_is_used_once(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
-    """If one were, the server would revoke them all."""
+    """At a second use, the server revokes all tokens."""
     ready = flow(places)
     for _ in range(4):
         assert_complete(ready.tap.run(catalog=one_table))
@@ -68,7 +68,7 @@ def test_refresh_token_of_concurrent_runs_is_used_once(
 def test_access_token_that_is_refused_during_a_run_is_renewed_with_unused_credentials(
     places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
-    """The server takes neither a refresh token nor an assertion a second time."""
+    """The server accepts each refresh token and each assertion once."""
     ready = flow(places)
     dynamics.configure(page_size_cap=3)
     dynamics.fault("teams.*skiptoken", status=401)
@@ -90,7 +90,7 @@ def test_rotated_refresh_token_without_a_token_store_is_used_within_the_run(
 def test_refresh_token_reused_by_someone_else_is_reported_and_replaceable(
     places: Places, one_table: Message
 ) -> None:
-    """A stolen token, used twice: the server revokes what came of it, and the tap says so."""
+    """A stolen token is used twice, so the server revokes all tokens that came from it."""
     ready = flows.oauth_refresh_token(places)
     assert_complete(ready.tap.run(catalog=one_table))
     settings = ready.tap.settings
@@ -98,7 +98,7 @@ def test_refresh_token_reused_by_someone_else_is_reported_and_replaceable(
     form["grant_type"] = "refresh_token"
     assert not requests.post(settings["token_uri"], data=form, timeout=SECONDS).ok
     assert "grant request is invalid" in ready.tap.run(catalog=one_table).refusal()
-    # A person signs in anew: the token that is configured then wins over the store.
+    # The person signs in again: the newly configured token takes precedence over the store.
     token = places.oauth.refresh_token(oauth.PUBLIC_CLIENT)
     assert_complete(ready.but(refresh_token=token).tap.run(catalog=one_table))
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a sign-in, as people read it: one sentence, with the way out."""
+"""Failed sign-ins, as the log reports them: one sentence with advice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.tap import Message
 
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# The codes that people meet, each with what must be in the way out.
+# Error codes that users meet, each with a word that the advice contains.
 CODES = {
     50053: "wait",
     50076: "tap-dynamics365-login",
@@ -45,12 +45,12 @@ CODES = {
     7000218: "client_secret",
     7000222: "client_secret",
 }
-# Switches of the sandbox, the service's code for each, and what must be in the way out.
+# Switches of the sandbox, each with the error code and a word that the advice contains.
 UNKNOWN_CALLERS = {
     "not_a_member": ("0x80072560", "application user"),
     "disabled_user": ("0x80040225", "disabled"),
 }
-PASSING: dict[str, dict[str, Any]] = {
+TRANSIENT: dict[str, dict[str, Any]] = {
     "throttled": {"status": 429, "body": {"error": "slow_down"}},
     "unavailable": {"status": 503},
     "broken": {"status": 500},
@@ -81,7 +81,7 @@ def test_sync_without_sign_in_writes_nothing_to_stdout(places: Places, one_table
     assert not run.output
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_transient_failure_of_the_sign_in_host_is_retried(
     places: Places, dynamics: Sandbox, one_table: Message, fault: dict[str, Any]
 ) -> None:
@@ -181,9 +181,9 @@ def test_certificate_that_is_unusable_is_reported(
     assert words in flow.tap.run(catalog=one_table).refusal()
 
 
-STRANGE: dict[str, dict[str, Any]] = {
+OUTSIDE_OAUTH: dict[str, dict[str, Any]] = {
     "a web page": {"html": True},
-    "a route that is gone": {
+    "a missing route": {
         "status": 404,
         "body": "no healthy upstream",
         "headers": {"Content-Type": "text/plain"},
@@ -201,7 +201,7 @@ STRANGE: dict[str, dict[str, Any]] = {
     "no object": {"status": 200, "body": []},
 }
 RENEWING = [
-    *((flows.client_secret, answer) for answer in STRANGE),
+    *((flows.client_secret, answer) for answer in OUTSIDE_OAUTH),
     (flows.workload_identity, "a web page"),
 ]
 
@@ -219,17 +219,17 @@ def test_answer_outside_oauth_during_a_run_is_retried(
     ready = flow(places)
     dynamics.configure(page_size_cap=3)
     dynamics.fault("teams.*skiptoken", status=401)
-    dynamics.fault("/token", method="POST", skip=1, **STRANGE[answer])
+    dynamics.fault("/token", method="POST", skip=1, **OUTSIDE_OAUTH[answer])
     run = ready.tap.run(catalog=one_table)
     assert (run.status, run.counts) == (0, {"team": flows.ROWS}), run.log
     assert dynamics.hits() == [1, 1]
 
 
-@pytest.mark.parametrize("answer", STRANGE)
+@pytest.mark.parametrize("answer", OUTSIDE_OAUTH)
 def test_answer_outside_oauth_at_the_first_sign_in_ends_the_run(
     places: Places, dynamics: Sandbox, one_table: Message, answer: str
 ) -> None:
-    dynamics.fault("/token", method="POST", count=None, **STRANGE[answer])
+    dynamics.fault("/token", method="POST", count=None, **OUTSIDE_OAUTH[answer])
     run = flows.client_secret(places).tap.run(catalog=one_table)
     assert run.refusal()
     assert dynamics.hits() == [1]

@@ -1,4 +1,4 @@
-"""Nothing leaks: every flow and every failure at DEBUG, and all that comes out searched."""
+"""Secrets in the output: each flow and each failure runs at level DEBUG, and is searched."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
     from tests.tap import Message
 
 DEBUG = {"TAP_DYNAMICS365_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
-# What servers say that nobody needs to see: the affinity cookie, and a message of NTLM.
-SAID_BY_SERVERS = ("5a" * 32, "TlRMTVNTUAA")
-# A secret with all that may go wrong in an address, a header, a form or a log.
+# Values of servers that do not belong in a log: the affinity cookie and an NTLM message.
+VALUES_OF_SERVERS = ("5a" * 32, "TlRMTVNTUAA")
+# A secret with characters that are encoded in a URL, a header, a form or a log.
 AWKWARD = "invented+secret/with=öl&%20and \"quotes\" 'too' {and} \\n %s for €5"
 
 
 @dataclass
-class Listener:
-    """Runs a flow and hears all that comes out.
+class RecordedFlow:
+    """A flow, run at level DEBUG, and all its output.
 
     Args:
-        flow: A way to sign in.
-        said: What came out so far.
+        flow: The flow.
+        output: The texts that it has written so far.
     """
 
     flow: Flow
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Let the tap say all that it can."""
+        """Set the log level to DEBUG."""
         tap = self.flow.tap
         tap = replace(tap, environment={**tap.environment, **DEBUG})
         self.flow = replace(self.flow, tap=tap)
 
     def run(self, *arguments: str, **files: Message | None) -> Run:
-        """Run the tap, and keep what it and its command line say."""
+        """Run the tap, and record its output and its command line."""
         with TemporaryDirectory() as folder:
             process = self.flow.tap.start(Path(folder), *arguments, **files)
-            self.said.append(" ".join(process.args))  # every user of the machine sees them
+            self.output.append(" ".join(process.args))  # every user of the machine can read it
             output, log = process.communicate(timeout=SECONDS)
         run = Run(process.returncode, output.decode(), log.decode())
-        self.said += [run.output, run.log]
+        self.output += [run.output, run.log]
         return run
 
     def run_until(self, words: str, **files: Message | None) -> None:
-        """Run the tap until it says something, then end it as a scheduler does."""
+        """Run the tap until its log contains these words, then terminate it as a scheduler does."""
         with TemporaryDirectory() as folder:
             process = self.flow.tap.start(Path(folder), **files)
             log = b""
@@ -71,32 +71,32 @@ class Listener:
             process.terminate()
             output, rest = process.communicate(timeout=SECONDS)
         assert words.encode() in log, log.decode()
-        self.said += [output.decode(), (log + rest).decode()]
+        self.output += [output.decode(), (log + rest).decode()]
 
     def leaks(self) -> set[str]:
-        """The secrets in what was said, those that the run itself was given included."""
+        """Find secrets in the output: those of the settings and those that servers issued."""
         issued = self.flow.sandbox.issued()
-        secrets = {*self.flow.secrets, *issued, *SAID_BY_SERVERS}
+        secrets = {*self.flow.secrets, *issued, *VALUES_OF_SERVERS}
         secrets |= {end for token in issued for end in ends(token)}
         store = Path(self.flow.tap.settings.get("token_store", "/nowhere"))
         if store.is_file():
             secrets.add(json.loads(store.read_text())["refresh_token"])
-        return found(secrets, *self.said)
+        return found(secrets, *self.output)
 
 
 @pytest.mark.parametrize("flow", [*flows.OURS, *flows.OIDC], ids=lambda flow: flow.__name__)
 def test_secret_of_each_flow_is_not_in_the_output(
     places: Places, one_table: Message, flow: Callable[[Places], Flow]
 ) -> None:
-    listener = Listener(flow(places))
-    run = listener.run(catalog=one_table)
+    recorded = RecordedFlow(flow(places))
+    run = recorded.run(catalog=one_table)
     assert run.status == 0, run.log
     assert "DEBUG" in run.log
-    assert listener.run("--discover").status == 0
-    assert listener.run(catalog=one_table, state=run.state).status == 0
-    assert listener.run("--about", "--format=json").status == 0
-    listener.said += [file.read_text() for file in places.folder.glob("arguments")]
-    assert not listener.leaks()
+    assert recorded.run("--discover").status == 0
+    assert recorded.run(catalog=one_table, state=run.state).status == 0
+    assert recorded.run("--about", "--format=json").status == 0
+    recorded.output += [file.read_text() for file in places.folder.glob("arguments")]
+    assert not recorded.leaks()
 
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -141,16 +141,17 @@ def test_secret_of_a_failed_flow_is_not_in_the_output(
     flow: Callable[[Places], Flow],
     fault: dict[str, Any],
 ) -> None:
-    listener = Listener(flow(places))
+    recorded = RecordedFlow(flow(places))
     dynamics.fault(**{"count": None, **fault})
-    listener.run(catalog=one_table)
-    assert not listener.leaks()
-    assert not found(["invented-refresh-token-of-an-odd-host"], *listener.said)
+    recorded.run(catalog=one_table)
+    assert all(dynamics.hits())
+    assert not recorded.leaks()
+    assert not found(["invented-refresh-token-of-an-odd-host"], *recorded.output)
 
 
 @pytest.mark.parametrize("path", ["/token", "/api/data"])
 @pytest.mark.parametrize(
-    # The web server before NTLM would repeat its own token, which the tap never sees.
+    # The web server that asks for NTLM would repeat its own token, which the tap never sees.
     "flow",
     [flow for flow in flows.OURS if flow is not flows.ntlm_sign_in],
     ids=lambda flow: flow.__name__,
@@ -162,11 +163,11 @@ def test_secret_repeated_by_a_host_is_not_in_the_output(
     flow: Callable[[Places], Flow],
     path: str,
 ) -> None:
-    """As gateways do that put the request that they did not like into their answer."""
-    listener = Listener(flow(places))
+    """Some gateways include the request that they refuse in their answer."""
+    recorded = RecordedFlow(flow(places))
     dynamics.fault(path, echo=True, count=None)
-    listener.run(catalog=one_table)
-    assert not listener.leaks()
+    recorded.run(catalog=one_table)
+    assert not recorded.leaks()
 
 
 WRONG: dict[str, tuple[Callable[[Places], Flow], dict[str, Any]]] = {
@@ -202,15 +203,15 @@ def test_secret_that_is_wrong_is_not_in_the_output(
     places: Places, dynamics: Sandbox, one_table: Message, name: str
 ) -> None:
     flow, given = WRONG[name]
-    listener = Listener(flow(places).but(**given))
+    recorded = RecordedFlow(flow(places).but(**given))
     own = {str(value) for value in given.values() if len(str(value)) > len("another")}
     own |= {"invented-password-in-an-address", "invented-list-of-one", "invented-pass;"}
     dynamics.fault("/token", status=503, retry_after="0")
     if name == "proxy-that-is-not-there":
-        listener.run_until("Trying again", catalog=one_table)
+        recorded.run_until("Trying again", catalog=one_table)
     else:
-        assert listener.run(catalog=one_table).status == 1
-    assert not listener.leaks() | found(own, *listener.said)
+        assert recorded.run(catalog=one_table).status == 1
+    assert not recorded.leaks() | found(own, *recorded.output)
 
 
 def test_secret_of_azure_that_is_refused_is_not_in_the_output(
@@ -218,9 +219,9 @@ def test_secret_of_azure_that_is_refused_is_not_in_the_output(
 ) -> None:
     flow = flows.managed_identity(places)
     wrong = {**flow.tap.environment, "IDENTITY_HEADER": AWKWARD}
-    listener = Listener(replace(flow, tap=replace(flow.tap, environment=wrong)))
-    assert listener.run(catalog=one_table).status == 1
-    assert not listener.leaks()
+    recorded = RecordedFlow(replace(flow, tap=replace(flow.tap, environment=wrong)))
+    assert recorded.run(catalog=one_table).status == 1
+    assert not recorded.leaks()
 
 
 def test_secret_in_a_damaged_token_store_is_not_in_the_output(
@@ -232,10 +233,10 @@ def test_secret_in_a_damaged_token_store_is_not_in_the_output(
     for damaged in (content, content + "1}", content + '"x", "secret": "also-invented-here"}'):
         for configured in (flow.tap.settings["refresh_token"], None):
             store.write_text(damaged)
-            listener = Listener(flow.but(refresh_token=configured))
-            listener.run(catalog=one_table)
+            recorded = RecordedFlow(flow.but(refresh_token=configured))
+            recorded.run(catalog=one_table)
             hidden = {"invented-token-in-a-damaged-store", "also-invented-here"}
-            assert not found(hidden | flow.secrets, *listener.said)
+            assert not found(hidden | flow.secrets, *recorded.output)
 
 
 def test_secret_in_a_variable_is_not_in_the_output(places: Places, one_table: Message) -> None:
@@ -246,19 +247,19 @@ def test_secret_in_a_variable_is_not_in_the_output(places: Places, one_table: Me
     for secret in ("client_secret", "refresh_token"):
         wrong = replace(given, environment={**names, f"TAP_DYNAMICS365_{secret.upper()}": "wrong"})
         for tap in (given, wrong):
-            listener = Listener(replace(flow, tap=tap, more=tuple(flow.secrets)))
-            listener.run("--config=ENV", catalog=one_table)
-            listener.run("--config=ENV", "--test")
-            assert not listener.leaks()
+            recorded = RecordedFlow(replace(flow, tap=tap, more=tuple(flow.secrets)))
+            recorded.run("--config=ENV", catalog=one_table)
+            recorded.run("--config=ENV", "--test")
+            assert not recorded.leaks()
 
 
 def test_secret_of_a_terminated_run_is_not_in_the_output(
     places: Places, dynamics: Sandbox, one_table: Message
 ) -> None:
-    listener = Listener(flows.refresh_token_with_a_store(places))
+    recorded = RecordedFlow(flows.refresh_token_with_a_store(places))
     dynamics.fault("teams", status=503, retry_after="600")
-    listener.run_until("Trying again", catalog=one_table)
-    assert not listener.leaks()
+    recorded.run_until("Trying again", catalog=one_table)
+    assert not recorded.leaks()
 
 
 @pytest.mark.parametrize(
@@ -285,9 +286,9 @@ def test_search_finds_a_secret_in_each_encoding(secret: str, write: Callable[[st
 
 
 def test_search_finds_a_token_that_the_tap_writes(places: Places, one_table: Message) -> None:
-    """A run that says a token on purpose: as a column's alias, where a stream map puts it."""
+    """A stream map makes the tap write its access token into a column."""
     token = access_token(places.sandbox, places.sandbox.url)
     flow = flows.given_access_token(places).but(access_token=token)
-    listener = Listener(flow.but(stream_maps={"team": {"planted": f"'{token}'"}}))
-    assert listener.run(catalog=one_table).status == 0
-    assert token in listener.leaks()
+    recorded = RecordedFlow(flow.but(stream_maps={"team": {"planted": f"'{token}'"}}))
+    assert recorded.run(catalog=one_table).status == 0
+    assert token in recorded.leaks()

@@ -1,4 +1,4 @@
-"""The refresh-token grant, and an access token alone, against a token endpoint."""
+"""Refresh-token grant, and an access token from the settings, against a token endpoint."""
 
 from __future__ import annotations
 
@@ -57,11 +57,6 @@ def test_confidential_client_sends_its_secret_and_the_configured_scope(
     assert form["scope"] == ["a/.default b"]
 
 
-def test_nothing_is_asked_before_it_is_needed(endpoint: TokenEndpoint) -> None:
-    authenticator_for(endpoint)
-    assert endpoint.forms == []
-
-
 def test_token_endpoint_of_version_1_is_sent_the_resource_and_no_scope(
     endpoint: TokenEndpoint,
 ) -> None:
@@ -94,11 +89,11 @@ def test_rotated_refresh_token_is_used_within_the_run(
             authorization(auth)
             auth.renew(float("inf"))
     assert endpoint.refresh_tokens == [SECRETS["refresh_token"], "second", "third"]
-    told, signed_in = [r for r in caplog.records if r.name.startswith("tap-dynamics365")]
+    advice, signed_in = [r for r in caplog.records if r.name.startswith("tap-dynamics365")]
     assert signed_in.getMessage().startswith("Signed in with refresh_token")
-    assert told.levelno == logging.INFO
+    assert advice.levelno == logging.INFO
     for words in ("90 days", "24 hours", "token_store"):
-        assert words in told.getMessage()
+        assert words in advice.getMessage()
     for token in ("second", "third", SECRETS["refresh_token"]):
         assert token not in caplog.text
 
@@ -204,7 +199,7 @@ def test_sign_in_host_that_is_unreachable_is_named() -> None:
     assert "127.0.0.1" in caught.value.message
 
 
-PASSING: dict[str, tuple[int, str | dict[str, Any]]] = {
+TRANSIENT: dict[str, tuple[int, str | dict[str, Any]]] = {
     "throttled": (429, {"error": "temporarily_unavailable"}),
     "throttled without words": (429, ""),
     "broken": (500, "<html>Broken</html>"),
@@ -220,7 +215,7 @@ PASSING: dict[str, tuple[int, str | dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("answer", PASSING.values(), ids=PASSING.keys())
+@pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_transient_refusal_carries_the_retry_after_of_the_host(
     endpoint: TokenEndpoint, answer: tuple[int, str | dict[str, Any]]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Refusals of a sign-in host, told in words that help."""
+"""Refusals of a sign-in host: parsed, classified and reported with advice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRACE_ID = "5a4db0c0-aaaa-bbbb-cccc-5a4db0c05a4d"
 
 
 def body(code: int, text: str, *, separator: str = " ", error: str = "invalid_grant") -> str:
-    """Write a refusal as Microsoft Entra ID does."""
+    """Encode a refusal as Microsoft Entra ID does."""
     noise = f"Trace ID: {TRACE_ID}{separator}Correlation ID: {CORRELATION_ID}{separator}"
     description = f"AADSTS{code}: {text}{separator}{noise}Timestamp: 2026-01-31 08:00:00Z"
     answer = {
@@ -34,8 +34,8 @@ def body(code: int, text: str, *, separator: str = " ", error: str = "invalid_gr
     return json.dumps(answer)
 
 
-def told(content: str) -> str:
-    """Tell a refusal."""
+def sentence_of(content: str) -> str:
+    """Read a refusal and return its sentence."""
     refusal = refusals.read(content)
     assert refusal is not None
     return refusal.sentence
@@ -47,7 +47,7 @@ def test_refusal_has_code_description_and_correlation_id_only(separator: str) ->
         "The refresh token has expired due to inactivity. The token was issued on "
         "2025-01-01T00:00:00.0000000Z and was inactive for 90.00:00:00."
     )
-    sentence = told(body(700082, text, separator=separator))
+    sentence = sentence_of(body(700082, text, separator=separator))
     assert sentence.startswith("AADSTS700082: The refresh token has expired due to inactivity. To")
     assert "tap-dynamics365-login" in sentence
     assert sentence.endswith(f"Correlation ID: {CORRELATION_ID}.")
@@ -83,7 +83,7 @@ ADVISED = {
 
 @pytest.mark.parametrize(("code", "words"), ADVISED.items())
 def test_refusal_with_a_known_code_has_advice(code: int, words: str) -> None:
-    sentence = told(body(code, "What happened. More of it."))
+    sentence = sentence_of(body(code, "What happened. More of it."))
     assert sentence.startswith(f"AADSTS{code}: What happened. ")
     assert words in sentence
     assert "More of it" not in sentence
@@ -94,7 +94,7 @@ def test_refusal_with_a_known_code_has_advice(code: int, words: str) -> None:
     [("invalid_client", "client_secret"), ("invalid_grant", "tap-dynamics365-login")],
 )
 def test_refusal_without_a_code_has_the_advice_of_its_error(error: str, words: str) -> None:
-    sentence = told(json.dumps({"error": error, "error_description": "no such thing"}))
+    sentence = sentence_of(json.dumps({"error": error, "error_description": "no such thing"}))
     assert sentence.startswith("no such thing. To go on, ")
     assert words in sentence
 
@@ -108,7 +108,7 @@ def test_advice_names_only_settings_that_exist(advice: str) -> None:
 
 
 def test_refusal_with_an_unknown_code_has_the_whole_description() -> None:
-    sentence = told(body(99999, "Something new. With a second sentence."))
+    sentence = sentence_of(body(99999, "Something new. With a second sentence."))
     assert sentence.startswith("AADSTS99999: Something new. With a second sentence. Correlation")
 
 
@@ -140,7 +140,7 @@ def test_refusal_with_a_permanent_code_is_not_transient(code: int) -> None:
 def test_refusal_of_another_host_is_reported_in_its_words(
     answer: dict[str, Any], words: str
 ) -> None:
-    assert told(json.dumps(answer)).startswith(words)
+    assert sentence_of(json.dumps(answer)).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""When a token is renewed: in time, when it is refused, and once for all threads."""
+"""Renewal of access tokens: before they expire, after a refusal, and once for all threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.auth.endpoint import TokenEndpoint
 
 THREADS = 8
-# A minute is the shortest of lifetimes within which a test is certain to end.
+# A test is certain to end within one minute.
 LASTING = [{"expires_in": 3599}, {"expires_in": "3599"}, {"expires_in": 60}, {"expires_in": "60.0"}]
 UNKNOWN = [
     {},
@@ -42,7 +42,7 @@ def test_access_token_is_renewed_before_it_expires(endpoint: TokenEndpoint) -> N
     seen = []
     for _ in range(3):
         seen.append(authorization(auth))
-        # Three quarters of its life.
+        # Three quarters of its lifetime.
         time.sleep(0.3)
     assert seen == ["Bearer one", "Bearer two", "Bearer three"]
 
@@ -70,7 +70,7 @@ def test_access_token_that_is_refused_is_renewed_once_for_all_threads(
     with ThreadPoolExecutor(THREADS) as pool:
         assert all(pool.map(auth.renew, [refused_at] * THREADS))
         assert set(pool.map(authorization, [auth] * THREADS)) == {"Bearer two"}
-        # Those whose refusal comes late were sent with the old token too.
+        # Requests whose refusal arrives late were also sent with the old token.
         assert all(pool.map(auth.renew, [refused_at] * THREADS))
         assert set(pool.map(authorization, [auth] * THREADS)) == {"Bearer two"}
     assert len(endpoint.forms) == 2
@@ -102,7 +102,7 @@ def test_concurrent_threads_share_a_refusal(endpoint: TokenEndpoint) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         running = [pool.submit(authorization, auth) for _ in range(THREADS)]
         endpoint.asked.wait()
-        # Time for one of the others at least to begin to wait; who comes later asks again.
+        # Time for at least one other thread to begin to wait; a later one requests a token again.
         time.sleep(0.2)
         endpoint.open.set()
         for future in running:

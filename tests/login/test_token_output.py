@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 
 from sandbox.identity.person import ACCOUNT
 from tap_dynamics365.login.token_output import env_line
-from tests.auth.flows import sign_in_told
+from tests.auth.flows import account_lines
 from tests.login.conftest import address
 from tests.tap import Tap
 
@@ -81,7 +81,7 @@ def test_new_token_takes_precedence_over_the_one_in_the_settings(
 def signed_in(tap: Tap) -> str:
     """Tell how and as whom a run of the tap signs in, or why it does not."""
     run = tap.run("--discover")
-    return run.refusal() if run.status else " ".join(sign_in_told(run))
+    return run.refusal() if run.status else " ".join(account_lines(run))
 
 
 def test_token_that_the_next_run_uses_is_reported_as_used(
