@@ -144,7 +144,7 @@ def test_secret_of_a_failed_flow_is_not_in_the_output(
     recorded = RecordedFlow(flow(places))
     dynamics.fault(**{"count": None, **fault})
     recorded.run(catalog=one_table)
-    assert all(dynamics.hits())
+    assert all(dynamics.hits()), recorded.output[-1]
     assert not recorded.leaks()
     assert not found(["invented-refresh-token-of-an-odd-host"], *recorded.output)
 

@@ -1,4 +1,4 @@
-"""What Azure puts beside a program: App Service's token endpoint, `az`, a cluster's token file.
+"""Azure credentials: App Service's token endpoint, the Azure CLI, and a cluster's token file.
 
 Sources: Microsoft Learn, "How to use managed identities for App Service and Azure Functions", "az
 account get-access-token", "Workload identity federation".
@@ -10,6 +10,7 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,7 +34,7 @@ SUBJECT = "system:serviceaccount:invented:tap"
 
 
 class AppService(Answering):
-    """Gives tokens to whoever knows the header."""
+    """Token endpoint of App Service: issues tokens for requests with the identity header."""
 
     sandbox: Sandbox
 
@@ -59,13 +60,13 @@ class AppService(Answering):
 
 @contextmanager
 def app_service(sandbox: Sandbox) -> Iterator[dict[str, str]]:
-    """Serve tokens to programs with a managed identity.
+    """Serve the token endpoint of App Service.
 
     Args:
-        sandbox: Whose tokens.
+        sandbox: The sandbox that issues the tokens.
 
     Yields:
-        The variables by which a program finds it.
+        The variables with which a program finds the endpoint.
     """
 
     class Handler(AppService):
@@ -78,15 +79,15 @@ def app_service(sandbox: Sandbox) -> Iterator[dict[str, str]]:
 
 
 def command_line(sandbox: Sandbox, folder: Path, resource: str) -> dict[str, str]:
-    """Write an `az` that is signed in; what it is called with, it writes into `arguments`.
+    """Write an `az` program that is signed in; it appends its arguments to the file `arguments`.
 
     Args:
-        sandbox: Whose token it has.
-        folder: Where to put it.
-        resource: What the token is for.
+        sandbox: The sandbox that issues the token.
+        folder: The folder of the program.
+        resource: The resource that the token is for.
 
     Returns:
-        The variables by which a program finds it.
+        The variables with which a program finds it.
     """
     answer = folder / "answer.json"
     ends = int(time.time()) + 3_599
@@ -106,17 +107,23 @@ def command_line(sandbox: Sandbox, folder: Path, resource: str) -> dict[str, str
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
+@cache
+def _cluster_key() -> rsa.RSAPrivateKey:
+    """Generate the key of the cluster: always the same one, which the sandbox trusts for good."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 def federated_token(sandbox: Sandbox, file: Path) -> dict[str, str]:
-    """Write the token of a cluster that an app of the sandbox trusts.
+    """Write the token of a cluster, and make an app of the sandbox trust the cluster.
 
     Args:
-        sandbox: It is told to trust the cluster.
-        file: Where to put the token.
+        sandbox: The sandbox.
+        file: The file for the token.
 
     Returns:
-        The variables by which a program finds it.
+        The variables with which a program finds the token.
     """
-    key = rsa.generate_private_key(65537, 2048)
+    key = _cluster_key()
     public_key = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -1,4 +1,4 @@
-"""Certificates that are not as they should be, for `tests.servers.tls.running`."""
+"""Invalid certificates for the argument `issue` of `tests.servers.tls.running`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 
 
 def expired(context: ssl.SSLContext) -> bytes:
-    """One that ended yesterday."""
+    """Issue a certificate that expired yesterday."""
     authority = trustme.CA()
     now = datetime.now(UTC)
     leaf = authority.issue_cert(*NAMES, not_before=now - 9 * DAY, not_after=now - DAY)
@@ -34,7 +34,7 @@ def expired(context: ssl.SSLContext) -> bytes:
 
 
 def not_yet_valid(context: ssl.SSLContext) -> bytes:
-    """One that begins tomorrow."""
+    """Issue a certificate that is valid from tomorrow."""
     authority = trustme.CA()
     now = datetime.now(UTC)
     leaf = authority.issue_cert(*NAMES, not_before=now + DAY, not_after=now + 9 * DAY)
@@ -43,14 +43,14 @@ def not_yet_valid(context: ssl.SSLContext) -> bytes:
 
 
 def of_another_host(context: ssl.SSLContext) -> bytes:
-    """One of another name."""
+    """Issue a certificate for another host name."""
     authority = trustme.CA()
     authority.issue_cert("other.invented.example").configure_cert(context)
     return authority.cert_pem.bytes()
 
 
 def self_signed(context: ssl.SSLContext) -> bytes:
-    """One that no authority signed."""
+    """Issue a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
     extensions = [(x509.SubjectAlternativeName(names), False)]
@@ -58,12 +58,12 @@ def self_signed(context: ssl.SSLContext) -> bytes:
 
 
 def without_authority_key_identifier(context: ssl.SSLContext) -> bytes:
-    """One that does not say by which key it was signed."""
+    """Issue a certificate without the identifier of the key that signed it."""
     return _signed(context, critical=True, identified=False)
 
 
 def with_basic_constraints_not_critical(context: ssl.SSLContext) -> bytes:
-    """One of an authority that calls itself one, but not as it has to."""
+    """Issue a certificate of an authority whose basic constraints are not marked critical."""
     return _signed(context, critical=False, identified=True)
 
 

@@ -1,4 +1,4 @@
-"""Certificates that signed themselves, as people make them for an app registration."""
+"""Self-signed certificates, as users create them for an app registration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Certificate:
 
     Args:
         key: The private key.
-        certificate: What is registered.
+        certificate: The certificate.
     """
 
     key: rsa.RSAPrivateKey
@@ -31,21 +31,21 @@ class Certificate:
 
     @property
     def pem(self) -> str:
-        """The certificate alone, as it is registered."""
+        """The certificate without its key, as it is registered."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
     def with_key(self, password: str = "") -> str:
-        """The certificate and its key, as the tap takes them; the key locked, if wanted."""
+        """Encode key and certificate as the tap reads them; a password encrypts the key."""
         lock = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
         return key.decode() + self.pem
 
 
 def make(*, days: int = 1) -> Certificate:
-    """Make a certificate.
+    """Create a certificate.
 
     Args:
-        days: In how many days it ends; or how many days ago, if negative.
+        days: Days until it expires; if negative, days since it expired.
     """
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "invented")])

@@ -1,4 +1,4 @@
-"""A browser for the pages where people sign in."""
+"""Chromium or Chrome for the tests of the login pages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A web server of a company's own that asks for NTLM, in front of the sandbox.
+"""Web server that requires NTLM, in front of the sandbox, as in an on-premises deployment.
 
-The handshake is pyspnego's, on the server's side. As on the real thing, it is a connection that is
-signed in, not a request: a new one begins anew ([MS-NTHT], section 3). In a process of its own,
-for pyspnego finds users by a variable of the environment.
+pyspnego implements the server's side of the handshake. NTLM authenticates a connection, not a
+request: each new connection needs a new handshake ([MS-NTHT], section 3). The server has a process
+of its own because pyspnego finds its users through an environment variable.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ PASSWORD = "invented-ntlm-password"  # noqa: S105 - invented, and says so
 
 
 class NtlmFront(Front):
-    """Lets a connection through once it is signed in.
+    """Forwards the requests of a connection that has completed the handshake.
 
     Attributes:
-        token: Of the sandbox, for it knows nothing of NTLM.
+        token: Access token of the sandbox, which does not support NTLM.
+        signed_in: Whether the connection is authenticated.
+        handshake: The handshake of the connection, once it has begun.
     """
 
     token: str
@@ -63,7 +65,7 @@ class NtlmFront(Front):
             self.forward(body, Authorization=f"Bearer {self.token}")
 
     def _step(self, message: bytes) -> None:
-        """Take a message of the handshake; say the next, if there is one."""
+        """Process a message of the handshake, and send the next one if there is one."""
         if self.handshake is None or self.handshake.complete:
             self.handshake, self.signed_in = spnego.server(protocol="ntlm"), False
         try:
@@ -83,10 +85,10 @@ class NtlmFront(Front):
 
 @contextmanager
 def running(sandbox: Sandbox) -> Iterator[str]:
-    """Serve a sandbox to those who sign in with NTLM.
+    """Start a server.
 
     Args:
-        sandbox: It has to go on running.
+        sandbox: The sandbox, which has to run as long as the server.
 
     Yields:
         Scheme, host and port of the server.
@@ -94,7 +96,7 @@ def running(sandbox: Sandbox) -> Iterator[str]:
     with TemporaryDirectory() as folder:
         users = Path(folder, "users")
         users.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n")
-        # With the organisation's name, the token is good at any address.
+        # A token for the organisation's name is valid at each address of the sandbox.
         token = access_token(sandbox, ORGANISATION)
         with subprocess.Popen(  # noqa: S603 - this file
             [sys.executable, "-m", "tests.servers.ntlm", sandbox.url, token],
@@ -113,7 +115,7 @@ def running(sandbox: Sandbox) -> Iterator[str]:
 
 
 def main(upstream: str, token: str) -> None:
-    """Serve until the input ends; tell the port."""
+    """Print the port, and serve until standard input is closed."""
     NtlmFront.upstream, NtlmFront.token = upstream, token
     with serving(NtlmFront) as server:
         sys.stdout.write(f"{server.server_port}\n")

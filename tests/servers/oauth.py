@@ -1,8 +1,8 @@
-"""An OAuth 2.0 server that nobody here wrote: oidc-provider, certified by the OpenID Foundation.
+"""OAuth 2.0 server: oidc-provider, an independent one, certified by the OpenID Foundation.
 
-It rotates refresh tokens, and revokes all that came of one when it is used a second time; it
-takes an assertion once; it wants PKCE of public clients. Its paths are those of Entra ID. With
-`sandbox.configure(introspection_url=server.introspection_url)` a sandbox takes its tokens.
+The server rotates refresh tokens, and revokes all descendants of one that is used a second time. It
+accepts each assertion once and requires PKCE of public clients. Its paths are those of Entra ID. A
+sandbox accepts its tokens after `sandbox.configure(introspection_url=server.introspection_url)`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OAuthServer:
     """A running server.
 
     Args:
-        port: Where it listens on 127.0.0.1.
+        port: The port on 127.0.0.1.
     """
 
     port: int
@@ -49,23 +49,23 @@ class OAuthServer:
 
     @property
     def token_uri(self) -> str:
-        """Where tokens come from."""
+        """The token endpoint."""
         return f"{self.url}/{TENANT}/oauth2/v2.0/token"
 
     @property
     def introspection_url(self) -> str:
-        """Where a service asks about a token, with its name and password there."""
+        """The introspection endpoint, with the user name and password of the service."""
         return f"http://{SERVICE}@127.0.0.1:{self.port}/introspection"
 
     def refresh_token(self, client: str) -> str:
-        """A refresh token, as if a person had signed in to a client."""
+        """Request a refresh token, as if a person had signed in to a client."""
         answer = requests.get(f"{self.url}/seed", {"client": client}, timeout=SECONDS)
         answer.raise_for_status()
         return answer.text
 
 
 def unavailable() -> str | None:
-    """Tell why there can't be one on this machine, or None where there can."""
+    """Return why the server can't run on this machine, or None if it can."""
     node = shutil.which("node")
     if node is None:
         return "Node.js, on which oidc-provider runs, is not installed"
@@ -83,9 +83,9 @@ def running(resource: str, *, certificate: str = "", lifetime: int = 3600) -> It
     """Start a server.
 
     Args:
-        resource: Scheme, host and port of the service that its tokens are for.
-        certificate: Of `CERTIFICATE_APP`, in PEM.
-        lifetime: Seconds until an access token ends.
+        resource: Scheme, host and port of the service that the tokens are for.
+        certificate: The certificate of `CERTIFICATE_APP`, in PEM.
+        lifetime: Seconds until an access token expires.
     """
     settings = {
         "tenant": TENANT,
@@ -101,7 +101,7 @@ def running(resource: str, *, certificate: str = "", lifetime: int = 3600) -> It
         text=True,
     ) as process:
         try:
-            # Before and after, it reminds of what it must have in production.
+            # The other lines are warnings about settings for production.
             lines = iter(process.stdout or ())
             ready = next((line for line in lines if line.startswith("listening on ")), "")
             assert ready, f"The server ended with code {process.wait()}."

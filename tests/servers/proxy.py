@@ -1,4 +1,4 @@
-"""A forward proxy that asks for a password: `proxy.py`, which nobody here wrote.
+"""Forward proxy with a password: the independent package `proxy.py`.
 
 with running(user="invented-user", password="invented-password") as proxy:
     tap = tap.but(**proxy.settings)
@@ -37,10 +37,10 @@ class Proxy:
     """A running proxy.
 
     Args:
-        port: Where it listens on 127.0.0.1.
-        user: Who may use it.
-        password: By which it knows them.
-        log: What it let through.
+        port: The port on 127.0.0.1.
+        user: The user name that it accepts.
+        password: The password of the user.
+        log: The file with a line for each request.
     """
 
     port: int
@@ -50,7 +50,7 @@ class Proxy:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings with which the tap uses it."""
+        """The settings with which the tap uses the proxy."""
         return {
             "proxy_host": "127.0.0.1",
             "proxy_port": self.port,
@@ -60,16 +60,16 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Its address, without the password."""
+        """The URL of the proxy, without user and password."""
         return f"http://127.0.0.1:{self.port}"
 
     def seen(self) -> list[str]:
-        """What it let through: `CONNECT host:port`, or a method and a whole URL without query."""
+        """Read the requests: `CONNECT host:port`, or a method and an absolute URL without query."""
         return self.log.read_text().splitlines()
 
 
 class Plugin(HttpProxyBasePlugin):
-    """Writes down what is asked, and leads invented hosts to where they are served."""
+    """Logs each request, and resolves host names to ports of 127.0.0.1."""
 
     @override
     def before_upstream_connection(self, request: HttpParser) -> HttpParser:
@@ -105,9 +105,9 @@ def running(
     """Start a proxy in a process of its own.
 
     Args:
-        user: Who may use it.
-        password: By which it knows them.
-        ports: Names of hosts that are led to a port of 127.0.0.1, whatever their own.
+        user: The user name that it accepts.
+        password: The password of the user.
+        ports: The ports of 127.0.0.1 that replace host names and their ports.
     """
     with TemporaryDirectory() as folder:
         log = Path(folder, "log")
@@ -129,7 +129,7 @@ def running(
 
 
 def main(folder: str, credentials: str) -> None:
-    """Serve until a signal comes; tell the port."""
+    """Print the port, and serve until SIGTERM or SIGINT."""
     options = {
         "--port": "0",
         "--num-acceptors": "1",

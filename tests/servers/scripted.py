@@ -1,4 +1,4 @@
-"""A server that says, byte by byte, what it is told to say."""
+"""Server with scripted answers, given as bytes, for answers that no HTTP library would send."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 SECONDS = 30
 RESET = b"reset"
-# The type of a record that begins a handshake (RFC 8446, section 5.1).
+# The type of the record that begins a TLS handshake (RFC 8446, section 5.1).
 TLS = b"\x16"
 
 
 @dataclass
 class Scripted:
-    """A server; one of its connections serves one request.
+    """A server that answers one request on each connection.
 
     Attributes:
-        port: Where it listens on 127.0.0.1.
-        script: What is sent to one request after the other, then the last again and again:
-            bytes, or what makes them of the request. `RESET` breaks the connection.
-        asked: The request lines that came.
-        requests: The requests as they came.
-        times: When they came, by `time.monotonic`.
+        port: The port on 127.0.0.1.
+        script: The answers in order; the last one is repeated. An answer is bytes, or a function
+            of the request that returns bytes. `RESET` resets the connection.
+        asked: The request lines, without the HTTP version.
+        requests: The requests as bytes.
+        times: The times of the requests, by `time.monotonic`.
     """
 
     port: int = 0
@@ -45,7 +45,7 @@ class Scripted:
         return f"http://127.0.0.1:{self.port}"
 
     def serve(self, connection: socket.socket) -> None:
-        """Read a request, or the first words of TLS, and send what comes next."""
+        """Read a request, or the first record of TLS, and send the next answer."""
         request = b""
         while (
             not request.startswith(TLS)
@@ -53,7 +53,7 @@ class Scripted:
             and (more := connection.recv(65536))
         ):
             request += more
-        # With what is left unread the connection would be reset, and not closed.
+        # A connection with unread bytes would be reset, not closed.
         head, _, body = request.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\nContent-Length: *(\d+)", head)
         while length and len(body) < int(length[1]) and (more := connection.recv(65536)):
@@ -61,8 +61,8 @@ class Scripted:
         self.times.append(time.monotonic())
         self.requests.append(request)
         self.asked.append(request.partition(b" HTTP")[0].decode("latin-1"))
-        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        content = said if isinstance(said, bytes) else said(request)
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        content = step if isinstance(step, bytes) else step(request)
         if content == RESET:
             linger = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -71,31 +71,32 @@ class Scripted:
 
 
 def answer(body: bytes, status: int = 200, *, length: int | None = None, **headers: str) -> bytes:
-    """Write an answer.
+    """Encode an answer.
 
     Args:
-        body: Its body.
-        status: Its status.
-        length: What is said of the length of the body; nothing if negative.
-        **headers: More headers, with an underscore for each hyphen.
+        body: The body.
+        status: The status code.
+        length: The value of Content-Length, if it is not the length of the body; if negative, the
+            header is left out.
+        **headers: Further headers, with an underscore for each hyphen.
     """
-    told = {"Content_Type": "application/json", "Connection": "close", **headers}
+    sent = {"Content_Type": "application/json", "Connection": "close", **headers}
     if length is None or length >= 0:
-        told["Content_Length"] = str(len(body) if length is None else length)
+        sent["Content_Length"] = str(len(body) if length is None else length)
     lines = [f"HTTP/1.1 {status} As-Ordered"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in told.items()]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in sent.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 @contextmanager
 def serving(*script: bytes | Callable[[bytes], bytes]) -> Iterator[Scripted]:
-    """Serve while the block runs."""
+    """Serve a script until the block ends."""
     server = Scripted(script=[*script])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server.port = listener.getsockname()[1]
 
         def run() -> None:
-            # Until the listener is closed.
+            # `accept` fails when the listener is closed.
             with suppress(OSError):
                 while True:
                     connection, _ = listener.accept()

@@ -1,9 +1,9 @@
-"""The sandbox under the names of Microsoft's hosts: TLS, and a certificate authority for it.
+"""TLS front: the sandbox under the names of Microsoft's hosts, with a certificate authority.
 
-With a proxy that leads the names here, the tap runs as it does in the real world:
+A proxy resolves the names to the front, so that the tap runs with real URLs:
 
-    with tls.running(sandbox.url) as front, proxy.running(ports=front.ports) as way:
-        tap = Tap({"service_url": front.service_url, **way.settings}, front.environment)
+    with tls.running(sandbox.url) as front, proxy.running(ports=front.ports) as proxied:
+        tap = Tap({"service_url": front.service_url, **proxied.settings}, front.environment)
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import trustme
+from typing_extensions import override
 
 from tests.servers.front import Front, serving
 
@@ -32,8 +33,8 @@ class TlsFront:
     """A running front.
 
     Args:
-        port: Where it listens on 127.0.0.1.
-        authority: The file with the certificate that its own are signed by.
+        port: The port on 127.0.0.1.
+        authority: The file with the certificate of the authority.
     """
 
     port: int
@@ -41,30 +42,30 @@ class TlsFront:
 
     @property
     def ports(self) -> dict[str, int]:
-        """Where each of the hosts is served."""
+        """The port of each host, for `proxy.running`."""
         return dict.fromkeys((SERVICE_HOST, SIGN_IN_HOST), self.port)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables by which a program trusts it."""
+        """The variables with which a program trusts the authority."""
         return {"REQUESTS_CA_BUNDLE": str(self.authority), "SSL_CERT_FILE": str(self.authority)}
 
     @property
     def service_url(self) -> str:
-        """The service root, under the name of a host of Microsoft's."""
+        """The service URL, with the name of a host of Microsoft's."""
         return f"https://{SERVICE_HOST}/api/data/v9.2/"
 
     @property
     def url(self) -> str:
-        """Its own address, for programs that use no proxy."""
+        """The URL of the front itself, for programs without a proxy."""
         return f"https://localhost:{self.port}"
 
 
 def issue(context: ssl.SSLContext) -> bytes:
-    """Give a server a certificate that is as it should be.
+    """Issue a valid certificate.
 
     Args:
-        context: The server's.
+        context: The TLS context of the server.
 
     Returns:
         The certificate of the authority, in PEM.
@@ -76,14 +77,16 @@ def issue(context: ssl.SSLContext) -> bytes:
 
 @contextmanager
 def running(upstream: str, issue: Callable[[ssl.SSLContext], bytes] = issue) -> Iterator[TlsFront]:
-    """Serve what is behind an address under the names in `NAMES`.
+    """Start a front.
 
     Args:
-        upstream: Such as the `url` of a sandbox.
-        issue: Gives the server its certificate, and returns that of its authority.
+        upstream: Scheme, host and port of the server behind it, such as the `url` of a sandbox.
+        issue: A function that loads a certificate into the context of the server, and returns the
+            certificate of its authority.
     """
 
     class Handler(Front):
+        @override
         def serve(self) -> None:
             self.forward(self.body(), X_Forwarded_Proto="https")
 
@@ -91,7 +94,7 @@ def running(upstream: str, issue: Callable[[ssl.SSLContext], bytes] = issue) -> 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority = issue(context)
     with TemporaryDirectory() as folder, serving(Handler) as server:
-        # The handshake waits for the thread of its connection, lest one hold up the others.
+        # The thread of each connection does its handshake, so that none delays the others.
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )

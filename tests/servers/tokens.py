@@ -17,7 +17,7 @@ def access_token(sandbox: Sandbox, resource: str) -> str:
 
     Args:
         sandbox: A sandbox.
-        resource: What the token is for: scheme and host of a service.
+        resource: The resource that the token is for: scheme and host of a service.
 
     Returns:
         An access token.
@@ -27,13 +27,13 @@ def access_token(sandbox: Sandbox, resource: str) -> str:
 
 
 def refresh_token(sandbox: Sandbox) -> str:
-    """Get a refresh token that nobody else uses, of the confidential app.
+    """Request a new refresh token of the confidential app, which no other flow uses.
 
     Args:
-        sandbox: A sandbox, of whose own refresh token another comes.
+        sandbox: A sandbox.
 
     Returns:
-        The token.
+        The refresh token.
     """
     own = sandbox.settings["refresh_token"]
     return str(
