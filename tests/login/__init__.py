@@ -1,1 +1,1 @@
-"""The command `tap-dynamics365-login`, as a process, in a real browser."""
+"""Tests of the command `tap-dynamics365-login`, as a process and with a real browser."""

@@ -1,8 +1,7 @@
-"""Fixtures of the login command: a browser, and the command for a sandbox."""
+"""Fixtures of the login tests: a browser, and the command with settings for the sandbox."""
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,7 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="module")
 def launch() -> Iterator[Callable[..., Browser]]:
-    """Start browsers, with arguments of their own if wanted."""
+    """A function that starts a browser with further arguments."""
     path = chromium.executable()
     if path is None:
         pytest.skip("neither Chromium nor Chrome is installed")
@@ -53,7 +52,7 @@ def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page of a browser that nobody used before."""
+    """An empty page in a new browser context."""
     context = browser.new_context()
     yield context.new_page()
     context.close()
@@ -61,7 +60,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def settings(service: Sandbox, tmp_path: Path) -> dict[str, Any]:
-    """The settings with which people sign in to the sandbox, with an app that has no secret."""
+    """The settings of the command for the sandbox, with a public client."""
     return {
         "service_url": service.service_url,
         "token_uri": service.announced["token_uri"],
@@ -72,9 +71,9 @@ def settings(service: Sandbox, tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def login(tmp_path: Path, settings: dict[str, Any]) -> Iterator[Callable[..., Program]]:
-    """Start the command with these settings in its environment, as Meltano does.
+    """A function that starts the command with the settings in its environment, as Meltano does.
 
-    Other settings can be given, and None takes one away.
+    Keyword arguments change settings; None removes one.
     """
     with ExitStack() as programs:
 
@@ -98,25 +97,14 @@ def login(tmp_path: Path, settings: dict[str, Any]) -> Iterator[Callable[..., Pr
 
 
 @pytest.fixture
+def devices(service: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with device codes that are polled every second."""
+    before = service.configure(device_code_interval=1)
+    yield service
+    service.configure(**before)
+
+
+@pytest.fixture
 def stored_tap(settings: dict[str, Any]) -> Tap:
-    """The tap, which has no other way in than the token that the command keeps."""
+    """The tap, whose only credential is the token that the command stores."""
     return Tap(settings)
-
-
-def address(program: Program) -> str:
-    """The address that the command tells the person to open."""
-    return program.expect(r"(?m)^(http\S+/authorize\?\S+)$")[1]
-
-
-def redirect_uri(program: Program) -> str:
-    """Where the command waits for the browser."""
-    port = re.search(r"redirect_uri=http%3A%2F%2Flocalhost%3A(\d+)&", address(program))
-    assert port
-    return f"http://localhost:{port[1]}/"
-
-
-def state(program: Program) -> str:
-    """The `state` of its sign-in."""
-    found = re.search(r"[?&]state=([^&]+)", address(program))
-    assert found
-    return found[1]

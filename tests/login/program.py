@@ -1,4 +1,4 @@
-"""The command `tap-dynamics365-login` as people run it: with a terminal, or without one."""
+"""Runs `tap-dynamics365-login` as a process, with or without a terminal, and reads its output."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from playwright.sync_api import Page
+
     from tests.tap import Process
 
 SECONDS = 60
-# Of the machine that the tests run on; each test says itself whether there is a browser.
+# Variables of the machine, which are removed: each test decides whether there is a browser.
 FOREIGN = ("BROWSER", "DISPLAY", "SSH_", "WAYLAND_DISPLAY", "TAP_DYNAMICS365_")
 
 
 def variables(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Write settings as variables of the environment, as Meltano does; None is none."""
+    """Convert settings to environment variables, as Meltano does; None removes one."""
     return {
         f"TAP_DYNAMICS365_{name.upper()}": str(value)
         for name, value in settings.items()
@@ -35,18 +37,19 @@ def variables(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 class Program:
-    """The command at work.
+    """A running command.
 
     Args:
-        process: It.
-        terminal: The other end of its terminal, or None.
+        process: The process.
+        terminal: The file descriptor of the test's end of the terminal, or None.
     """
 
     def __init__(self, process: Process, terminal: int | None) -> None:
         self.process = process
         self.terminal = terminal
-        #: All that it wrote for people.
+        #: The text for people, as far as it has been read: standard error or the terminal.
         self.told = ""
+        #: Standard output, once the command has ended.
         self.printed = ""
         self._pieces: SimpleQueue[bytes] = SimpleQueue()
         self._threads = [
@@ -63,7 +66,7 @@ class Program:
         while True:
             try:
                 piece = os.read(descriptor, 65536)
-            except OSError:  # what Linux says of a terminal that nobody holds any more
+            except OSError:  # Linux reports a terminal without a process so
                 piece = b""
             self._pieces.put(piece)
             if not piece:
@@ -74,14 +77,17 @@ class Program:
         self.printed = self.process.stdout.read().decode()
 
     def expect(self, pattern: str) -> re.Match[str]:
-        """Wait until it has told something.
+        """Wait until the text for people matches.
 
         Args:
             pattern: A regular expression.
+
+        Returns:
+            The match.
         """
         while not (found := re.search(pattern, self.told)):
             piece = self._piece()
-            assert piece, f"{pattern!r} is not in:\n{self.told}"
+            assert piece, f"The command ended, and {pattern!r} is not in:\n{self.told}"
             self.told += piece
         return found
 
@@ -89,20 +95,20 @@ class Program:
         try:
             return self._pieces.get(timeout=SECONDS).decode().replace("\r\n", "\n")
         except Empty:
-            message = f"It told nothing more after:\n{self.told}"
+            message = f"The command wrote nothing more within {SECONDS} s after:\n{self.told}"
             raise AssertionError(message) from None
 
     def type(self, line: str) -> None:
-        """Type a line into its terminal."""
+        """Type a line into the terminal."""
         assert self.terminal is not None
         os.write(self.terminal, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C does."""
+        """Send the signal of Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
-        """Wait for its end.
+        """Wait for the end of the command.
 
         Returns:
             The exit code.
@@ -115,7 +121,7 @@ class Program:
         return status
 
     def close(self) -> None:
-        """End it, and let go of all that it held."""
+        """Kill the command and release its streams."""
         self.process.kill()
         self.process.wait()
         self._join()
@@ -138,14 +144,14 @@ def running(
     environment: Mapping[str, str] | None = None,
     command: tuple[str, ...] = ("-m", "tap_dynamics365.login"),
 ) -> Iterator[Program]:
-    """Run the command, and end it with the block in any case.
+    """Run the command, and kill it at the end of the block if it still runs.
 
     Args:
-        folder: Where it runs.
-        arguments: Its arguments.
-        terminal: Whether it gets a terminal.
-        environment: Variables added to those of the tests.
-        command: How it is called, as of `Tap`.
+        folder: The working directory.
+        *arguments: The arguments of the command.
+        terminal: Whether the command has a terminal.
+        environment: Variables in addition to those of the tests.
+        command: The beginning of the command line, as for `Tap`.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     ours, its = pty.openpty() if terminal else (None, None)
@@ -166,3 +172,33 @@ def running(
         yield program
     finally:
         program.close()
+
+
+def address(program: Program) -> str:
+    """Wait for the address that the person has to open."""
+    return program.expect(r"(?m)^(http\S+/authorize\?\S+)$")[1]
+
+
+def redirect_uri(program: Program) -> str:
+    """Wait for the address, and return the URL at which the command waits for the browser."""
+    port = re.search(r"redirect_uri=http%3A%2F%2Flocalhost%3A(\d+)&", address(program))
+    assert port
+    return f"http://localhost:{port[1]}/"
+
+
+def state(program: Program) -> str:
+    """Wait for the address, and return its `state`."""
+    found = re.search(r"[?&]state=([^&]+)", address(program))
+    assert found
+    return found[1]
+
+
+def device_code(program: Program) -> str:
+    """Wait for the code that the person has to enter on another device."""
+    return program.expect(r"enter the code:\n\n(\S+)\n")[1]
+
+
+def press(page: Page, button: str, heading: str = "You are signed in") -> None:
+    """Press a button, and wait for the page with a heading."""
+    page.get_by_role("button", name=button).click()
+    page.get_by_role("heading", name=heading).wait_for()

@@ -1,4 +1,4 @@
-"""Sign-in on another device, at the sandbox."""
+"""Sign-in on another device with a device code, at the sandbox."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 from typing_extensions import override
 
 from sandbox.identity.tokens import ORGANISATION
+from tests.login.program import device_code
 from tests.servers import certificate
 from tests.servers.front import Front, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from playwright.sync_api import Page
 
@@ -23,23 +24,10 @@ if TYPE_CHECKING:
     from tests.tap import Tap
 
 
-@pytest.fixture
-def devices(service: Sandbox) -> Iterator[Sandbox]:
-    """The sandbox, which wants to be asked every second."""
-    before = service.configure(device_code_interval=1)
-    yield service
-    service.configure(**before)
-
-
-def code(program: Program) -> str:
-    """The code that the command shows."""
-    return program.expect(r"enter the code:\n\n(\S+)\n")[1]
-
-
-def type_code(program: Program, page: Page) -> None:
-    """Do what the command tells the person to do."""
+def enter_code(program: Program, page: Page) -> None:
+    """Open the page that the command names, and enter the code."""
     page.goto(program.expect(r"(?m)^(http\S+/devicelogin)$")[1])
-    page.get_by_label("Code").fill(code(program))
+    page.get_by_label("Code").fill(device_code(program))
     page.get_by_role("button", name="Next").click()
 
 
@@ -47,7 +35,7 @@ def test_sign_in_on_another_device_gives_the_tap_a_token(
     devices: Sandbox, login: Callable[..., Program], page: Page, stored_tap: Tap
 ) -> None:
     program = login("--device-code")
-    type_code(program, page)
+    enter_code(program, page)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("You have signed in.").wait_for()
     assert program.end() == 0
@@ -64,7 +52,7 @@ def test_sign_in_that_is_cancelled_on_the_device_is_reported(
     settings: dict[str, Any],
 ) -> None:
     program = login("--device-code")
-    type_code(program, page)
+    enter_code(program, page)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("You have cancelled.").wait_for()
     assert program.end() == 1
@@ -84,7 +72,7 @@ def test_confidential_app_authenticates_with_secret_or_certificate(
         devices.register_certificate(made.pem)
         app[proof] = made.with_key()
     program = login("--device-code", **app)
-    devices.approve_device(code(program))
+    devices.approve_device(device_code(program))
     assert program.end() == 0
     assert app[proof] not in program.told
     assert stored_tap.but(**app).discover()["streams"]
@@ -94,7 +82,7 @@ def test_confidential_app_authenticates_with_secret_or_certificate(
 def test_device_code_that_nobody_enters_expires(
     devices: Sandbox, login: Callable[..., Program], interval: int
 ) -> None:
-    """However seldom the host wants to be asked."""
+    """The code expires in time even if the host asks for a longer polling interval."""
     before = devices.configure(device_code_lifetime=1, device_code_interval=interval)
     try:
         program = login("--device-code")
@@ -112,7 +100,7 @@ def test_device_code_polled_too_often_is_polled_again(
     body = {"error": "slow_down"}
     devices.fault("/token", method="POST", status=400, body=body, count=1)
     program = login("--device-code")
-    devices.approve_device(code(program))
+    devices.approve_device(device_code(program))
     assert program.end() == 0
 
 
@@ -121,21 +109,21 @@ def test_device_code_poll_that_is_cut_off_is_retried(
 ) -> None:
     devices.fault("/token", method="POST", drop=True, count=1)
     program = login("--device-code")
-    devices.approve_device(code(program))
+    devices.approve_device(device_code(program))
     assert program.end() == 0
 
 
 @pytest.mark.parametrize(
     "fault",
     [{"html": True}, {"status": 404, "body": "no healthy upstream"}],
-    ids=["a web page", "a route that is gone"],
+    ids=["a web page", "a missing route"],
 )
 def test_device_code_poll_with_an_answer_outside_oauth_is_retried(
     devices: Sandbox, login: Callable[..., Program], fault: dict[str, Any]
 ) -> None:
     devices.fault("/token", method="POST", count=1, **fault)
     program = login("--device-code")
-    devices.approve_device(code(program))
+    devices.approve_device(device_code(program))
     assert program.end() == 0
 
 
@@ -168,7 +156,7 @@ def test_names_that_the_person_may_not_read_are_left_out(
 ) -> None:
     devices.configure(forbidden_tables=["systemuser"])
     program = login("--device-code")
-    devices.approve_device(code(program))
+    devices.approve_device(device_code(program))
     assert program.end() == 0
     assert re.search(r"^Signed in as user [0-9a-f-]{36}\.$", program.told, re.MULTILINE)
 
@@ -176,7 +164,7 @@ def test_names_that_the_person_may_not_read_are_left_out(
 def test_service_without_who_am_i_is_only_required_to_answer(
     devices: Sandbox, login: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
-    """Of the services of Dynamics 365, it is Dataverse that has WhoAmI."""
+    """Finance & Operations has no WhoAmI, so that the command can't name the person."""
 
     class Finance(Front):
         upstream = devices.url
@@ -188,10 +176,10 @@ def test_service_without_who_am_i_is_only_required_to_answer(
 
     with serving(Finance) as server:
         url = f"http://127.0.0.1:{server.server_port}/data/"
-        # With the organisation's name, the sandbox's tokens are good at any address.
+        # A token for the organisation's name is valid at each address of the sandbox.
         scope = f"{ORGANISATION}/user_impersonation"
         program = login("--device-code", service_url=url, scope=scope)
-        devices.approve_device(code(program))
+        devices.approve_device(device_code(program))
         assert program.end() == 0
     assert "Signed in as a user whom the service does not name." in program.told
     assert Path(settings["token_store"]).exists()
@@ -202,7 +190,7 @@ def test_ctrl_c_during_sign_in_on_a_device_ends_the_command(
     login: Callable[..., Program],
 ) -> None:
     program = login("--device-code")
-    code(program)
+    device_code(program)
     program.interrupt()
     assert program.end() == 130
     assert program.told.endswith("Ended.\n")

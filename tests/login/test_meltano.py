@@ -1,11 +1,10 @@
-"""The command as Meltano runs it: `meltano invoke tap-dynamics365:login`."""
+"""The login command run by Meltano: `meltano invoke tap-dynamics365:login`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.login.conftest import address
-from tests.login.program import running, variables
+from tests.login.program import address, press, running, variables
 from tools.meltano import EXECUTABLE
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def test_meltano_login_takes_settings_of_the_project_and_asks_for_the_rest(
     page: Page,
     stored_tap: Tap,
 ) -> None:
-    """Meltano takes standard error into its log, line by line: questions go past it."""
+    """Meltano writes standard error to its log by line, so that questions go to the terminal."""
     project = meltano(variables({**settings, "client_id": None}))
     with running(
         project.folder,
@@ -44,8 +43,7 @@ def test_meltano_login_takes_settings_of_the_project_and_asks_for_the_rest(
         program.expect(r"\(client_secret\): $")
         program.type("")
         page.goto(address(program))
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("heading", name="You are signed in").wait_for()
+        press(page, "Sign in")
         assert program.end() == 0
     assert "Signed in as Ada Sandbox" in program.told
     assert stored_tap.discover()["streams"]

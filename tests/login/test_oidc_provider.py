@@ -1,4 +1,4 @@
-"""Sign-in at an OAuth 2.0 server that nobody here wrote."""
+"""Sign-in at oidc-provider, an independent, certified OAuth 2.0 server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.login.conftest import address
+from tests.login.program import address
 from tests.servers import oauth
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ APPS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def server(sandbox: Sandbox) -> Iterator[OAuthServer]:
-    """The server, whose tokens the sandbox takes."""
+    """The server; the sandbox accepts its tokens."""
     if reason := oauth.unavailable():
         pytest.skip(reason)
     with oauth.running(sandbox.url) as running:
@@ -38,12 +38,12 @@ def server(sandbox: Sandbox) -> Iterator[OAuthServer]:
 
 @pytest.fixture
 def settings(server: OAuthServer, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with which people sign in there."""
+    """The settings of the command for oidc-provider."""
     return {**settings, "token_uri": server.token_uri, "client_id": None}
 
 
 def sign_in(page: Page) -> None:
-    """Do what the server asks a person for."""
+    """Fill in the forms of the server."""
     page.get_by_placeholder("Enter any login").fill("ada")
     page.get_by_placeholder("and password").fill("invented-password")
     page.get_by_role("button", name="Sign-in").click()
@@ -59,7 +59,7 @@ def test_sign_in_in_a_browser_gives_the_tap_a_token(
     sign_in(page)
     page.get_by_role("heading", name="You are signed in").wait_for()
     assert program.end() == 0
-    # A token is good for one use there: each run goes on with what the one before it left.
+    # The server accepts a refresh token once: each run uses the token that the last one stored.
     for _ in range(2):
         assert stored_tap.but(**app).discover()["streams"]
 

@@ -1,4 +1,4 @@
-"""Sign-in as in the real world: the names of Microsoft's hosts, TLS, and a proxy on the way."""
+"""Sign-in at the names of Microsoft's hosts, with TLS and through a proxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tests.login.conftest import address
+from tests.login.program import address, press
 from tests.servers import proxy, tls
 from tests.servers.front import Front, serving
 from tests.tap import Tap
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def hosts(service: Sandbox) -> Iterator[TlsFront]:
-    """The sandbox under the names of Microsoft's hosts, in an organisation that has a name."""
+    """The sandbox under the names of Microsoft's hosts, in an organisation with a name."""
 
     class Named(Front):
         upstream = service.url
@@ -49,8 +49,8 @@ def hosts(service: Sandbox) -> Iterator[TlsFront]:
 
 
 @pytest.fixture
-def way(hosts: TlsFront) -> Iterator[Proxy]:
-    """The way there, which asks for a password."""
+def proxied(hosts: TlsFront) -> Iterator[Proxy]:
+    """A proxy with a password, which resolves the names."""
     with proxy.running(ports=hosts.ports) as running:
         yield running
 
@@ -59,28 +59,27 @@ def test_sign_in_at_microsofts_hosts_needs_only_service_url_and_client_id(
     login: Callable[..., Program],
     launch: Callable[..., Browser],
     hosts: TlsFront,
-    way: Proxy,
+    proxied: Proxy,
     settings: dict[str, Any],
 ) -> None:
-    changed = {"service_url": hosts.service_url, "token_uri": None, **way.settings}
+    changed = {"service_url": hosts.service_url, "token_uri": None, **proxied.settings}
     program = login(environment=hosts.environment, **changed)
-    told = address(program)
-    assert told.startswith(f"https://{tls.SIGN_IN_HOST}/")
-    assert "&prompt=select_account" in told
+    url = address(program)
+    assert url.startswith(f"https://{tls.SIGN_IN_HOST}/")
+    assert "&prompt=select_account" in url
     browser = launch(
         f"--host-resolver-rules=MAP {tls.SIGN_IN_HOST}:443 127.0.0.1:{hosts.port}",
         "--ignore-certificate-errors",
     )
     page = browser.new_page()
-    page.goto(told)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="You are signed in").wait_for()
+    page.goto(url)
+    press(page, "Sign in")
     assert f"at Litware <Ltd> ({tls.SERVICE_HOST})." in page.inner_text("main")
     browser.close()
     assert program.end() == 0
     assert "Organisation: Litware <Ltd>, " in program.told
-    assert way.password not in program.told
-    assert {line.split()[0] for line in way.seen()} == {"CONNECT"}
+    assert proxied.password not in program.told
+    assert {line.split()[0] for line in proxied.seen()} == {"CONNECT"}
     stored = json.loads(Path(settings["token_store"]).read_text())
     assert stored["authority"] == f"https://{tls.SIGN_IN_HOST}"
     tap = Tap({**settings, **changed}, hosts.environment).but(token_uri=None)

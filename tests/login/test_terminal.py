@@ -1,4 +1,4 @@
-"""What is asked in a terminal, and a browser that is on another machine."""
+"""Questions in a terminal, and a browser on another machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.login.conftest import address, state
+from tests.login.program import address, press, state
 from tests.tap import Tap
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ PASTE = "and press Enter"
 
 @pytest.fixture
 def far_page(launch: Callable[..., Browser]) -> Iterator[Page]:
-    """An empty page of a browser for which `localhost` is not this machine."""
+    """An empty page in a browser that can't reach this machine as `localhost`."""
     browser = launch("--host-resolver-rules=MAP localhost ~NOTFOUND")
     yield browser.new_page()
     browser.close()
 
 
 def sign_in_elsewhere(program: Program, page: Page) -> str:
-    """Sign in in a browser that can't reach the command; tell the address that it ends on."""
+    """Sign in in a browser that can't reach the command; return the address of its last page."""
     page.goto(address(program))
     with page.expect_event("requestfailed") as failed:
         page.get_by_role("button", name="Sign in").click()
@@ -49,15 +49,14 @@ def test_settings_that_are_missing_are_asked_for(
         program.expect(rf"\({name}\)[^\n]*: $")
         program.type(known[name])
     page.goto(address(program))
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="You are signed in").wait_for()
+    press(page, "Sign in")
     assert program.end() == 0
     assert known["client_secret"] not in program.told
-    # It tells what the tap has to know; a secret is known to the person alone.
-    told = program.told.partition("To use the token, add these settings")[2]
-    assert f"TAP_DYNAMICS365_SERVICE_URL={service.service_url}\n" in told
-    assert "TAP_DYNAMICS365_CLIENT_SECRET=…\n" in told
-    assert "TAP_DYNAMICS365_TOKEN_STORE=kept/token.json\n" in told
+    # The command prints the settings that the tap needs, but no secret.
+    printed = program.told.partition("To use the token, add these settings")[2]
+    assert f"TAP_DYNAMICS365_SERVICE_URL={service.service_url}\n" in printed
+    assert "TAP_DYNAMICS365_CLIENT_SECRET=…\n" in printed
+    assert "TAP_DYNAMICS365_TOKEN_STORE=kept/token.json\n" in printed
     tap = Tap({**known, "token_store": str(tmp_path / "kept/token.json")})
     assert tap.but(refresh_token=None).discover()["streams"]
 

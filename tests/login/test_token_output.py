@@ -1,4 +1,4 @@
-"""What becomes of the refresh token, and where the settings come from."""
+"""Storage of the refresh token, and the sources of the settings."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ from dotenv import dotenv_values
 from sandbox.identity.person import ACCOUNT
 from tap_dynamics365.login.token_output import env_line
 from tests.auth.flows import account_lines
-from tests.login.conftest import address
+from tests.login.program import address, device_code
 from tests.tap import Tap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sandbox.client import Sandbox
     from tests.login.program import Program
 
 
 @pytest.fixture
-def sign_in(login: Callable[..., Program], service: Sandbox) -> Iterator[Callable[..., Program]]:
-    """Run the command, with a person who signs in on another device."""
-    before = service.configure(device_code_interval=1)
+def sign_in(login: Callable[..., Program], devices: Sandbox) -> Callable[..., Program]:
+    """A function that runs the command while a person signs in on another device."""
 
     def run(*arguments: str, **settings: Any) -> Program:
         program = login("--device-code", *arguments, **settings)
-        service.approve_device(program.expect(r"enter the code:\n\n(\S+)\n")[1])
+        devices.approve_device(device_code(program))
         assert program.end() == 0, program.told
         return program
 
-    yield run
-    service.configure(**before)
+    return run
 
 
 def test_settings_are_printed_on_request_and_no_token_is_stored(
@@ -78,8 +76,8 @@ def test_new_token_takes_precedence_over_the_one_in_the_settings(
     ]
 
 
-def signed_in(tap: Tap) -> str:
-    """Tell how and as whom a run of the tap signs in, or why it does not."""
+def account_line_or_refusal(tap: Tap) -> str:
+    """Run discovery, and return the line of the log that names the account, or the refusal."""
     run = tap.run("--discover")
     return run.refusal() if run.status else " ".join(account_lines(run))
 
@@ -89,13 +87,13 @@ def test_token_that_the_next_run_uses_is_reported_as_used(
 ) -> None:
     program = sign_in()
     assert program.told.endswith("The tap uses it from its next run on.\n")
-    told = f"Signed in as {ACCOUNT} with the refresh token in token_store."
-    assert signed_in(stored_tap) == told
+    expected = f"Signed in as {ACCOUNT} with the refresh token in token_store."
+    assert account_line_or_refusal(stored_tap) == expected
 
 
 SECRET = ("client_id", "client_secret")
-# Of the settings of a confidential app, those that are configured for the tap; what the command
-# says of the tap's next run as long as token_store is not, and what that run says of itself.
+# The settings of a confidential app that are configured for the tap, without token_store; what the
+# command says about the tap's next run; and what that run logs.
 NEXT_RUNS = {
     "an app with a secret": (
         SECRET,
@@ -129,9 +127,11 @@ def test_next_run_without_token_store_is_described_as_it_is(
     assert f"TAP_DYNAMICS365_TOKEN_STORE={store}\n" in program.told
     assert not [secret for name, secret in app.items() if name != "client_id" and secret in whole]
     tap = Tap({**settings, **app}).but(token_store=None)
-    assert signed_in(tap).startswith(says.format_map(app))
-    # With what it says the tap needs, the next run is the person's.
-    assert signed_in(tap.but(token_store=store)).startswith(f"Signed in as {ACCOUNT} ")
+    assert account_line_or_refusal(tap).startswith(says.format_map(app))
+    # With the setting that the command names, the next run signs in as the person.
+    assert account_line_or_refusal(tap.but(token_store=store)).startswith(
+        f"Signed in as {ACCOUNT} "
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_next_run_of_another_app_is_described_as_it_is(
     program = sign_in("--client-id", settings["client_id"], client_id=client_id)
     assert f"With its current settings, the tap's next run {told}" in program.told
     assert f"TAP_DYNAMICS365_CLIENT_ID={settings['client_id']}\n" in program.told
-    assert says in signed_in(Tap(settings).but(client_id=client_id))
+    assert says in account_line_or_refusal(Tap(settings).but(client_id=client_id))
 
 
 def test_token_with_options_that_repeat_the_connection_url_is_reported_as_used(
@@ -187,7 +187,7 @@ def test_connection_url_of_the_driver_alone_is_enough(
         "AuthURI={auth_uri};ClientID={client_id}"
     ).format(**settings, auth_uri="https://invented.example/tenant/oauth2/authorize")
     names = dict.fromkeys(("service_url", "token_uri", "client_id"))
-    # An older address is of no use here: the newer one stands beside it.
+    # The command replaces an endpoint of version 1 by that of version 2.
     assert address(login(connection_url=url, **names)).startswith(
         "https://invented.example/tenant/oauth2/v2.0/authorize?client_id="
     )
@@ -258,7 +258,7 @@ def test_token_store_that_is_damaged_is_replaced_as_the_tap_advises(
     store.write_text('{\n  "refresh_token": "cut of')
     assert "damaged. Run tap-dynamics365-login" in stored_tap.run("--discover").refusal()
     sign_in()
-    assert signed_in(stored_tap).startswith(f"Signed in as {ACCOUNT} ")
+    assert account_line_or_refusal(stored_tap).startswith(f"Signed in as {ACCOUNT} ")
 
 
 def test_sign_in_host_of_the_service_that_is_unknown_is_refused(
