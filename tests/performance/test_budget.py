@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import sys
@@ -20,7 +21,7 @@ from tests.singer.test_encoder import answer
 from tests.tap import Message, Run, Tap, reads, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from sandbox.client import Sandbox
@@ -110,8 +111,29 @@ def test_table_without_changes_makes_one_request(
     assert len(log) == len(first.counts)
 
 
-def instructions(work: Any) -> int:  # noqa: ANN401 - a function without arguments
+def instructions(work: Callable[[], object]) -> int:
     """Count the instructions of the interpreter. A call of a function in C is one."""
+    return _monitored(work) if sys.version_info >= (3, 12) else _traced(work)
+
+
+def _monitored(work: Callable[[], object]) -> int:
+    counted = itertools.count()
+    monitoring = sys.monitoring
+    event, tool = monitoring.events.INSTRUCTION, monitoring.PROFILER_ID
+    monitoring.use_tool_id(tool, "budget")
+    try:
+        monitoring.register_callback(tool, event, lambda *_: next(counted))
+        monitoring.set_events(tool, event)
+        work()
+    finally:
+        monitoring.set_events(tool, monitoring.events.NO_EVENTS)
+        monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+    return next(counted)
+
+
+def _traced(work: Callable[[], object]) -> int:
+    """Count them before Python 3.12, which has no monitoring."""
     count = 0
 
     def step(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - itself
