@@ -40,7 +40,7 @@ def is_honest(run: Run) -> bool:
     return bool(run.state["bookmarks"]["contact"]["replication_key_value"] == last)
 
 
-def test_no_more_calls_are_made_and_what_was_read_is_kept(
+def test_call_limit_that_is_reached_ends_the_table_and_keeps_what_was_read(
     service: Sandbox, limited: Tap, catalog: Message
 ) -> None:
     run = limited.sync(catalog=select(catalog, {"contact": ["fullname"]}))
@@ -53,7 +53,9 @@ def test_no_more_calls_are_made_and_what_was_read_is_kept(
     assert MESSAGE in warning
 
 
-def test_it_is_a_failure_by_default(service: Sandbox, limited: Tap, catalog: Message) -> None:
+def test_call_limit_that_is_reached_fails_the_table_by_default(
+    service: Sandbox, limited: Tap, catalog: Message
+) -> None:
     by_default = limited.but(stmt_call_limit_behavior=None)
     run = by_default.run(catalog=select(catalog, {"contact": ["fullname"], "businessunit": None}))
     assert run.status == 1
@@ -67,7 +69,7 @@ def test_it_is_a_failure_by_default(service: Sandbox, limited: Tap, catalog: Mes
     assert "contact" not in run.state["bookmarks"] or is_honest(run)
 
 
-def test_run_after_run_goes_on_until_all_rows_were_sent(
+def test_runs_with_a_call_limit_continue_until_all_rows_were_sent(
     service: Sandbox, limited: Tap, catalog: Message
 ) -> None:
     chosen = select(catalog, {"contact": ["fullname"]})
@@ -85,7 +87,7 @@ def test_run_after_run_goes_on_until_all_rows_were_sent(
 
 
 @pytest.mark.parametrize("lookback", [0, 300])
-def test_so_it_does_by_a_number_and_reads_the_changes_of_all_those_runs_again(
+def test_runs_with_a_call_limit_and_a_numeric_key_read_the_changes_of_all_runs_again(
     service: Sandbox, limited: Tap, catalog: Message, lookback: int
 ) -> None:
     by_number = choose(
@@ -118,7 +120,7 @@ def test_so_it_does_by_a_number_and_reads_the_changes_of_all_those_runs_again(
     assert bookmark.get("replication_key_overlap") == (began if lookback else None)
 
 
-def test_repetitions_are_calls_too(service: Sandbox, limited: Tap, catalog: Message) -> None:
+def test_call_limit_counts_retries(service: Sandbox, limited: Tap, catalog: Message) -> None:
     service.fault("contacts.*skiptoken", status=503, retry_after="0")
     run = limited.sync(catalog=select(catalog, {"contact": ["fullname"]}))
     assert len(reads(service.requests(), "contacts")) == LIMIT
@@ -127,7 +129,7 @@ def test_repetitions_are_calls_too(service: Sandbox, limited: Tap, catalog: Mess
 
 
 @pytest.mark.parametrize("method", ["FULL_TABLE", "LOG_BASED"])
-def test_a_table_that_is_not_read_to_its_end_does_not_count_as_read(
+def test_table_cut_short_by_the_call_limit_is_not_complete(
     service: Sandbox, limited: Tap, catalog: Message, method: str
 ) -> None:
     versioned = limited.but(emit_activate_version_messages=True)
@@ -140,7 +142,7 @@ def test_a_table_that_is_not_read_to_its_end_does_not_count_as_read(
 
 
 @in_one_mode
-def test_a_table_within_the_limit_is_read_as_ever(
+def test_table_within_the_call_limit_is_read_as_usual(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     rows = len(service.rows("contact"))
@@ -151,6 +153,6 @@ def test_a_table_within_the_limit_is_read_as_ever(
 
 
 @in_one_mode
-def test_a_behavior_that_there_is_not_is_one_sentence(tap: Tap) -> None:
+def test_behavior_that_does_not_exist_is_refused_in_one_sentence(tap: Tap) -> None:
     sentence = tap.but(stmt_call_limit_behavior="Sometimes").run("--discover").refusal()
     assert "stmt_call_limit_behavior must be ErrorAlways or ReturnResults" in sentence

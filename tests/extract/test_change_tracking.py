@@ -81,7 +81,7 @@ def queries(service: Sandbox, entity_set: str = "accounts") -> list[Message]:
     return [request["query"] for request in reads(service.requests(), entity_set)]
 
 
-def test_discovery_marks_the_tables_whose_changes_are_tracked(
+def test_discovery_marks_tables_with_change_tracking(
     service: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     tap = tap_for(service, replication_method="LOG_BASED")
@@ -98,16 +98,14 @@ def test_discovery_marks_the_tables_whose_changes_are_tracked(
         assert (DELETED_AT in columns) == (stream["replication_method"] == "LOG_BASED")
 
 
-def test_the_method_chosen_in_the_metadata_wins(
-    service: Sandbox, tap_for: Callable[..., Tap]
-) -> None:
+def test_method_chosen_in_the_metadata_wins(service: Sandbox, tap_for: Callable[..., Tap]) -> None:
     tap = tap_for(service, tables=[LARGE])
     run = tap.sync(catalog=choose(tap.discover(), LARGE, replication_method="LOG_BASED"))
     assert "delta_token" in run.state["bookmarks"][LARGE]
     assert run.schemas[LARGE]["schema"]["properties"][DELETED_AT]["format"] == "date-time"
 
 
-def test_a_small_table_is_loaded_with_one_request(
+def test_small_table_is_loaded_with_one_request(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     run = tap.but(fetch_size=5_000).sync(catalog=select(discovered, {LARGE: None}))
@@ -116,7 +114,7 @@ def test_a_small_table_is_loaded_with_one_request(
     assert set(run.state["bookmarks"][LARGE]) == {"delta_token", "version"}
 
 
-def test_a_large_table_is_loaded_sorted_behind_its_delta_token(
+def test_large_table_is_loaded_sorted_after_its_delta_token(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -170,7 +168,7 @@ def test_changes_and_deletes_cost_one_request(
     assert len(reads(service.requests())) == 2
 
 
-def test_a_row_that_comes_back_is_not_marked_any_more(
+def test_row_that_is_created_again_is_not_marked_as_deleted(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = discovered
@@ -184,7 +182,7 @@ def test_a_row_that_comes_back_is_not_marked_any_more(
     assert (row["name"], row[DELETED_AT]) == ("Restored", None)
 
 
-def test_the_query_follows_the_selection_of_today(
+def test_changes_after_a_new_selection_have_its_columns(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = discovered
@@ -196,7 +194,7 @@ def test_the_query_follows_the_selection_of_today(
     assert "name" not in row
 
 
-def test_a_table_without_a_replication_key_is_read_by_tracked_pages(
+def test_table_without_a_replication_key_is_read_by_tracked_pages(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -211,7 +209,7 @@ def test_a_table_without_a_replication_key_is_read_by_tracked_pages(
     assert folded(first, second) == stored(service, first)
 
 
-def test_rows_changed_and_deleted_during_a_first_load_are_in_it(
+def test_rows_changed_and_deleted_during_a_first_load_are_included(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     """The tap is held up by a full pipe meanwhile."""
@@ -233,7 +231,7 @@ def test_rows_changed_and_deleted_during_a_first_load_are_in_it(
     assert folded(run) == stored(service, run)
 
 
-def test_a_first_load_that_was_killed_goes_on_where_it_was(
+def test_first_load_that_was_killed_is_resumed(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -256,7 +254,7 @@ def test_a_first_load_that_was_killed_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("key", ["versionnumber", None])
-def test_a_first_load_by_another_key_begins_anew(
+def test_first_load_by_another_key_starts_again(
     service: Sandbox, tap: Tap, discovered: Message, key: str | None
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -270,7 +268,7 @@ def test_a_first_load_by_another_key_begins_anew(
 
 
 @pytest.mark.parametrize("versions", [False, True])
-def test_an_expired_token_means_the_whole_table_anew(
+def test_expired_token_causes_a_full_read(
     service: Sandbox, tap: Tap, discovered: Message, *, versions: bool
 ) -> None:
     if not versions:
@@ -297,7 +295,7 @@ def activated(run: Run) -> list[int]:
     return [m["version"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
 
 
-def test_deletes_are_of_no_version_and_all_else_of_one(
+def test_deletes_have_no_version_and_other_records_have_one(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -322,7 +320,7 @@ def test_deletes_are_of_no_version_and_all_else_of_one(
 
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "LOG_BASED"])
-def test_a_state_without_a_version_is_read_in_full_once(
+def test_state_without_a_version_causes_one_full_read(
     service: Sandbox, tap: Tap, discovered: Message, method: str
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -351,7 +349,7 @@ def test_activate_version_is_off_by_default_for_other_methods(
 
 
 @pytest.mark.parametrize("forbidden", [False, True])
-def test_where_tracking_is_refused_the_next_best_method_takes_over(
+def test_tracking_that_is_refused_is_replaced_by_another_method(
     service: Sandbox, tap: Tap, discovered: Message, *, forbidden: bool
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -380,7 +378,7 @@ def test_where_tracking_is_refused_the_next_best_method_takes_over(
     assert "delta_token" in back.state["bookmarks"][LARGE]
 
 
-def test_a_table_whose_changes_are_not_tracked_says_so(
+def test_table_without_change_tracking_is_named_in_a_warning(
     service: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     tap = tap_for(service, tables=["bulkdeletefailure"])
@@ -391,7 +389,7 @@ def test_a_table_whose_changes_are_not_tracked_says_so(
     assert run.counts == {"bulkdeletefailure": len(service.rows("bulkdeletefailure"))}
 
 
-def test_without_a_delta_link_the_old_token_stays(
+def test_missing_delta_link_leaves_the_old_token(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = select(discovered, {LARGE: ["name"]})
@@ -407,7 +405,7 @@ def test_without_a_delta_link_the_old_token_stays(
     assert "no delta link" in anew.logged("WARNING")[0]
 
 
-def test_one_method_goes_on_where_another_left_off(
+def test_method_that_is_changed_continues_where_the_other_ended(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     log_based = select(discovered, {LARGE: ["name"]})
@@ -427,7 +425,7 @@ def test_one_method_goes_on_where_another_left_off(
     assert "delta_token" not in third.state["bookmarks"][LARGE]
 
 
-def test_start_date_bounds_the_first_load(service: Sandbox, tap: Tap, discovered: Message) -> None:
+def test_start_date_limits_the_first_load(service: Sandbox, tap: Tap, discovered: Message) -> None:
     date = "2024-06-01T00:00:00Z"
     run = tap.but(start_date=date).sync(catalog=select(discovered, {LARGE: ["name"]}))
     expected = {row["accountid"] for row in service.rows(LARGE) if row["modifiedon"] >= date}
@@ -443,7 +441,7 @@ def test_start_date_bounds_the_first_load(service: Sandbox, tap: Tap, discovered
         {"name": None},
     ],
 )
-def test_stream_maps_let_deletes_through(
+def test_stream_maps_pass_deletes(
     service: Sandbox, tap_for: Callable[..., Tap], mapping: Message
 ) -> None:
     tap = tap_for(service, tables=[LARGE], replication_method="LOG_BASED")

@@ -48,7 +48,7 @@ def by(catalog: Message, method: str) -> Message:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_column_that_has_left_is_named_and_the_rest_is_read(
+def test_column_that_was_removed_is_named_and_the_rest_is_read(
     service: Sandbox, tap: Tap, discovered: Message, method: str
 ) -> None:
     catalog = by(select(discovered, {"account": ["name", "fax", "sic"], "team": None}), method)
@@ -69,7 +69,7 @@ def test_a_column_that_has_left_is_named_and_the_rest_is_read(
     assert anew.counts["team"] == len(service.rows("team"))
 
 
-def test_a_type_that_was_changed_fails_its_table_alone_unless_it_was_text(
+def test_type_that_was_changed_fails_only_its_table_unless_it_was_text(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     number, text = "numberofemployees", "fax"
@@ -91,7 +91,7 @@ def test_a_type_that_was_changed_fails_its_table_alone_unless_it_was_text(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("status", [403, 404])
-def test_table_that_is_refused_behind_some_rows_fails_and_is_gone_on_with(
+def test_table_that_is_refused_after_some_rows_fails_and_is_resumed(
     service: Sandbox, tap: Tap, discovered: Message, method: str, status: int
 ) -> None:
     catalog = by(select(discovered, {"contact": ["fullname"], "team": None}), method)
@@ -114,9 +114,7 @@ def test_table_that_is_refused_behind_some_rows_fails_and_is_gone_on_with(
         assert second.counts["contact"] < len(sent)
 
 
-def test_new_columns_are_named_once_they_are_there(
-    service: Sandbox, tap: Tap, discovered: Message
-) -> None:
+def test_new_columns_are_named_once(service: Sandbox, tap: Tap, discovered: Message) -> None:
     catalog = select(discovered, {"account": None, "contact": None, "team": None})
     first = tap.sync(catalog=catalog)
     service.clear_requests()
@@ -131,7 +129,7 @@ def test_new_columns_are_named_once_they_are_there(
     assert "the catalog lacks" not in fourth.log
 
 
-def test_new_columns_that_cannot_be_told_are_told_by_a_later_run(
+def test_new_columns_that_cannot_be_read_are_named_by_a_later_run(
     service: Sandbox, tap: Tap, discovered: Message
 ) -> None:
     catalog = select(discovered, {"account": None})
@@ -147,7 +145,7 @@ def test_new_columns_that_cannot_be_told_are_told_by_a_later_run(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_replication_key_that_has_left_fails_its_table_alone(
+def test_replication_key_that_was_removed_fails_only_its_table(
     service: Sandbox, tap: Tap, discovered: Message, method: str
 ) -> None:
     catalog = by(select(discovered, {"account": ["name"], "team": None}), method)
@@ -178,7 +176,7 @@ def test_tables_that_are_gone_or_forbidden_are_skipped(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_where_every_table_is_refused_the_run_fails(
+def test_run_fails_if_every_table_is_refused(
     service: Sandbox, tap: Tap, discovered: Message, method: str
 ) -> None:
     catalog = by(select(discovered, {"account": None, "contact": None}), method)
@@ -199,7 +197,7 @@ def wide() -> Iterator[Sandbox]:
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("method", METHODS)
-def test_more_columns_than_an_address_can_hold_are_read(
+def test_more_columns_than_a_url_can_hold_are_read(
     wide: Sandbox, way: dict[str, Any], method: str
 ) -> None:
     tap = Tap({**wide.settings, **way, "tables": ["team"]})

@@ -16,7 +16,7 @@ def rate(density: Density) -> float:
 
 
 @given(st.lists(PAGES, max_size=50), PAGES)
-def test_no_page_makes_rows_seem_much_denser(
+def test_page_of_many_rows_increases_the_density_only_a_little(
     before: list[tuple[int, int]], page: tuple[int, int]
 ) -> None:
     density = Density()
@@ -28,21 +28,21 @@ def test_no_page_makes_rows_seem_much_denser(
         assert rate(after) <= rate(density) * GROWTH * 1.001
 
 
-def test_pages_alike_say_the_same() -> None:
+def test_pages_of_the_same_density_do_not_change_it() -> None:
     density = Density()
     for _ in range(10):
         density = density.updated(5_000, 100)
     assert rate(density) == 50
 
 
-def test_a_sparse_page_is_believed_sooner_than_a_dense_one() -> None:
+def test_sparse_page_has_more_effect_than_a_dense_one() -> None:
     usual = Density(5_000, 1_000)
     assert rate(usual.updated(5_000, 100_000)) < rate(usual) / 50
     assert rate(usual.updated(5_000, 10)) == rate(usual) * GROWTH
     assert rate(usual.updated(5_000, 500)) < rate(usual) * 1.6
 
 
-def test_a_page_of_one_moment_tells_little() -> None:
+def test_page_of_one_moment_has_little_effect() -> None:
     usual = Density(5_000, 1_000)
     assert rate(usual.updated(5_000, 0)) == rate(usual) * GROWTH
     assert rate(usual.updated(5_000, 0).updated(5_000, 1_000)) < rate(usual) * 2

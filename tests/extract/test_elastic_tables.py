@@ -33,7 +33,7 @@ BOTH = ["accountid", "partitionid"]
 
 
 @in_one_mode
-def test_key_of_a_table_with_partitions_is_of_both_where_the_table_is_elastic(
+def test_key_of_an_elastic_table_has_its_partition(
     changing_sandbox: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     service = changing_sandbox
@@ -62,7 +62,7 @@ def test_key_of_a_table_with_partitions_is_of_both_where_the_table_is_elastic(
     assert discovered(told=False)[0] == ID
 
 
-def test_elastic_table_that_is_new_in_a_kept_map_has_its_partition() -> None:
+def test_elastic_table_that_is_new_in_a_schema_map_has_its_partition() -> None:
     columns = (
         ColumnDefinition(name="new_sensorid", id="1", kind="UniqueidentifierType"),
         ColumnDefinition(name="partitionid", id="2", kind="StringType"),
@@ -80,7 +80,7 @@ def test_elastic_table_that_is_new_in_a_kept_map_has_its_partition() -> None:
     assert Column("partitionid", Primitive("Edm.String")) in tables[0].columns
 
 
-def test_partition_that_is_null_is_the_id_as_in_the_service() -> None:
+def test_partition_that_is_null_becomes_the_id() -> None:
     schema: dict[str, Any] = {
         "properties": {
             "value": {"type": ["integer", "null"]},
@@ -124,7 +124,7 @@ def test_partition_that_is_null_is_the_id_as_in_the_service() -> None:
     ),
     st.data(),
 )
-def test_rows_behind_one_are_asked_for_by_its_partition_too(
+def test_rows_after_a_row_are_requested_by_its_partition_too(
     rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -149,7 +149,7 @@ def pairs(rows: Iterable[Message]) -> list[tuple[str, str]]:
     return sorted((row["new_sensordataid"], row["partitionid"]) for row in rows)
 
 
-def test_elastic_table_is_told_apart_sorted_and_gone_on_with_by_its_partition(
+def test_elastic_table_is_identified_sorted_and_resumed_by_its_partition(
     service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
 ) -> None:
     key = ["new_sensordataid", "partitionid"]
@@ -179,7 +179,7 @@ def test_elastic_table_is_told_apart_sorted_and_gone_on_with_by_its_partition(
 
 
 @in_one_mode
-def test_elastic_table_whose_partitions_are_null_arrives_whole(
+def test_elastic_table_whose_partitions_are_null_arrives_complete(
     service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
 ) -> None:
     # Those that are an id, and no device.
@@ -197,7 +197,7 @@ def test_elastic_table_whose_partitions_are_null_arrives_whole(
 
 
 @in_one_mode
-def test_elastic_table_is_read_without_deletes_where_log_based_is_wanted(
+def test_elastic_table_with_log_based_is_read_without_deletes(
     service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
 ) -> None:
     run = tap_for(service).sync(

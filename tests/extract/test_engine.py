@@ -46,7 +46,7 @@ def one_by_one(sandbox: Sandbox, catalog: Message) -> Run:
 
 
 @pytest.mark.parametrize("fetch_size", [30, 5_000])
-def test_side_by_side_sends_the_same_messages(
+def test_engine_in_parallel_sends_the_same_messages(
     sandbox: Sandbox, catalog: Message, one_by_one: Run, fetch_size: int
 ) -> None:
     tap = Tap({**sandbox.settings, "fetch_size": fetch_size})
@@ -55,7 +55,7 @@ def test_side_by_side_sends_the_same_messages(
     assert run.state == one_by_one.state
 
 
-def test_passing_rows_through_sends_what_the_sdk_would(
+def test_engine_sends_what_the_sdk_would(
     sandbox: Sandbox, catalog: Message, one_by_one: Run
 ) -> None:
     run = Tap({**sandbox.settings, **SDK_WAY}).sync(catalog=catalog)
@@ -86,7 +86,7 @@ def metrics(run: Run) -> dict[str, int]:
     return counts
 
 
-def test_versions_of_full_tables_are_sent_either_way(sandbox: Sandbox, catalog: Message) -> None:
+def test_versions_of_full_tables_are_sent_in_each_mode(sandbox: Sandbox, catalog: Message) -> None:
     settings = {**sandbox.settings, "emit_activate_version_messages": True}
     chosen = select(catalog, {"bulkdeletefailure": None})
     runs = [Tap({**settings, **way}).sync(catalog=chosen) for way in ({}, SDK_WAY)]
@@ -97,9 +97,7 @@ def test_versions_of_full_tables_are_sent_either_way(sandbox: Sandbox, catalog: 
         assert {m["version"] for m in records} == {version}
 
 
-def test_a_large_table_is_read_in_ranges(
-    service: Sandbox, catalog: Message, one_by_one: Run
-) -> None:
+def test_large_table_is_read_in_ranges(service: Sandbox, catalog: Message, one_by_one: Run) -> None:
     tap = Tap({**service.settings, "fetch_size": 20})
     run = tap.sync(catalog=select(catalog, {"contact": None}))
     assert run.records("contact") == one_by_one.records("contact")
@@ -110,7 +108,7 @@ def test_a_large_table_is_read_in_ranges(
     assert len(queries) <= 2 * len(run.records("contact")) / 20
 
 
-def test_without_ranges_where_the_greatest_key_is_refused(
+def test_large_table_whose_greatest_key_is_refused_is_read_without_ranges(
     service: Sandbox, catalog: Message, one_by_one: Run
 ) -> None:
     service.fault(r"\$top=1", count=None, status=400)
@@ -120,7 +118,7 @@ def test_without_ranges_where_the_greatest_key_is_refused(
     assert run.records("contact") == one_by_one.records("contact")
 
 
-def test_a_table_that_fails_leaves_the_others_whole(
+def test_table_that_fails_leaves_the_others_complete(
     service: Sandbox, catalog: Message, one_by_one: Run
 ) -> None:
     service.fault("/contacts", count=None, skip=2, status=400)
@@ -142,7 +140,7 @@ def test_a_table_that_fails_leaves_the_others_whole(
     assert ids == {row["contactid"] for row in one_by_one.records("contact")}
 
 
-def test_a_429_holds_back_all_requests(service: Sandbox, catalog: Message) -> None:
+def test_429_pauses_all_requests(service: Sandbox, catalog: Message) -> None:
     seconds = 4
     service.fault("/accounts", throttle="requests", retry_after=str(seconds), skip=1)
     Tap({**service.settings, "fetch_size": 50}).sync(catalog=catalog)
@@ -159,7 +157,7 @@ def test_a_429_holds_back_all_requests(service: Sandbox, catalog: Message) -> No
 )
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("parallel", [1, 8])
-def test_a_signal_leaves_whole_lines_and_their_state(  # noqa: PLR0913, PLR0917 - what it varies
+def test_signal_leaves_complete_lines_and_their_state(  # noqa: PLR0913, PLR0917 - what it varies
     sandbox: Sandbox,
     catalog: Message,
     tmp_path: Path,
@@ -186,9 +184,7 @@ def test_a_signal_leaves_whole_lines_and_their_state(  # noqa: PLR0913, PLR0917 
             assert rows[-1][key] == bookmark["replication_key_value"]
 
 
-def test_a_target_that_ends_ends_the_tap(
-    sandbox: Sandbox, catalog: Message, tmp_path: Path
-) -> None:
+def test_target_that_ends_ends_the_tap(sandbox: Sandbox, catalog: Message, tmp_path: Path) -> None:
     with Tap(dict(sandbox.settings)).start(tmp_path, catalog=catalog) as process:
         assert process.stdout
         assert process.stderr
@@ -199,7 +195,7 @@ def test_a_target_that_ends_ends_the_tap(
     assert "Traceback" not in log
 
 
-def test_types_and_awkward_names_pass_either_way(sandbox: Sandbox, catalog: Message) -> None:
+def test_types_and_unusual_names_pass_in_each_mode(sandbox: Sandbox, catalog: Message) -> None:
     streams: dict[str, Any] = {"new_größe": None, "new_measurement": None, "new_project": None}
     chosen = select(catalog, streams)
     for stream in streams:

@@ -49,7 +49,7 @@ def literal(message: Message) -> Callable[[Message], Any]:
     return lambda row: tuple(row[name] for name in names)
 
 
-def test_every_value_of_every_row_arrives(sandbox: Sandbox, everything: Run) -> None:
+def test_sync_sends_every_value_of_every_row(sandbox: Sandbox, everything: Run) -> None:
     assert len(everything.schemas) > 25
     for stream, message in everything.schemas.items():
         columns = message["schema"]["properties"]
@@ -61,7 +61,7 @@ def test_every_value_of_every_row_arrives(sandbox: Sandbox, everything: Run) -> 
         assert {key(row): written(row) for row in arrived} == expected, stream
 
 
-def test_no_column_is_missing_and_none_is_added(sandbox: Sandbox, everything: Run) -> None:
+def test_sync_sends_exactly_the_columns_of_each_table(sandbox: Sandbox, everything: Run) -> None:
     columns = {table["name"]: set(table["columns"]) for table in sandbox.tables()}
     for stream, message in everything.schemas.items():
         assert set(message["schema"]["properties"]) == columns[stream]
@@ -69,7 +69,7 @@ def test_no_column_is_missing_and_none_is_added(sandbox: Sandbox, everything: Ru
             assert set(row) == columns[stream]
 
 
-def test_every_row_is_valid_against_its_schema(everything: Run) -> None:
+def test_rows_are_valid_against_their_schemas(everything: Run) -> None:
     for stream, message in everything.schemas.items():
         jsonschema.Draft202012Validator.check_schema(message["schema"])
         validator = jsonschema.Draft202012Validator(
@@ -79,14 +79,14 @@ def test_every_row_is_valid_against_its_schema(everything: Run) -> None:
             validator.validate(row)
 
 
-def test_decimals_keep_their_digits_zeros_at_the_end_included(everything: Run) -> None:
+def test_decimals_keep_their_digits_and_trailing_zeros(everything: Run) -> None:
     digits = {str(row["new_tiny"]) for row in everything.records("new_measurement")} - {"None"}
     assert all(len(text.partition(".")[2]) == 10 for text in digits)
     assert any(text.endswith("0") for text in digits)
     assert any(len(str(row["new_factor"])) > 18 for row in everything.records("new_measurement"))
 
 
-def test_schema_comes_before_rows_and_state_behind_them(everything: Run) -> None:
+def test_schema_comes_before_rows_and_state_after_them(everything: Run) -> None:
     # A state without bookmarks is not worth a message.
     assert everything.messages[0]["type"] == "SCHEMA"
     described: set[str] = set()
@@ -125,7 +125,7 @@ def test_keys_are_the_primary_ids(sandbox: Sandbox, everything: Run) -> None:
     assert len(set(ids)) < len(ids)
 
 
-def test_objects_and_numbers_of_64_bits_arrive_as_they_are(everything: Run) -> None:
+def test_objects_and_64_bit_numbers_arrive_unchanged(everything: Run) -> None:
     flags = [row["iscustomizable"] for row in everything.records("bot")]
     assert all(isinstance(flag["Value"], bool) for flag in flags)
     ticks = [row["versionnumber"] for row in everything.records("new_sensordata")]
@@ -134,7 +134,7 @@ def test_objects_and_numbers_of_64_bits_arrive_as_they_are(everything: Run) -> N
     assert any(int(float(number)) != number for number in ticks)
 
 
-def test_only_selected_columns_are_asked_for_and_sent(
+def test_columns_that_are_selected_are_requested_and_sent(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     run = tap.sync(catalog=select(catalog, FEW))
@@ -149,7 +149,7 @@ def test_only_selected_columns_are_asked_for_and_sent(
 
 
 @in_one_mode
-def test_tables_not_selected_are_not_asked_for(
+def test_tables_that_are_not_selected_are_not_requested(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     run = tap.sync(catalog=select(catalog, FEW))
@@ -159,14 +159,14 @@ def test_tables_not_selected_are_not_asked_for(
 
 
 @in_one_mode
-def test_key_and_replication_key_come_even_when_deselected(tap: Tap, catalog: Message) -> None:
+def test_key_and_replication_key_are_sent_even_when_deselected(tap: Tap, catalog: Message) -> None:
     chosen = select(catalog, {"contact": []})
     run = tap.sync(catalog=chosen)
     assert {*run.records("contact")[0]} == {"contactid", "modifiedon"}
 
 
 @in_one_mode
-def test_every_request_says_who_asks_and_how(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_requests_have_the_headers_of_the_tap(service: Sandbox, tap: Tap, catalog: Message) -> None:
     tap.sync(catalog=select(catalog, FEW))
     requests = reads(service.requests())
     assert len(requests) > 4
@@ -185,7 +185,7 @@ def test_every_request_says_who_asks_and_how(service: Sandbox, tap: Tap, catalog
 
 
 @in_one_mode
-def test_a_sync_with_a_catalog_reads_no_metadata(
+def test_sync_with_a_catalog_reads_no_metadata(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     tap.sync(catalog=select(catalog, FEW))
@@ -196,7 +196,7 @@ def test_a_sync_with_a_catalog_reads_no_metadata(
 
 
 @in_one_mode
-def test_a_sync_without_a_catalog_takes_what_is_selected_by_default(tap: Tap) -> None:
+def test_sync_without_a_catalog_sends_the_default_selection(tap: Tap) -> None:
     run = tap.but(tables=["team", "principalobjectaccess"]).sync()
     assert set(run.counts) == {"team"}
 
@@ -209,7 +209,7 @@ def test_a_sync_without_a_catalog_takes_what_is_selected_by_default(tap: Tap) ->
         ("2022-01-01T12:30:00+02:00", "2022-01-01T10:30:00Z"),
     ],
 )
-def test_start_date_bounds_the_first_sync(
+def test_start_date_limits_the_first_sync(
     service: Sandbox, tap: Tap, catalog: Message, date: str, asked: str
 ) -> None:
     run = tap.but(start_date=date).sync(catalog=select(catalog, {"account": [], "audit": []}))
@@ -223,7 +223,7 @@ def test_start_date_bounds_the_first_sync(
 
 
 @in_one_mode
-def test_start_date_leaves_tables_without_dates_alone(
+def test_start_date_does_not_affect_tables_without_dates(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     chosen = select(catalog, {"teammembership": None, "bulkdeletefailure": None})
@@ -234,7 +234,7 @@ def test_start_date_leaves_tables_without_dates_alone(
     assert all("$filter" not in request["query"] for request in reads(service.requests()))
 
 
-def test_the_state_wins_over_start_date(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_state_wins_over_start_date(service: Sandbox, tap: Tap, catalog: Message) -> None:
     chosen = select(catalog, {"account": []})
     first = tap.sync(catalog=chosen)
     service.clear_requests()
@@ -271,7 +271,7 @@ def test_replication_follows_the_columns_a_table_has(
         assert order == (f"{column} asc,{key} asc" if column else None)
 
 
-def test_a_further_run_sends_only_what_changed_and_the_boundary(
+def test_second_run_sends_only_changes_and_the_boundary(
     changing_sandbox: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     tap = tap_for(changing_sandbox, tables=["account", "teammembership", "bulkdeletefailure"])
@@ -302,7 +302,7 @@ def test_a_further_run_sends_only_what_changed_and_the_boundary(
     assert second.counts["bulkdeletefailure"] == first.counts["bulkdeletefailure"]
 
 
-def test_where_nothing_changed_a_run_costs_one_request_a_table(
+def test_run_without_changes_costs_one_request_for_each_table(
     service: Sandbox, tap: Tap, catalog: Message, everything: Run
 ) -> None:
     # Where the key is a number, the second run reads all once more.
@@ -313,7 +313,7 @@ def test_where_nothing_changed_a_run_costs_one_request_a_table(
 
 
 @in_one_mode
-def test_a_replication_key_chosen_in_the_entry_is_used(
+def test_replication_key_chosen_in_the_entry_is_used(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     chosen = select(catalog, {"account": ["name"]})
@@ -331,7 +331,7 @@ def test_a_replication_key_chosen_in_the_entry_is_used(
 
 
 @in_one_mode
-def test_what_a_person_wrote_into_the_metadata_wins(
+def test_replication_chosen_in_the_metadata_wins(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     by_version = choose(catalog, "account", replication_key="versionnumber")
@@ -345,7 +345,7 @@ def test_what_a_person_wrote_into_the_metadata_wins(
 
 
 @in_one_mode
-def test_a_replication_key_the_table_lacks_is_one_sentence_with_those_it_has(
+def test_replication_key_that_the_table_lacks_is_refused_with_its_candidates(
     tap: Tap, catalog: Message
 ) -> None:
     wrong = choose(catalog, "account", replication_key="changedon")
@@ -355,7 +355,9 @@ def test_a_replication_key_the_table_lacks_is_one_sentence_with_those_it_has(
 
 
 @in_one_mode
-def test_an_unknown_replication_method_is_one_sentence(tap: Tap, catalog: Message) -> None:
+def test_replication_method_that_is_unknown_is_refused_in_one_sentence(
+    tap: Tap, catalog: Message
+) -> None:
     wrong = choose(catalog, "account", replication_method="BY_GUESSING")
     sentence = tap.run(catalog=wrong).refusal()
     for word in ("'account'", "BY_GUESSING", "INCREMENTAL", "LOG_BASED", "FULL_TABLE"):
@@ -363,7 +365,7 @@ def test_an_unknown_replication_method_is_one_sentence(tap: Tap, catalog: Messag
 
 
 @in_one_mode
-def test_a_catalog_without_table_names_is_one_sentence(tap: Tap, catalog: Message) -> None:
+def test_catalog_without_table_names_is_refused_in_one_sentence(tap: Tap, catalog: Message) -> None:
     wrong = select(catalog, {"account": None})
     del entry(wrong, "account")["table_name"]
     sentence = tap.run(catalog=wrong).refusal()
@@ -386,7 +388,7 @@ FAILURES: dict[str, Message] = {
 
 @in_one_mode
 @pytest.mark.parametrize("fault", FAILURES.values(), ids=FAILURES.keys())
-def test_no_secret_is_in_any_output_not_even_for_debugging(
+def test_output_at_debug_has_no_secret(
     service: Sandbox, tap: Tap, catalog: Message, fault: Message
 ) -> None:
     if fault:
@@ -398,7 +400,7 @@ def test_no_secret_is_in_any_output_not_even_for_debugging(
 
 
 @in_one_mode
-def test_no_secret_is_in_what_is_said_of_wrong_settings(tap: Tap) -> None:
+def test_messages_about_wrong_settings_have_no_secret(tap: Tap) -> None:
     secret, token = tap.settings["client_secret"], tap.settings["refresh_token"]
     url = f"jdbc:datadirect:dynamics365:ClientSecret={secret};RefreshToken={token};Oops={secret}"
     wrong: list[Message] = [

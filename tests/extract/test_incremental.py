@@ -61,7 +61,7 @@ def by_version(catalog: Message) -> Message:
 
 
 @pytest.mark.parametrize("key", ["modifiedon", "versionnumber", "createdon"])
-def test_a_row_committed_late_is_seen_by_the_next_run(
+def test_row_committed_late_is_sent_by_the_next_run(
     service: Sandbox, tap: Tap, catalog: Message, key: str
 ) -> None:
     chosen = choose(catalog, STREAM, replication_key=key)
@@ -76,7 +76,7 @@ def test_a_row_committed_late_is_seen_by_the_next_run(
     assert names(*runs) == stored(service)
 
 
-def test_without_look_back_a_run_begins_with_the_bookmark(
+def test_run_without_lookback_begins_with_the_bookmark(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     tap = tap.but(lookback_seconds=0)
@@ -89,7 +89,7 @@ def test_without_look_back_a_run_begins_with_the_bookmark(
         assert second.state == first.state
 
 
-def test_the_look_back_does_not_take_the_bookmark_back(
+def test_lookback_does_not_move_the_bookmark_back(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     first = tap.sync(catalog=catalog)
@@ -103,7 +103,7 @@ def test_the_look_back_does_not_take_the_bookmark_back(
     assert second.state == first.state
 
 
-def test_by_number_a_run_begins_where_the_run_before_began(
+def test_run_by_a_numeric_key_begins_where_the_last_run_began(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     chosen = by_version(catalog)
@@ -121,7 +121,7 @@ def test_by_number_a_run_begins_where_the_run_before_began(
     assert len(runs[3].records(STREAM)) == 3
 
 
-def test_a_row_dated_in_the_future_hides_no_changes(
+def test_row_dated_in_the_future_hides_no_changes(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.insert(STREAM, [{"name": "Ahead", "modifiedon": "2099-01-01T00:00:00Z"}])
@@ -135,7 +135,7 @@ def test_a_row_dated_in_the_future_hides_no_changes(
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_the_services_clock_may_be_ahead_or_behind(
+def test_clock_of_the_service_that_differs_loses_no_row(
     service: Sandbox, tap: Tap, catalog: Message, hours: int
 ) -> None:
     service.configure(clock_offset=hours * 3_600)
@@ -148,7 +148,7 @@ def test_the_services_clock_may_be_ahead_or_behind(
     assert not runs[-1].logged("WARNING")
 
 
-def test_a_bookmark_in_the_future_is_named_and_the_table_read_anew(
+def test_bookmark_in_the_future_causes_a_warning_and_a_full_read(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     ahead = {"replication_key": "modifiedon", "replication_key_value": "2099-01-01T00:00:00Z"}
@@ -162,7 +162,7 @@ def test_a_bookmark_in_the_future_is_named_and_the_table_read_anew(
     assert not tap.sync(catalog=catalog, state=run.state).logged("WARNING")
 
 
-def test_dates_at_the_edges_are_read(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_dates_at_the_limits_are_read(service: Sandbox, tap: Tap, catalog: Message) -> None:
     early = [
         {"name": day, "modifiedon": f"{day}T00:00:00Z"} for day in ("0001-01-01", "1753-01-01")
     ]
@@ -173,7 +173,7 @@ def test_dates_at_the_edges_are_read(service: Sandbox, tap: Tap, catalog: Messag
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1753-01-01T00:00:00Z"])
-def test_a_bookmark_at_the_edges_is_gone_on_from(
+def test_bookmark_at_the_limits_is_continued(
     service: Sandbox, tap: Tap, catalog: Message, value: str
 ) -> None:
     state = {"replication_key": "modifiedon", "replication_key_value": value}
@@ -200,7 +200,7 @@ def test_milliseconds_are_kept_and_ordered(service: Sandbox, tap: Tap, catalog: 
         {"replication_key": "modifiedon", "replication_key_value": 4711},
     ],
 )
-def test_a_bookmark_that_means_nothing_is_named(
+def test_bookmark_that_is_not_usable_is_named_in_a_warning(
     service: Sandbox, tap: Tap, catalog: Message, state: Message
 ) -> None:
     run = tap.sync(catalog=catalog, state={"bookmarks": {STREAM: state}})
@@ -210,7 +210,9 @@ def test_a_bookmark_that_means_nothing_is_named(
     assert names(run) == stored(service)
 
 
-def test_a_column_that_cannot_be_a_bookmark_is_one_sentence(tap: Tap, catalog: Message) -> None:
+def test_column_that_cannot_be_a_bookmark_is_refused_in_one_sentence(
+    tap: Tap, catalog: Message
+) -> None:
     sentence = tap.run(catalog=choose(catalog, STREAM, replication_key="name")).refusal()
     for word in (f"'{STREAM}'", "'name'", "can't be a bookmark", "modifiedon", "versionnumber"):
         assert word in sentence

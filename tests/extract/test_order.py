@@ -46,7 +46,7 @@ def expected(values: list[Any], scale: Scale) -> tuple[Any, ...]:
 
 
 @given(st.data(), st.sampled_from([Moments, Days, Numbers]), st.booleans())
-def test_look_at_rows_finds_what_is_so_of_their_values(
+def test_inspect_keys_of_any_values_describes_them(
     data: st.DataObject,
     scale: Scale,
     sort: bool,  # noqa: FBT001 - drawn
@@ -62,7 +62,7 @@ def test_look_at_rows_finds_what_is_so_of_their_values(
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=50))
-def test_look_at_moments_of_one_form_notices_each_that_is_out_of_order(values: list[str]) -> None:
+def test_inspect_keys_of_moments_finds_each_one_out_of_order(values: list[str]) -> None:
     found = inspect_keys([Raw(json.dumps(value)) for value in values], Moments)
     assert (found.wrong is None) is (values == sorted(values))
 

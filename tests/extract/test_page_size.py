@@ -113,7 +113,7 @@ def sizes(log: list[Message]) -> list[int]:
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_pages_that_are_too_much_become_smaller(
+def test_pages_that_are_too_large_become_smaller(
     service: Sandbox, one_by_one: Tap, found: Message, fault: dict[str, Any]
 ) -> None:
     service.fault("contacts", over_rows=10, count=None, retry_after="0", **fault)
@@ -130,7 +130,7 @@ def test_pages_that_are_too_much_become_smaller(
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE", "LOG_BASED"])
 @pytest.mark.parametrize("seed", range(3))
-def test_whenever_that_happens_every_row_comes_once(
+def test_page_size_that_changes_at_any_time_sends_every_row_once(
     service: Sandbox, tap: Tap, found: Message, method: str, seed: int
 ) -> None:
     service.fault(
@@ -150,7 +150,7 @@ def test_whenever_that_happens_every_row_comes_once(
 
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
-def test_thousands_of_rows_of_one_second_are_read_on_from_where_it_was(
+def test_rows_of_one_second_are_continued_after_a_smaller_page(
     service: Sandbox, tap: Tap, found: Message, method: str
 ) -> None:
     service.fault("territories.*skiptoken", over_rows=300, skip=1, status=504, retry_after="0")
@@ -162,7 +162,7 @@ def test_thousands_of_rows_of_one_second_are_read_on_from_where_it_was(
     assert served <= 3 + -(-TIES // 250) + 3
 
 
-def test_the_rows_behind_the_last_are_asked_for_and_links_are_followed_from_there(
+def test_rows_after_the_last_are_requested_and_links_followed_from_there(
     service: Sandbox, one_by_one: Tap, found: Message
 ) -> None:
     service.fault("contacts.*skiptoken", over_rows=16, skip=1, status=504, retry_after="0")
@@ -180,7 +180,7 @@ def test_the_rows_behind_the_last_are_asked_for_and_links_are_followed_from_ther
     assert "$skiptoken" in following["query"]
 
 
-def test_pages_grow_again_and_more_carefully_where_they_had_failed(
+def test_pages_grow_again_and_slower_after_failures(
     service: Sandbox, one_by_one: Tap, found: Message
 ) -> None:
     service.fault("contacts", over_rows=4, status=504, retry_after="0")
@@ -192,7 +192,7 @@ def test_pages_grow_again_and_more_carefully_where_they_had_failed(
     assert set(asked[1 + len(small) + len(larger) :]) == {8}
 
 
-def test_a_service_that_does_not_understand_is_read_link_by_link(
+def test_service_that_does_not_understand_the_query_is_read_link_by_link(
     service: Sandbox, tap: Tap, found: Message
 ) -> None:
     service.fault("contactid gt", count=None, status=400, body={"error": {"message": "What?"}})
@@ -205,7 +205,7 @@ def test_a_service_that_does_not_understand_is_read_link_by_link(
     assert sum("contactid gt" in text for text in filters) == 1
 
 
-def test_at_one_row_it_is_a_failure_like_others(
+def test_page_of_one_row_that_is_too_large_fails_the_table(
     service: Sandbox, one_by_one: Tap, found: Message
 ) -> None:
     service.fault("contacts", count=None, status=504, retry_after="0")
@@ -215,7 +215,7 @@ def test_at_one_row_it_is_a_failure_like_others(
 
 
 @pytest.mark.parametrize("late", ["delay_ms", "dribble_ms"])
-def test_an_answer_that_does_not_come_in_time_is_asked_for_in_smaller_ones(
+def test_page_that_times_out_becomes_smaller(
     service: Sandbox, one_by_one: Tap, found: Message, late: str
 ) -> None:
     slow: dict[str, Any] = {late: 3_000}
@@ -242,7 +242,7 @@ def test_rows_without_a_value_of_the_key_come_first_and_once(
     assert values[:nulls] == [None] * nulls
 
 
-def test_behind_a_row_without_a_value_those_that_have_one_are_asked_for_too(
+def test_rows_after_one_without_a_value_include_those_with_one(
     service: Sandbox, one_by_one: Tap, found: Message
 ) -> None:
     by_key = choose(found, "contact", replication_key="birthdate")
@@ -268,7 +268,7 @@ def refusing(app: Callable[..., Any], most: int, hits: list[str]) -> Callable[..
     return refuse
 
 
-def test_a_server_of_another_make_with_a_key_of_two_parts_goes_on_behind_the_last_row() -> None:
+def test_other_server_with_a_key_of_two_columns_continues_after_the_last_row() -> None:
     odata = OData.new_instance()
     handler = odata.create_handler(odata.create_service_metadata(Model()))
     store = InMemoryDataStore()
@@ -303,7 +303,7 @@ def test_a_server_of_another_make_with_a_key_of_two_parts_goes_on_behind_the_las
         ("t?$skip=100", 100),
     ],
 )
-def test_a_link_that_may_count_pages_is_followed_with_no_more_rows_than_it_was_got_with(
+def test_link_that_may_count_pages_is_followed_with_no_larger_pages(
     link: str, fitting: int
 ) -> None:
     place = Range()
@@ -314,7 +314,7 @@ def test_a_link_that_may_count_pages_is_followed_with_no_more_rows_than_it_was_g
 
 
 @given(st.integers(1, 10**6), st.lists(st.booleans(), max_size=300))
-def test_the_size_stays_between_one_and_the_largest(largest: int, outcomes: list[bool]) -> None:
+def test_page_size_stays_between_one_and_the_largest(largest: int, outcomes: list[bool]) -> None:
     size = PageSize("table", largest, MOST)
     for goes_well in outcomes:
         before = size.rows
@@ -326,7 +326,7 @@ def test_the_size_stays_between_one_and_the_largest(largest: int, outcomes: list
             assert size.rows == max(1, min(before, MOST) // LESS)
 
 
-def test_a_size_that_fails_each_time_is_tried_more_and_more_seldom() -> None:
+def test_page_size_that_always_fails_is_tried_less_often() -> None:
     size, pages = PageSize("table", 100, MOST), []
     for _ in range(4):
         size.failed(100, requests.ReadTimeout())
@@ -337,14 +337,14 @@ def test_a_size_that_fails_each_time_is_tried_more_and_more_seldom() -> None:
     assert pages == [GOOD_PAGES + CAUTION * 2**times for times in range(4)]
 
 
-def test_pages_that_fail_together_make_them_smaller_once() -> None:
+def test_pages_that_fail_together_reduce_the_size_once() -> None:
     size = PageSize("table", 100, MOST)
     for _ in range(8):
         size.failed(100, requests.ReadTimeout())
     assert size.rows == 100 // LESS
 
 
-def test_a_connection_that_is_not_made_has_nothing_to_do_with_rows() -> None:
+def test_connection_that_fails_does_not_reduce_the_size() -> None:
     size = PageSize("table", 100, MOST)
     size.failed(100, requests.ConnectTimeout())
     size.failed(100, requests.ConnectionError("refused"))

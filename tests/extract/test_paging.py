@@ -74,7 +74,7 @@ def by_key(row: Message) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("size", [1, 7, TIES + 15, TIES + 16, 5_000, 10_000])
-def test_rows_of_one_second_are_neither_lost_nor_doubled_at_a_page_edge(
+def test_rows_of_one_second_at_a_page_edge_are_sent_once(
     service: Sandbox, tap: Tap, catalog: Message, size: int
 ) -> None:
     run = tap.but(fetch_size=size).sync(catalog=catalog)
@@ -84,14 +84,14 @@ def test_rows_of_one_second_are_neither_lost_nor_doubled_at_a_page_edge(
     assert len(reads(service.requests())) == -(-rows // size)
 
 
-def test_pages_smaller_than_asked_for_are_followed_to_the_end(
+def test_pages_smaller_than_requested_are_followed_to_the_end(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.configure(page_size_cap=4)
     assert_complete(tap.sync(catalog=catalog), service)
 
 
-def test_a_resumed_run_begins_with_the_whole_boundary_second(tap: Tap, catalog: Message) -> None:
+def test_resumed_run_begins_with_the_whole_boundary_second(tap: Tap, catalog: Message) -> None:
     bookmark = {"replication_key": "modifiedon", "replication_key_value": MOMENT}
     run = tap.but(fetch_size=5).sync(catalog=catalog, state={"bookmarks": {STREAM: bookmark}})
     moments = [row["modifiedon"] for row in run.records(STREAM)]
@@ -99,7 +99,7 @@ def test_a_resumed_run_begins_with_the_whole_boundary_second(tap: Tap, catalog: 
     assert len({row["territoryid"] for row in run.records(STREAM)}) == len(moments)
 
 
-def test_links_to_the_next_page_are_followed_as_they_are(
+def test_links_to_the_next_page_are_followed_unchanged(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     tap.but(fetch_size=10).sync(catalog=catalog)
@@ -112,18 +112,18 @@ def test_links_to_the_next_page_are_followed_as_they_are(
         assert request["headers"]["prefer"] == "odata.maxpagesize=10"
 
 
-def test_a_relative_link_is_followed(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_relative_link_is_followed(service: Sandbox, tap: Tap, catalog: Message) -> None:
     service.fault(ENTITY_SET, relative_next_link=True, count=None)
     assert_complete(tap.but(fetch_size=10).sync(catalog=catalog), service)
 
 
-def test_an_empty_page_is_not_the_end(service: Sandbox, tap: Tap, catalog: Message) -> None:
+def test_empty_page_is_not_the_end(service: Sandbox, tap: Tap, catalog: Message) -> None:
     service.fault(ENTITY_SET, empty_page=True, skip=1, count=2)
     assert_complete(tap.but(fetch_size=10).sync(catalog=catalog), service)
     assert sum(request["fault"] for request in service.requests()) == 2
 
 
-def test_a_table_without_rows_is_described_and_costs_one_request(
+def test_table_without_rows_sends_its_schema_and_costs_one_request(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.fault(ENTITY_SET, status=200, body={"value": []})
@@ -133,7 +133,7 @@ def test_a_table_without_rows_is_described_and_costs_one_request(
     assert len(reads(service.requests())) == 1
 
 
-def test_a_link_that_comes_back_is_an_error_and_no_endless_loop(
+def test_link_that_repeats_is_an_error_not_an_endless_loop(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.fault(rf"/{ENTITY_SET}\?(?!.*\$top)", repeat_next_link=True, skip=1, count=None)
@@ -142,7 +142,7 @@ def test_a_link_that_comes_back_is_an_error_and_no_endless_loop(
     assert len(reads(service.requests())) <= 4
 
 
-def test_loop_of_several_links_is_an_error_and_no_endless_loop(
+def test_links_that_form_a_loop_are_an_error_not_an_endless_loop(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     """The third page leads back to the second, by an offset that the cookie does not show."""
@@ -162,7 +162,7 @@ def test_loop_of_several_links_is_an_error_and_no_endless_loop(
 
 
 @pytest.mark.parametrize("size", [1, 7, 40])
-def test_more_rows_without_a_link_are_asked_for_by_the_key(
+def test_more_rows_without_a_link_are_requested_by_the_key(
     service: Sandbox, tap: Tap, catalog: Message, size: int
 ) -> None:
     service.configure(more_records_without_link=True)
@@ -190,7 +190,7 @@ def test_more_rows_without_a_link_and_a_service_that_repeats_rows_end_in_one_sen
     assert "same rows again" in tap.run(catalog=catalog).refusal()
 
 
-def test_comparison_of_guids_that_is_refused_leaves_links_to_follow(
+def test_comparison_of_guids_that_is_refused_falls_back_to_links(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     """Pages that have to shrink are else asked for behind a row."""
@@ -201,7 +201,7 @@ def test_comparison_of_guids_that_is_refused_leaves_links_to_follow(
     assert_complete(tap.but(fetch_size=31).sync(catalog=catalog), service)
 
 
-def test_comparison_of_guids_that_is_refused_where_there_is_no_link_costs_no_row(
+def test_comparison_of_guids_that_is_refused_without_a_link_loses_no_row(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.configure(guid_comparison="refused", more_records_without_link=True)
@@ -211,7 +211,7 @@ def test_comparison_of_guids_that_is_refused_where_there_is_no_link_costs_no_row
     assert values == sorted(values)
 
 
-def test_more_rows_of_one_second_that_can_not_be_told_apart_end_in_one_sentence(
+def test_more_rows_of_one_second_without_a_key_end_in_one_sentence(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.configure(guid_comparison="refused", more_records_without_link=True)
@@ -245,7 +245,7 @@ def listening() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.shutdown()
 
 
-def test_link_to_another_host_is_followed_on_our_own_and_that_host_gets_nothing(
+def test_link_to_another_host_is_followed_on_the_origin_of_service_url(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     with listening() as (url, reached):
@@ -256,7 +256,7 @@ def test_link_to_another_host_is_followed_on_our_own_and_that_host_gets_nothing(
     assert set(run.counts.values()) == {len(service.rows(next(iter(run.counts))))}
 
 
-def test_a_redirect_to_another_host_gets_no_token(
+def test_redirect_to_another_host_gets_no_token(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     with listening() as (url, reached):

@@ -10,7 +10,7 @@ from tap_dynamics365.extract.pool import Pool
 SECONDS = 30
 
 
-def test_results_are_handed_over_in_the_thread_that_asks_for_them() -> None:
+def test_results_are_handed_over_in_the_calling_thread() -> None:
     pool = Pool()
     given: list[object] = []
     threads = set()
@@ -32,7 +32,7 @@ def test_results_are_handed_over_in_the_thread_that_asks_for_them() -> None:
     assert not pool.has_results
 
 
-def test_answers_are_decoded_one_behind_the_other() -> None:
+def test_responses_are_decoded_one_after_the_other() -> None:
     pool = Pool()
     decoded: list[object] = []
     order: list[int] = []
@@ -59,7 +59,7 @@ def test_answers_are_decoded_one_behind_the_other() -> None:
     assert order == decoded == list(range(20))
 
 
-def test_fetching_goes_on_side_by_side() -> None:
+def test_fetching_runs_in_parallel() -> None:
     pool = Pool()
     begun = [Event(), Event()]
     fetched: list[object] = []
@@ -77,7 +77,7 @@ def test_fetching_goes_on_side_by_side() -> None:
     assert set(fetched) == {0, 1}
 
 
-def test_a_failure_is_handed_to_what_the_result_is_for() -> None:
+def test_failure_is_handed_to_the_callback() -> None:
     pool = Pool()
     fetched: list[object] = []
     decoded: list[object] = []
@@ -97,7 +97,7 @@ def test_a_failure_is_handed_to_what_the_result_is_for() -> None:
     assert pool.pending == 0
 
 
-def test_pool_that_is_closed_ends_its_threads_and_drops_what_waits() -> None:
+def test_pool_that_is_closed_ends_its_threads_and_drops_waiting_work() -> None:
     before = set(threading.enumerate())
     pool, held, begun = Pool(), Event(), Event()
     done: list[str] = []

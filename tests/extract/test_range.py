@@ -30,13 +30,13 @@ def follow(before: int, length: int) -> int:
 
 
 @given(st.integers(0, 300), st.integers(1, 50))
-def test_links_that_form_a_loop_are_noticed_before_twice_as_many_were_followed(
+def test_links_that_form_a_loop_are_found_after_at_most_twice_as_many(
     before: int, length: int
 ) -> None:
     assert before + length <= follow(before, length)
 
 
-def test_links_that_were_followed_take_no_more_memory_the_more_they_are() -> None:
+def test_links_that_were_followed_take_constant_memory() -> None:
     place = Range()
     for number in range(10_000):
         place.follow(RawPage(b"", [], f"https://host.invalid/rows?$skiptoken={number}"))

@@ -120,7 +120,7 @@ POSITIONS = st.one_of(
 
 
 @given(st.data(), POSITIONS, st.integers(1, 9), st.integers(1, 9), st.booleans())
-def test_every_row_comes_once_and_in_order(
+def test_ranges_give_every_row_once_and_in_order(
     data: st.DataObject,
     positions: list[int],
     page: int,
@@ -138,7 +138,9 @@ def test_every_row_comes_once_and_in_order(
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=60), st.integers(1, 9), st.integers(1, 9))
-def test_moments_are_divided_at_whole_seconds(seconds: list[int], page: int, parallel: int) -> None:
+def test_ranges_of_moments_end_at_whole_seconds(
+    seconds: list[int], page: int, parallel: int
+) -> None:
     start = (dt.datetime(2020, 1, 1, tzinfo=dt.UTC) - EPOCH) // dt.timedelta(microseconds=1)
     table = Table([start + second * 1_000_000 for second in seconds], page, Moments)
     rows = read(table, parallel=parallel, choose=lambda count: count - 1)
@@ -189,7 +191,7 @@ WAYS = [evenly, by_imports, by_a_migration, late, early, many_a_moment, with_a_g
 
 @pytest.mark.parametrize("lie", WAYS)
 @pytest.mark.parametrize("choose", [lambda _: 0, lambda count: count - 1], ids=["first", "last"])
-def test_division_costs_few_requests_more_however_rows_lie(
+def test_ranges_of_any_distribution_cost_few_more_requests(
     lie: Callable[[random.Random], list[int]], choose: Callable[[int], int]
 ) -> None:
     table = Table(lie(random.Random(0)), PAGE, Numbers)  # noqa: S311 - repeatable by design
@@ -198,7 +200,7 @@ def test_division_costs_few_requests_more_however_rows_lie(
 
 
 @pytest.mark.parametrize("lie", WAYS)
-def test_division_costs_nothing_where_other_tables_have_what_is_in_flight(
+def test_ranges_without_free_requests_cost_nothing(
     lie: Callable[[random.Random], list[int]],
 ) -> None:
     table = Table(lie(random.Random(0)), PAGE, Numbers)  # noqa: S311 - repeatable by design
@@ -206,20 +208,20 @@ def test_division_costs_nothing_where_other_tables_have_what_is_in_flight(
     assert table.asked <= 1.05 * ROWS / PAGE
 
 
-def test_one_moment_for_all_rows_is_read_link_by_link() -> None:
+def test_rows_of_one_moment_are_read_link_by_link() -> None:
     table = Table([7] * 1000, 100, Numbers)
     assert read(table, parallel=8, choose=lambda _: 0) == table.rows
     assert table.asked == 10
 
 
-def test_a_table_of_one_page_costs_one_request() -> None:
+def test_table_of_one_page_costs_one_request() -> None:
     table = Table(list(range(100)), 100, Numbers)
     assert read(table, parallel=8, choose=lambda _: 0) == table.rows
     assert table.asked == 1
 
 
 @given(st.datetimes(timezones=st.just(dt.UTC)))
-def test_a_moment_and_its_number_are_the_same(moment: dt.datetime) -> None:
+def test_moment_converted_to_a_number_and_back_is_the_same(moment: dt.datetime) -> None:
     position = Moments.position(moment.isoformat())
     assert dt.datetime.fromisoformat(Moments.literal(position)) == moment
     assert Moments.edge(position) % 1_000_000 == 0

@@ -32,7 +32,7 @@ def lines(*entries: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("address", [KEY, f"https://host/api/tables({KEY})", KEY.upper()])
-def test_a_deletion_is_a_record_of_key_and_time_without_a_version(address: str) -> None:
+def test_deletion_is_a_record_of_key_and_time_without_a_version(address: str) -> None:
     gone = {"@odata.context": "x#tables/$deletedEntity", "id": address, "reason": "deleted"}
     before, deleted, after = lines({"id": "1", "name": "a"}, gone, {"id": "2", "name": "b"})
     assert set(deleted["record"]) == {"id", "_sdc_deleted_at"}
@@ -42,7 +42,7 @@ def test_a_deletion_is_a_record_of_key_and_time_without_a_version(address: str) 
     assert (before["record"]["name"], after["record"]["name"]) == ("a", "b")
 
 
-def test_a_row_that_speaks_of_deletions_is_no_deletion() -> None:
+def test_row_that_mentions_deletions_is_not_a_deletion() -> None:
     (row,) = lines({"id": "1", "name": "x/$deletedEntity"})
     assert row["record"]["name"] == "x/$deletedEntity"
 
@@ -54,7 +54,7 @@ def test_a_row_that_speaks_of_deletions_is_no_deletion() -> None:
         "t?%24deltatoken=919042!08/22/2017%2008:10:44&$select=a",
     ],
 )
-def test_a_delta_token_is_read_decoded(link: str) -> None:
+def test_delta_token_is_decoded(link: str) -> None:
     body = split(answer(json.dumps({"@odata.deltaLink": link, "value": []})), DATAVERSE.dialect)
     decoded = "919042!08/22/2017 08:10:44"
     assert body.delta_token == decoded
@@ -63,21 +63,21 @@ def test_a_delta_token_is_read_decoded(link: str) -> None:
 @pytest.mark.parametrize(
     ("column", "value"), [("size", True), ("size", "1"), ("price", "x"), ("on", "no"), ("on", 1)]
 )
-def test_a_value_of_another_type_is_an_error_with_its_column(column: str, value: object) -> None:
+def test_value_of_another_type_is_an_error_with_its_column(column: str, value: object) -> None:
     rows = [{"id": "1"}] * 3 + [{"id": "1", column: value}] * 1_000
     with pytest.raises(ServiceError, match=f"'{column}'") as caught:
         codec().page(split(answer(json.dumps({"value": rows})), DATAVERSE.dialect))
     assert "--discover" in caught.value.message
 
 
-def test_values_of_the_types_announced_pass() -> None:
+def test_values_of_the_catalogs_types_pass() -> None:
     row = {"id": "1", "name": '1 "quoted"', "size": 2, "price": "INF", "on": False}
     empty = dict.fromkeys(COLUMNS)
     page = codec().page(split(answer(json.dumps({"value": [row, empty] * 300})), DATAVERSE.dialect))
     assert sum(piece.rows for piece in page.pieces) == 600
 
 
-def test_values_of_keys_have_edges() -> None:
+def test_values_of_keys_are_rounded_to_edges() -> None:
     assert Moments.literal(-1) == "0001-01-01T00:00:00Z"
     assert Moments.literal(10**20).startswith("9999-12-31T23:59:59")
     assert Days.literal(Moments.position("2026-01-31T23:59:59Z")) == "2026-01-31"

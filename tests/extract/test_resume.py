@@ -65,7 +65,7 @@ def rows_of(service: Sandbox, stream: str) -> set[str]:
     return {row[KEYS[stream]] for row in service.rows(stream)}
 
 
-def test_a_run_killed_again_and_again_goes_on_until_every_row_was_sent(
+def test_run_killed_repeatedly_is_resumed_until_every_row_was_sent(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     sent: dict[str, set[str]] = {stream: set() for stream in SETS}
@@ -88,7 +88,7 @@ def test_a_run_killed_again_and_again_goes_on_until_every_row_was_sent(
     assert sent == {stream: rows_of(service, stream) for stream in SETS}
 
 
-def test_no_state_is_ahead_of_the_rows_written_before_it(tap: Tap, catalog: Message) -> None:
+def test_state_is_never_ahead_of_the_rows_before_it(tap: Tap, catalog: Message) -> None:
     run = tap.sync(catalog=catalog)
     highest: dict[str, str | int] = {}
     states = 0
@@ -140,7 +140,7 @@ def test_rows_that_change_during_a_run_are_complete_after_the_next(
     assert {key: names.get(key) for key in expected} == expected
 
 
-def test_a_state_of_another_replication_key_begins_anew(
+def test_state_of_another_replication_key_causes_a_full_read(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     old = {"replication_key": "versionnumber", "replication_key_value": 4711}
@@ -153,7 +153,7 @@ def test_a_state_of_another_replication_key_begins_anew(
     assert bookmark["replication_key_value"] == max(r["modifiedon"] for r in run.records(BY_DATE))
 
 
-def test_a_failure_leaves_a_state_to_go_on_from(
+def test_failure_leaves_a_state_to_resume_from(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     """What was sent before the failure is not sent again, but for a little before it."""
@@ -171,7 +171,7 @@ def test_a_failure_leaves_a_state_to_go_on_from(
     assert sent == rows_of(service, BY_DATE)
 
 
-def test_the_state_of_tables_that_are_not_selected_is_kept(tap: Tap, catalog: Message) -> None:
+def test_state_of_tables_that_are_not_selected_is_kept(tap: Tap, catalog: Message) -> None:
     other = {"replication_key": "modifiedon", "replication_key_value": "2024-05-06T07:08:09Z"}
     run = tap.sync(
         catalog=select(catalog, {BY_VERSION: []}), state={"bookmarks": {"contact": other}}

@@ -60,7 +60,7 @@ def nulls(run: Run) -> Any:  # noqa: ANN401 - true, false or nothing
     return run.state["bookmarks"][STREAM].get("replication_key_nulls")
 
 
-def test_rows_without_a_date_are_sent_at_each_run_once_they_were_seen(
+def test_rows_without_a_date_are_sent_by_each_run_once_seen(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     early = add(service, "Early")
@@ -82,7 +82,7 @@ def test_rows_without_a_date_are_sent_at_each_run_once_they_were_seen(
     assert fourth.state == third.state
 
 
-def test_rows_without_a_date_are_asked_for_once_where_nobody_has_looked(
+def test_rows_without_a_date_are_requested_once_if_unknown(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     """As behind an earlier release, or a first load that went on at a bookmark."""
@@ -99,7 +99,7 @@ def test_rows_without_a_date_are_asked_for_once_where_nobody_has_looked(
     assert nulls(second) is True
 
 
-def test_rows_without_a_value_of_a_key_that_was_chosen_are_asked_for_at_each_run(
+def test_rows_without_a_value_of_a_chosen_key_are_requested_by_each_run(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     """Such a column is empty in some rows sooner or later."""
@@ -113,7 +113,7 @@ def test_rows_without_a_value_of_a_key_that_was_chosen_are_asked_for_at_each_run
     assert late[KEY] in keys(second)
 
 
-def test_rows_without_a_date_are_left_where_the_service_does_not_know_the_condition(
+def test_rows_without_a_date_are_left_out_if_the_condition_is_not_supported(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     first = tap.sync(catalog=catalog)
@@ -126,7 +126,7 @@ def test_rows_without_a_date_are_left_where_the_service_does_not_know_the_condit
     assert service.hits() == [1, 0]
 
 
-def test_rows_without_a_date_do_not_take_up_a_limit_of_calls(tap: Tap, catalog: Message) -> None:
+def test_rows_without_a_date_do_not_use_up_the_call_limit(tap: Tap, catalog: Message) -> None:
     first = tap.sync(catalog=catalog)
     del first.state["bookmarks"][STREAM]["replication_key_nulls"]
     run = tap.but(stmt_call_limit=1).sync(catalog=catalog, state=first.state)
@@ -135,7 +135,7 @@ def test_rows_without_a_date_do_not_take_up_a_limit_of_calls(tap: Tap, catalog: 
 
 
 @pytest.mark.parametrize("method", ["INCREMENTAL", "LOG_BASED"])
-def test_rows_without_a_date_come_with_a_switch_of_methods(
+def test_rows_without_a_date_are_sent_after_a_change_of_methods(
     service: Sandbox, tap: Tap, catalog: Message, method: str
 ) -> None:
     tap = tap.but(emit_activate_version_messages=False)

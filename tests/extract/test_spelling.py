@@ -52,7 +52,7 @@ def test_columns_in_another_case_are_read_with_one_warning_each(
     ]
 
 
-def test_column_that_the_first_rows_lack_is_found_in_those_behind(
+def test_column_that_the_first_rows_lack_is_found_in_later_rows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     gone = {"@odata.context": "x#tables/$deletedEntity", "id": "0", "reason": "deleted"}
@@ -80,7 +80,7 @@ def test_pages_of_ids_alone_do_not_end_the_search(caplog: pytest.LogCaptureFixtu
 
 @in_one_mode
 @pytest.mark.parametrize("method", ["INCREMENTAL", "LOG_BASED"])
-def test_table_whose_rows_have_names_in_another_case_arrives_whole(
+def test_table_whose_rows_have_names_in_another_case_arrives_complete(
     service: Sandbox, tap_for: Callable[..., Tap], catalog: Message, method: str
 ) -> None:
     other = [('"contactid":', '"ContactId":'), ('"fullname":', '"FULLNAME":')]

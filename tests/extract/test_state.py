@@ -24,7 +24,7 @@ def stated(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(entries, st.dictionaries(st.sampled_from(sorted(NAMES)), values))
-def test_change_of_any_entry_keeps_all_that_is_not_named(
+def test_change_of_any_entry_keeps_other_values(
     entry: dict[str, Any], change: dict[str, Any]
 ) -> None:
     state = {"bookmarks": {"account": entry, "contact": {"version": 1}}}
@@ -37,13 +37,13 @@ def test_change_of_any_entry_keeps_all_that_is_not_named(
 
 
 @given(entries)
-def test_change_that_takes_the_bookmark_away_leaves_nothing_of_it(entry: dict[str, Any]) -> None:
+def test_change_that_removes_the_bookmark_leaves_nothing_of_it(entry: dict[str, Any]) -> None:
     state = {"bookmarks": {"account": entry}}
     TableState(state, "account").change(**NO_BOOKMARK)
     assert state["bookmarks"]["account"].keys().isdisjoint(NO_BOOKMARK)
 
 
-def test_entry_that_is_not_there_says_nothing() -> None:
+def test_entry_that_is_missing_has_no_values() -> None:
     state: dict[str, Any] = {}
     entry = TableState(state, "account").entry
     assert entry.delta_token is entry.version is entry.replication_key is None

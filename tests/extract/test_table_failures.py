@@ -58,7 +58,7 @@ def assert_whole(run: Run, service: Sandbox, *streams: str) -> None:
         assert sent == sorted(row[key] for row in service.rows(stream))
 
 
-def test_replication_key_that_can_not_be_read_is_sent_and_moves_no_bookmark(
+def test_replication_key_that_cannot_be_read_is_sent_and_moves_no_bookmark(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     for page, value in enumerate(UNREADABLE):
@@ -76,7 +76,7 @@ def test_replication_key_that_can_not_be_read_is_sent_and_moves_no_bookmark(
     assert all("'modifiedon'" in line and f"'{TABLE}'" in line for line in warnings)
 
 
-def test_replication_key_of_another_type_fails_its_table_alone(
+def test_replication_key_of_another_type_fails_only_its_table(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     service.fault(PAGES, substitute=[(FIRST_KEY, r"\g<1>1767225600")], skip=1)
@@ -94,7 +94,7 @@ def test_replication_key_that_can_never_be_read_leaves_no_bookmark(
     assert "replication_key_value" not in run.state["bookmarks"][TABLE]
 
 
-def test_replication_key_that_rows_do_not_have_is_told_once(
+def test_replication_key_that_rows_do_not_have_causes_one_warning(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     told = []
@@ -114,7 +114,7 @@ def test_replication_key_that_rows_do_not_have_is_told_once(
     assert nothing == []
 
 
-def test_link_that_leads_nowhere_is_replaced_by_values_of_the_key(
+def test_link_that_is_broken_is_replaced_by_values_of_the_key(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     for page, link in enumerate(BROKEN_LINKS):
@@ -130,7 +130,7 @@ def test_link_to_the_root_is_replaced_by_values_of_the_key(
     assert_whole(tap.sync(catalog=chosen), service, TABLE, *OTHERS)
 
 
-def test_row_without_its_key_fails_its_table_alone(
+def test_row_without_its_key_fails_only_its_table(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     absent = ('"contactid":', '"contactidx":')
@@ -148,7 +148,7 @@ def test_row_without_its_key_fails_its_table_alone(
     assert "without a value of 'contactid'" in tap.run(catalog=chosen).refusal()
 
 
-def test_link_that_leads_nowhere_fails_an_unsorted_table_alone(
+def test_link_that_is_broken_fails_only_an_unsorted_table(
     service: Sandbox, tap: Tap, whole: Message
 ) -> None:
     full = choose(whole, TABLE, replication_method="FULL_TABLE")
@@ -161,7 +161,7 @@ def test_link_that_leads_nowhere_fails_an_unsorted_table_alone(
     assert_whole(run, service, *OTHERS)
 
 
-def test_unexpected_error_of_one_table_is_one_sentence_and_the_others_go_on(
+def test_unexpected_error_of_one_table_is_one_sentence_and_others_continue(
     service: Sandbox, tap: Tap, whole: Message
 ) -> None:
     """A format that is a list is nothing that the tap is made for."""
@@ -176,9 +176,7 @@ def test_unexpected_error_of_one_table_is_one_sentence_and_the_others_go_on(
     assert "Traceback" in told.log
 
 
-def test_service_that_can_not_be_reached_at_all_ends_the_run_at_once(
-    tap: Tap, chosen: Message
-) -> None:
+def test_service_that_cannot_be_reached_ends_the_run_at_once(tap: Tap, chosen: Message) -> None:
     """Each table would wait for it in vain, one after the other."""
     away = tap.but(
         service_url="http://127.0.0.1:9/api/data/v9.2/",
@@ -201,7 +199,7 @@ def test_stream_map_that_fails_for_a_row_is_the_failure_of_its_table(
     assert_whole(run, service, TABLE, "team")
 
 
-def test_metadata_stream_that_fails_leaves_the_tables_whole(
+def test_metadata_stream_that_fails_leaves_the_tables_complete(
     service: Sandbox,
 ) -> None:
     tap = Tap({**service.settings, "metadata_streams": True})
@@ -217,7 +215,7 @@ class _GoneError(BaseException):
     """What libraries of other languages raise is no Exception."""
 
 
-def test_thread_that_ends_in_any_way_is_heard_of() -> None:
+def test_thread_that_raises_anything_reports_it() -> None:
     pool = Pool()
     results: list[Any] = []
 
@@ -230,7 +228,7 @@ def test_thread_that_ends_in_any_way_is_heard_of() -> None:
     assert not pool.pending
 
 
-def test_waiting_for_a_result_ends_after_the_time_given() -> None:
+def test_waiting_for_a_result_ends_after_the_timeout() -> None:
     pool, may_end = Pool(), Event()
     pool.fetch(may_end.wait, lambda _: None)
     pool.hand_over(0.01)

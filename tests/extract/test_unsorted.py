@@ -202,7 +202,7 @@ def test_bookmark_in_the_future_is_not_restored_when_rows_come_out_of_order(
     assert VALUE not in run.state["bookmarks"][VIRTUAL]
 
 
-def test_rows_of_different_ranges_out_of_order_are_noticed(
+def test_rows_of_different_ranges_out_of_order_are_found(
     service: Sandbox, ordinary: tuple[Tap, Message]
 ) -> None:
     tap, catalog = ordinary
@@ -214,7 +214,7 @@ def test_rows_of_different_ranges_out_of_order_are_noticed(
         assert VALUE not in run.state["bookmarks"]["contact"]
 
 
-def test_rows_outside_the_bounds_asked_for_are_noticed(
+def test_rows_outside_the_requested_bounds_are_found(
     service: Sandbox, ordinary: tuple[Tap, Message]
 ) -> None:
     """A service that ignores the filter sends rows from before the bookmark, be they in order."""
@@ -229,7 +229,7 @@ def test_rows_outside_the_bounds_asked_for_are_noticed(
     assert run.state["bookmarks"]["contact"][VALUE] == start
 
 
-def test_order_that_was_false_once_is_not_relied_on_again(
+def test_order_that_was_wrong_once_is_not_trusted_again(
     service: Sandbox, ordinary: tuple[Tap, Message]
 ) -> None:
     tap, catalog = ordinary

@@ -78,20 +78,20 @@ INHERITING = (
 
 @pytest.mark.parametrize("pointer", ["a.pointer", "N.S.pointer"])
 @pytest.mark.parametrize("key", ["", '<Key><PropertyRef Name="activityid"/></Key>'])
-def test_columns_and_key_are_inherited(pointer: str, key: str) -> None:
+def test_derived_type_inherits_columns_and_key(pointer: str, key: str) -> None:
     body = INHERITING.format(pointer=pointer, key=key)
     (email,) = read([edmx(schema(body + sets(emails="N.S.email"))).encode()])
     assert columns(email) == {"activityid": GUID, "subject": TEXT, "token": TEXT}
     assert email.key == ("activityid",)
 
 
-def test_the_key_nearest_to_the_type_counts() -> None:
+def test_key_declared_twice_is_the_one_nearest_to_the_type() -> None:
     key = '<Key><PropertyRef Name="token"/><PropertyRef Name="subject"/></Key>'
     body = INHERITING.format(pointer="a.pointer", key=key) + sets(emails="a.email")
     assert tables(edmx(schema(body)))["email"].key == ("token", "subject")
 
 
-def test_an_abstract_type_with_a_set_is_a_table() -> None:
+def test_abstract_type_with_a_set_is_a_table() -> None:
     body = INHERITING.format(pointer="a.pointer", key="") + sets(activitypointers="a.pointer")
     found = tables(edmx(schema(body)))
     assert list(found) == ["pointer"]
@@ -99,13 +99,13 @@ def test_an_abstract_type_with_a_set_is_a_table() -> None:
     assert columns(found["pointer"]) == {"activityid": GUID, "subject": TEXT}
 
 
-def test_a_type_may_follow_those_that_inherit_from_it() -> None:
+def test_base_type_after_its_derived_types_is_found() -> None:
     table = only(f'<EntityType Name="x" BaseType="a.b"/><EntityType Name="b">{KEY}</EntityType>')
     assert (table.key, columns(table)) == (("id",), {"id": GUID})
 
 
 @pytest.mark.parametrize("base", ["b.base", "Other.Place.base"])
-def test_schemas_know_each_other_by_alias_and_namespace(base: str) -> None:
+def test_schemas_refer_to_each_other_by_alias_and_namespace(base: str) -> None:
     document = edmx(
         schema(f'<EntityType Name="x" BaseType="{base}"/>' + sets(xs="a.x")),
         schema(f'<EntityType Name="base">{KEY}</EntityType>', namespace="Other.Place", alias="b"),
@@ -113,7 +113,7 @@ def test_schemas_know_each_other_by_alias_and_namespace(base: str) -> None:
     assert tables(document) == {"x": Table("x", "xs", ("id",), (Column("id", GUID),))}
 
 
-def test_types_of_one_name_in_two_schemas_are_two_tables() -> None:
+def test_types_of_the_same_name_in_two_schemas_are_two_tables() -> None:
     document = edmx(
         schema(f'<EntityType Name="x">{KEY}</EntityType>' + sets(xs="N.S.x", others="M.x")),
         schema('<EntityType Name="x"><Property Name="y"/></EntityType>', namespace="M", alias=None),
@@ -124,7 +124,7 @@ def test_types_of_one_name_in_two_schemas_are_two_tables() -> None:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1"]
 )
-def test_the_encoding_is_told_from_the_document(encoding: str) -> None:
+def test_encoding_is_taken_from_the_document(encoding: str) -> None:
     declared = {"utf-8-sig": "utf-8", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}.get(encoding)
     document = f'<?xml version="1.0" encoding="{declared or encoding}"?>' + edmx(
         schema(f'<EntityType Name="größe">{KEY}</EntityType>' + sets(größen="a.größe"))
@@ -136,7 +136,7 @@ def test_the_encoding_is_told_from_the_document(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["no-such-thing", "utf-7", "shift_jis", "hex"])
-def test_an_encoding_that_nobody_knows_is_refused_in_words(encoding: str) -> None:
+def test_encoding_that_is_unknown_is_refused_with_a_message(encoding: str) -> None:
     document = f'<?xml version="1.0" encoding="{encoding}"?>' + edmx(schema(""))
     assert "$metadata" in refusal(document)
 
@@ -181,7 +181,7 @@ X = Column("x", Primitive("Edm.Double"))
         ),
     ],
 )
-def test_each_kind_of_type_is_known(declared: str, expected: EdmType) -> None:
+def test_types_of_each_kind_are_known(declared: str, expected: EdmType) -> None:
     prop = f'<Property Name="c" Type="{declared}"/>'
     table = only(f'{TYPES}<EntityType Name="x">{KEY}{prop}</EntityType>')
     assert columns(table) == {"id": GUID, "c": expected}
@@ -223,7 +223,7 @@ def described(annotation: str) -> Table:
         ),
     ],
 )
-def test_a_column_is_described_by_its_own_annotation_only(
+def test_column_description_comes_from_its_own_annotation_only(
     annotation: str, description: str | None
 ) -> None:
     table = described(annotation)
@@ -233,7 +233,7 @@ def test_a_column_is_described_by_its_own_annotation_only(
 
 @pytest.mark.parametrize("target", ["N.S.x", "a.x"])
 @pytest.mark.parametrize("first", [True, False])
-def test_annotations_may_stand_elsewhere(target: str, *, first: bool) -> None:
+def test_annotations_outside_their_element_are_read(target: str, *, first: bool) -> None:
     annotations = (
         f'<Annotations Target="{target}"><Annotation {CORE} String="A table"/></Annotations>'
         f'<Annotations Target="{target}/id"><Annotation {CORE}><String>Its id</String>'
@@ -246,7 +246,7 @@ def test_annotations_may_stand_elsewhere(target: str, *, first: bool) -> None:
     assert table.columns == (Column("id", GUID, "Its id"),)
 
 
-def test_annotations_may_name_a_schema_that_follows_by_its_alias() -> None:
+def test_annotations_with_the_alias_of_a_later_schema_are_read() -> None:
     document = edmx(
         schema(
             f'<Annotations Target="b.x/id"><Annotation {CORE} String="Its id"/></Annotations>',
@@ -257,7 +257,7 @@ def test_annotations_may_name_a_schema_that_follows_by_its_alias() -> None:
     assert tables(document)["x"].columns == (Column("id", GUID, "Its id"),)
 
 
-def test_sets_that_describe_tables_are_no_tables() -> None:
+def test_sets_that_describe_tables_are_not_tables() -> None:
     body = f'<EntityType Name="x">{KEY}</EntityType>' + sets(
         EntityDefinitions="a.x",
         GlobalOptionSetDefinitions="a.x",
@@ -271,14 +271,14 @@ def test_sets_that_describe_tables_are_no_tables() -> None:
 
 
 @pytest.mark.parametrize("names", [("xs", "ys"), ("ys", "x"), ("x", "ys")])
-def test_two_sets_of_one_type_are_two_tables(names: tuple[str, str]) -> None:
+def test_sets_of_the_same_type_are_two_tables(names: tuple[str, str]) -> None:
     body = f'<EntityType Name="x">{KEY}</EntityType>' + sets(**dict.fromkeys(names, "a.x"))
     found = read([edmx(schema(body)).encode()])
     assert [table.entity_set for table in found] == list(names)
     assert len({table.name for table in found}) == 2
 
 
-def test_a_key_that_is_a_path_into_another_type_is_none() -> None:
+def test_key_with_a_path_into_another_type_is_no_key() -> None:
     table = only(
         '<EntityType Name="x"><Key><PropertyRef Name="place/city" Alias="city"/></Key>'
         '<Property Name="place" Type="Edm.String"/></EntityType>'
@@ -287,7 +287,7 @@ def test_a_key_that_is_a_path_into_another_type_is_none() -> None:
 
 
 @pytest.mark.parametrize("name", ["select", "type", "class", "größe", "年", "_x_value", "Name"])
-def test_awkward_names_are_ordinary_ones(name: str) -> None:
+def test_names_with_unusual_characters_are_kept(name: str) -> None:
     table = only(f'<EntityType Name="x">{KEY}<Property Name="{name}"/></EntityType>')
     assert columns(table)[name] == TEXT
 
@@ -323,7 +323,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
     ],
     ids=lambda document: str(document[:40]),
 )
-def test_what_makes_no_sense_is_refused_in_words(document: str | bytes) -> None:
+def test_document_that_is_not_valid_is_refused_with_a_message(document: str | bytes) -> None:
     message = refusal(document)
     assert "$metadata" in message
     assert "passwd" not in message
@@ -331,7 +331,7 @@ def test_what_makes_no_sense_is_refused_in_words(document: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_pieces_may_end_anywhere(size: int) -> None:
+def test_document_in_pieces_of_any_size_gives_the_same_tables(size: int) -> None:
     body = f'<EntityType Name="größe">{KEY}</EntityType>' + sets(größen="a.größe")
     document = f"\ufeff{edmx(schema(body))}".encode()
     pieces = [document[start : start + size] for start in range(0, len(document), size)]
@@ -345,7 +345,7 @@ TRACKED = (
 
 
 @pytest.mark.parametrize("term", ["Org.OData.Capabilities.V1.ChangeTracking", "Cap.ChangeTracking"])
-def test_tracked_tables_are_told_by_the_annotation_of_their_set(term: str) -> None:
+def test_tracked_tables_are_those_whose_set_is_annotated(term: str) -> None:
     sets = "".join(
         f'<EntitySet Name="{name}" EntityType="N.thing">{annotation}</EntitySet>'
         for name, annotation in (

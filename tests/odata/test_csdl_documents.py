@@ -64,9 +64,7 @@ def line(types: dict[str, ET.Element], name: str | None) -> Iterator[ET.Element]
         ("business-central-v2", 87),
     ],
 )
-def test_a_real_document_gives_each_table_with_all_its_columns_and_its_key(
-    name: str, count: int
-) -> None:
+def test_real_document_gives_each_table_with_all_columns_and_its_key(name: str, count: int) -> None:
     data = document(name)
     tree = ET.fromstring(data)  # noqa: S314 - a document that we know
     types = {kind.get("Name", ""): kind for kind in tree.iter(f"{EDM}EntityType")}
@@ -86,7 +84,7 @@ def test_a_real_document_gives_each_table_with_all_its_columns_and_its_key(
 
 
 @pytest.mark.parametrize("name", ["dataverse-v9", "dataverse-v8.2-annotated-german"])
-def test_tables_of_dataverse_that_inherit_are_whole(name: str) -> None:
+def test_tables_of_dataverse_that_inherit_are_complete(name: str) -> None:
     found = {table.name: table for table in read([document(name)], METADATA_SETS)}
     activities = ["email", "task", "phonecall", "appointment"]
     for table in map(found.__getitem__, activities):
@@ -97,7 +95,7 @@ def test_tables_of_dataverse_that_inherit_are_whole(name: str) -> None:
         assert {"ownerid", f"{table.name}id", "modifiedon"} <= {c.name for c in table.columns}
 
 
-def test_a_real_document_is_described_in_its_own_language() -> None:
+def test_real_document_gives_descriptions_in_its_own_language() -> None:
     found = {
         table.name: table
         for table in read([document("dataverse-v8.2-annotated-german")], METADATA_SETS)
@@ -264,7 +262,7 @@ class Model:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.composite(lambda draw: Model(draw).write())())
-def test_an_invented_document_gives_exactly_its_tables(invented: Invented) -> None:
+def test_generated_document_gives_exactly_its_tables(invented: Invented) -> None:
     assert read(invented.pieces) == invented.tables
 
 
@@ -297,7 +295,7 @@ def mangled(draw: st.DrawFn) -> bytes:
 @given(st.one_of(st.binary(), mangled()))
 @example(SMALL.encode())
 @example(SMALL.encode("utf-16"))
-def test_any_bytes_whatever_give_tables_or_a_refusal_in_words(data: bytes) -> None:
+def test_bytes_of_any_kind_give_tables_or_a_refusal(data: bytes) -> None:
     try:
         found = read([data])
     except MetadataError:
@@ -305,7 +303,7 @@ def test_any_bytes_whatever_give_tables_or_a_refusal_in_words(data: bytes) -> No
     assert all(isinstance(table, Table) for table in found)
 
 
-def test_a_type_of_endless_depth_is_no_crash() -> None:
+def test_type_of_endless_depth_is_cut_off() -> None:
     data = SMALL.replace("a.d", "Collection(" * 3000 + "Edm.Guid" + ")" * 3000).encode()
     with suppress(MetadataError):
         assert len(read([data])) == 1

@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from sandbox.query.filters import Expression
 
 
-def test_nothing_wanted_is_no_query() -> None:
+def test_query_without_options_is_empty() -> None:
     assert build([]) == ""
 
 
-def test_only_the_columns_wanted_are_asked_for() -> None:
+def test_query_requests_only_the_selected_columns() -> None:
     assert build(["accountid", "name", "_ownerid_value"]) == "$select=accountid,name,_ownerid_value"
 
 
-def test_without_a_replication_key_the_order_does_not_matter() -> None:
+def test_query_without_a_replication_key_has_no_order() -> None:
     assert build(["name"], key=["accountid"]) == "$select=name"
 
 
-def test_the_first_run_sorts_by_replication_key_then_key() -> None:
+def test_query_of_a_first_run_sorts_by_replication_key_and_key() -> None:
     assert (
         build(["name"], key=["accountid"], replication_key="modifiedon")
         == "$select=name&$orderby=modifiedon%20asc,accountid%20asc"
     )
 
 
-def test_later_runs_begin_with_the_bookmark_itself() -> None:
+def test_query_of_a_later_run_begins_with_the_bookmark() -> None:
     assert (
         build(["a"], key=["id"], replication_key="modifiedon", start="2026-01-31T08:00:00.5Z")
         == "$select=a&$filter=modifiedon%20ge%202026-01-31T08:00:00.5Z"
@@ -48,7 +48,7 @@ def test_later_runs_begin_with_the_bookmark_itself() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 1, 9_223_372_036_854_775_807])
-def test_a_number_is_a_bookmark_too(start: int) -> None:
+def test_query_with_a_number_as_bookmark_begins_with_it(start: int) -> None:
     query = parse_qs(build([], replication_key="versionnumber", start=start))
     assert query == {
         "$filter": [f"versionnumber ge {start}"],
@@ -56,12 +56,12 @@ def test_a_number_is_a_bookmark_too(start: int) -> None:
     }
 
 
-def test_rows_are_sorted_by_all_parts_of_a_key() -> None:
+def test_query_sorts_by_all_columns_of_the_key() -> None:
     query = parse_qs(build([], key=["company", "number"], replication_key="modifiedon"))
     assert query["$orderby"] == ["modifiedon asc,company asc,number asc"]
 
 
-def test_a_replication_key_that_is_of_the_key_is_sorted_by_once() -> None:
+def test_query_with_a_replication_key_in_the_key_sorts_by_it_once() -> None:
     query = parse_qs(build([], key=["number", "line"], replication_key="line"))
     assert query["$orderby"] == ["line asc,number asc"]
 
@@ -69,7 +69,7 @@ def test_a_replication_key_that_is_of_the_key_is_sorted_by_once() -> None:
 @pytest.mark.parametrize(
     "name", ["größe", "select", "年", "a&b", "a=b", "a+b", "a#b", "a%20b", "?"]
 )
-def test_awkward_names_reach_the_service_unchanged(name: str) -> None:
+def test_names_with_unusual_characters_reach_the_service_unchanged(name: str) -> None:
     query = parse_qs(build([name], key=[name], replication_key=name, start=1))
     assert query == {
         "$select": [name],
@@ -89,7 +89,7 @@ STARTS = st.one_of(st.none(), st.integers(min_value=0), NAMES)
     st.none() | NAMES,
     STARTS,
 )
-def test_the_service_reads_what_was_meant(
+def test_query_is_decoded_by_the_service_as_written(
     columns: list[str], key: list[str], replication_key: str | None, start: str | int | None
 ) -> None:
     query = build(columns, key=key, replication_key=replication_key, start=start)
@@ -137,7 +137,7 @@ def found(tree: Expression, row: Row) -> bool:
 
 
 @given(ROWS, st.data(), st.none() | st.integers(0, 5))
-def test_the_rows_behind_one_are_those_that_come_after_it(
+def test_rows_after_a_row_are_those_that_follow_in_order(
     rows: list[Row], data: st.DataObject, stop: int | None
 ) -> None:
     columns: dict[str, Any] = {
@@ -186,7 +186,7 @@ def test_the_rows_behind_one_are_those_that_come_after_it(
         ({"type": ["boolean"]}, "true", "true"),
     ],
 )
-def test_a_value_is_written_as_its_type_wants_it(
+def test_literal_has_the_form_of_its_type(
     column: dict[str, Any], text: str, expected: str | None
 ) -> None:
     assert literal(text.encode(), column) == (expected or text.strip('"'))
@@ -203,9 +203,7 @@ def test_a_value_is_written_as_its_type_wants_it(
     ],
     ids=["no key", "null", "missing", "an object", "a lookup, which is sorted by a name"],
 )
-def test_where_the_order_is_not_that_of_values_there_is_no_row_to_go_on_behind(
-    ids: list[str], row: str
-) -> None:
+def test_keyset_with_a_lookup_has_no_end(ids: list[str], row: str) -> None:
     assert Keyset("changed", ids, {}).end([msgspec.Raw(row.encode())]) is None
 
 
@@ -219,7 +217,7 @@ def test_where_the_order_is_not_that_of_values_there_is_no_row_to_go_on_behind(
         (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), "9999-12-31T23:59:59Z"),
     ],
 )
-def test_a_moment_is_written_in_utc(moment: datetime, written: str) -> None:
+def test_instant_is_written_in_utc(moment: datetime, written: str) -> None:
     assert instant(moment) == written
 
 
@@ -235,7 +233,7 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
         timezones=ZONES,
     )
 )
-def test_a_moment_stays_the_same_moment(moment: datetime) -> None:
+def test_instant_of_any_time_zone_stays_the_same(moment: datetime) -> None:
     written = instant(moment)
     assert datetime.fromisoformat(written) == moment
     assert written.endswith("Z")

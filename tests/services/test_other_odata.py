@@ -158,7 +158,7 @@ def other() -> Iterator[Tap]:
         server.shutdown()
 
 
-def test_discovers_what_the_server_describes(other: Tap) -> None:
+def test_discovery_of_another_server_finds_its_tables(other: Tap) -> None:
     found = entry(other.discover(), "order")
     assert found["table_name"] == "orders"
     assert found["key_properties"] == ["company", "number"]
@@ -170,7 +170,7 @@ def test_discovers_what_the_server_describes(other: Tap) -> None:
     assert properties["labels"]["items"]["type"] == ["string", "null"]
 
 
-def test_its_description_can_be_kept(other: Tap, tmp_path: Path) -> None:
+def test_description_of_another_server_can_be_kept(other: Tap, tmp_path: Path) -> None:
     kept = other.but(schema_map=str(tmp_path / "map.json"))
     assert kept.discover() == other.discover()
     # How it has changed can't be told, so that nothing is asked.
@@ -179,14 +179,14 @@ def test_its_description_can_be_kept(other: Tap, tmp_path: Path) -> None:
     assert gone.but(create_map="ForceNew", ws_retry_count=0).run("--discover").refusal()
 
 
-def test_name_columns_are_said_not_to_apply(other: Tap) -> None:
+def test_name_columns_for_another_server_cause_a_warning(other: Tap) -> None:
     run = other.but(show_name_columns=True).run("--discover")
     assert json.loads(run.output) == other.discover()
     (warning,) = run.logged("WARNING")
     assert warning.startswith("show_name_columns does not apply")
 
 
-def test_reads_every_row_and_then_only_what_is_new(other: Tap) -> None:
+def test_sync_of_another_server_reads_every_row_and_then_only_new_rows(other: Tap) -> None:
     first = other.sync(catalog=other.discover())
     rows = first.records("order")
     assert sorted(row["number"] for row in rows) == [2**60 + number for number in range(ROWS)]
@@ -220,7 +220,7 @@ def test_reads_every_row_and_then_only_what_is_new(other: Tap) -> None:
     assert [row["number"] for row in second.records("order")] == new
 
 
-def test_metadata_streams_are_said_not_to_apply(other: Tap) -> None:
+def test_metadata_streams_for_another_server_cause_a_warning(other: Tap) -> None:
     run = other.but(metadata_streams=True).run("--discover")
     assert run.status == 0
     assert [stream["tap_stream_id"] for stream in json.loads(run.output)["streams"]] == ["order"]
@@ -228,7 +228,7 @@ def test_metadata_streams_are_said_not_to_apply(other: Tap) -> None:
     assert warning.startswith("metadata_streams does not apply")
 
 
-def test_metadata_streams_of_another_services_catalog_are_passed_over(other: Tap) -> None:
+def test_metadata_streams_of_another_services_catalog_are_skipped(other: Tap) -> None:
     catalog = other.discover()
     catalog["streams"].append(
         {

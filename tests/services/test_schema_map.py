@@ -55,7 +55,7 @@ def catalog(run: Run) -> Message:
     return found
 
 
-def test_an_unchanged_service_costs_one_small_request(
+def test_schema_map_of_an_unchanged_service_costs_one_small_request(
     service: Sandbox, kept: Tap, path: Path
 ) -> None:
     asked, first = discover(service, kept)
@@ -71,7 +71,7 @@ def test_an_unchanged_service_costs_one_small_request(
     assert not second.logged("WARNING")
 
 
-def test_a_sync_without_a_catalog_uses_it_too(service: Sandbox, kept: Tap) -> None:
+def test_schema_map_is_used_by_a_sync_without_a_catalog(service: Sandbox, kept: Tap) -> None:
     some = kept.but(tables=["team"])
     some.discover()
     service.clear_requests()
@@ -81,7 +81,7 @@ def test_a_sync_without_a_catalog_uses_it_too(service: Sandbox, kept: Tap) -> No
     assert "$metadata" not in asked
 
 
-def test_other_tables_need_no_other_file(service: Sandbox, kept: Tap) -> None:
+def test_schema_map_serves_any_selection_of_tables(service: Sandbox, kept: Tap) -> None:
     kept.but(tables=["team"]).discover()
     asked, run = discover(service, kept.but(tables=["ACCOUNT", "new_gr*"]))
     assert asked == UNCHANGED
@@ -102,7 +102,7 @@ def in_file(path: Path) -> dict[str, object]:
     return by_name(msgspec.json.decode(path.read_bytes(), type=SchemaMap).definitions)
 
 
-def test_only_changes_are_read_and_give_what_all_of_it_would(
+def test_schema_map_with_changes_is_the_same_as_a_full_read(
     changing_sandbox: Sandbox, path: Path
 ) -> None:
     service = changing_sandbox
@@ -138,7 +138,7 @@ def test_only_changes_are_read_and_give_what_all_of_it_would(
     assert catalog(run) == tap.but(schema_map=None).discover()
 
 
-def test_a_table_that_comes_again_under_its_name_is_the_new_one(
+def test_table_that_was_created_again_replaces_the_old_one(
     changing_sandbox: Sandbox, path: Path
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
@@ -151,7 +151,7 @@ def test_a_table_that_comes_again_under_its_name_is_the_new_one(
 
 
 @pytest.mark.parametrize("word", ["NotExist", "notexist", "No", "NO"])
-def test_nothing_is_asked_where_the_file_is_to_do(
+def test_not_exist_and_no_with_a_file_send_no_request(
     changing_sandbox: Sandbox, path: Path, word: str
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
@@ -162,12 +162,12 @@ def test_nothing_is_asked_where_the_file_is_to_do(
     assert catalog(run) == before
 
 
-def test_not_exist_makes_a_file_where_there_is_none(service: Sandbox, kept: Tap) -> None:
+def test_not_exist_without_a_file_creates_it(service: Sandbox, kept: Tap) -> None:
     assert discover(service, kept.but(create_map="NotExist"))[0] == MADE
     assert discover(service, kept.but(create_map="NotExist"))[0] == []
 
 
-def test_no_fails_in_a_sentence_without_a_file(service: Sandbox, kept: Tap, path: Path) -> None:
+def test_no_without_a_file_fails_in_one_sentence(service: Sandbox, kept: Tap, path: Path) -> None:
     asked, run = discover(service, kept.but(create_map="No"))
     assert asked == []
     sentence = run.refusal()
@@ -176,7 +176,7 @@ def test_no_fails_in_a_sentence_without_a_file(service: Sandbox, kept: Tap, path
     assert not path.exists()
 
 
-def test_what_is_not_described_is_asked_for_again_until_it_is(
+def test_missing_definitions_are_requested_until_they_come(
     changing_sandbox: Sandbox, path: Path
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "schema_map": str(path), "tables": ["team"]})
@@ -199,7 +199,7 @@ def test_force_new_reads_everything(service: Sandbox, kept: Tap) -> None:
 
 
 @pytest.mark.parametrize("word", ["Session", "session"])
-def test_a_session_keeps_nothing(service: Sandbox, kept: Tap, path: Path, word: str) -> None:
+def test_session_keeps_nothing(service: Sandbox, kept: Tap, path: Path, word: str) -> None:
     asked, _ = discover(service, kept.but(create_map=word))
     assert asked == ["token", "$metadata", FUNCTION]
     assert not path.exists()
@@ -207,7 +207,7 @@ def test_a_session_keeps_nothing(service: Sandbox, kept: Tap, path: Path, word: 
 
 @in_one_mode
 @pytest.mark.parametrize("word", ["OnChange", "NotExist", "ForceNew", "Session"])
-def test_without_a_file_nothing_is_kept(service: Sandbox, tap: Tap, word: str) -> None:
+def test_missing_schema_map_setting_keeps_nothing(service: Sandbox, tap: Tap, word: str) -> None:
     asked, run = discover(service, tap.but(create_map=word, tables=["team"]))
     assert asked == ["token", "$metadata", FUNCTION]
     assert catalog(run)
@@ -215,7 +215,9 @@ def test_without_a_file_nothing_is_kept(service: Sandbox, tap: Tap, word: str) -
 
 @in_one_mode
 @pytest.mark.parametrize(("word", "named"), [("No", "schema_map"), ("Sometimes", "create_map")])
-def test_what_contradicts_itself_is_one_sentence(tap: Tap, word: str, named: str) -> None:
+def test_settings_that_contradict_each_other_are_refused_in_one_sentence(
+    tap: Tap, word: str, named: str
+) -> None:
     assert f"Setting {named}" in tap.but(create_map=word).run("--discover").refusal()
 
 
@@ -245,7 +247,7 @@ SPOILT: dict[str, tuple[Any, str, str]] = {
 
 
 @pytest.mark.parametrize("name", SPOILT)
-def test_a_file_that_is_no_use_is_told_and_made_anew(
+def test_schema_map_that_is_not_usable_is_reported_and_replaced(
     service: Sandbox, kept: Tap, path: Path, name: str
 ) -> None:
     spoil, level, words = SPOILT[name]
@@ -258,7 +260,7 @@ def test_a_file_that_is_no_use_is_told_and_made_anew(
     assert discover(service, kept)[0] == UNCHANGED
 
 
-def test_a_file_that_has_expired_is_told_and_made_anew(
+def test_schema_map_that_has_expired_is_reported_and_replaced(
     changing_sandbox: Sandbox, path: Path
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
@@ -306,7 +308,7 @@ def test_schema_map_of_another_program_is_refused_before_a_sync(tap: Tap, tmp_pa
     assert path.read_bytes() == FOREIGN["text"]
 
 
-def test_schema_map_in_place_of_a_device_is_left_alone(
+def test_schema_map_that_is_a_device_is_left_unchanged(
     service: Sandbox, kept: Tap, tmp_path: Path
 ) -> None:
     device = tmp_path / "pipe"
@@ -319,7 +321,9 @@ def test_schema_map_in_place_of_a_device_is_left_alone(
     assert "can't be read" in warning
 
 
-def test_a_folder_in_its_place_is_a_warning(service: Sandbox, kept: Tap, path: Path) -> None:
+def test_schema_map_that_is_a_folder_causes_a_warning(
+    service: Sandbox, kept: Tap, path: Path
+) -> None:
     path.mkdir(parents=True)
     asked, run = discover(service, kept)
     assert asked == MADE
@@ -329,7 +333,7 @@ def test_a_folder_in_its_place_is_a_warning(service: Sandbox, kept: Tap, path: P
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_a_file_that_cannot_be_written_is_a_warning(
+def test_schema_map_that_cannot_be_written_causes_a_warning(
     service: Sandbox, kept: Tap, tmp_path: Path
 ) -> None:
     folder = tmp_path / "folder"
@@ -342,7 +346,9 @@ def test_a_file_that_cannot_be_written_is_a_warning(
     assert "can't be written" in warning
 
 
-def test_a_link_stays_one(service: Sandbox, kept: Tap, tmp_path: Path) -> None:
+def test_schema_map_that_is_a_link_stays_a_link(
+    service: Sandbox, kept: Tap, tmp_path: Path
+) -> None:
     link = tmp_path / "link.json"
     link.symlink_to(tmp_path / "elsewhere.json")
     discover(service, kept.but(schema_map=str(link)))
@@ -350,7 +356,7 @@ def test_a_link_stays_one(service: Sandbox, kept: Tap, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "elsewhere.json").read_text())["format"] == 1
 
 
-def test_where_the_function_is_refused_the_version_of_the_model_tells(
+def test_schema_map_without_the_function_uses_the_version_of_the_data_model(
     changing_sandbox: Sandbox, path: Path
 ) -> None:
     service = changing_sandbox
@@ -371,7 +377,9 @@ def test_where_the_function_is_refused_the_version_of_the_model_tells(
     assert discover(service, tap)[0] == UNCHANGED
 
 
-def test_where_changes_are_refused_all_is_read_anew(changing_sandbox: Sandbox, path: Path) -> None:
+def test_schema_map_whose_changes_are_refused_is_read_in_full(
+    changing_sandbox: Sandbox, path: Path
+) -> None:
     tap = Tap({**changing_sandbox.settings, "schema_map": str(path)})
     before = tap.discover()
     changing_sandbox.fault(FUNCTION, status=400)
@@ -380,7 +388,7 @@ def test_where_changes_are_refused_all_is_read_anew(changing_sandbox: Sandbox, p
     assert catalog(run) == before
 
 
-def test_schema_map_in_a_connection_url_is_kept_beside_the_drivers(
+def test_schema_map_in_a_connection_url_leaves_the_drivers_file_alone(
     service: Sandbox, path: Path
 ) -> None:
     path.parent.mkdir()

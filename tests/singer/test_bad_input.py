@@ -87,7 +87,7 @@ def refusal(folder: Path, option: str, content: bytes | None) -> str:
 
 @pytest.mark.parametrize("option", ["config", "catalog", "state"])
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
-def test_input_file_that_can_not_be_read_is_refused_in_one_sentence(
+def test_input_file_that_cannot_be_read_is_refused_in_one_sentence(
     tmp_path: Path, option: str, content: bytes | None
 ) -> None:
     assert f"--{option}" in refusal(tmp_path, option, content)

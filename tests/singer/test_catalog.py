@@ -63,7 +63,7 @@ NAMES = [name for name, *_ in TYPES]
 
 
 @pytest.mark.parametrize(("name", "kind", "more", "values"), TYPES, ids=NAMES)
-def test_each_type_is_described_and_its_values_fit(
+def test_schema_of_each_type_fits_its_values(
     name: str, kind: str, more: dict[str, str], values: list[object]
 ) -> None:
     schema = described(Primitive(f"Edm.{name}"))
@@ -74,7 +74,7 @@ def test_each_type_is_described_and_its_values_fit(
 
 
 @pytest.mark.parametrize(("name", "kind", "more", "values"), TYPES, ids=NAMES)
-def test_a_key_is_never_null(
+def test_key_is_not_nullable(
     name: str, kind: str, more: dict[str, str], values: list[object]
 ) -> None:
     columns = (Column("id", Primitive(f"Edm.{name}")), Column("other", Primitive("Edm.Guid")))
@@ -84,14 +84,14 @@ def test_a_key_is_never_null(
     assert not Draft202012Validator(schema).is_valid({"id": None})
 
 
-def test_all_parts_of_a_key_are_never_null() -> None:
+def test_key_of_several_columns_is_not_nullable() -> None:
     properties = json_schema(table("number", "name", key=("accountid", "number")))["properties"]
     assert "null" not in properties["accountid"]["type"]
     assert "null" not in properties["number"]["type"]
     assert "null" in properties["name"]["type"]
 
 
-def test_a_complex_type_is_an_object_of_its_parts() -> None:
+def test_complex_type_is_an_object_of_its_properties() -> None:
     inner = Complex((Column("x", Primitive("Edm.Double")),))
     schema = described(Complex((Column("city", Primitive("Edm.String")), Column("at", inner))))
     assert schema == {
@@ -108,11 +108,11 @@ def test_a_complex_type_is_an_object_of_its_parts() -> None:
         Draft202012Validator(schema).validate(value)
 
 
-def test_a_type_that_holds_itself_is_any_object() -> None:
+def test_type_that_contains_itself_is_any_object() -> None:
     assert described(Complex(())) == {"type": ["object", "null"]}
 
 
-def test_a_collection_is_an_array() -> None:
+def test_collection_is_an_array() -> None:
     schema = described(Collection(Complex((Column("n", Primitive("Edm.Int32")),))))
     assert schema["type"] == ["array", "null"]
     for value in (None, [], [{"n": 1}, {"n": None}, {}]):
@@ -120,7 +120,7 @@ def test_a_collection_is_an_array() -> None:
     assert not Draft202012Validator(schema).is_valid([{"n": "one"}])
 
 
-def test_streams_are_left_out_wherever_they_are() -> None:
+def test_stream_columns_are_left_out_at_all_levels() -> None:
     stream = Column("image", Primitive("Edm.Stream"))
     within = Column("c", Complex((stream, Column("d", Primitive("Edm.Guid")))))
     properties = json_schema(table(stream, within))["properties"]
@@ -128,7 +128,7 @@ def test_streams_are_left_out_wherever_they_are() -> None:
     assert list(properties["c"]["properties"]) == ["d"]
 
 
-def test_descriptions_are_the_services_own() -> None:
+def test_descriptions_are_those_of_the_service() -> None:
     column = Column("name", Primitive("Edm.String"), "Name der Firma.")
     schema = json_schema(table(column, description="Eine Firma."))
     assert schema["description"] == "Eine Firma."
@@ -160,7 +160,7 @@ FACTS: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "more", "words"), FACTS)
-def test_what_json_schema_has_no_word_for_is_told_in_words(
+def test_properties_without_a_json_schema_keyword_are_in_the_description(
     kind: str, more: dict[str, Any], words: str
 ) -> None:
     assert told(kind, **more) == {"type": ["string", "null"], "description": words}
@@ -176,11 +176,11 @@ def test_what_json_schema_has_no_word_for_is_told_in_words(
         ("LookupType", {"max_length": 100, "precision": 2}),
     ],
 )
-def test_where_there_is_nothing_to_tell_nothing_is_told(kind: str, more: dict[str, Any]) -> None:
+def test_column_without_properties_has_no_description(kind: str, more: dict[str, Any]) -> None:
     assert told(kind, **more) == {"type": ["string", "null"]}
 
 
-def test_titles_are_the_names_that_people_read() -> None:
+def test_titles_are_the_display_names() -> None:
     english_user = Texts({1033: "Account", 1031: "Firma"}, 1033)
     assert told("LookupType", display_name=english_user)["title"] == "Account"
     # In another language than the user's, it is not theirs.
@@ -193,21 +193,21 @@ def test_titles_are_the_names_that_people_read() -> None:
     assert json_schema(table(description="Mine."), definition)["description"] == "Mine."
 
 
-def test_what_rows_do_not_have_is_not_told() -> None:
+def test_definition_of_a_column_that_rows_do_not_have_is_left_out() -> None:
     shadow = ColumnDefinition(name="c", kind="StringType", attribute_of="x", max_length=100)
     gone = ColumnDefinition(name="gone", kind="StringType", max_length=100)
     definition = TableDefinition(name="account", columns=(shadow, gone))
     assert json_schema(table("c"), definition) == json_schema(table("c"))
 
 
-def test_a_description_belongs_to_one_column_alone() -> None:
+def test_description_belongs_to_one_column_only() -> None:
     schema = json_schema(table(Column("a", Primitive("Edm.Guid"), "A"), "b"))
     assert json_schema(table("a"))["properties"]["a"] == schema["properties"]["b"]
     assert "description" not in described(Primitive("Edm.Guid"))
 
 
 @pytest.mark.parametrize("name", ["select", "type", "class", "properties", "größe", "$ref", "a b"])
-def test_awkward_names_are_ordinary_columns(name: str) -> None:
+def test_names_with_unusual_characters_are_columns(name: str) -> None:
     entry = entry_of(table(name))
     assert entry.schema.to_dict()["properties"][name] == {"type": ["string", "null"]}
     assert ("properties", name) in entry.metadata
@@ -227,7 +227,9 @@ def dates(*names: str) -> list[Column]:
         (["modifiedon"], "modifiedon"),
     ],
 )
-def test_the_replication_key_is_the_best_that_there_is(present: list[str], chosen: str) -> None:
+def test_replication_key_is_the_first_candidate_of_the_table(
+    present: list[str], chosen: str
+) -> None:
     entry = entry_of(table(*dates(*present), "name"))
     assert entry.replication_key == chosen
     assert entry.replication_method == "INCREMENTAL"
@@ -239,26 +241,26 @@ def test_the_replication_key_is_the_best_that_there_is(present: list[str], chose
     assert entry.metadata["properties", "name"].inclusion == AVAILABLE
 
 
-def test_without_such_a_column_the_whole_table_is_taken() -> None:
+def test_table_without_a_replication_key_is_full_table() -> None:
     entry = entry_of(table("name"))
     assert (entry.replication_key, entry.replication_method) == (None, "FULL_TABLE")
     assert not entry.metadata.root.valid_replication_keys
 
 
-def test_a_replication_key_that_is_of_the_key_stays_automatic() -> None:
+def test_replication_key_in_the_key_stays_automatic() -> None:
     entry = entry_of(table(*dates("modifiedon", "createdon"), key=("accountid", "createdon")))
     assert entry.metadata["properties", "createdon"].inclusion == AUTOMATIC
 
 
 @pytest.mark.parametrize("key", [("accountid",), ("accountid", "name"), ()])
-def test_the_entry_names_stream_set_and_key(key: tuple[str, ...]) -> None:
+def test_entry_names_stream_set_and_key(key: tuple[str, ...]) -> None:
     entry = entry_of(table("name", key=key))
     assert (entry.tap_stream_id, entry.stream, entry.table) == ("account", "account", "accounts")
     assert tuple(entry.key_properties or ()) == key
     assert tuple(entry.metadata.root.table_key_properties or ()) == key
 
 
-def test_a_private_table_is_selected_by_choice_only() -> None:
+def test_private_table_is_not_selected_by_default() -> None:
     private, public = entry_of(table(private=True)), entry_of(table())
     assert private.metadata.resolve_selection()[()] is False
     assert public.metadata.resolve_selection()[()] is True
@@ -278,7 +280,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize("made", ENTRIES)
-def test_an_entry_survives_being_written_and_read(made: Table) -> None:
+def test_entry_that_is_written_and_read_stays_the_same(made: Table) -> None:
     text = json.dumps(Catalog({"account": entry_of(made)}).to_dict())
     assert json.dumps(Catalog.from_dict(json.loads(text)).to_dict()) == text
     assert json.dumps(read_catalog(json.loads(text)).to_dict()) == text
@@ -294,7 +296,7 @@ def chosen(**metadata: str) -> CatalogEntry:
     return read_catalog(document)["account"]
 
 
-def test_a_persons_choice_of_replication_wins() -> None:
+def test_replication_chosen_by_the_user_wins() -> None:
     assert chosen(replication_method="FULL_TABLE").replication_method == "FULL_TABLE"
     assert chosen(replication_key="createdon").replication_key == "createdon"
     assert chosen().replication_key == "modifiedon"
@@ -309,7 +311,7 @@ def test_a_persons_choice_of_replication_wins() -> None:
         ((), True, "INCREMENTAL"),
     ],
 )
-def test_tables_with_one_key_whose_changes_are_tracked_can_be_log_based(
+def test_tracked_tables_with_a_key_of_one_column_can_be_log_based(
     key: tuple[str, ...], *, tracked: bool, method: str
 ) -> None:
     columns = tuple(

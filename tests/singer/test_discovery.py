@@ -105,16 +105,16 @@ def assert_golden(name: str, found: Message) -> None:
     assert found == json.loads(path.read_text())
 
 
-def test_the_whole_catalog(catalog: Message) -> None:
+def test_catalog_of_all_tables_is_the_golden_file(catalog: Message) -> None:
     assert_golden("catalog", readable(catalog))
 
 
-def test_a_catalog_narrowed_by_patterns(tap: Tap) -> None:
+def test_catalog_of_some_tables_is_the_golden_file(tap: Tap) -> None:
     found = readable(tap.but(tables=["TEAM*", "new_gr?ße"]).discover())
     assert_golden("catalog-of-some-tables", found)
 
 
-def test_the_catalog_is_the_same_each_time(tap: Tap, catalog: Message) -> None:
+def test_catalog_is_the_same_each_time(tap: Tap, catalog: Message) -> None:
     assert tap.discover() == catalog
 
 
@@ -127,12 +127,12 @@ def test_discovery_takes_three_requests(service: Sandbox, tap: Tap) -> None:
     assert all("gzip" in each for each in compressed)
 
 
-def test_stdout_is_the_catalog_and_nothing_else(tap: Tap) -> None:
+def test_stdout_of_discovery_is_only_the_catalog(tap: Tap) -> None:
     run = tap.run("--discover")
     assert [*json.loads(run.output)] == ["streams"]
 
 
-def test_patterns_are_in_any_case_and_one_without_a_match_is_told(tap: Tap) -> None:
+def test_patterns_are_case_insensitive_and_one_without_a_match_is_logged(tap: Tap) -> None:
     run = tap.but(tables=["Account", "NEW_*", "nosuch*"]).run("--discover")
     names = {stream["tap_stream_id"] for stream in json.loads(run.output)["streams"]}
     assert {"account", "new_project", "new_größe"} <= names
@@ -141,14 +141,14 @@ def test_patterns_are_in_any_case_and_one_without_a_match_is_told(tap: Tap) -> N
     assert "'nosuch*'" in warning
 
 
-def test_patterns_that_all_match_nothing_are_one_sentence(tap: Tap) -> None:
+def test_patterns_without_any_match_are_refused_in_one_sentence(tap: Tap) -> None:
     run = tap.but(tables=["nosuch*", "thing"]).run("--discover")
     sentence = run.refusal()
     assert "nosuch*, thing" in sentence
     assert not run.output
 
 
-def test_private_tables_are_there_but_not_selected(catalog: Message) -> None:
+def test_private_tables_are_in_the_catalog_but_not_selected(catalog: Message) -> None:
     left_out = {
         stream["tap_stream_id"]
         for stream in catalog["streams"]
@@ -157,13 +157,13 @@ def test_private_tables_are_there_but_not_selected(catalog: Message) -> None:
     assert left_out == {"principalobjectaccess", "new_externalorder"}
 
 
-def test_users_and_teams_have_the_key_people_know(catalog: Message) -> None:
+def test_users_and_teams_have_their_usual_keys(catalog: Message) -> None:
     assert entry(catalog, "systemuser")["key_properties"] == ["systemuserid"]
     assert entry(catalog, "team")["key_properties"] == ["teamid"]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
-def test_without_the_function_tables_are_described_all_the_same(
+def test_catalog_without_the_function_is_the_same(
     service: Sandbox, tap: Tap, catalog: Message, status: int
 ) -> None:
     service.configure(no_metadata_changes=status)
@@ -174,7 +174,7 @@ def test_without_the_function_tables_are_described_all_the_same(
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_where_tables_are_not_described_discovery_goes_on_with_a_warning(
+def test_discovery_without_definitions_continues_with_a_warning(
     service: Sandbox, tap: Tap, catalog: Message, status: int
 ) -> None:
     service.configure(no_metadata_changes=501)
@@ -189,7 +189,7 @@ def test_where_tables_are_not_described_discovery_goes_on_with_a_warning(
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_real_services_document_is_found_and_read_whole(
+def test_discovery_of_a_real_services_document_finds_all_tables(
     name: str, tap_for: Callable[..., Tap]
 ) -> None:
     path = DOCUMENTS / name

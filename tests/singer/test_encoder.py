@@ -64,14 +64,14 @@ def written(literal: str) -> str:
         "0.12345678901234567890123456789012345678",
     ],
 )
-def test_a_number_keeps_its_digits(literal: str) -> None:
+def test_number_keeps_its_digits(literal: str) -> None:
     assert written(literal) == literal
 
 
 @pytest.mark.parametrize(
     "literal", ["1E-7", "1e-7", "1.50E+3", "-2.5e10", "1.7976931348623157E308", "5E-324"]
 )
-def test_a_number_with_an_exponent_keeps_its_value(literal: str) -> None:
+def test_number_with_an_exponent_keeps_its_value(literal: str) -> None:
     assert Decimal(written(literal)) == Decimal(literal)
 
 
@@ -79,7 +79,7 @@ def test_a_number_with_an_exponent_keeps_its_value(literal: str) -> None:
     "literal",
     ["null", "true", "false", '""', '"text"', '"a \\"quoted\\" one"', "[]", "[1,null,[2.50]]"],
 )
-def test_other_values_stay_as_they_are(literal: str) -> None:
+def test_values_of_other_types_are_unchanged(literal: str) -> None:
     assert written(literal) == literal
 
 
@@ -88,7 +88,7 @@ def test_text_of_any_language_arrives() -> None:
     assert row == {"a": "größe 年 😀", "b": "😀\0"}
 
 
-def test_just_the_columns_asked_for_come_out_in_their_order() -> None:
+def test_records_have_the_requested_columns_in_their_order() -> None:
     page = answer('{"value":[{"secret":1,"b":2,"a":null,"@odata.etag":"W/1"},{"b":3}]}')
     assert [list(row.items()) for row in rows(page, ["a", "b", "c"])] == [
         [("a", None), ("b", 2), ("c", None)],
@@ -117,14 +117,14 @@ def test_annotations_are_dropped_at_all_levels() -> None:
     ]
 
 
-def test_a_page_may_have_no_rows_and_yet_a_next_one() -> None:
+def test_page_without_rows_may_have_a_next_page() -> None:
     page = answer('{"value":[],"@odata.nextLink":"https://host/x?$skiptoken=%3C%26+é"}')
     assert list(rows(page, ["a"])) == []
     assert split(page, DATAVERSE.dialect).next_link == "https://host/x?$skiptoken=%3C%26+é"
 
 
 @pytest.mark.parametrize("body", ['{"value":[]}', '{"value":[],"@odata.nextLink":null}'])
-def test_the_last_page_has_no_link(body: str) -> None:
+def test_last_page_has_no_link(body: str) -> None:
     assert split(answer(body), DATAVERSE.dialect).next_link is None
 
 
@@ -140,7 +140,7 @@ NO_PAGES = [
 
 
 @pytest.mark.parametrize(("body", "content_type"), NO_PAGES)
-def test_what_is_no_json_is_told_with_its_content_type(
+def test_response_that_is_not_json_is_reported_with_its_content_type(
     body: str | bytes, content_type: str
 ) -> None:
     with pytest.raises(ServiceError) as caught:
@@ -150,7 +150,7 @@ def test_what_is_no_json_is_told_with_its_content_type(
     assert caught.value.failure is Failure.TRANSIENT
 
 
-def test_a_web_page_is_told_apart_for_it_does_not_go_away() -> None:
+def test_web_page_is_not_transient() -> None:
     with pytest.raises(ServiceError, match="web page") as caught:
         rows(answer("<html><body>Sign in</body></html>"), ["a"])
     assert caught.value.failure is Failure.FATAL
@@ -160,27 +160,27 @@ def test_a_web_page_is_told_apart_for_it_does_not_go_away() -> None:
     "body",
     ["null", "[]", "1", '"value"', "{}", '{"value":null}', '{"value":{"a":1}}', '{"value":[1]}'],
 )
-def test_json_that_is_no_page_is_told(body: str) -> None:
+def test_json_that_is_not_a_page_is_reported(body: str) -> None:
     with pytest.raises(ServiceError, match=r"not a page of rows.* service_url") as caught:
         rows(answer(body), ["a"])
     assert caught.value.failure is Failure.FATAL
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]"])
-def test_a_link_is_not_looked_for_in_what_is_no_page(body: str) -> None:
+def test_json_that_is_not_a_page_has_no_link(body: str) -> None:
     with pytest.raises(ServiceError):
         split(answer(body), DATAVERSE.dialect)
 
 
 @pytest.mark.parametrize("link", ["5", '""', '"http://["', "{}", "[]", "true"])
-def test_link_that_is_none_says_only_that_there_is_more(link: str) -> None:
+def test_link_that_is_not_valid_means_that_there_is_more(link: str) -> None:
     page = split(answer('{"@odata.nextLink":%s,"value":[]}' % link), DATAVERSE.dialect)  # noqa: UP031 - braces
     assert (page.next_link, page.more, page.is_last) == (None, True, False)
     last = split(answer('{"@odata.nextLink":null,"value":[]}'), DATAVERSE.dialect)
     assert last.is_last
 
 
-def test_no_content_type_is_told_too() -> None:
+def test_missing_content_type_is_reported() -> None:
     response = answer("oops")
     del response.headers["Content-Type"]
     with pytest.raises(ServiceError, match="no content type"):
@@ -231,7 +231,7 @@ def as_json(value: object) -> str:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=4))
-def test_any_rows_come_out_with_the_same_digits(page: list[dict[str, Any]]) -> None:
+def test_rows_of_any_kind_keep_their_digits(page: list[dict[str, Any]]) -> None:
     columns = list(dict.fromkeys(name for row in page for name in row))
     ordered = [{name: row.get(name) for name in columns} for row in page]
     read = rows(answer(f'{{"value":{as_json(page)}}}'), columns)

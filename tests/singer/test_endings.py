@@ -117,7 +117,7 @@ def assert_one_sentence(log: str, words: str, way: Message | None = None) -> Non
 @pytest.mark.parametrize(
     "environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
 )
-def test_a_target_that_ends_is_one_sentence(  # noqa: PLR0913, PLR0917 - what it varies
+def test_target_that_ends_is_reported_in_one_sentence(  # noqa: PLR0913, PLR0917 - what it varies
     sandbox: Sandbox,
     everything: Message,
     tmp_path: Path,
@@ -139,7 +139,7 @@ def test_a_target_that_ends_is_one_sentence(  # noqa: PLR0913, PLR0917 - what it
 
 
 @pytest.mark.parametrize("options", [["--discover"], ["--test"]], ids=["discover", "test"])
-def test_nobody_reads_what_other_commands_write(
+def test_other_commands_without_a_reader_end_in_one_sentence(
     sandbox: Sandbox, tmp_path: Path, options: Sequence[str]
 ) -> None:
     there, here = os.pipe()
@@ -158,7 +158,7 @@ def test_nobody_reads_what_other_commands_write(
 @pytest.mark.parametrize(
     "environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
 )
-def test_a_full_disk_is_one_sentence(
+def test_full_disk_is_reported_in_one_sentence(
     sandbox: Sandbox,
     everything: Message,
     tmp_path: Path,
@@ -173,7 +173,7 @@ def test_a_full_disk_is_one_sentence(
     assert_one_sentence(log, "No space left on device")
 
 
-def test_a_closed_standard_output_is_one_sentence(sandbox: Sandbox, everything: Message) -> None:
+def test_closed_stdout_is_reported_in_one_sentence(sandbox: Sandbox, everything: Message) -> None:
     command = (sys.executable, "-c", CLOSING, "-m", "tap_dynamics365")
     run = Tap(dict(sandbox.settings), command=command).run(catalog=everything)
     assert run.status == 1
@@ -182,7 +182,7 @@ def test_a_closed_standard_output_is_one_sentence(sandbox: Sandbox, everything: 
 
 
 @SIGNALS
-def test_a_signal_may_come_while_the_log_is_written(
+def test_signal_while_the_log_is_written_ends_the_run(
     changing_sandbox: Sandbox, everything: Message, sent: signal.Signals
 ) -> None:
     changing_sandbox.fault("/token", throttle="requests", retry_after="600", count=None)
@@ -197,7 +197,7 @@ def test_a_signal_may_come_while_the_log_is_written(
 
 @in_each_way
 @SIGNALS
-def test_a_run_ends_on_a_signal_when_nobody_reads_it(
+def test_signal_while_nothing_reads_stdout_ends_the_run(
     sandbox: Sandbox, everything: Message, tmp_path: Path, way: Message, sent: signal.Signals
 ) -> None:
     """The main thread waits for room in the pipe, for ever."""
@@ -212,7 +212,7 @@ def test_a_run_ends_on_a_signal_when_nobody_reads_it(
     assert "Traceback" not in log
 
 
-def test_a_run_ends_on_a_signal_when_its_target_has_ended(
+def test_signal_after_the_target_has_ended_ends_the_run(
     sandbox: Sandbox, everything: Message, tmp_path: Path
 ) -> None:
     """Ctrl-C ends both: it is no failure of the target's."""
@@ -239,7 +239,7 @@ def endpoint() -> Iterator[TokenEndpoint]:
 
 
 @SIGNALS
-def test_a_second_signal_ends_it_at_once(
+def test_second_signal_ends_the_run_at_once(
     endpoint: TokenEndpoint, tmp_path: Path, sent: signal.Signals
 ) -> None:
     """The sign-in host never answers, and the tap would wait for the token that it may give."""

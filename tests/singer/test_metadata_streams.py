@@ -149,7 +149,7 @@ def assert_sent(records: Callable[[str], list[Row]]) -> None:
         assert in_order(records(stream)) == in_order(rows)
 
 
-def test_they_are_in_the_catalog_behind_the_tables_if_wanted(
+def test_metadata_streams_follow_the_tables_in_the_catalog_if_enabled(
     catalog: Message, whole: Message
 ) -> None:
     tables = [stream["tap_stream_id"] for stream in catalog["streams"]]
@@ -167,12 +167,12 @@ def test_they_are_in_the_catalog_behind_the_tables_if_wanted(
         assert all(properties[name]["description"] for name in properties)
 
 
-def test_the_catalog_of_all_of_them(whole: Message) -> None:
+def test_catalog_of_metadata_streams_is_the_golden_file(whole: Message) -> None:
     streams = {name: stream for name, stream in readable(whole).items() if name in STREAMS}
     assert_golden("catalog-of-metadata-streams", streams)
 
 
-def test_they_have_the_columns_of_synapse_link(whole: Message) -> None:
+def test_metadata_streams_have_the_columns_of_synapse_link(whole: Message) -> None:
     label = ["IsUserLocalizedLabel", "LocalizedLabelLanguageCode", "LocalizedLabel"]
     choice = ["EntityName", "OptionSetName", "Option", *label]
     assert {name: [*entry(whole, name)["schema"]["properties"]] for name in SYNAPSE} == {
@@ -189,7 +189,7 @@ def test_they_have_the_columns_of_synapse_link(whole: Message) -> None:
     }
 
 
-def test_values_are_the_services_in_each_language(described: Tap, whole: Message) -> None:
+def test_labels_are_those_of_the_service_in_each_language(described: Tap, whole: Message) -> None:
     run = described.sync(catalog=whole)
     assert_sent(run.records)
     tables = {row["EntityName"]: row for row in run.records("TableMetadata")}
@@ -239,7 +239,7 @@ def assert_columns_sent(rows: list[Row]) -> None:
     assert shadow["ColumnName"] is None
 
 
-def test_rows_fit_their_schema_and_keys_tell_them_apart(described: Tap, whole: Message) -> None:
+def test_rows_fit_their_schema_and_have_unique_keys(described: Tap, whole: Message) -> None:
     run = described.sync(catalog=whole)
     for name in STREAMS:
         schema = run.schemas[name]
@@ -273,7 +273,7 @@ def asked(service: Sandbox, path: str) -> list[Message]:
     return [request for request in service.requests() if is_for(request, path)]
 
 
-def test_streams_and_columns_can_be_chosen(described: Tap, whole: Message) -> None:
+def test_metadata_streams_and_their_columns_can_be_selected(described: Tap, whole: Message) -> None:
     wanted: dict[str, list[str] | None] = {"StateMetadata": ["LocalizedLabel"], "team": None}
     run = described.sync(catalog=select(whole, wanted))
     assert set(run.schemas) == {"StateMetadata", "team"}
@@ -283,7 +283,7 @@ def test_streams_and_columns_can_be_chosen(described: Tap, whole: Message) -> No
     assert {frozenset(row) for row in run.records("StateMetadata")} == {frozenset(names)}
 
 
-def test_without_a_catalog_they_come_behind_the_tables(described: Tap) -> None:
+def test_metadata_streams_without_a_catalog_follow_the_tables(described: Tap) -> None:
     run = described.but(tables=["team", "opportunity"]).sync()
     assert set(run.schemas) == {"team", "opportunity", *STREAMS}
     streams = [m["stream"] for m in run.messages if m["type"] == "RECORD"]
@@ -313,7 +313,7 @@ def test_tables_that_were_not_discovered_are_not_described(
 
 
 @pytest.mark.parametrize("status", [400, 404, 501])
-def test_where_the_function_is_refused_they_are_the_same(
+def test_metadata_streams_without_the_function_are_the_same(
     service: Sandbox, described: Tap, whole: Message, status: int
 ) -> None:
     usual = described.sync(catalog=whole)
@@ -323,7 +323,7 @@ def test_where_the_function_is_refused_they_are_the_same(
         assert in_order(run.records(name)) == in_order(usual.records(name))
 
 
-def test_they_come_from_the_schema_map_where_there_is_one(
+def test_metadata_streams_come_from_the_schema_map_if_there_is_one(
     service: Sandbox, described: Tap, whole: Message, tmp_path: Path
 ) -> None:
     tap = described.but(schema_map=str(tmp_path / "map.json"))
@@ -335,7 +335,7 @@ def test_they_come_from_the_schema_map_where_there_is_one(
 
 
 @pytest.mark.parametrize("word", ["ForceNew", "OnChange"])
-def test_a_run_asks_for_what_it_keeps_once(
+def test_run_with_a_schema_map_requests_the_description_once(
     service: Sandbox, described: Tap, tmp_path: Path, word: str
 ) -> None:
     run = described.but(
@@ -345,7 +345,7 @@ def test_a_run_asks_for_what_it_keeps_once(
     assert len(asked(service, FUNCTION)) == len(asked(service, "$metadata")) == 1
 
 
-def test_without_the_file_that_is_to_be_there_nothing_is_read(
+def test_missing_schema_map_with_create_map_no_ends_before_any_read(
     service: Sandbox, described: Tap, whole: Message, tmp_path: Path
 ) -> None:
     tap = described.but(schema_map=str(tmp_path / "map.json"), create_map="No")
@@ -358,7 +358,7 @@ def test_without_the_file_that_is_to_be_there_nothing_is_read(
     assert tap.sync(catalog=select(whole, {"team": None})).counts["team"]
 
 
-def test_a_schema_map_without_definitions_is_no_description_of_nothing(
+def test_schema_map_without_definitions_fails_metadata_streams(
     service: Sandbox, described: Tap, whole: Message, tmp_path: Path
 ) -> None:
     service.configure(no_metadata_changes=501)
@@ -371,7 +371,7 @@ def test_a_schema_map_without_definitions_is_no_description_of_nothing(
         assert not [m for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
 
 
-def test_where_nothing_is_described_the_tables_come_all_the_same(
+def test_metadata_streams_without_definitions_do_not_stop_the_tables(
     service: Sandbox, described: Tap, whole: Message
 ) -> None:
     service.configure(no_metadata_changes=501)
@@ -387,7 +387,7 @@ def test_where_nothing_is_described_the_tables_come_all_the_same(
     assert "StateMetadata" in last
 
 
-def test_each_run_is_a_version_of_its_own(described: Tap, whole: Message) -> None:
+def test_metadata_streams_have_a_new_version_in_each_run(described: Tap, whole: Message) -> None:
     tap = described.but(emit_activate_version_messages=True)
     state: Message | None = None
     before = 0
@@ -403,7 +403,7 @@ def test_each_run_is_a_version_of_its_own(described: Tap, whole: Message) -> Non
     assert state["bookmarks"]["StateMetadata"] == {"version": before}
 
 
-def test_a_catalog_of_other_columns_is_obeyed(described: Tap, whole: Message) -> None:
+def test_catalog_with_other_columns_is_followed(described: Tap, whole: Message) -> None:
     chosen = select(whole, {"StateMetadata": None})
     schema = entry(chosen, "StateMetadata")["schema"]["properties"]
     del schema["IsUserLocalizedLabel"]
@@ -413,7 +413,9 @@ def test_a_catalog_of_other_columns_is_obeyed(described: Tap, whole: Message) ->
     assert {row["Added"] for row in rows} == {None}
 
 
-def test_stream_maps_and_flattening_work(described: Tap, whole: Message) -> None:
+def test_stream_maps_and_flattening_apply_to_metadata_streams(
+    described: Tap, whole: Message
+) -> None:
     maps = {
         "StateMetadata": {
             "__alias__": "states",
@@ -443,26 +445,28 @@ def test_stream_maps_and_flattening_work(described: Tap, whole: Message) -> None
     assert all('"1033"' in row["DisplayName"] for row in flat)
 
 
-def test_a_stream_map_that_makes_no_sense_is_one_sentence(described: Tap, whole: Message) -> None:
+def test_stream_map_that_is_invalid_is_reported_in_one_sentence(
+    described: Tap, whole: Message
+) -> None:
     maps = {"StateMetadata": {"loud": "nothing + 1"}}
     chosen = select(whole, {"StateMetadata": None})
     assert "nothing + 1" in described.but(stream_maps=maps).run(catalog=chosen).refusal()
 
 
-def test_a_table_is_a_table_whatever_it_is_called(whole: Message) -> None:
+def test_table_with_the_name_of_a_metadata_stream_is_a_table(whole: Message) -> None:
     (found,) = Catalog.from_dict({"streams": [entry(whole, "StateMetadata")]}).values()
     assert is_metadata_stream(found)
     found.table = "states"
     assert not is_metadata_stream(found)
 
 
-def test_the_connection_test_reads_them(described: Tap) -> None:
+def test_connection_test_reads_metadata_streams(described: Tap) -> None:
     run = described.but(tables=["opportunity"]).run("--test")
     assert run.status == 0, run.log
     assert set(run.schemas) == {"opportunity", *STREAMS}
 
 
-def test_a_whole_organisation_takes_a_handful_of_requests(
+def test_metadata_streams_of_an_organisation_take_few_requests(
     organisation: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     tap = tap_for(organisation, metadata_streams=True)
@@ -475,7 +479,7 @@ def test_a_whole_organisation_takes_a_handful_of_requests(
     assert run.counts["TableMetadata"] == TABLES
 
 
-def test_the_page_has_every_stream_with_its_key_and_columns(whole: Message) -> None:
+def test_document_lists_every_metadata_stream_with_key_and_columns(whole: Message) -> None:
     section = PAGE.sections["Metadata as tables"]
     lines = [line.split(" | ") for line in section.splitlines() if line.startswith("| `")]
     told = {re.findall(r"`(\w+)`", cells[0])[0]: cells[2:] for cells in lines}

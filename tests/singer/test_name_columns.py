@@ -71,7 +71,7 @@ def added(column: Column) -> dict[str, str]:
     return {}
 
 
-def test_each_column_with_a_label_has_its_own_behind_it_and_no_other(catalog: Message) -> None:
+def test_column_with_a_label_is_followed_by_its_name_column(catalog: Message) -> None:
     assert {stream["tap_stream_id"] for stream in catalog["streams"]} > set(SOME)
     for stream in catalog["streams"]:
         columns = MODEL.by_name[stream["tap_stream_id"]].by_property
@@ -87,7 +87,7 @@ def test_each_column_with_a_label_has_its_own_behind_it_and_no_other(catalog: Me
             assert stream["schema"]["properties"][name]["type"] == ["string", "null"]
 
 
-def test_name_columns_say_what_they_are(tap: Tap) -> None:
+def test_name_columns_have_descriptions(tap: Tap) -> None:
     found = tap.but(tables=SOME).discover()["streams"]
     assert_golden(
         "name-columns",
@@ -101,7 +101,7 @@ def test_name_columns_say_what_they_are(tap: Tap) -> None:
     )
 
 
-def test_the_rest_of_the_catalog_is_as_it_is_without_them(tap: Tap, catalog: Message) -> None:
+def test_catalog_with_name_columns_is_otherwise_the_same(tap: Tap, catalog: Message) -> None:
     without = tap.but(show_name_columns=None).discover()
     stripped: Message = json.loads(json.dumps(catalog))
     for stream in stripped["streams"]:
@@ -127,7 +127,7 @@ def assert_whole(run: Run, source: Sandbox, language: int = ENGLISH) -> None:
 
 
 @pytest.mark.parametrize("language", [ENGLISH, GERMAN])
-def test_every_label_and_name_of_every_row_arrives(
+def test_labels_and_names_of_every_row_arrive(
     source: Sandbox, tap: Tap, catalog: Message, language: int
 ) -> None:
     source.configure(user_language=language)
@@ -142,13 +142,13 @@ def test_every_label_and_name_of_every_row_arrives(
 
 
 @in_each_way
-def test_they_are_the_same_in_each_way_and_without_a_catalog(
+def test_name_columns_are_the_same_in_each_mode_and_without_a_catalog(
     source: Sandbox, tap: Tap, way: dict[str, Any]
 ) -> None:
     assert_whole(tap.but(**way, tables=SOME).sync(), source)
 
 
-def test_stream_maps_see_them(tap: Tap, catalog: Message) -> None:
+def test_stream_maps_can_use_name_columns(tap: Tap, catalog: Message) -> None:
     maps = {"opportunity": {"outcome": "statuscodename.upper()", "customeridname": None}}
     chosen = select(catalog, {"opportunity": None})
     plain = tap.sync(catalog=chosen).records("opportunity")
@@ -172,7 +172,7 @@ SELECTIONS: dict[str, tuple[list[str], set[str], set[str]]] = {
 
 @in_each_mode
 @pytest.mark.parametrize("case", SELECTIONS)
-def test_only_what_selected_columns_need_is_asked_for(
+def test_annotations_are_requested_only_for_selected_columns(
     source: Sandbox, tap: Tap, catalog: Message, mode: dict[str, Any], case: str
 ) -> None:
     chosen, kinds, columns = SELECTIONS[case]
@@ -192,7 +192,9 @@ def test_only_what_selected_columns_need_is_asked_for(
     }
 
 
-def test_a_name_that_the_table_has_is_left_alone_and_said_once(changing_sandbox: Sandbox) -> None:
+def test_name_column_whose_name_is_taken_is_left_out_with_one_message(
+    changing_sandbox: Sandbox,
+) -> None:
     changing_sandbox.add_column("account", "statuscodename")
     changing_sandbox.add_column("contact", "owneridtype")
     tap = Tap({**changing_sandbox.settings, "show_name_columns": True})
@@ -208,7 +210,7 @@ def test_a_name_that_the_table_has_is_left_alone_and_said_once(changing_sandbox:
     assert {row["statuscodename"] for row in synced.records("account")} == {None, "The table's own"}
 
 
-def test_a_description_that_was_kept_tells_them_too(
+def test_name_columns_come_from_a_schema_map(
     source: Sandbox, tap: Tap, catalog: Message, tmp_path: Path
 ) -> None:
     keeping = tap.but(schema_map=str(tmp_path / "map.json"))
@@ -218,7 +220,7 @@ def test_a_description_that_was_kept_tells_them_too(
     assert "$metadata" not in {request["path"].rpartition("/")[2] for request in source.requests()}
 
 
-def test_where_columns_are_not_described_a_warning_says_that_it_does_not_apply(
+def test_name_columns_without_definitions_cause_a_warning(
     changing_sandbox: Sandbox,
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "show_name_columns": True, "tables": ["team"]})
@@ -231,7 +233,7 @@ def test_where_columns_are_not_described_a_warning_says_that_it_does_not_apply(
     assert not annotations(entry(json.loads(run.output), "team"))
 
 
-def test_without_the_function_columns_are_told_all_the_same(
+def test_name_columns_without_the_function_are_the_same(
     changing_sandbox: Sandbox, catalog: Message
 ) -> None:
     tap = Tap({**changing_sandbox.settings, "show_name_columns": True, "tables": SOME})
@@ -242,7 +244,9 @@ def test_without_the_function_columns_are_told_all_the_same(
 
 
 @in_each_way
-def test_a_value_without_a_label_has_none(changing_sandbox: Sandbox, way: dict[str, Any]) -> None:
+def test_value_without_a_label_has_a_null_label(
+    changing_sandbox: Sandbox, way: dict[str, Any]
+) -> None:
     tap = Tap({**changing_sandbox.settings, **way, "show_name_columns": True, "tables": ["lead"]})
     first, second, third, *_ = [row["leadid"] for row in changing_sandbox.rows("lead")]
     gone, *_ = [row["contactid"] for row in changing_sandbox.rows("contact")]
@@ -261,7 +265,7 @@ def test_a_value_without_a_label_has_none(changing_sandbox: Sandbox, way: dict[s
 
 
 @in_each_way
-def test_a_column_that_has_left_takes_its_label_with_it(
+def test_column_that_was_removed_loses_its_label(
     changing_sandbox: Sandbox, catalog: Message, way: dict[str, Any]
 ) -> None:
     tap = Tap({**changing_sandbox.settings, **way, "show_name_columns": True})
@@ -275,7 +279,7 @@ def test_a_column_that_has_left_takes_its_label_with_it(
 
 
 @in_each_mode
-def test_they_are_no_new_columns_but_one_of_the_same_name_is(
+def test_new_column_with_the_name_of_a_name_column_is_reported(
     changing_sandbox: Sandbox, catalog: Message, mode: dict[str, Any]
 ) -> None:
     tap = Tap({**changing_sandbox.settings, **mode, "show_name_columns": True})
@@ -288,7 +292,7 @@ def test_they_are_no_new_columns_but_one_of_the_same_name_is(
 
 
 @pytest.mark.parametrize("nonsense", [5, "statuscode", "statuscode@", "statuscode@年", "a@b\n@c"])
-def test_another_annotation_in_the_catalog_does_no_harm(
+def test_other_annotation_in_the_catalog_is_accepted(
     tap: Tap, catalog: Message, nonsense: object
 ) -> None:
     chosen = select(catalog, {"opportunity": ["statuscodename"]})
@@ -301,7 +305,7 @@ def test_another_annotation_in_the_catalog_does_no_harm(
     assert {row["statuscodename"] for row in run.records("opportunity")} == {None}
 
 
-def test_they_are_no_replication_keys(tap: Tap, catalog: Message) -> None:
+def test_name_columns_are_not_replication_keys(tap: Tap, catalog: Message) -> None:
     chosen = select(catalog, {"opportunity": None})
     entry(chosen, "opportunity")["replication_key"] = "statuscodename"
     sentence = tap.run(catalog=chosen).refusal()
@@ -314,13 +318,17 @@ def test_they_are_no_replication_keys(tap: Tap, catalog: Message) -> None:
 @pytest.mark.parametrize(
     ("text", "is_on"), [("true", True), ("TRUE", True), ("False", False), ("{true}", True)]
 )
-def test_the_driver_says_it_in_words(source: Sandbox, text: str, is_on: bool) -> None:  # noqa: FBT001 - a case
+def test_show_name_columns_takes_the_drivers_values(
+    source: Sandbox,
+    text: str,
+    is_on: bool,  # noqa: FBT001 - a case
+) -> None:
     url = f"jdbc:datadirect:dynamics365:ShowNameColumns={text};"
     tap = Tap({**source.settings, "connection_url": url, "tables": ["team"]})
     assert bool(annotations(entry(tap.discover(), "team"))) == is_on
 
 
-def test_another_word_is_one_sentence(source: Sandbox) -> None:
+def test_show_name_columns_of_another_value_is_refused_in_one_sentence(source: Sandbox) -> None:
     url = "jdbc:datadirect:dynamics365:ShowNameColumns=yes;"
     sentence = Tap({**source.settings, "connection_url": url}).run("--discover").refusal()
     assert "ShowNameColumns in connection_url must be true or false." in sentence

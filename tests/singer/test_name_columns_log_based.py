@@ -85,7 +85,7 @@ def of_ids(request: Message) -> bool:
     return alone
 
 
-def test_labels_come_with_rows_and_changes_and_cost_no_request(
+def test_labels_come_with_rows_and_changes_without_more_requests(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.clear_requests()
@@ -105,7 +105,7 @@ def test_labels_come_with_rows_and_changes_and_cost_no_request(
     assert not first.logged("WARNING") + second.logged("WARNING")
 
 
-def test_without_a_delta_link_beside_them_it_is_asked_for_apart(
+def test_delta_link_that_labels_suppress_is_requested_separately(
     old_service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     first = tap.sync(catalog=catalog)
@@ -131,7 +131,7 @@ def test_without_a_delta_link_beside_them_it_is_asked_for_apart(
 
 
 @pytest.mark.parametrize("skip", range(4))
-def test_what_changes_between_the_requests_is_not_missed(
+def test_changes_between_the_requests_are_not_missed(
     old_service: Sandbox, tap: Tap, catalog: Message, skip: int
 ) -> None:
     catalog = select(catalog, {"opportunity": None})
@@ -150,7 +150,7 @@ def test_what_changes_between_the_requests_is_not_missed(
     assert folded(*runs, stream="opportunity") == Expected(old_service).records("opportunity")
 
 
-def test_a_table_without_a_replication_key_has_its_token_before_its_rows(
+def test_table_without_a_replication_key_has_its_token_before_its_rows(
     old_service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     for table in TABLES:
@@ -165,7 +165,7 @@ def test_a_table_without_a_replication_key_has_its_token_before_its_rows(
     assert_whole(old_service, first, tap.sync(catalog=catalog, state=first.state))
 
 
-def test_such_a_table_begins_anew_when_its_rows_break_off(
+def test_table_without_a_replication_key_starts_again_after_an_interruption(
     old_service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     catalog = select(catalog, {"opportunity": None})
@@ -179,7 +179,7 @@ def test_such_a_table_begins_anew_when_its_rows_break_off(
     assert folded(second, stream="opportunity") == Expected(old_service).records("opportunity")
 
 
-def test_a_service_that_gives_no_links_at_all_is_read_all_the_same(
+def test_service_without_delta_links_is_still_read(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.configure(delta_links=False)

@@ -33,7 +33,7 @@ TestTap = get_tap_test_class(
 """
 
 
-def test_the_sdks_own_tests_pass(
+def test_sdk_standard_tests_pass(
     sandbox: Sandbox, tap_for: Callable[..., Tap], tmp_path: Path
 ) -> None:
     """They make their cases from what the tap discovers: in a run of pytest of their own."""
@@ -108,7 +108,7 @@ def test_batch_config_does_not_change_what_is_sent(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_connection_test_asks_each_table_for_little(service: Sandbox, tap: Tap) -> None:
+def test_connection_test_requests_one_row_of_each_table(service: Sandbox, tap: Tap) -> None:
     run = tap.but(tables=["account", "team", "teammembership"]).run("--test")
     assert run.status == 0, run.log
     assert all(message["type"] != "BATCH" for message in run.messages)
@@ -119,20 +119,20 @@ def test_the_connection_test_asks_each_table_for_little(service: Sandbox, tap: T
     }
 
 
-def test_the_schema_test_sends_schemas_and_no_rows(service: Sandbox, tap: Tap) -> None:
+def test_schema_test_sends_schemas_and_no_rows(service: Sandbox, tap: Tap) -> None:
     run = tap.but(tables=["account", "team"]).run("--test=schema")
     assert run.status == 0, run.log
     assert [message["type"] for message in run.messages] == ["SCHEMA", "SCHEMA"]
     assert not reads(service.requests())
 
 
-def test_the_connection_test_fails_where_sign_in_is_refused(tap: Tap) -> None:
+def test_connection_test_fails_if_sign_in_is_refused(tap: Tap) -> None:
     run = tap.but(client_secret="a wrong one").run("--test")  # noqa: S106 - invented
     assert "AADSTS7000215" in run.refusal()
 
 
 @pytest.mark.parametrize("command", ["--about", "--version", "--help"])
-def test_the_installed_command_is_the_module(tap: Tap, command: str) -> None:
+def test_installed_command_is_the_module(tap: Tap, command: str) -> None:
     program = Path(sys.executable).with_name("tap-dynamics365")
     installed = replace(tap, command=(str(program),)).run(command)
     module = replace(tap, command=EXECUTABLE).run(command)
@@ -142,7 +142,7 @@ def test_the_installed_command_is_the_module(tap: Tap, command: str) -> None:
         assert installed.output == module.output
 
 
-def test_settings_come_from_the_environment_too(
+def test_settings_are_read_from_the_environment(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     variables = {f"TAP_DYNAMICS365_{k.upper()}": str(v) for k, v in tap.settings.items()}

@@ -42,7 +42,7 @@ def judge(checker: Path, output: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([checker], input=output, capture_output=True, text=True, check=False)  # noqa: S603
 
 
-def test_the_output_is_valid(checker: Path, tap: Tap, catalog: Message) -> None:
+def test_output_of_a_first_run_is_valid(checker: Path, tap: Tap, catalog: Message) -> None:
     run = tap.sync(catalog=catalog)
     judgement = judge(checker, run.output)
     assert judgement.returncode == 0, judgement.stdout + judgement.stderr
@@ -50,13 +50,13 @@ def test_the_output_is_valid(checker: Path, tap: Tap, catalog: Message) -> None:
     assert f"{sum(run.counts.values())} record messages" in judgement.stdout
 
 
-def test_the_output_of_a_second_run_is_valid(checker: Path, tap: Tap) -> None:
+def test_output_of_a_second_run_is_valid(checker: Path, tap: Tap) -> None:
     few = tap.but(tables=["account", "team", "bulkdeletefailure"])
     output = few.sync(state=few.sync().state).output
     assert judge(checker, output).returncode == 0
 
 
-def test_the_judge_sees_what_is_wrong(checker: Path, tap: Tap) -> None:
+def test_singer_check_tap_finds_invalid_output(checker: Path, tap: Tap) -> None:
     output = tap.but(tables=["team"]).sync().output
     assert judge(checker, output.replace('"isdefault":', '"isdefault":4711,"x":', 1)).returncode
     record_first = "\n".join(reversed(output.splitlines()))

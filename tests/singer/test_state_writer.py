@@ -53,7 +53,7 @@ def few_rows(_: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("way", TABLES)
-def test_states_of_many_small_tables_take_a_tenth_of_what_their_records_take(way: str) -> None:
+def test_states_of_many_small_tables_take_a_tenth_of_their_records(way: str) -> None:
     count, began = TABLES[way], time.monotonic()
     with serving(few_rows) as server:
         settings = {"service_url": f"{server.url}/api/data/v9.2/", "access_token": "invented"}
@@ -89,7 +89,7 @@ def written(capture: pytest.CaptureFixture[str]) -> list[Mapping[str, Any]]:
     return [json.loads(line)["value"] for line in capture.readouterr().out.splitlines()]
 
 
-def test_state_that_waits_is_written_as_it_is_when_its_time_has_come(
+def test_state_that_is_pending_is_written_when_it_is_due(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     states = PacedStateWriter(LineWriter(), seconds=0.05)
@@ -108,7 +108,7 @@ def test_state_that_waits_is_written_as_it_is_when_its_time_has_come(
     assert not written(capfd)
 
 
-def test_state_is_written_once_records_enough_were(capfd: pytest.CaptureFixture[str]) -> None:
+def test_state_is_written_after_enough_records(capfd: pytest.CaptureFixture[str]) -> None:
     writer = LineWriter()
     states = PacedStateWriter(writer, seconds=600)
     state: dict[str, Any] = {"bookmarks": {"account": {"version": 1}}}

@@ -50,7 +50,7 @@ AS_TEXT = [
 
 
 @pytest.mark.parametrize(("value", "arrives"), AS_TEXT, ids=[value for value, _ in AS_TEXT])
-def test_column_announced_as_text_takes_any_value_as_text(value: str, arrives: str) -> None:
+def test_column_of_text_accepts_any_value_as_text(value: str, arrives: str) -> None:
     assert sent(STRING, value) == [arrives]
     # Wherever it is, and beside texts.
     assert sent(STRING, value, '"x"', value, before=3_777) == [arrives, '"x"', arrives]
@@ -93,7 +93,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("column", "value", "found", "wanted"), REFUSED, ids=[f"{r[3]}-{r[2]}" for r in REFUSED]
 )
-def test_value_that_fits_no_type_announced_is_refused_with_advice(
+def test_value_of_another_type_is_refused_with_advice(
     column: dict[str, Any], value: str, found: str, wanted: str
 ) -> None:
     for before in (0, 3_777):
@@ -146,7 +146,7 @@ def test_types_of_any_form_in_a_catalog_are_checked(column: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("column", [{"type": "string"}, {"anyOf": [STRING, {"type": "null"}]}])
-def test_text_announced_in_any_form_takes_any_value(column: dict[str, Any]) -> None:
+def test_text_declared_in_any_form_accepts_any_value(column: dict[str, Any]) -> None:
     assert sent(column, "0.10", "null", '"x"', "true") == ['"0.10"', "null", '"x"', '"true"']
 
 
@@ -197,7 +197,7 @@ def test_types_overridden_in_a_catalog_are_honoured(
 
 
 @in_one_mode
-def test_type_overridden_as_number_is_refused_for_its_table_alone(
+def test_type_overridden_as_number_fails_only_its_table(
     service: Sandbox, tap_for: Callable[..., Tap], catalog: Message
 ) -> None:
     chosen = select(catalog, {"account": ["name"], "team": ["name"]})

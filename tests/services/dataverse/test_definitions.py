@@ -58,7 +58,7 @@ def column(found: Definitions, table: str, name: str) -> ColumnDefinition:
     return chosen
 
 
-def test_all_is_told_in_one_request(service: Sandbox, connection: ODataClient) -> None:
+def test_definitions_are_read_in_one_request(service: Sandbox, connection: ODataClient) -> None:
     found = definitions.read(connection)
     assert paths(service) == ["RetrieveMetadataChanges"]
     assert found.stamp
@@ -98,7 +98,7 @@ def test_all_is_told_in_one_request(service: Sandbox, connection: ODataClient) -
     assert {option.value for option in hold.options} == {0, 1}
 
 
-def test_texts_are_the_users_own(changing_sandbox: Sandbox) -> None:
+def test_texts_are_in_the_users_language(changing_sandbox: Sandbox) -> None:
     changing_sandbox.configure(user_language=GERMAN)
     found = definitions.read(connected(changing_sandbox), ["account"])
     assert found.tables["account"].display_name.text == "Firma"
@@ -107,7 +107,7 @@ def test_texts_are_the_users_own(changing_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
 @pytest.mark.parametrize("names", [None, ["account", "lead", "new_größe"]], ids=["all", "some"])
-def test_where_the_function_is_refused_the_casts_tell_the_same(
+def test_entity_definitions_without_the_function_give_the_same(
     service: Sandbox, connection: ODataClient, status: int, names: list[str] | None
 ) -> None:
     usual = definitions.read(connection, names)
@@ -119,7 +119,7 @@ def test_where_the_function_is_refused_the_casts_tell_the_same(
     assert paths(service) == ["RetrieveMetadataChanges", "EntityDefinitions", "$batch"]
 
 
-def test_what_a_schema_does_not_tell_is_not_asked_for(
+def test_definitions_for_a_schema_request_only_what_it_needs(
     service: Sandbox, connection: ODataClient
 ) -> None:
     whole = definitions.read(connection)
@@ -134,7 +134,7 @@ def test_what_a_schema_does_not_tell_is_not_asked_for(
 
 
 @pytest.mark.parametrize("refused", [0, 501])
-def test_names_that_no_address_can_hold_are_asked_for_in_parts(
+def test_names_that_no_url_can_hold_are_requested_in_parts(
     service: Sandbox, connection: ODataClient, refused: int
 ) -> None:
     service.configure(no_metadata_changes=refused)
@@ -145,7 +145,7 @@ def test_names_that_no_address_can_hold_are_asked_for_in_parts(
     assert 2 < len([r for r in service.requests() if "x" * 90 in str(r["query"])]) < 8
 
 
-def test_a_large_organisation_takes_a_handful_of_requests() -> None:
+def test_definitions_of_a_large_organisation_take_few_requests() -> None:
     if not LARGEST.exists():
         pytest.skip(f"{LARGEST} is not there")
     with client.running(rows=0, csdl=LARGEST) as service:
@@ -158,7 +158,9 @@ def test_a_large_organisation_takes_a_handful_of_requests() -> None:
         assert len(service.requests()) < 6
 
 
-def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: ODataClient) -> None:
+def test_response_that_cannot_be_decoded_falls_back(
+    service: Sandbox, connection: ODataClient
+) -> None:
     service.fault("RetrieveMetadataChanges", status=200, body={"EntityMetadata": [{"Name": 1}]})
     found = definitions.read(connection, ["team"])
     assert column(found, "team", "name").max_length == 160
@@ -169,7 +171,7 @@ def test_an_answer_without_sense_is_no_end(service: Sandbox, connection: ODataCl
 
 
 @pytest.mark.parametrize("body", [{}, {"EntityMetadata": None}, {"EntityMetadata": []}])
-def test_no_tables_at_all_are_no_description(
+def test_response_without_tables_is_refused(
     service: Sandbox, connection: ODataClient, body: dict[str, Any]
 ) -> None:
     usual = definitions.read(connection)
@@ -180,14 +182,14 @@ def test_no_tables_at_all_are_no_description(
         definitions.read(connection)
 
 
-def test_a_refusal_is_told_and_no_end(service: Sandbox, connection: ODataClient) -> None:
+def test_refusal_is_logged_and_falls_back(service: Sandbox, connection: ODataClient) -> None:
     service.fault("RetrieveMetadataChanges", status=404)
     service.fault("EntityDefinitions", status=403)
     assert definitions.read_if_available(connection, ["team"]) == definitions.Definitions()
 
 
 @pytest.mark.parametrize("fault", [{"status": 502, "retry_after": "0"}, {"drop": True}])
-def test_no_answer_is_no_refusal(service: Sandbox, fault: dict[str, Any]) -> None:
+def test_missing_response_is_not_a_refusal(service: Sandbox, fault: dict[str, Any]) -> None:
     connection = connected(service, ws_retry_count=0)
     service.fault("RetrieveMetadataChanges", count=None, **fault)
     with pytest.raises(ServiceError):
@@ -204,7 +206,7 @@ def test_no_answer_is_no_refusal(service: Sandbox, fault: dict[str, Any]) -> Non
         ("multipart/mixed; boundary=b", "--b\r\nx\r\n\r\nHTTP/1.1 200 OK\r\n\r\n[]\r\n--b--"),
     ],
 )
-def test_an_answer_to_a_batch_that_is_spoilt_is_asked_for_again(
+def test_batch_response_that_is_damaged_is_requested_again(
     service: Sandbox, kind: str, body: str, *, once: bool
 ) -> None:
     connection = connected(service, ws_retry_count=1)
@@ -219,7 +221,7 @@ def test_an_answer_to_a_batch_that_is_spoilt_is_asked_for_again(
             definitions.read(connection, ["team"])
 
 
-def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
+def test_kind_that_the_service_does_not_know_is_logged_and_left_out(
     service: Sandbox, connection: ODataClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     usual = definitions.read(connection, ["team"])
@@ -241,7 +243,7 @@ def test_a_kind_that_the_service_does_not_know_is_told_and_left_out(
 
 
 @pytest.mark.parametrize("status", [429, 503, 504])
-def test_a_part_of_a_batch_that_is_put_off_is_no_refusal(
+def test_batch_part_that_is_throttled_is_not_a_refusal(
     service: Sandbox, connection: ODataClient, status: int
 ) -> None:
     usual = definitions.read(connection, ["team"])
@@ -316,7 +318,7 @@ TABLES = members(
 
 
 @given(st.lists(TABLES, max_size=3))
-def test_whatever_is_missing_or_null_is_taken_in(tables: list[dict[str, Any]]) -> None:
+def test_definitions_with_missing_or_null_properties_are_read(tables: list[dict[str, Any]]) -> None:
     answer = json.dumps({"EntityMetadata": tables, "DeletedMetadata": None})
     decoded = msgspec.json.decode(answer, type=MetadataChanges).entity_metadata or []
     found = [table.to_definition() for table in decoded]

@@ -71,7 +71,7 @@ def test_classify_server_error_without_code_is_transient(status: int) -> None:
         (501, Failure.NOT_UNDERSTOOD),
     ],
 )
-def test_classify_unknown_code_is_told_by_status(status: int, failure: Failure) -> None:
+def test_classify_unknown_code_is_decided_by_status(status: int, failure: Failure) -> None:
     said = refusal.Refusal("Invented_Code", ("As ordered.",))
     assert classify(status, said, errors) is failure
 
@@ -90,7 +90,9 @@ def test_classify_410_of_a_delta_token_is_an_expired_token() -> None:
         ("The system is busy, please try again.", Failure.TRANSIENT),
     ],
 )
-def test_classify_refusal_of_a_plug_in_is_told_by_its_words(words: str, failure: Failure) -> None:
+def test_classify_refusal_of_a_plug_in_is_decided_by_its_words(
+    words: str, failure: Failure
+) -> None:
     assert classify(400, refusal.Refusal("0x80040265", (words,)), errors) is failure
 
 
@@ -194,7 +196,7 @@ def test_refusal_with_a_transient_code_is_retried_whatever_its_status(
 
 
 @in_one_mode
-def test_error_in_an_answer_with_status_200_is_never_the_end_of_the_rows(
+def test_error_in_a_response_with_status_200_is_never_the_end_of_the_rows(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     """What fails after the status was sent stands behind the rows that were."""
@@ -235,7 +237,7 @@ def test_column_that_an_outer_message_names_is_left_out(
     ],
     ids=["unknown-code", "empty", "denied-for-now", "ingress", "not-implemented-for-now"],
 )
-def test_discovery_with_a_refusal_that_nobody_knows_ends_without_a_catalog(
+def test_discovery_with_an_unknown_refusal_ends_without_a_catalog(
     service: Sandbox, tap: Tap, fault: dict[str, Any]
 ) -> None:
     """Without the service's own description keys would be other ones."""
@@ -247,7 +249,7 @@ def test_discovery_with_a_refusal_that_nobody_knows_ends_without_a_catalog(
 
 
 @in_one_mode
-def test_discovery_of_an_older_release_asks_for_what_it_knows(
+def test_discovery_of_an_older_release_requests_only_its_properties(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.configure(no_metadata_changes=404)
@@ -286,7 +288,7 @@ def test_discovery_with_a_lasting_transient_failure_ends_without_a_catalog(
 
 @in_one_mode
 @pytest.mark.parametrize("status", [400, 500, 503])
-def test_discovery_with_a_passing_failure_gives_the_same_catalog(
+def test_discovery_with_a_transient_failure_gives_the_same_catalog(
     service: Sandbox, tap: Tap, catalog: Message, status: int
 ) -> None:
     for path in ("RetrieveMetadataChanges", r"\$metadata"):
@@ -296,7 +298,7 @@ def test_discovery_with_a_passing_failure_gives_the_same_catalog(
 
 @in_one_mode
 @pytest.mark.parametrize("status", [400, 500, 503])
-def test_batch_part_that_fails_for_a_while_is_asked_for_again(
+def test_batch_part_with_a_transient_failure_is_requested_again(
     service: Sandbox, tap: Tap, status: int
 ) -> None:
     """A part that was refused for good would leave choices and targets out of the description."""
@@ -316,7 +318,7 @@ def test_batch_part_that_fails_for_a_while_is_asked_for_again(
     "origin",
     ["http://inner.example:8080", "https://inner.example", "HTTP://INNER.EXAMPLE:80"],
 )
-def test_link_that_names_another_origin_is_followed_on_our_own(
+def test_link_that_names_another_origin_is_followed_on_that_of_service_url(
     service: Sandbox, tap: Tap, chosen: Message, origin: str
 ) -> None:
     service.configure(link_origin=origin)
@@ -336,7 +338,7 @@ def test_service_url_in_any_letter_case_is_known_as_dataverse() -> None:
 
 
 @in_one_mode
-def test_address_refused_for_its_length_asks_for_all_columns(
+def test_url_refused_for_its_length_requests_all_columns(
     changing_sandbox: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     names = [f"new_{'x' * 90}{number:03}" for number in range(25)]
@@ -354,7 +356,7 @@ def test_address_refused_for_its_length_asks_for_all_columns(
 
 
 @in_one_mode
-def test_discovery_of_many_tables_behind_short_addresses_gives_the_same_catalog(
+def test_discovery_of_many_tables_with_short_urls_gives_the_same_catalog(
     service: Sandbox, tap: Tap
 ) -> None:
     some = tap.but(tables=["a*", "c*", "s*", "t*"])

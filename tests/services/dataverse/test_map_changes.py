@@ -47,7 +47,9 @@ def applied(
         ("DateTimeType", "DateOnly", "Edm.Date"),
     ],
 )
-def test_types_follow_from_kinds(kind: str, behavior: str | None, edm_type: str) -> None:
+def test_types_of_columns_follow_from_their_kinds(
+    kind: str, behavior: str | None, edm_type: str
+) -> None:
     new = ColumnDefinition(name="new_x", id="2", kind=kind, behavior=behavior)
     assert applied(new) == {
         "accountid": Primitive("Edm.Guid"),
@@ -56,23 +58,23 @@ def test_types_follow_from_kinds(kind: str, behavior: str | None, edm_type: str)
 
 
 @pytest.mark.parametrize("kind", ["FileType", "ImageType", "VirtualType", "PartyListType", ""])
-def test_what_does_not_follow_from_the_kind_is_read(kind: str) -> None:
+def test_column_whose_type_does_not_follow_from_its_kind_needs_metadata(kind: str) -> None:
     assert applied(ColumnDefinition(name="new_x", id="2", kind=kind)) is None
 
 
-def test_columns_that_rows_do_not_have_are_no_columns() -> None:
+def test_columns_that_rows_do_not_have_are_left_out() -> None:
     name = ColumnDefinition(name="xname", id="2", kind="VirtualType", attribute_of="x")
     secret = ColumnDefinition(name="secret", id="3", kind="StringType", readable=False)
     assert set(applied(name, secret) or ()) == {"accountid"}
 
 
-def test_a_column_without_rows_that_gets_another_name_is_none_still() -> None:
+def test_column_that_rows_do_not_have_and_is_renamed_is_left_out() -> None:
     party = ColumnDefinition(name="to", id="2", kind="PartyListType", schema_name="to")
     known = table(party)
     assert set(applied(party, known=known) or ()) == {"accountid"}
 
 
-def test_what_has_the_name_of_something_deleted_is_another_thing() -> None:
+def test_column_with_the_name_of_a_deleted_one_is_new() -> None:
     old = ColumnDefinition(name="x", id="2", kind="IntegerType")
     again = ColumnDefinition(name="x", id="3", kind="IntegerType")
     known = table(old)

@@ -140,7 +140,7 @@ ACCOUNT = stream(
 )
 
 
-def test_each_recording_is_fed_or_has_a_reason_not_to_be(recordings: list[Recording]) -> None:
+def test_recordings_are_used_or_have_a_reason_not_to_be(recordings: list[Recording]) -> None:
     fed = {*ROWS, *REFUSALS, *DEFINITIONS, *WHO_AM_I, 25, 27, 29, 31, 32, 34, 36, 39, 40}
     assert len(recordings) == COUNT
     assert fed | set(NOT_FED) == set(range(COUNT))
@@ -383,7 +383,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("number", REFUSALS)
-def test_recorded_refusal_is_told_in_the_services_words(
+def test_recorded_refusal_is_reported_in_the_services_words(
     recordings: list[Recording], number: int
 ) -> None:
     is_skipped, words = REFUSALS[number]
@@ -407,7 +407,7 @@ def test_recorded_refusal_is_told_in_the_services_words(
         (29, r"Sandbox Worker processes .* \(0x8004418d\) Trying again in 1 s"),
     ],
 )
-def test_recorded_refusal_that_passes_is_waited_out(
+def test_recorded_refusal_that_is_transient_is_retried(
     recordings: list[Recording], number: int, words: str
 ) -> None:
     with serving(recordings[number].answer, ADA) as server:
@@ -419,7 +419,7 @@ def test_recorded_refusal_that_passes_is_waited_out(
     assert len(run.records("account")) == 1
 
 
-def test_recorded_refusal_of_a_column_costs_that_column_alone(
+def test_recorded_refusal_of_a_column_costs_only_that_column(
     recordings: list[Recording],
 ) -> None:
     columns = {
@@ -563,7 +563,7 @@ def test_recorded_changes_of_metadata_describe_tables_and_are_kept(
     assert "74812162!10/09/2022 22:10:22" in kept.read_text()
 
 
-def test_recorded_batch_of_writes_in_answer_to_one_of_reads_is_told(
+def test_recorded_batch_of_writes_in_response_to_reads_is_refused(
     recordings: list[Recording], tmp_path: Path
 ) -> None:
     picklist = (
@@ -615,7 +615,7 @@ def test_recorded_delta_brings_a_row_without_its_nulls_and_a_deleted_one(
     assert "919058!08/22/2017 08:21:20" in run.state["bookmarks"]["account"].values()
 
 
-def test_recorded_row_counts_are_told(recordings: list[Recording], tmp_path: Path) -> None:
+def test_recorded_row_counts_are_read(recordings: list[Recording], tmp_path: Path) -> None:
     told = threading.Event()
     link = '"@odata.nextLink":"http://invented.example/api/data/v9.2/accounts?$skiptoken=x"'
     row = '{"accountid":"00000000-0000-0000-0000-0000000000ad","name":"Ada"}'
@@ -645,7 +645,7 @@ WHO_AM_I = (3, 33)
 
 
 @pytest.mark.parametrize("number", WHO_AM_I)
-def test_recorded_identity_is_told_at_sign_in(
+def test_recorded_identity_is_shown_at_sign_in(
     recordings: list[Recording], who_am_i: Sandbox, tmp_path: Path, number: int
 ) -> None:
     recording = recordings[number]
