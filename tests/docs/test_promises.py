@@ -233,7 +233,7 @@ def test_promise_without_a_test_is_found(text: str, without: list[str]) -> None:
         ),
         ("`test_invented`", "not written as tests are named here"),
         ("`tests/test_readme`", "not written as tests are named here"),
-        ("`test_retrying.py`", "name the one that is meant"),
+        ("`http/test_retry.py`", "name the one that is meant"),
     ],
 )
 def test_name_of_a_missing_test_is_found(text: str, words: str) -> None:

@@ -1,1 +1,1 @@
-"""Tests of `tap_dynamics365.progress`."""
+"""Tests of progress/."""

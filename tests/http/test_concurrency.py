@@ -1,4 +1,4 @@
-"""How many requests may be in flight, as answers come in."""
+"""The limit of requests in flight, which adapts to the answers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SECONDS = 30
 
 
 def answered(maximum: int, answers: list[float], hint: str | None = None) -> ConcurrencyLimit:
-    """Let answers come in that took so many seconds."""
+    """Make a limit that has learnt from answers, given by their seconds."""
     concurrency = ConcurrencyLimit(maximum, 8)
     for seconds in answers:
         concurrency.answered(seconds, hint)
     return concurrency
 
 
-def test_it_starts_at_what_the_service_recommends() -> None:
+def test_limit_of_a_service_with_a_hint_starts_at_the_hint() -> None:
     concurrency = ConcurrencyLimit(20, 8)
     assert concurrency.limit == 8
     concurrency.answered(FAST, "2")
@@ -41,26 +41,26 @@ def test_it_starts_at_what_the_service_recommends() -> None:
 
 
 @pytest.mark.parametrize("hint", [None, "", "many", "-3", "²"])
-def test_without_a_useful_hint_it_starts_all_the_same(hint: str | None) -> None:
+def test_limit_without_a_valid_hint_grows_from_the_start(hint: str | None) -> None:
     assert answered(20, [FAST], hint).limit == 9
 
 
-def test_a_hint_counts_once_and_never_beyond_the_maximum() -> None:
+def test_hint_counts_once_and_up_to_the_maximum() -> None:
     assert answered(8, [FAST] * 100, "2").limit == 8
     assert answered(8, [FAST], "52").limit == 8
 
 
-def test_it_grows_while_answers_stay_fast() -> None:
+def test_limit_with_fast_answers_grows() -> None:
     limits = [answered(8, [FAST] * count, "4").limit for count in range(1, 60)]
     assert limits == sorted(limits)
     assert limits[-1] == 8
 
 
-def test_it_stays_while_answers_are_slower_than_usual() -> None:
+def test_limit_with_slow_answers_stays() -> None:
     assert answered(8, [FAST] * 2 + [SLOW] * 3, "4").limit == 5
 
 
-def test_it_doubles_by_as_many_answers_as_are_in_flight_until_it_is_refused() -> None:
+def test_limit_doubles_with_each_round_of_answers_until_the_service_throttles() -> None:
     concurrency = answered(40, [FAST], "4")
     for _ in range(4):
         concurrency.answered(FAST, None)
@@ -74,11 +74,11 @@ def test_it_doubles_by_as_many_answers_as_are_in_flight_until_it_is_refused() ->
     assert concurrency.limit == 5
 
 
-def test_it_grows_where_slow_is_usual() -> None:
+def test_limit_with_answers_that_are_always_slow_grows() -> None:
     assert answered(8, [FAST] + [SLOW] * 100, "4").limit == 8
 
 
-def test_it_halves_at_a_refusal_and_grows_again() -> None:
+def test_limit_after_a_429_is_halved_and_grows_again() -> None:
     concurrency = answered(8, [FAST] * 60)
     concurrency.throttled()
     assert concurrency.limit == 4
@@ -87,19 +87,19 @@ def test_it_halves_at_a_refusal_and_grows_again() -> None:
     assert concurrency.limit == 8
 
 
-def test_one_request_is_always_allowed() -> None:
+def test_limit_after_many_429_allows_one_request() -> None:
     concurrency = ConcurrencyLimit(8, 8)
     for _ in range(10):
         concurrency.throttled()
     assert concurrency.limit == 1
 
 
-def test_one_at_a_time_stays_one_at_a_time() -> None:
+def test_limit_with_a_maximum_of_1_stays_1() -> None:
     assert answered(1, [FAST] * 60, "52").limit == 1
 
 
 class Watched(int):
-    """A maximum that tells when it is compared with a limit which is about to change."""
+    """A maximum that calls a function while a limit is compared with it, before it changes."""
 
     meanwhile: Callable[[], None] | None = None
 
@@ -111,14 +111,14 @@ class Watched(int):
         return super().__lt__(value)
 
 
-def test_halving_in_the_middle_of_growth_is_not_lost() -> None:
+def test_limit_that_is_halved_during_growth_stays_halved() -> None:
     maximum = Watched(40)
     concurrency = ConcurrencyLimit(maximum, 8)
     refusing = threading.Thread(target=concurrency.throttled)
 
     def refuse() -> None:
         refusing.start()
-        # It comes to its end here only where nothing keeps it from coming between.
+        # The thread ends here only if no lock keeps it waiting.
         refusing.join(0.2)
 
     maximum.meanwhile = refuse
@@ -127,8 +127,8 @@ def test_halving_in_the_middle_of_growth_is_not_lost() -> None:
     assert concurrency.limit == 4
 
 
-def test_most_that_a_limit_was_is_kept_whoever_tells_it() -> None:
-    """Many threads, with the interpreter changing between them as often as it can."""
+def test_budgets_from_many_threads_keep_the_lowest_and_the_full_number() -> None:
+    """The interpreter switches between the threads as often as possible."""
     header = "x-ms-ratelimit-burst-remaining-xrm-requests"
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -151,8 +151,8 @@ def test_most_that_a_limit_was_is_kept_whoever_tells_it() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_requests_of_all_threads_together_are_no_more_than_the_setting(most: int) -> None:
-    """Whoever makes them: the engine, what counts rows, what reads metadata."""
+def test_requests_of_all_threads_together_keep_to_the_setting(most: int) -> None:
+    """This includes requests for rows, row counts and metadata."""
     lock = threading.Lock()
     now, seen = 0, [0]
 
@@ -177,7 +177,7 @@ def test_requests_of_all_threads_together_are_no_more_than_the_setting(most: int
     assert max(seen) <= most
 
 
-def test_requests_wait_while_fewer_are_allowed_and_go_on_when_more_are() -> None:
+def test_requests_above_the_limit_wait_until_it_grows() -> None:
     concurrency, halfway = ConcurrencyLimit(4, 8), threading.Event()
     entered: list[int] = []
 
@@ -201,7 +201,7 @@ def test_requests_wait_while_fewer_are_allowed_and_go_on_when_more_are() -> None
         thread.join(SECONDS)
 
 
-def test_request_that_fails_makes_room_for_the_next() -> None:
+def test_request_that_fails_makes_room_for_the_next_one() -> None:
     concurrency = ConcurrencyLimit(1, 8)
     for _ in range(3):
         with pytest.raises(requests.ConnectionError), concurrency.request():

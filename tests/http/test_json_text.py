@@ -1,4 +1,4 @@
-"""JSON that is valid and yet not passed on as it is: halves of characters, control characters."""
+"""JSON that is repaired before it is passed on: half characters, odd numbers, other encodings."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PAGE = (
 
 
 @pytest.mark.parametrize(("written", "arrives"), TEXTS.values(), ids=TEXTS)
-def test_text_with_half_a_character_wherever_it_is_arrives(written: str, arrives: str) -> None:
+def test_text_with_half_a_character_anywhere_arrives_repaired(written: str, arrives: str) -> None:
     page = answer(PAGE.replace("TEXT", written))
     assert rows(page, ["a", "b", "c", "d"]) == [
         {"a": arrives, "b": {arrives: [arrives]}, "c": "größe", "d": None},
@@ -64,12 +64,12 @@ def test_text_with_half_a_character_wherever_it_is_arrives(written: str, arrives
     ]
 
 
-def test_half_a_character_that_is_not_escaped_arrives_as_replacement() -> None:
+def test_half_a_character_without_an_escape_arrives_as_replacement() -> None:
     page = answer('{"value":[{"a":"ü\ud83d!","b":"\ud83d\ude00"}]}'.encode(errors="surrogatepass"))
     assert rows(page, ["a", "b"]) == [{"a": "ü\ufffd!", "b": "😀"}]
 
 
-def test_numbers_that_json_has_not_arrive_as_null() -> None:
+def test_numbers_that_json_does_not_have_arrive_as_null() -> None:
     page = answer('{"value":[{"a":NaN,"b":[Infinity,-Infinity],"c":"NaN Infinity"}]}')
     assert rows(page, ["a", "b", "c"]) == [{"a": None, "b": [None, None], "c": "NaN Infinity"}]
 
@@ -92,7 +92,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize(("number", "arrives"), NUMBERS.items(), ids=NUMBERS)
-def test_number_in_a_form_that_json_has_not_keeps_its_value_or_is_null(
+def test_number_in_a_form_that_json_does_not_have_keeps_its_value_or_is_null(
     number: str, arrives: str
 ) -> None:
     page = '\ufeff{{"value":[{{"a":{0},"b":[{0}, {0} ],"c":"%s"}}]}}' % number  # noqa: UP031 - braces
@@ -123,10 +123,10 @@ VALUES = st.recursive(
 
 
 def as_read(value: object) -> object:
-    """Tell how a value arrives: without annotations, numbers that there are not, and halves."""
+    """Return a value as it arrives: without annotations, NaN, infinity and half characters."""
     match value:
         case str():
-            # Two halves that are written one behind the other are a pair.
+            # Two halves in a row are a pair.
             paired = value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
             return HALF.sub("\ufffd", paired)
         case bool():
@@ -143,7 +143,7 @@ def as_read(value: object) -> object:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(VALUES, max_size=3), st.booleans())
-def test_any_value_that_python_writes_survives(values: list[Any], is_ascii: bool) -> None:  # noqa: FBT001
+def test_value_of_any_type_arrives_unchanged(values: list[Any], is_ascii: bool) -> None:  # noqa: FBT001
     page = {"value": [{"a": value, "b": [value]} for value in values]}
     body = json.dumps(page, ensure_ascii=is_ascii).encode(errors="surrogatepass")
     # As a target reads it.
@@ -162,7 +162,9 @@ ODD_BODIES = [
 
 
 @given(st.sampled_from(ODD_BODIES), st.data())
-def test_damage_of_the_transfer_is_never_repaired(body: bytes, data: st.DataObject) -> None:
+def test_body_that_is_damaged_in_the_transfer_is_not_repaired(
+    body: bytes, data: st.DataObject
+) -> None:
     at = data.draw(st.integers(0, len(body) - 1))
     for broken in (body[:at], body[:at] + GARBAGE + body[at + len(GARBAGE) :]):
         with pytest.raises((DecodeError, UnicodeDecodeError)):
@@ -170,7 +172,7 @@ def test_damage_of_the_transfer_is_never_repaired(body: bytes, data: st.DataObje
 
 
 @given(st.binary() | st.text('"\\{}[]:,.+-eE01ux \xe9').map(lambda text: text.encode("latin-1")))
-def test_what_is_repaired_is_json(body: bytes) -> None:
+def test_body_that_is_repaired_is_json(body: bytes) -> None:
     try:
         repaired, _ = readable(body)
     except (DecodeError, UnicodeDecodeError):
@@ -179,7 +181,7 @@ def test_what_is_repaired_is_json(body: bytes) -> None:
 
 
 def nested(depth: int) -> str:
-    """Write an array within an array, and so on."""
+    """Write nested arrays."""
     return "[" * depth + "]" * depth
 
 
@@ -192,7 +194,7 @@ def test_values_nested_deeper_than_python_can_read_are_refused_in_a_sentence() -
 
 @pytest.mark.parametrize("depth", [100, 2_000, 5_000, 20_000])
 def test_values_nested_deeply_are_exact_or_refused_in_a_sentence(depth: int) -> None:
-    """How deep is too deep differs between versions of Python."""
+    """The depth that can be read differs between versions of Python."""
     try:
         found = written(nested(depth))
     except ServiceError as error:
@@ -230,7 +232,7 @@ def test_table_with_half_a_character_is_read_with_one_warning(
 
 
 @in_one_mode
-def test_table_with_values_that_json_has_not_is_read_at_once_with_one_warning_each(
+def test_table_with_values_that_json_does_not_have_is_read_with_one_warning_each(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     odd = [
@@ -266,7 +268,7 @@ def test_table_with_values_that_json_has_not_is_read_at_once_with_one_warning_ea
 
 
 @in_one_mode
-def test_discovery_with_half_a_character_in_labels_does_not_fail(
+def test_discovery_with_half_a_character_in_labels_succeeds(
     service: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
     cut = [(r'"Label":"([A-Z])[^"]*"', r'"Label":"\1\\ud83d"')]

@@ -1,4 +1,4 @@
-"""The service protection limits: what the service says of them, and what the log does."""
+"""The budgets of the service protection limits, and their log lines."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ BURST = "x-ms-ratelimit-burst-remaining-xrm-requests"
         ("١٢", None),
     ],
 )
-def test_numbers_have_commas_between_thousands(text: str, value: float | None) -> None:
+def test_number_with_commas_between_thousands_is_read(text: str, value: float | None) -> None:
     assert number(text) == value
 
 
-def test_the_lowest_of_all_is_kept_and_more_than_documented_is_believed() -> None:
+def test_budgets_keep_the_lowest_number_and_accept_more_than_documented() -> None:
     limits = Budgets(DATAVERSE.dialect.budgets)
     for time, burst in (("1,100.00", "7,999"), ("980.25", "7,990"), ("1,050.00", "7,995")):
         limits.answered({TIME: time, BURST: burst})
     assert limits.summary() == "7,990 of 7,999 requests, 980 of 1,200 seconds of work"
 
 
-def test_a_service_without_limits_has_none_to_tell() -> None:
+def test_budgets_of_a_service_without_limits_are_empty() -> None:
     limits = Budgets(DATAVERSE.dialect.budgets)
     limits.answered({})
     assert limits.summary() == ""
 
 
-def test_little_left_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_budget_of_which_little_is_left_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     limits = Budgets(DATAVERSE.dialect.budgets)
     with caplog.at_level(logging.INFO, "tap-dynamics365.service"):
         limits.answered({TIME: "120.00", BURST: "600"})
@@ -64,7 +64,7 @@ def test_little_left_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None
 
 
 @in_one_mode
-def test_a_run_says_at_its_end_how_near_it_came(
+def test_run_logs_at_its_end_the_lowest_budgets(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.fault("teams", throttle="requests", retry_after="1")

@@ -1,4 +1,4 @@
-"""Redirects: followed on the origin of service_url alone, with what signs the request unchanged."""
+"""Redirects: followed only on the origin of service_url, with the same token."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ STATUSES = [301, 302, 303, 307, 308]
 
 @pytest.fixture(autouse=True)
 def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password for every host, as a person who uses curl or git may have it."""
+    """A password for every host, as users of curl or git may have."""
     file = tmp_path / "netrc"
     file.write_text("default login someone password invented-password\n")
     monkeypatch.setenv("NETRC", str(file))
 
 
 def service(server: Scripted, host: str = "127.0.0.1") -> ODataClient:
-    """Set up what speaks to a server."""
+    """Connect to a server."""
     config = {"service_url": f"http://{host}:{server.port}/api/data/v9.2/", "access_token": TOKEN}
     return connect(Settings.from_config(config, JSON_SCHEMA)).client
 
 
 def redirect(location: str, status: int = 302) -> bytes:
-    """Write a redirect."""
+    """Build a redirect."""
     return answer(b"", status, Location=location)
 
 
 def authorizations(server: Scripted) -> list[str]:
-    """Tell how each request that came was signed."""
+    """Return the authorization of each request that has one."""
     return [
         line.partition(": ")[2]
         for request in server.requests
@@ -60,7 +60,7 @@ def test_redirect_on_the_same_origin_is_followed_with_the_token(status: int) -> 
     assert authorizations(server) == [f"Bearer {TOKEN}"] * 2
 
 
-def test_redirect_that_spells_the_same_origin_in_another_way_is_followed() -> None:
+def test_redirect_with_another_spelling_of_the_origin_is_followed() -> None:
     with serving(answer(PAGE)) as server:
         server.script.insert(0, redirect(f"HTTP://LocalHost:{server.port}/elsewhere"))
         assert service(server, "localhost").get("accounts").content == PAGE
@@ -79,7 +79,7 @@ def test_redirect_that_spells_the_same_origin_in_another_way_is_followed() -> No
         "http://127.0.0.1:99999/login",
     ],
 )
-def test_redirect_to_another_origin_is_not_followed_and_is_told(location: str) -> None:
+def test_redirect_to_another_origin_is_not_followed_and_reported(location: str) -> None:
     with serving(answer(PAGE)) as elsewhere, serving(answer(PAGE)) as server:
         server.script.insert(0, redirect(location.format(port=server.port, other=elsewhere.port)))
         with pytest.raises(ServiceError) as caught:
@@ -100,7 +100,7 @@ def test_redirect_that_would_turn_a_batch_into_a_get_is_not_followed(status: int
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_redirect_that_keeps_the_method_takes_the_batch_along(status: int) -> None:
+def test_redirect_that_keeps_the_method_sends_the_batch_again(status: int) -> None:
     with serving(redirect("/api/data/v9.2/other", status), answer(PAGE)) as server:
         send_batch(server)
     assert server.asked == ["POST /api/data/v9.2/$batch", "POST /api/data/v9.2/other"]
@@ -109,6 +109,6 @@ def test_redirect_that_keeps_the_method_takes_the_batch_along(status: int) -> No
 
 
 def send_batch(server: Scripted) -> bytes:
-    """Send what only a POST can."""
+    """Send a batch."""
     batch = ("multipart/mixed; boundary=b", b"the body")
     return service(server).read("$batch", lambda response: response.content, batch=batch)

@@ -1,4 +1,4 @@
-"""Certificates are verified, and what verifies them can be named, but not switched off."""
+"""Certificates are verified. The authorities can be named, but verification can't be disabled."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TOKEN = "a-token-that-is-not-good"  # noqa: S105 - invented
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-# What has switched verification off in one program or another.
+# These disable verification in some programs.
 SWITCHES = [
     {},
     {"REQUESTS_CA_BUNDLE": ""},
@@ -41,33 +41,33 @@ SWITCHES = [
 
 @pytest.fixture(autouse=True)
 def no_authorities_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take out what names authorities where the tests run."""
+    """Remove the variables that name authorities from the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
 def front(sandbox: Sandbox) -> Iterator[TlsFront]:
-    """The service behind TLS, with a certificate of an authority that nobody knows."""
+    """The service behind TLS, with a certificate of an unknown authority."""
     with tls.running(sandbox.url) as front:
         yield front
 
 
 def tap(front: TlsFront, environment: dict[str, str], **settings: object) -> Tap:
-    """The tap on its way to the service."""
+    """Make the tap for the service behind TLS."""
     reached = {"service_url": f"{front.url}/api/data/v9.2/", "access_token": TOKEN}
     command = EXECUTABLE if "PYTHONHTTPSVERIFY" in environment else FORKED
     return Tap({**reached, **settings}, environment, command)
 
 
 def session() -> requests.Session:
-    """Make a session as the tap does."""
+    """Open a session as the tap does."""
     config = {"service_url": "https://localhost/", "access_token": TOKEN}
     return open_session(Settings.from_config(config, JSON_SCHEMA))
 
 
 @pytest.mark.parametrize("environment", SWITCHES)
-def test_a_certificate_of_nobody_is_not_trusted(
+def test_certificate_of_an_unknown_authority_is_not_trusted(
     front: TlsFront, service: Sandbox, environment: dict[str, str]
 ) -> None:
     run = tap(front, environment).run("--discover")
@@ -78,19 +78,19 @@ def test_a_certificate_of_nobody_is_not_trusted(
 
 
 @pytest.mark.parametrize("name", ["verify", "ssl_verify", "verify_ssl", "insecure"])
-def test_settings_of_other_taps_do_not_switch_it_off(front: TlsFront, name: str) -> None:
+def test_settings_of_other_taps_do_not_disable_verification(front: TlsFront, name: str) -> None:
     run = tap(front, {}, **{name: name == "insecure"}).run("--discover")
     assert "can't be trusted" in run.refusal()
 
 
-def test_an_authority_that_is_named_is_trusted(front: TlsFront, service: Sandbox) -> None:
-    # The service is reached: it is it that refuses the token.
+def test_authority_in_a_variable_is_trusted(front: TlsFront, service: Sandbox) -> None:
+    # The service is reached, and refuses the token.
     environment = {"REQUESTS_CA_BUNDLE": str(front.authority)}
     assert "401" in tap(front, environment).run("--discover").refusal()
     assert service.requests()
 
 
-# The certificate, and what the tap says of it: OpenSSL's words, and the way out.
+# The certificate, and parts of the message: OpenSSL's reason, and the advice.
 FAULTS: dict[str, tuple[Callable[[SSLContext], bytes], tuple[str, ...]]] = {
     "expired": (bad_certificates.expired, ("certificate has expired", "clock", "renew")),
     "not yet valid": (bad_certificates.not_yet_valid, ("not yet valid", "clock", "renew")),
@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[Callable[[SSLContext], bytes], tuple[str, ...]]] = {
     "self-signed": (bad_certificates.self_signed, ("self-signed", "REQUESTS_CA_BUNDLE")),
     "of an unknown authority": (tls.issue, ("local issuer", "REQUESTS_CA_BUNDLE")),
 }
-# Those of which the authority is known.
+# The faults of certificates whose authority is known.
 OF_A_KNOWN_AUTHORITY = {"expired", "not yet valid", "of another host"}
 
 
@@ -109,7 +109,7 @@ OF_A_KNOWN_AUTHORITY = {"expired", "not yet valid", "of another host"}
     ("host", "fault"),
     [*(("service", fault) for fault in FAULTS), ("sign-in", "expired"), ("sign-in", "self-signed")],
 )
-def test_certificate_that_is_not_trusted_is_told_with_openssls_reason_and_the_way_out(
+def test_certificate_that_is_not_trusted_is_reported_with_reason_and_advice(
     service: Sandbox, host: str, fault: str
 ) -> None:
     issue, words = FAULTS[fault]
@@ -126,13 +126,13 @@ def test_certificate_that_is_not_trusted_is_told_with_openssls_reason_and_the_wa
     assert f"The certificate of {place} can't be trusted: " in sentence
     for each in words:
         assert each in sentence
-    # A file of authorities is no way out of the others.
+    # For the other faults, a file of authorities does not help.
     assert ("REQUESTS_CA_BUNDLE" in sentence) is ("REQUESTS_CA_BUNDLE" in words)
     assert "Trying again" not in run.log
     assert not service.requests()
 
 
-def test_authority_that_is_missing_in_a_file_is_told_with_the_file(
+def test_authority_that_is_missing_in_a_file_is_reported_with_the_file(
     front: TlsFront, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.pem"
@@ -142,7 +142,7 @@ def test_authority_that_is_missing_in_a_file_is_told_with_the_file(
 
 
 class Strict(HTTPAdapter):
-    """Verifies as Python does from 3.13 on, whichever runs the tests.
+    """Verifies as Python does from version 3.13 on, on any version.
 
     Args:
         authority: The file with the authority to trust.
@@ -169,7 +169,7 @@ class Strict(HTTPAdapter):
         ),
     ],
 )
-def test_certificate_that_python_refuses_since_3_13_is_told_so(
+def test_certificate_that_python_3_13_refuses_is_reported_with_the_version(
     monkeypatch: pytest.MonkeyPatch, issue: Callable[[SSLContext], bytes], words: str
 ) -> None:
     with tls.running("http://127.0.0.1:9", issue) as front:
@@ -192,7 +192,7 @@ BUNDLES = {
 
 @pytest.mark.parametrize("variable", VARIABLES)
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_file_of_authorities_that_holds_none_is_told_with_the_variable(
+def test_file_without_authorities_is_reported_with_its_variable(
     front: TlsFront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, bundle: str
 ) -> None:
     content, words = BUNDLES[bundle]
@@ -205,7 +205,7 @@ def test_file_of_authorities_that_holds_none_is_told_with_the_variable(
     assert f"The file {file} {words}: set the variable {variable} to" in caught.value.message
 
 
-def test_file_of_authorities_that_is_missing_ends_a_run_in_one_sentence_at_once(
+def test_file_of_authorities_that_is_missing_ends_a_run_at_once(
     front: TlsFront, service: Sandbox
 ) -> None:
     run = tap(front, {"CURL_CA_BUNDLE": "/nowhere"}).run("--discover")
@@ -214,7 +214,7 @@ def test_file_of_authorities_that_is_missing_ends_a_run_in_one_sentence_at_once(
     assert not service.requests()
 
 
-def test_file_of_authorities_is_not_looked_at_without_tls(service: Sandbox) -> None:
+def test_file_of_authorities_without_tls_is_not_read(service: Sandbox) -> None:
     run = Tap(dict(service.settings), {"REQUESTS_CA_BUNDLE": "/nowhere"}).run("--discover")
     assert run.status == 0, run.log
 
@@ -227,7 +227,7 @@ def test_file_of_authorities_is_not_looked_at_without_tls(service: Sandbox) -> N
         {"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "{good}"},
     ],
 )
-def test_first_variable_that_names_authorities_counts(
+def test_first_variable_with_authorities_takes_precedence(
     front: TlsFront, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     for name, path in environment.items():
@@ -245,7 +245,7 @@ def test_ssl_cert_file_of_other_programs_has_no_effect(
         session().get(f"{front.url}/api/data/v9.2/")
 
 
-def test_host_that_does_not_speak_tls_is_told(service: Sandbox) -> None:
+def test_host_that_does_not_speak_tls_is_reported(service: Sandbox) -> None:
     config = {"service_url": service.service_url.replace("http:", "https:"), "access_token": TOKEN}
     sentence = Tap({**config, "ws_retry_count": 0}).run("--discover").refusal()
     assert f"No TLS connection (wrong version number) at {service.url[7:]}." in sentence

@@ -1,4 +1,4 @@
-"""The way to the hosts: which proxy, and what nobody else is told."""
+"""Sessions: proxies, cookies, credentials, and the reasons of failures."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PASSWORD = "p@ss:wörd/+ €"  # noqa: S105 - an invented one
 
 @dataclass
 class Host:
-    """A host, or a proxy on the way to all hosts; answers everything the same.
+    """A host or a proxy that gives the same answer to each request.
 
     Args:
-        port: Where it listens on 127.0.0.1.
-        status: What it answers.
-        asked: The request lines that it got.
-        headers: The headers that came with them.
+        port: The port on 127.0.0.1.
+        status: The status of the answers.
+        asked: The request lines that were received.
+        headers: The headers of these requests.
     """
 
     port: int = 0
@@ -47,7 +47,7 @@ class Host:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The address of the host."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -68,7 +68,7 @@ def serving(host: Host) -> Iterator[Host]:
 
         @override
         def log_message(self, format: str, *args: object) -> None:
-            """Be silent."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         host.port = server.server_port
@@ -90,7 +90,7 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture
 def environments_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """The proxy that the environment names."""
+    """A proxy that the environment names."""
     with serving(Host()) as made:
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, made.url)
@@ -101,7 +101,7 @@ def environments_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 @pytest.fixture
 def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take out the proxies of where the tests run."""
+    """Remove the proxies of the machine from the environment."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -119,16 +119,16 @@ def through(proxy: Host, **more: str) -> requests.Session:
 
 
 @pytest.mark.parametrize("address", [SERVICE, "http://127.0.0.1:1/", "http://localhost:1/"])
-def test_every_request_goes_through_the_proxy_of_the_settings(host: Host, address: str) -> None:
+def test_request_with_a_proxy_in_the_settings_goes_through_it(host: Host, address: str) -> None:
     made = through(host)
     made.get(address)
     made.post(address, data={"a": "b"})
-    # As the SDK sends what it has prepared.
+    # As the SDK sends a prepared request.
     made.send(made.prepare_request(requests.Request("GET", address)))
     assert host.asked == [f"{method} {address}" for method in ("GET", "POST", "GET")]
 
 
-def test_the_proxy_of_the_settings_wins_over_the_environments(
+def test_proxy_in_the_settings_takes_precedence_over_the_environment(
     host: Host, environments_proxy: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "*")
@@ -139,7 +139,7 @@ def test_the_proxy_of_the_settings_wins_over_the_environments(
     assert environments_proxy.asked == []
 
 
-def test_without_one_in_the_settings_the_environments_proxy_is_used(
+def test_request_without_a_proxy_in_the_settings_uses_that_of_the_environment(
     environments_proxy: Host,
 ) -> None:
     made = session()
@@ -148,16 +148,16 @@ def test_without_one_in_the_settings_the_environments_proxy_is_used(
     assert environments_proxy.asked == [f"GET {SERVICE}"] * 2
 
 
-def test_the_proxy_is_told_who_asks(host: Host) -> None:
+def test_proxy_with_a_user_gets_the_credentials(host: Host) -> None:
     through(host, proxy_user="jörg", proxy_password=PASSWORD).get(SERVICE)
     (headers,) = host.headers
     encoded = headers["Proxy-Authorization"].removeprefix("Basic ")
     assert base64.b64decode(encoded).decode() == f"jörg:{PASSWORD}"
 
 
-def test_on_the_way_to_a_https_host_only_the_proxy_is_told(host: Host) -> None:
+def test_request_to_an_https_host_sends_the_proxy_credentials_to_the_proxy_only(host: Host) -> None:
     made = through(host, proxy_user="me", proxy_password=PASSWORD)
-    # It agrees to a tunnel that leads nowhere.
+    # The proxy opens a tunnel that leads nowhere.
     with pytest.raises(requests.RequestException):
         made.get("https://org.invented.example/path", headers={"Authorization": "Bearer x"})
     assert host.asked[0] == "CONNECT org.invented.example:443"
@@ -166,7 +166,7 @@ def test_on_the_way_to_a_https_host_only_the_proxy_is_told(host: Host) -> None:
 
 
 @pytest.mark.parametrize("address", [SERVICE, SERVICE.replace("http", "https")])
-def test_a_proxy_that_wants_another_password_is_told_by_its_settings(
+def test_proxy_that_requires_another_password_is_reported_with_its_settings(
     host: Host, address: str
 ) -> None:
     host.status = 407
@@ -179,13 +179,13 @@ def test_a_proxy_that_wants_another_password_is_told_by_its_settings(
 
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
-def test_407_without_a_proxy_is_the_hosts_own() -> None:
+def test_status_407_without_a_proxy_is_returned() -> None:
     with scripted.serving(scripted.answer(b"", 407)) as host:
         assert session().get(f"http://127.0.0.1:{host.port}/").status_code == 407
 
 
 @pytest.mark.parametrize("address", [SERVICE, SERVICE.replace("http", "https")])
-def test_a_proxy_that_is_not_there_is_told_by_its_settings(address: str) -> None:
+def test_proxy_that_is_not_reached_is_reported_with_its_settings(address: str) -> None:
     with serving(Host()) as host:
         made = through(host, proxy_user="me", proxy_password=PASSWORD)
     with pytest.raises(requests.exceptions.ProxyError) as caught:
@@ -193,11 +193,11 @@ def test_a_proxy_that_is_not_there_is_told_by_its_settings(address: str) -> None
     told = failure_reason(caught.value)
     assert "proxy_host" in told
     assert "proxy_port" in told
-    # Not even what requests says has it.
+    # The exceptions of requests do not contain the password either.
     assert PASSWORD not in f"{caught.value!r}{caught.value}{caught.value.__context__!r}"
 
 
-NO_PROXIES = {
+INVALID_PROXIES = {
     "no scheme": "foo:bar",
     "no host": "http://",
     "no host but a port": ":8080",
@@ -212,9 +212,9 @@ NO_PROXIES = {
 
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
-@pytest.mark.parametrize("value", NO_PROXIES.values(), ids=NO_PROXIES.keys())
+@pytest.mark.parametrize("value", INVALID_PROXIES.values(), ids=INVALID_PROXIES.keys())
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "ALL_PROXY"])
-def test_proxy_of_the_environment_that_is_none_is_told_with_its_variable(
+def test_proxy_variable_with_an_invalid_address_is_reported(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -226,7 +226,7 @@ def test_proxy_of_the_environment_that_is_none_is_told_with_its_variable(
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
 @pytest.mark.parametrize("host", ["service_url", "token_uri"])
-def test_proxy_of_the_environment_that_is_none_ends_a_run_at_once(host: str) -> None:
+def test_proxy_variable_with_an_invalid_address_ends_a_run_at_once(host: str) -> None:
     away = "https://org.invented.example/api/data/v9.2/"
     settings = {
         "service_url": away if host == "service_url" else "http://127.0.0.1:9/api/data/v9.2/",
@@ -243,7 +243,7 @@ def test_proxy_of_the_environment_that_is_none_ends_a_run_at_once(host: str) -> 
 
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
-def test_socks_proxy_without_the_package_for_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socks_proxy_without_its_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5h://someone:invented-secret@127.0.0.1:1080")
     with pytest.raises(TransportError) as caught:
         session().get("https://org.invented.example/")
@@ -253,7 +253,7 @@ def test_socks_proxy_without_the_package_for_it_is_told(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
-def test_proxy_that_is_named_with_https_and_speaks_http_is_told(
+def test_proxy_with_an_https_address_that_speaks_http_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with scripted.serving(scripted.answer(b"", 400)) as proxy:
@@ -263,7 +263,7 @@ def test_proxy_that_is_named_with_https_and_speaks_http_is_told(
 
 
 @pytest.mark.usefixtures("no_proxy_of_this_machine")
-def test_proxy_with_a_certificate_of_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_with_an_untrusted_certificate_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     with tls.running("http://127.0.0.1:9") as front:
@@ -273,7 +273,7 @@ def test_proxy_with_a_certificate_of_nobody_is_told(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_proxy_that_lets_nobody_through_to_a_host_is_told_at_once(host: Host, status: int) -> None:
+def test_proxy_that_refuses_a_host_is_reported_at_once(host: Host, status: int) -> None:
     host.status = status
     with pytest.raises(TransportError) as caught:
         through(host).get("https://org.invented.example/path")
@@ -282,7 +282,7 @@ def test_proxy_that_lets_nobody_through_to_a_host_is_told_at_once(host: Host, st
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
-def test_proxy_that_can_not_connect_for_now_is_told_and_asked_again(
+def test_proxy_that_can_not_connect_for_now_raises_a_transient_error(
     host: Host, status: int
 ) -> None:
     host.status = status
@@ -292,14 +292,14 @@ def test_proxy_that_can_not_connect_for_now_is_told_and_asked_again(
     assert told.startswith(f"The proxy does not connect to org.invented.example (HTTP {status}")
 
 
-def test_number_in_an_address_is_not_taken_for_a_status_of_the_proxy() -> None:
+def test_address_with_a_number_is_not_read_as_a_status_of_the_proxy() -> None:
     with serving(Host()) as away:
         made = through(away)
     with pytest.raises(requests.exceptions.ProxyError):
         made.get("https://org407.invented.example/accounts(407)")
 
 
-def test_no_cookie_is_sent_back(host: Host) -> None:
+def test_cookie_of_an_answer_is_not_sent_back(host: Host) -> None:
     made = session()
     for _ in range(2):
         made.get(host.url)
@@ -307,7 +307,7 @@ def test_no_cookie_is_sent_back(host: Host) -> None:
     assert all("tap-dynamics365/" in headers["User-Agent"] for headers in host.headers)
 
 
-def test_a_password_for_the_host_in_netrc_is_not_sent(
+def test_password_in_netrc_is_not_sent(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -320,12 +320,12 @@ def test_a_password_for_the_host_in_netrc_is_not_sent(
     assert ["Authorization" in headers for headers in host.headers] == [True, False, False]
 
 
-def test_connections_that_end_are_told_without_their_layers() -> None:
+def test_connection_that_ends_is_reported_without_the_layers_of_requests() -> None:
     with serving(Host()) as host:
         address = f"{host.url}/api?secret=1"
     with pytest.raises(requests.ConnectionError) as caught:
         session().get(address)
     assert failure_reason(caught.value) == f"ConnectionError at 127.0.0.1:{host.port}."
     assert failure_reason(requests.ReadTimeout()) == "No answer in time."
-    # Of a body, requests does not tell where it came from.
+    # If the body is cut off, requests does not name the host.
     assert failure_reason(requests.ConnectionError()) == "ConnectionError."

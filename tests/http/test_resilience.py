@@ -1,4 +1,4 @@
-"""What goes wrong on the way: waited out where that helps, else told in one sentence."""
+"""Failures of requests during a run: retried if that helps, otherwise reported in one sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 SECOND_PAGE = "contacts.*skiptoken"
-PASSING: dict[str, dict[str, Any]] = {
+TRANSIENT: dict[str, dict[str, Any]] = {
     "throttled-for-seconds": {"throttle": "requests", "retry_after": "1"},
     "throttled-for-execution-time": {"throttle": "execution_time", "retry_after": "0"},
     "bad-gateway": {"status": 502, "retry_after": "0"},
@@ -39,8 +39,8 @@ PASSING: dict[str, dict[str, Any]] = {
         "body": {"error": {"code": "Application_Invented", "message": "Please try again later."}},
     },
     "empty-answer": {"status": 200, "retry_after": "0", "body": ""},
-    "half-an-answer": {"status": 200, "retry_after": "0", "body": '{"value": [{"fullname": "A'},
-    "spoilt-in-the-middle": {"status": 200, "retry_after": "0", "body": '{"value": [{"a": 01x}]}'},
+    "incomplete-answer": {"status": 200, "retry_after": "0", "body": '{"value": [{"fullname": "A'},
+    "damaged-in-the-middle": {"status": 200, "retry_after": "0", "body": '{"value": [{"a": 01x}]}'},
     "dropped-connection": {"drop": True},
     "truncated-body": {"truncate": True},
 }
@@ -48,17 +48,17 @@ PASSING: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def chosen(catalog: Message) -> Message:
-    """A table of some pages."""
+    """A table with several pages."""
     return select(catalog, {"contact": ["fullname"]})
 
 
 def in_a_second() -> str:
-    """The next second but one as HTTP writes it."""
+    """Write the time in a second as an HTTP date."""
     return format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
 
 
 def assert_complete(run: Run, service: Sandbox, stream: str = "contact") -> None:
-    """Each row is there, once."""
+    """Assert that each row was sent once."""
     (key,) = run.schemas[stream]["key_properties"]
     sent = [row[key] for row in run.records(stream)]
     assert len(sent) == len(set(sent))
@@ -66,13 +66,13 @@ def assert_complete(run: Run, service: Sandbox, stream: str = "contact") -> None
 
 
 def repeated(log: list[Message]) -> int:
-    """How many requests were made again."""
+    """Count the requests that were sent again."""
     distinct = {(request["path"], *sorted(request["query"].items())) for request in log}
     return len(log) - len(distinct)
 
 
-@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
-def test_a_passing_failure_is_as_if_nothing_had_been(
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT.keys())
+def test_transient_failure_on_a_page_loses_and_repeats_no_row(
     service: Sandbox, tap: Tap, chosen: Message, fault: dict[str, Any]
 ) -> None:
     service.fault(SECOND_PAGE, **fault)
@@ -83,13 +83,13 @@ def test_a_passing_failure_is_as_if_nothing_had_been(
     assert any("Trying again" in line for line in run.logged("WARNING"))
 
 
-def test_retry_after_a_date_is_waited_for(service: Sandbox, tap: Tap, chosen: Message) -> None:
+def test_retry_after_with_a_date_is_honoured(service: Sandbox, tap: Tap, chosen: Message) -> None:
     service.fault(SECOND_PAGE, throttle="concurrency", retry_after=in_a_second())
     assert_complete(tap.sync(catalog=chosen), service)
     assert repeated(reads(service.requests())) == 1
 
 
-def test_several_failures_in_a_row_are_waited_out(
+def test_transient_failures_in_a_row_are_retried(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     service.fault(SECOND_PAGE, status=503, retry_after="0", count=5)
@@ -99,7 +99,7 @@ def test_several_failures_in_a_row_are_waited_out(
 
 @in_one_mode
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_request_is_repeated_so_many_times_as_the_setting_says(
+def test_request_that_always_fails_is_retried_as_often_as_the_setting_says(
     service: Sandbox, tap: Tap, chosen: Message, count: int
 ) -> None:
     service.fault("contacts", status=503, retry_after="0", count=None)
@@ -108,7 +108,9 @@ def test_a_request_is_repeated_so_many_times_as_the_setting_says(
 
 
 @in_one_mode
-def test_throttling_is_patience_and_no_failure(service: Sandbox, tap: Tap, chosen: Message) -> None:
+def test_throttling_without_retries_is_waited_for(
+    service: Sandbox, tap: Tap, chosen: Message
+) -> None:
     service.fault(SECOND_PAGE, throttle="requests", retry_after="0", count=4)
     run = tap.but(ws_retry_count=0).sync(catalog=chosen)
     assert_complete(run, service)
@@ -118,7 +120,7 @@ def test_throttling_is_patience_and_no_failure(service: Sandbox, tap: Tap, chose
 
 @in_one_mode
 @pytest.mark.parametrize("retry_after", ["10", "0"])
-def test_patience_ends_in_one_sentence(
+def test_throttling_beyond_the_limit_ends_in_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message, retry_after: str
 ) -> None:
     service.fault("contacts", throttle="requests", retry_after=retry_after, count=None)
@@ -128,7 +130,7 @@ def test_patience_ends_in_one_sentence(
 
 @in_one_mode
 @pytest.mark.parametrize("fault", [{"throttle": "requests"}, {"status": 503}], ids=["429", "503"])
-def test_waits_that_nobody_asked_for_double_up_to_a_minute(
+def test_waits_without_retry_after_double_up_to_a_minute(
     service: Sandbox, tap: Tap, chosen: Message, fault: dict[str, Any]
 ) -> None:
     service.fault(SECOND_PAGE, retry_after="", count=9, **fault)
@@ -139,14 +141,14 @@ def test_waits_that_nobody_asked_for_double_up_to_a_minute(
     waits = [int(found[1]) for found in told if found]
     least = [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert len(waits) == len(least)
-    # Up to half as much more, so that requests that failed together do not come again together.
+    # With up to half as much jitter.
     assert all(few <= wait <= 1.5 * few for few, wait in zip(least, waits, strict=True)), waits
 
 
 @in_one_mode
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 @pytest.mark.parametrize("where", [SECOND_PAGE, "/token"], ids=["page", "token"])
-def test_a_run_that_waits_ends_on_a_signal(
+def test_run_that_waits_ends_on_a_signal(
     service: Sandbox, tap: Tap, chosen: Message, sent: signal.Signals, where: str
 ) -> None:
     service.fault(where, throttle="requests", retry_after="600", count=None)
@@ -181,10 +183,10 @@ def warnings_of(tap: Tap, catalog: Message | None = None) -> Iterator[Iterator[s
 
 @in_one_mode
 @pytest.mark.parametrize("written", ["seconds", "date"])
-def test_as_long_as_the_service_asks_is_waited(
+def test_wait_with_retry_after_is_as_long_as_the_service_asks(
     service: Sandbox, tap: Tap, chosen: Message, written: str
 ) -> None:
-    """Nobody waits here: the tap says how long it will, and is killed."""
+    """The test does not wait: it kills the tap when the log names the wait."""
     if written == "seconds":
         retry_after = "1500"
     else:
@@ -199,7 +201,7 @@ def test_as_long_as_the_service_asks_is_waited(
 
 @in_one_mode
 @pytest.mark.parametrize("path", [r"\$metadata", "RetrieveMetadataChanges", "/token"])
-def test_throttling_is_obeyed_on_metadata_and_sign_in_too(
+def test_throttling_of_metadata_and_sign_in_is_honoured(
     service: Sandbox, tap: Tap, path: str
 ) -> None:
     service.fault(path, throttle="requests", retry_after="1")
@@ -209,7 +211,7 @@ def test_throttling_is_obeyed_on_metadata_and_sign_in_too(
     assert '"systemuserid"' in run.output
 
 
-def test_a_token_refused_in_the_middle_of_a_run_is_renewed(
+def test_token_that_is_refused_during_a_run_is_renewed(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     service.fault(SECOND_PAGE, status=401)
@@ -217,35 +219,35 @@ def test_a_token_refused_in_the_middle_of_a_run_is_renewed(
 
 
 @in_one_mode
-def test_a_token_about_to_expire_is_renewed(service: Sandbox, tap: Tap, chosen: Message) -> None:
+def test_token_that_expires_soon_is_renewed(service: Sandbox, tap: Tap, chosen: Message) -> None:
     service.configure(token_lifetime=30)
     assert_complete(tap.sync(catalog=chosen), service)
 
 
 @in_one_mode
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
-def test_a_refusal_is_told_in_the_services_words_and_not_repeated(
+def test_refusal_of_a_table_is_reported_with_the_services_message_and_not_retried(
     service: Sandbox, tap: Tap, chosen: Message, status: int
 ) -> None:
     words = {"code": "0x80060888", "message": f"Refused with {status}, as ordered."}
     service.fault("contacts", status=status, body={"error": words}, count=None)
     run = tap.run(catalog=chosen)
-    # A table that may not be read, or is not there, is skipped with a warning.
+    # A table that is not readable or does not exist is skipped with a warning.
     told = run.logged("WARNING")[0] if status in {403, 404} else run.refusal()
     for part in (str(status), words["code"], words["message"]):
         assert part in told
     assert run.status == 1
-    # A query that is not understood is tried once more without its order.
+    # A query that is not understood is sent once more without an order.
     assert len(reads(service.requests())) == (1 if status in {403, 404} else 2)
 
 
 @in_one_mode
-def test_an_error_without_a_body_is_told(service: Sandbox, tap: Tap, chosen: Message) -> None:
+def test_refusal_without_a_body_is_reported(service: Sandbox, tap: Tap, chosen: Message) -> None:
     service.fault("contacts", status=404, body="")
     assert "404" in tap.run(catalog=chosen).refusal()
 
 
-def test_a_column_that_is_gone_is_named_and_the_others_are_read(
+def test_column_that_is_gone_is_reported_and_the_others_are_read(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     old = select(catalog, {"contact": ["fullname", "nickname_gone"]})
@@ -277,13 +279,13 @@ def test_web_page_behind_good_answers_is_retried(
 
 
 @in_one_mode
-def test_a_service_that_is_not_there_is_one_sentence(tap: Tap) -> None:
+def test_service_that_is_not_reached_is_one_sentence(tap: Tap) -> None:
     away = tap.but(service_url="http://127.0.0.1:9/api/data/v9.2/")
     with warnings_of(away) as warnings:
         assert "127.0.0.1:9" in next(warnings)
 
 
-def test_a_table_that_may_not_be_read_is_skipped_and_the_others_go_on(
+def test_table_without_permission_is_skipped_and_the_others_are_read(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     service.configure(forbidden_tables=["contact"])
@@ -300,7 +302,7 @@ def test_a_table_that_may_not_be_read_is_skipped_and_the_others_go_on(
 
 
 @in_one_mode
-def test_a_table_that_can_not_be_listed_is_skipped(
+def test_table_that_can_not_be_listed_is_skipped(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
     run = tap.sync(catalog=select(catalog, {"new_externalorder": None, "team": None}))
@@ -310,9 +312,7 @@ def test_a_table_that_can_not_be_listed_is_skipped(
 
 
 @in_one_mode
-def test_when_no_table_may_be_read_the_run_fails(
-    service: Sandbox, tap: Tap, catalog: Message
-) -> None:
+def test_run_without_a_readable_table_fails(service: Sandbox, tap: Tap, catalog: Message) -> None:
     service.configure(forbidden_tables=["contact", "team"])
     run = tap.run(catalog=select(catalog, {"contact": None, "team": None}))
     assert "None of the selected tables" in run.refusal()
@@ -331,7 +331,7 @@ SIGN_INS: dict[str, tuple[str, SignIn]] = {
 
 @in_one_mode
 @pytest.mark.parametrize(("code", "settings"), SIGN_INS.values(), ids=SIGN_INS.keys())
-def test_a_refused_sign_in_is_one_sentence_with_the_hosts_code(
+def test_sign_in_that_is_refused_is_one_sentence_with_the_hosts_code(
     service: Sandbox, tap: Tap, chosen: Message, code: str, settings: SignIn
 ) -> None:
     for reason in ("revoked", "inactive", "expired"):
@@ -344,13 +344,13 @@ def test_a_refused_sign_in_is_one_sentence_with_the_hosts_code(
 
 
 @in_one_mode
-def test_a_refused_sign_in_is_one_sentence_in_discovery_too(tap: Tap) -> None:
+def test_sign_in_that_is_refused_in_discovery_is_one_sentence(tap: Tap) -> None:
     code, settings = SIGN_INS["wrong-secret"]
     assert f"{code}:" in tap.but(**settings).run("--discover").refusal()
 
 
 @in_one_mode
-def test_an_access_token_that_is_not_good_is_one_sentence(
+def test_access_token_that_is_invalid_is_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     value = "a-token-that-is-not-good"
@@ -362,7 +362,7 @@ def test_an_access_token_that_is_not_good_is_one_sentence(
 
 
 @in_one_mode
-def test_another_tenant_or_sign_in_host_is_one_sentence(
+def test_token_uri_of_another_tenant_or_host_is_one_sentence(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
     wrong = tap.settings["token_uri"].replace("5a4db0c0", "00000000")
@@ -377,7 +377,7 @@ def test_another_tenant_or_sign_in_host_is_one_sentence(
     [{"status": 400}, {"html": True}, {"truncate": True}, {"status": 200, "body": "<edmx"}],
     ids=["400", "html", "broken-off", "cut"],
 )
-def test_metadata_that_does_not_come_is_one_sentence(
+def test_metadata_that_is_never_read_is_one_sentence(
     service: Sandbox, tap: Tap, fault: dict[str, Any]
 ) -> None:
     service.fault(r"\$metadata", **fault, count=None)
@@ -395,7 +395,7 @@ def test_metadata_that_does_not_come_is_one_sentence(
     ids=["metadata", "definitions", "token"],
 )
 @pytest.mark.parametrize("how", ["broken-off", "cut", "spoilt"])
-def test_what_breaks_off_before_the_first_row_is_asked_for_again(
+def test_answer_that_is_damaged_before_the_first_row_is_requested_again(
     service: Sandbox, tap: Tap, path: str, cut: str, how: str
 ) -> None:
     faults: dict[str, dict[str, Any]] = {
