@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Failure(Enum):
     """Why a service did not fulfil a request.
 
-    Each answer is classified once, where it is read. Other code decides by the failure, never by
+    Each response is classified once, where it is read. Other code decides by the failure, never by
     the status or the error code.
 
     Attributes:
@@ -132,7 +132,7 @@ class TransientSignInError(SignInError):
 
     Args:
         message: One or two sentences, with the host's message.
-        response: The answer, if there was one. Its `Retry-After` says when to retry.
+        response: The response, if there was one. Its `Retry-After` says when to retry.
         error: The error code of OAuth 2.0; empty if there is none.
 
     Attributes:
@@ -161,12 +161,12 @@ class CatalogError(Dynamics365Error):
 
 
 class ServiceError(Dynamics365Error):
-    """The service refused a request, or its answer can't be understood.
+    """The service refused a request, or its response can't be understood.
 
     Args:
         message: One or two sentences, with the service's message.
         failure: How the failure is classified.
-        response: The answer, if there was one. Its `Retry-After` says when to retry.
+        response: The response, if there was one. Its `Retry-After` says when to retry.
         column: The name of a column that does not exist; empty if the failure is another one.
     """
 

@@ -16,7 +16,7 @@ LONGEST = 1500
 #: which some hosts use.
 ONE_WORD = re.compile("[!-~]+")
 
-# Credentials in the headers of a request, which a host or a proxy may repeat in its answer.
+# Credentials in the headers of a request, which a host or a proxy may repeat in its response.
 _CREDENTIALS = re.compile(r"""(authorization["']?\s*[:=]\s*["']?\w+)\s+[^\s"',;]+""", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 

@@ -191,8 +191,8 @@ class RefreshTokens:
 def _uninterrupted(job: Callable[[], T]) -> T:
     """Run a job in a thread that is not a daemon, so that the process waits for its end.
 
-    A signal raises in the main thread and ends the run. If that happened between the host's answer
-    and the write to the disk, the new refresh token would be lost.
+    A signal raises in the main thread and ends the run. If that happened between the response
+    of the host and the write to the disk, the new refresh token would be lost.
     """
     result: Future[T] = Future()
 

@@ -1,4 +1,4 @@
-"""Sign-in refusals: reads the answers of a sign-in host, and says what to do."""
+"""Sign-in refusals: reads the responses of a sign-in host, and says what to do."""
 
 from __future__ import annotations
 
@@ -156,11 +156,11 @@ def read(content: bytes | str, secrets: Iterable[str] = ()) -> Refusal | None:
     """Read a refusal (RFC 6749, section 5.2).
 
     Args:
-        content: The host's answer, as JSON.
+        content: The host's response, as JSON.
         secrets: The secrets of the request, which the host may repeat.
 
     Returns:
-        The refusal; None if the answer does not have the form of a sign-in host's error.
+        The refusal; None if the response does not have the form of a sign-in host's error.
     """
     try:
         answer = json.loads(content)
@@ -212,7 +212,7 @@ def check(response: requests.Response, secrets: Iterable[str], *, is_reached: bo
     Args:
         response: The refusal.
         secrets: The secrets of the request, which the host may repeat.
-        is_reached: Whether the host has answered before. From then on, an answer that is not an
+        is_reached: Whether the host has answered before. From then on, a response that is not an
             OAuth error comes from a gateway, and is transient.
 
     Raises:
@@ -230,7 +230,7 @@ def check(response: requests.Response, secrets: Iterable[str], *, is_reached: bo
         )
     else:
         message = (
-            f"Sign-in was refused (HTTP {status}): the answer does not come from an OAuth 2.0 "
+            f"Sign-in was refused (HTTP {status}): the response does not come from an OAuth 2.0 "
             "sign-in host. Check token_uri."
         )
     error = refusal.error if refusal is not None else ""
@@ -241,10 +241,10 @@ def check(response: requests.Response, secrets: Iterable[str], *, is_reached: bo
 
 
 def is_web_page(response: requests.Response) -> bool:
-    """Tell whether an answer is a web page.
+    """Tell whether a response is a web page.
 
     Args:
-        response: The answer.
+        response: The response.
     """
     return (
         response.headers.get("Content-Type", "").lower().startswith("text/html")

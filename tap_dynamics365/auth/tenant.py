@@ -69,7 +69,7 @@ def discover(service_url: str, session: requests.Session, timeout: float = TIMEO
     Args:
         service_url: The address of the Web API.
         session: A session of `open_session`.
-        timeout: Seconds to wait for an answer.
+        timeout: Seconds to wait for a response.
 
     Returns:
         The tenant, at one of Microsoft's own sign-in hosts.
@@ -101,7 +101,7 @@ def from_challenge(challenge: str, service: str) -> Tenant:
     """Read a service's challenge.
 
     Args:
-        challenge: The header `WWW-Authenticate` of its answer 401.
+        challenge: The header `WWW-Authenticate` of the response 401.
         service: The host of the service, for error messages.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Token endpoint: sends forms to a sign-in host, and reads the tokens in its answers."""
+"""Token endpoint: sends forms to a sign-in host, and reads the tokens in its responses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECRET_FIELDS = {
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens in an answer of a sign-in host.
+    """The tokens in a response of a sign-in host.
 
     Args:
         access_token: The access token.
@@ -54,9 +54,9 @@ class TokenEndpoint:
     Args:
         uri: The address of the endpoint.
         session: A session of `open_session`.
-        timeout: Seconds to wait for an answer.
-        is_reached: Whether the host has given a valid answer before; kept as an attribute. An
-            answer that is not one of OAuth 2.0 is permanent before, and transient from then on.
+        timeout: Seconds to wait for a response.
+        is_reached: Whether the host has given a valid response before; kept as an attribute. A
+            response that is not one of OAuth 2.0 is permanent before, and transient from then on.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class TokenEndpoint:
             The tokens.
 
         Raises:
-            SignInError: The host refused, or its answer can't be understood.
+            SignInError: The host refused, or its response can't be understood.
             TransientSignInError: A retry may help.
         """
         response = self._response(form)
         answer = self._object(response)
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access_token, str) or not ONE_WORD.fullmatch(access_token):
-            msg = f"The answer of {self._host} contains no access token: check token_uri."
+            msg = f"The response of {self._host} contains no access token: check token_uri."
             raise self._invalid(msg, response)
         self.is_reached = True
         return Tokens(
@@ -98,17 +98,17 @@ class TokenEndpoint:
             refresh_token if isinstance(refresh_token, str) and refresh_token else None,
         )
 
-    def answer(self, form: Mapping[str, str]) -> dict[str, Any]:
+    def post(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Send a form.
 
         Args:
             form: The fields of the form.
 
         Returns:
-            The JSON object in the answer.
+            The JSON object in the response.
 
         Raises:
-            SignInError: The host refused, or its answer is not a JSON object.
+            SignInError: The host refused, or its response is not a JSON object.
             TransientSignInError: A retry may help.
         """
         return self._object(self._response(form))
@@ -133,13 +133,13 @@ class TokenEndpoint:
         return response
 
     def _object(self, response: requests.Response) -> dict[str, Any]:
-        """Read the JSON object in an answer, and raise if there is none."""
+        """Read the JSON object in a response, and raise if there is none."""
         try:
             answer = json.loads(response.content)
         except (ValueError, RecursionError):
             if not refusals.is_web_page(response):
                 msg = (
-                    f"The answer of the sign-in host {self._host} is cut off, or is not JSON. "
+                    f"The response of the sign-in host {self._host} is cut off, or is not JSON. "
                     "Check token_uri."
                 )
                 raise TransientSignInError(msg, response) from None
@@ -151,7 +151,7 @@ class TokenEndpoint:
         return answer
 
     def _invalid(self, message: str, response: requests.Response) -> SignInError:
-        """Make the error of an answer that is not one of OAuth 2.0."""
+        """Make the error of a response that is not one of OAuth 2.0."""
         if self.is_reached:
             return TransientSignInError(message, response)
         return SignInError(message)
@@ -162,10 +162,10 @@ class TokenEndpoint:
 
 
 def lifetime(seconds: object) -> float | None:
-    """Read `expires_in`, which is a number in some answers and a text in others.
+    """Read `expires_in`, which is a number in some responses and a text in others.
 
     Args:
-        seconds: The value in the answer.
+        seconds: The value in the response.
 
     Returns:
         The seconds; None if the value is missing or not a positive number.

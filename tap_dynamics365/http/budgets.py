@@ -34,7 +34,7 @@ class Budget:
 
 
 class Budgets:
-    """Reads what each answer says is left, and keeps the lowest numbers.
+    """Reads what each response says is left, and keeps the lowest numbers.
 
     Args:
         by_header: The budgets, by the response header that says what is left.
@@ -48,7 +48,7 @@ class Budgets:
         self._lock = Lock()
 
     def answered(self, headers: Mapping[str, str]) -> None:
-        """Learn from an answer, and warn once when little is left.
+        """Learn from a response, and warn once when little is left.
 
         Args:
             headers: Its headers.

@@ -1,4 +1,4 @@
-"""Concurrency limit: how many requests may be in flight, adapted to the service's answers."""
+"""Concurrency limit: how many requests may be in flight, adapted to the service's responses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# An answer that takes this many times the usual time is slow.
+# A response that takes this many times the usual time is slow.
 SLOW = 2.0
-# The weight of the last answer in the usual time: tables differ, and the service's speed changes.
+# The weight of the last response in the usual time: tables differ, and the service's speed changes.
 WEIGHT = 0.2
 
 
 class ConcurrencyLimit:
-    """Grows while answers stay fast, and shrinks when the service throttles.
+    """Grows while responses stay fast, and shrinks when the service throttles.
 
     The start is the number that the service recommends, where it does.
 
@@ -27,7 +27,7 @@ class ConcurrencyLimit:
 
     def __init__(self, maximum: int, start: int) -> None:
         self.maximum = maximum
-        # Several threads receive answers: an update must not overwrite another thread's.
+        # Several threads receive responses: an update must not overwrite another thread's.
         self._changed = Condition()
         self._limit = float(min(start, maximum))
         self._in_flight = 0
@@ -58,7 +58,7 @@ class ConcurrencyLimit:
                 self._changed.notify()
 
     def answered(self, seconds: float, hint: str | None) -> None:
-        """Learn from an answer with rows.
+        """Learn from a response with rows.
 
         Args:
             seconds: How long the service took.
@@ -69,7 +69,7 @@ class ConcurrencyLimit:
                 self._hinted = True
                 self._limit = float(min(max(int(hint), 1), self.maximum))
             elif not self._usual or seconds <= SLOW * self._usual:
-                # The limit doubles with each round of answers until the service throttles. From
+                # The limit doubles with each round of responses until the service throttles. From
                 # then on it grows by one with each round, because it is near what the service
                 # takes.
                 more = 1 / self._limit if self._throttled else 1

@@ -5,7 +5,7 @@ write it as an escape (`"\ud83d"`), which RFC 8259, section 8.2, permits. The ta
 targets can't encode it, or databases refuse it.
 
 Some gateways and add-ins write JSON by hand: with JavaScript escapes, text that is not UTF-8, or
-numbers such as `.5`. A retry does not help, because the service sends the same answer again.
+numbers such as `.5`. A retry does not help, because the service sends the same response again.
 Therefore strings and numbers are repaired if the text around them is valid. Anything else that is
 not JSON is treated as damage of the transfer. A byte that was damaged during the transfer looks
 like a byte that the service wrote, but encryption and compression detect such damage.
@@ -54,7 +54,7 @@ def readable(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Repair a body that is almost JSON.
 
     Args:
-        body: The body of an answer.
+        body: The body of a response.
 
     Returns:
         The repaired body, and descriptions of the repairs that changed values. The body is the

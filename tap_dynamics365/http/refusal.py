@@ -80,7 +80,7 @@ def read(body: bytes, content_type: str) -> Refusal:
     valid is searched for messages.
 
     Args:
-        body: The body of the answer.
+        body: The body of the response.
         content_type: The header `Content-Type`.
 
     Returns:

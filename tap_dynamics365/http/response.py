@@ -1,4 +1,4 @@
-"""Response: checks the answers of a service, and classifies refusals as failures."""
+"""Response: checks the responses of a service, and classifies refusals as failures."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def check(
     """Raise if the service did not fulfil a request.
 
     Args:
-        response: The answer. Whether it is complete is not checked.
+        response: The response. Whether it is complete is not checked.
         errors: The known errors of the service.
         advice: Says what to do if the service does not accept the sign-in.
         is_reached: Whether the service has answered before. From then on, a web page comes from a
@@ -128,10 +128,10 @@ def check(
 
 
 def late_error(response: requests.Response, errors: Errors) -> ServiceError:
-    """Make the error of an answer that begins as a success and contains an error.
+    """Make the error of a response that begins as a success and contains an error.
 
     Args:
-        response: The answer.
+        response: The response.
         errors: The known errors of the service.
 
     Returns:
@@ -140,7 +140,7 @@ def late_error(response: requests.Response, errors: Errors) -> ServiceError:
     said = refusal.read(response.content, JSON)
     code = f" ({printable(said.code)})" if said.code else ""
     message = (
-        f"The service's answer to {urlsplit(response.url).path} contains an error: "
+        f"The service's response to {urlsplit(response.url).path} contains an error: "
         f"{_words(response, said)}{code}"
     )
     failure = classify(HTTPStatus.INTERNAL_SERVER_ERROR, said, errors)
@@ -168,7 +168,7 @@ def _redirected(response: requests.Response) -> str:
 def _failure(
     response: requests.Response, said: refusal.Refusal, errors: Errors, *, is_reached: bool
 ) -> Failure:
-    """Classify an answer that did not fulfil the request."""
+    """Classify a response that did not fulfil the request."""
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST:
         is_gateway = is_reached and status < HTTPStatus.MULTIPLE_CHOICES
@@ -213,27 +213,27 @@ def _by_status(status: int, query: str) -> Failure:
 
 
 def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, ...]:
-    """Raise if a JSON answer is cut off or damaged.
+    """Raise if a JSON response is cut off or damaged.
 
     HTTP detects a body that is shorter than its announced length. It does not detect damage where
     no length was announced, or where a gateway changed the body.
 
     Args:
-        response: The answer. Its content is replaced if values have to be repaired.
+        response: The response. Its content is replaced if values have to be repaired.
         is_reached: Whether the service has answered before.
 
     Returns:
         Descriptions of the repairs that changed values; almost always empty.
 
     Raises:
-        ServiceError: The answer is incomplete, not JSON, a web page, or nested too deeply.
+        ServiceError: The response is incomplete, not JSON, a web page, or nested too deeply.
     """
     body = response.content
     path = urlsplit(response.url).path
     try:
         readable, repairs = json_text.readable(body)
     except RecursionError as error:
-        msg = f"The service's answer to {path} can't be read: its values are nested too deeply."
+        msg = f"The service's response to {path} can't be read: its values are nested too deeply."
         raise ServiceError(msg) from error
     except DECODE_ERRORS as error:
         if body.lstrip()[:1] == b"<":
@@ -242,7 +242,7 @@ def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, 
             raise ServiceError(msg, failure, response=response) from error
         kind = printable(response.headers.get("Content-Type", "no content type"))
         msg = (
-            f"The service's answer to {path} is cut off, or is not JSON ({kind}, {len(body)} "
+            f"The service's response to {path} is cut off, or is not JSON ({kind}, {len(body)} "
             f"bytes: {printable(str(error))})."
         )
         raise ServiceError(msg, Failure.TRANSIENT, response=response) from error

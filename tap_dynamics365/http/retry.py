@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("tap-dynamics365.service")
 
-# The connection was lost, or the answer was cut off.
+# The connection was lost, or the response was cut off.
 CONNECTION_LOST = (
     IncompleteMetadataError,
     requests.exceptions.ChunkedEncodingError,
@@ -90,7 +90,7 @@ class RetryPolicy:
         """Wrap a request so that it is retried.
 
         Args:
-            send: Sends the request, checks the answer and reads it.
+            send: Sends the request, checks the response and reads it.
 
         Returns:
             A function with the same arguments and result. It raises `ServiceError` or
@@ -238,10 +238,10 @@ def _asked(error: Exception, times: int) -> float | None:
 def retry_after(response: requests.Response) -> float | None:
     """Read the header `Retry-After`, seconds or a date (RFC 9110, section 10.2.3).
 
-    A date is compared with the `Date` of the same answer, because the local clock may differ.
+    A date is compared with the `Date` of the same response, because the local clock may differ.
 
     Args:
-        response: The answer.
+        response: The response.
 
     Returns:
         The seconds to wait, the largest number where the header was sent more than once; None if

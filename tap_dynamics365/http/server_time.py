@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """The service's time at its first answer of the run."""
+    """The service's time at its first response of the run."""
 
     def __init__(self) -> None:
         self._first: datetime | None = None
 
     def answered(self, headers: Mapping[str, str]) -> None:
-        """Read the header `Date` of an answer (RFC 9110, section 6.6.1).
+        """Read the header `Date` of a response (RFC 9110, section 6.6.1).
 
         Args:
-            headers: The headers of the answer.
+            headers: The headers of the response.
         """
         if self._first is None:
             try:
@@ -30,5 +30,5 @@ class Clock:
             self._first = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Return the time of the first answer, or the local time if no answer had a `Date`."""
+        """Return the time of the first response, or the local time if no response had a `Date`."""
         return self._first or datetime.now(UTC)

@@ -66,12 +66,12 @@ def open_session(
 
 
 def is_late(error: requests.RequestException) -> bool:
-    """Tell whether an answer, or the rest of one, did not arrive in time.
+    """Tell whether a response, or the rest of one, did not arrive in time.
 
     Args:
         error: The exception of the request.
     """
-    # If the rest of an answer is late, requests raises a ConnectionError.
+    # If the rest of a response is late, requests raises a ConnectionError.
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError)
 
@@ -87,7 +87,7 @@ def never_connected(error: BaseException | None) -> bool:
 
 
 def failure_reason(error: requests.RequestException) -> str:
-    """Describe why there was no answer.
+    """Describe why there was no response.
 
     Args:
         error: The exception of the request. Its text is not used, because it may contain secrets.
@@ -96,11 +96,11 @@ def failure_reason(error: requests.RequestException) -> str:
         One sentence.
     """
     if isinstance(error, requests.Timeout) or is_late(error):
-        return "No answer in time."
+        return "No response in time."
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "The answer is cut off."
+        return "The response is cut off."
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return "The answer can't be decompressed."
+        return "The response can't be decompressed."
     url = error.request.url if error.request is not None else None
     host = urlsplit(url or "").netloc
     if isinstance(error, requests.exceptions.ProxyError):

@@ -15,7 +15,7 @@ def is_transient(status: int) -> bool:
     9110, section 15.6.2).
 
     Args:
-        status: The status of the answer.
+        status: The status of the response.
     """
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return status != HTTPStatus.NOT_IMPLEMENTED

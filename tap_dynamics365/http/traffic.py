@@ -1,4 +1,4 @@
-"""Traffic: counts the requests of a run, and the bytes of the answers' bodies."""
+"""Traffic: counts the requests of a run, and the bytes of the response bodies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Traffic:
-    """Counts the requests of a run, and the bytes of the answers' bodies as they arrive.
+    """Counts the requests of a run, and the bytes of the response bodies as they arrive.
 
     Attributes:
         requests: Requests that were sent, including those for tokens, retries and redirects.
@@ -38,15 +38,15 @@ class Traffic:
         with self._lock:
             self.received += size
 
-    def watch(self, answer: BaseHTTPResponse) -> None:
-        """Count the body of an answer while it is read.
+    def watch(self, response: BaseHTTPResponse) -> None:
+        """Count the body of a response while it is read.
 
         Args:
-            answer: An answer whose body has not been read yet.
+            response: A response whose body has not been read yet.
         """
         # `tell` of urllib3 leaves out bodies that are sent in chunks, and nothing public counts
         # them.
-        below: HTTPResponse | None = getattr(answer, "_original_response", None)
+        below: HTTPResponse | None = getattr(response, "_original_response", None)
         if below is not None and below.fp is not None:
             below.fp = _Counted(below.fp, self)  # type: ignore[assignment]  # has the methods in use
 

@@ -72,13 +72,13 @@ class App:
         """Request a code that a person enters on another device (RFC 8628, section 3.1).
 
         Returns:
-            The host's answer.
+            The host's response.
 
         Raises:
             SignInError: The host refused, or was not reached.
         """
         uri = self.tenant.device_authorization_uri
-        ask = self.service.client.retrying(self._endpoint(uri).answer)
+        ask = self.service.client.retrying(self._endpoint(uri).post)
         answer = ask({**self._client.fields(self.tenant.token_uri), "scope": self.scope})
         self._is_reached = True
         return answer

@@ -75,9 +75,9 @@ def _expired() -> SignInError:
 
 
 def _text(answer: dict[str, object], name: str) -> str:
-    """Read a text in the host's answer."""
+    """Read a text in the host's response."""
     value = answer.get(name)
     if not isinstance(value, str) or not value:
-        msg = f"The answer of the sign-in host contains no {name}: check token_uri."
+        msg = f"The response of the sign-in host contains no {name}: check token_uri."
         raise SignInError(msg)
     return value

@@ -38,7 +38,7 @@ class RowCounts:
         wanted = wanted[:MOST_TABLES]
         self._asked.update(wanted)
         if wanted:
-            # In a thread of its own, because the answer may take long.
+            # In a thread of its own, because the response may take long.
             Thread(target=self._fetch, args=(wanted,), name="row counts", daemon=True).start()
 
     def _fetch(self, tallies: list[Tally]) -> None:

@@ -326,6 +326,6 @@ def test_connection_that_ends_is_reported_without_the_layers_of_requests() -> No
     with pytest.raises(requests.ConnectionError) as caught:
         session().get(address)
     assert failure_reason(caught.value) == f"ConnectionError at 127.0.0.1:{host.port}."
-    assert failure_reason(requests.ReadTimeout()) == "No answer in time."
+    assert failure_reason(requests.ReadTimeout()) == "No response in time."
     # If the body is cut off, requests does not name the host.
     assert failure_reason(requests.ConnectionError()) == "ConnectionError."
