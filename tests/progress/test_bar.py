@@ -6,6 +6,8 @@ import logging
 import os
 import pty
 import re
+import subprocess
+import sys
 import termios
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -99,6 +101,14 @@ def test_bar_of_a_table_without_a_row_count_is_text_only() -> None:
 def test_bar_of_many_tables_is_as_long_as_the_part_that_ended(outcome: Outcome) -> None:
     (drawn,) = bars(80, reading("account"), Tally("team", outcome=outcome))
     assert drawn.startswith("[##########..........] ")
+
+
+def test_import_of_the_tap_does_not_import_tqdm() -> None:
+    """Importing tqdm takes about 0.1 s, and only a terminal needs it."""
+    code = "import sys, tap_dynamics365.tap; print('tqdm' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    assert output == "False\n"
 
 
 def test_bar_that_is_closed_leaves_the_log_lines() -> None:
