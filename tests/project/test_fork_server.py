@@ -117,14 +117,14 @@ def test_forked_run_at_log_level_debug_gives_what_the_executable_gives(tap: Tap)
 def test_forked_run_on_a_signal_ends_like_the_executable(
     service: Sandbox, tap: Tap, tmp_path: Path, number: signal.Signals
 ) -> None:
-    service.fault("/accounts", delay_ms=1_000, skip=1, count=None)
+    service.fault("/accounts", delay_ms=3_000, skip=1, count=None)
     tap = tap.but(tables=["account"], max_parallel_requests=1)
     ended = []
     for command in (FORKED, EXECUTABLE):
         with replace(tap, command=command).start(tmp_path) as process:
             assert process.stdout
             head = b""
-            # The bookmark after the first page. The second page takes a second.
+            # The bookmark after the first page. The second page takes 3 seconds.
             while b'"replication_key_value"' not in head:
                 head += process.stdout.readline()
             time.sleep(0.1)
