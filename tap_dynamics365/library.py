@@ -172,7 +172,7 @@ def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
     """Yield the rows of a read."""
     whole = Range()
     while not whole.done:
-        page = read.take_in(reader.pages.fetch(read, whole))
+        page = read.accept(reader.pages.fetch(read, whole))
         for text in page.rows:
             with reading():
                 row = _decode(text)

@@ -249,7 +249,7 @@ class TapDynamics365(Tap):
             self.states,
             self.state,
             tables=self._selected(TableStream),
-            describing=self._selected(MetadataStream),
+            metadata_streams=self._selected(MetadataStream),
             progress_every=self.progress_every,
         )
         self._reset_state_progress_markers()

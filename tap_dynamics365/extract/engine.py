@@ -183,7 +183,7 @@ class Engine:
         if not isinstance(answer, Exception):
             try:
                 self._page_size = max(self._page_size, len(answer.body))
-                buffered = ranges.accept(asked, read.take_in(answer))
+                buffered = ranges.accept(asked, read.accept(answer))
             except Exception as caught:  # noqa: BLE001 - any exception is this table's failure
                 error = caught
         if error is not None:

@@ -67,16 +67,18 @@ def _sorted(text: bytes, values: Sequence[Raw | None], scale: Scale) -> Keys | N
 def _each(values: Sequence[Any], scale: Scale) -> Keys:
     """Inspect values one by one."""
     known: list[tuple[int, Value]] = []
-    unread = None
+    unreadable = None
     for value in values:
         at = position(scale, value)
         if at is not None:
             known.append((at, value))
-        elif unread is None and value is not None and value != "":
-            unread = _encode(value).decode()
+        elif unreadable is None and value is not None and value != "":
+            unreadable = _encode(value).decode()
     has_nulls = None in values
     if not known:
-        return Keys(has_nulls=has_nulls, unread=unread)
-    wrong = next((value for (at, _), (then, value) in pairwise(known) if then < at), None)
+        return Keys(has_nulls=has_nulls, unreadable=unreadable)
+    out_of_order = next((value for (at, _), (then, value) in pairwise(known) if then < at), None)
     least = min(at for at, _ in known)
-    return Keys(least, *known[-1], wrong=wrong, has_nulls=has_nulls, unread=unread)
+    return Keys(
+        least, *known[-1], out_of_order=out_of_order, has_nulls=has_nulls, unreadable=unreadable
+    )

@@ -17,18 +17,18 @@ class Keys:
         least: The smallest value as a number; None if no value can be read.
         greatest: The value of the last row whose value can be read, as a number.
         last: The same value, as the service wrote it.
-        wrong: A value that follows a greater value, if there is one.
+        out_of_order: A value that follows a greater value, if there is one.
         has_nulls: Whether there is a row without a value.
-        unread: A value in JSON that is not null and can't be read, if there is one.
+        unreadable: A value in JSON that is not null and can't be read, if there is one.
         is_absent: Whether no row has the column.
     """
 
     least: int | None = None
     greatest: int | None = None
     last: Value = None
-    wrong: Value = None
+    out_of_order: Value = None
     has_nulls: bool = False
-    unread: str | None = None
+    unreadable: str | None = None
     is_absent: bool = False
 
 

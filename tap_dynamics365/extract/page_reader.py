@@ -145,7 +145,7 @@ class PageReader:
                     return self._fetch(read, place)
                 if by_query and read.sorted_by and read.has_bounds(asked) not in read.understood:
                     raise UnsortedError(error.message, is_seen=False) from error
-            self._page_size.failed(rows, error)
+            self._page_size.record_failure(rows, error)
             raise
         if by_query:
             read.understood.add(read.has_bounds(asked))
@@ -186,7 +186,7 @@ class PageReader:
             ServiceError: The service refused, or its answer is not a page of rows.
         """
         key = self._table.spec.replication_key or ""
-        url = f"{self._address}?{query.greatest(key)}"
+        url = f"{self._address}?{query.max_key(key)}"
         return single(self._client.retrying(self._read_page)(url), key)
 
     def fetch_sample(self) -> RawPage:

@@ -45,7 +45,7 @@ class PageSize:
         self._too_many: int | None = None
         self._caution = CAUTION
 
-    def failed(self, rows: int, error: requests.RequestException | ServiceError) -> None:
+    def record_failure(self, rows: int, error: requests.RequestException | ServiceError) -> None:
         """Request fewer rows from now on, if that may help.
 
         Args:

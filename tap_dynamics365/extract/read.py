@@ -134,7 +134,7 @@ class TableRead:
             wishes.append(f'odata.include-annotations="{",".join(included)}"')
         return ",".join(wishes)
 
-    def take_in(self, page: RawPage) -> RawPage:
+    def accept(self, page: RawPage) -> RawPage:
         """Take in a page that has arrived.
 
         Args:
@@ -155,9 +155,9 @@ class TableRead:
             return replace(page, rows=())
         if self.empty and page.rows:
             self.has_nulls = True
-        return page if self.keyset is None else self.keyset.place(page)
+        return page if self.keyset is None else self.keyset.locate(page)
 
-    def replaced(self) -> None:
+    def mark_replaced(self) -> None:
         """Note that an unsorted read of all rows takes the place of this one."""
         self.reads_all, self.has_nulls = True, None
 
@@ -176,8 +176,10 @@ class TableRead:
             self.is_key_absent = keys.is_absent and self.is_key_absent is not False
             if keys.least is None:
                 continue
-            if keys.wrong is not None or (self.reached is not None and keys.least < self.reached):
-                value = "a value" if keys.wrong is None else keys.wrong
+            if keys.out_of_order is not None or (
+                self.reached is not None and keys.least < self.reached
+            ):
+                value = "a value" if keys.out_of_order is None else keys.out_of_order
                 msg = (
                     f"The service sent rows out of order: {value} of {self.sorted_by} came after "
                     "a greater one."

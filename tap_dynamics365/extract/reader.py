@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.settings import Settings
 
-UNREAD = (
+UNREADABLE = (
     "The column %r of %r holds %s, which can't be read as a value of a replication key. Such rows "
     "are sent, but do not move the bookmark."
 )
@@ -195,7 +195,7 @@ class TableReader:
         """
         self._held_back, self._unsorted = None, error
         if self.read is not None:
-            self.read.replaced()
+            self.read.mark_replaced()
         if error.is_seen:
             bookmark.invalidate()
             self._on_state()
@@ -248,9 +248,11 @@ class TableReader:
             return
         self.read.check_order(page)
         for piece in page.pieces:
-            if piece.keys.unread is not None:
-                unread = printable(piece.keys.unread)
-                self.table.notices.warn(UNREAD, self.read.sorted_by, self.table.name, unread)
+            if piece.keys.unreadable is not None:
+                unreadable = printable(piece.keys.unreadable)
+                self.table.notices.warn(
+                    UNREADABLE, self.read.sorted_by, self.table.name, unreadable
+                )
                 return
 
     def advance(self, value: object) -> None:

@@ -75,7 +75,7 @@ class Keyset:
         value: Value = self._only_key.decode(row).value
         return value
 
-    def place(self, page: RawPage) -> RawPage:
+    def locate(self, page: RawPage) -> RawPage:
         """Read the key values of the first and last row of a page.
 
         Args:

@@ -112,7 +112,7 @@ def _beyond(name: str, value: str | None) -> str:
     return f"{name} ne null" if value is None else f"{name} gt {value}"
 
 
-def greatest(replication_key: str) -> str:
+def max_key(replication_key: str) -> str:
     """Write the query for the greatest value of the replication key.
 
     Args:

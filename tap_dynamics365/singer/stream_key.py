@@ -96,7 +96,7 @@ def check(entry: CatalogEntry) -> None:
             raise CatalogError(msg)
 
 
-def of_rows(entry: CatalogEntry) -> tuple[str, ...]:
+def row_key(entry: CatalogEntry) -> tuple[str, ...]:
     """Return the columns by which the service identifies the rows of a table.
 
     Args:

@@ -39,7 +39,7 @@ class Sync:
         states: Writes the state.
         state: The state of the tap.
         tables: The streams of the selected tables.
-        describing: The selected metadata streams.
+        metadata_streams: The selected metadata streams.
         progress_every: Seconds between two progress lines in the log.
     """
 
@@ -51,7 +51,7 @@ class Sync:
         state: TapState,
         *,
         tables: list[TableStream],
-        describing: list[MetadataStream],
+        metadata_streams: list[MetadataStream],
         progress_every: float,
     ) -> None:
         self._service = service
@@ -59,7 +59,7 @@ class Sync:
         self._states = states
         self._state = state
         self._tables = tables
-        self._describing = describing
+        self._metadata_streams = metadata_streams
         self._progress_every = progress_every
         self._failed: list[str] = []
 
@@ -75,7 +75,7 @@ class Sync:
             SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or no table could be read.
         """
-        tallies = [stream.tally for stream in (*self._tables, *self._describing)]
+        tallies = [stream.tally for stream in (*self._tables, *self._metadata_streams)]
         client = self._service.client
         progress = Progress(tallies, client.throttle, client.traffic)
         try:
@@ -86,9 +86,9 @@ class Sync:
             logger.info(progress.summary(time.monotonic()))
 
     def _send(self, progress: Progress, describe: Callable[[], Any]) -> None:
-        if self._describing:
+        if self._metadata_streams:
             schema_map.check(self._service, self._settings)
-        if self._tables or self._describing:
+        if self._tables or self._metadata_streams:
             # Before the first message, so that the target gets nothing if the sign-in fails.
             self._service.client.sign_in()
         self._states.write_now(self._state)
@@ -121,7 +121,7 @@ class Sync:
                 self._failed.append(stream.name)
 
     def _send_descriptions(self, describe: Callable[[], Any]) -> None:
-        streams = self._describing
+        streams = self._metadata_streams
         if not streams:
             return
         if not is_supported(self._service.kind):
@@ -151,10 +151,11 @@ class Sync:
             )
         self._compare_columns(may_lack_columns=may_lack_columns)
         if self._failed:
+            count = _tables(len(self._tables) + len(self._metadata_streams))
             msg = (
-                f"{len(self._failed)} of {_tables(len(self._tables) + len(self._describing))} "
-                f"failed, for the reasons logged above: {', '.join(self._failed)}. The state of "
-                "everything that was sent is saved: run again."
+                f"{len(self._failed)} of {count} failed, for the reasons logged above: "
+                f"{', '.join(self._failed)}. The state of everything that was sent is saved: run "
+                "again."
             )
             raise ServiceError(msg)
         if self._tables and len(skipped) == len(self._tables):

@@ -110,7 +110,7 @@ class TableStream(RecordStream):
             schema=columns,
             columns=tuple(name_columns.columns(wanted)),
             annotations=tuple(name_columns.kinds(wanted)),
-            row_key=stream_key.of_rows(entry),
+            row_key=stream_key.row_key(entry),
             stream_key=tuple(self.primary_keys),
             method=self.replication_method,
             replication_key=entry.replication_key,
@@ -294,7 +294,7 @@ class TableStream(RecordStream):
         """Fetch the pages of a read one after the other."""
         whole = Range()
         while not whole.done:
-            page = read.take_in(self.reader.pages.fetch(read, whole))
+            page = read.accept(self.reader.pages.fetch(read, whole))
             yield self.decode(read, page)
             whole.follow(page)
 

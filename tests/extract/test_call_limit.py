@@ -1,4 +1,4 @@
-"""A limit to the calls for one table: no more are made, and what was not read is not claimed."""
+"""Call limit: no more requests for one table, and no row is claimed that was not read."""
 
 from __future__ import annotations
 

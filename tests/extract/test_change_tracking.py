@@ -1,4 +1,4 @@
-"""Replication by change tracking: first load, changes, deletes, and when it is refused."""
+"""Change tracking: first load, changes, deletes, and refusals."""
 
 from __future__ import annotations
 

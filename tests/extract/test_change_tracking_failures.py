@@ -1,4 +1,4 @@
-"""Failures while changes are asked for: only an expired token costs the token."""
+"""Change tracking with failures: only an expired token loses the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and columns that come and go between discovery and sync, and during it."""
+"""Tables and columns that change between discovery and sync, or during a sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How densely rows are taken to lie, after each page."""
+"""Density of rows: how pages change the estimate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elastic tables, whose rows are told apart by their partition too."""
+"""Elastic tables, whose keys have the partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests side by side: same messages, failures that stay where they are, signals."""
+"""Engine: parallel requests send the same messages; failures stay with their tables; signals."""
 
 from __future__ import annotations
 

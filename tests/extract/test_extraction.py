@@ -1,4 +1,4 @@
-"""What a sync sends, and what it asks for, at the local Dynamics 365."""
+"""Extraction from the sandbox: what a sync sends, and what it requests."""
 
 from __future__ import annotations
 

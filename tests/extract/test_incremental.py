@@ -1,4 +1,4 @@
-"""Replication by a key: late commits, clocks that differ, dates at the edges, states of before."""
+"""Incremental replication: late commits, clock skew, date limits, unusable bookmarks."""
 
 from __future__ import annotations
 

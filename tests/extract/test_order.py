@@ -1,4 +1,4 @@
-"""Whether rows are in the order of their key: the quick look finds what a slow one does."""
+"""Order check: the fast check finds the same as a slow one."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def test_inspect_keys_of_any_values_describes_them(
     found = inspect_keys([Raw(json.dumps(value)) for value in values], scale)
     least, (greatest, last), in_order, unread = expected(values, scale)
     assert (found.least, found.greatest, found.last) == (least, greatest, last)
-    assert (found.wrong is None) is in_order
-    assert (found.unread is not None) is unread
+    assert (found.out_of_order is None) is in_order
+    assert (found.unreadable is not None) is unread
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=50))
 def test_inspect_keys_of_moments_finds_each_one_out_of_order(values: list[str]) -> None:
     found = inspect_keys([Raw(json.dumps(value)) for value in values], Moments)
-    assert (found.wrong is None) is (values == sorted(values))
+    assert (found.out_of_order is None) is (values == sorted(values))
 
 
 def test_year_of_five_digits_has_no_place_in_the_order() -> None:
     values = ["2024-01-01T00:00:00.12Z", "12024-01-01T00:00:00.1Z", "2024-01-02T00:00:00.12Z"]
     found = inspect_keys([Raw(json.dumps(value)) for value in values], Moments)
-    assert found.wrong is None
-    assert found.unread == '"12024-01-01T00:00:00.1Z"'
+    assert found.out_of_order is None
+    assert found.unreadable == '"12024-01-01T00:00:00.1Z"'
     assert found.last == "2024-01-02T00:00:00.12Z"

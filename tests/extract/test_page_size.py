@@ -1,4 +1,4 @@
-"""Pages that are too much for the service: smaller ones are asked for, and no row is lost."""
+"""Page size: pages that are too large become smaller, and no row is lost."""
 
 from __future__ import annotations
 
@@ -322,14 +322,14 @@ def test_page_size_stays_between_one_and_the_largest(largest: int, outcomes: lis
             size.record_success(before)
             assert before <= size.rows <= min(largest, MORE * before)
         else:
-            size.failed(before, requests.ReadTimeout())
+            size.record_failure(before, requests.ReadTimeout())
             assert size.rows == max(1, min(before, MOST) // LESS)
 
 
 def test_page_size_that_always_fails_is_tried_less_often() -> None:
     size, pages = PageSize("table", 100, MOST), []
     for _ in range(4):
-        size.failed(100, requests.ReadTimeout())
+        size.record_failure(100, requests.ReadTimeout())
         pages.append(0)
         while size.rows < 100:
             size.record_success(size.rows)
@@ -340,12 +340,12 @@ def test_page_size_that_always_fails_is_tried_less_often() -> None:
 def test_pages_that_fail_together_reduce_the_size_once() -> None:
     size = PageSize("table", 100, MOST)
     for _ in range(8):
-        size.failed(100, requests.ReadTimeout())
+        size.record_failure(100, requests.ReadTimeout())
     assert size.rows == 100 // LESS
 
 
 def test_connection_that_fails_does_not_reduce_the_size() -> None:
     size = PageSize("table", 100, MOST)
-    size.failed(100, requests.ConnectTimeout())
-    size.failed(100, requests.ConnectionError("refused"))
+    size.record_failure(100, requests.ConnectTimeout())
+    size.record_failure(100, requests.ConnectionError("refused"))
     assert size.rows == 100

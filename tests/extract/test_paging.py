@@ -1,4 +1,4 @@
-"""Pages: every row once, wherever the service cuts them, and never for ever."""
+"""Pagination: every row once, however the service divides pages, and no endless loop."""
 
 from __future__ import annotations
 

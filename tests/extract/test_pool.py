@@ -1,4 +1,4 @@
-"""Threads that fetch and one that decodes: what is done side by side, and what comes back."""
+"""Thread pool: what runs in parallel, and how results come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following links: one that comes back is noticed, however many there were, without keeping all."""
+"""Range: a loop of links is found in constant memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ranges of a table, however its rows lie and whichever request is answered first."""
+"""Ranges of a table, for any distribution of rows and any order of responses."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Table:
             for row in found
         ]
         link = str(start + self.page) if more else None
-        return KEYSET.place(RawPage(b"".join(texts), texts, link, asked=self.page))
+        return KEYSET.locate(RawPage(b"".join(texts), texts, link, asked=self.page))
 
     def read(self, page: Page) -> list[Row]:
         """Find the rows of a page."""

@@ -1,4 +1,4 @@
-"""What is read off pages for replication: changes, deletions, tokens, values of other types."""
+"""Pages for replication: changes, deletes, tokens, values of other types."""
 
 from __future__ import annotations
 

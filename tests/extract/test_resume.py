@@ -1,4 +1,4 @@
-"""Runs that were killed, and rows that change meanwhile: nothing is lost."""
+"""Resumed runs, and rows that change during a run: nothing is lost."""
 
 from __future__ import annotations
 

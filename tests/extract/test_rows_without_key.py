@@ -1,4 +1,4 @@
-"""Rows without a value of the replication key, to which no bookmark leads."""
+"""Rows without a value of the replication key, which no bookmark covers."""
 
 from __future__ import annotations
 

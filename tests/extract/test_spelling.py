@@ -1,4 +1,4 @@
-"""Columns that rows spell in another case than the catalog."""
+"""Column names that rows spell in another case than the catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the state says of a table, and how it is changed."""
+"""Table state: its entry, and how it changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one table's answers hold that nobody expects: it is that table's affair, and no other's."""
+"""Failures of one table: unexpected responses that leave other tables alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that can't be had in the order of their replication key: all are sent, at every run."""
+"""Rows out of order of their replication key: every run sends all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's description of its data, in every form that the standard allows."""
+"""CSDL parser: every form of metadata document that the standard allows."""
 
 from __future__ import annotations
 

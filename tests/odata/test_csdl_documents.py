@@ -1,4 +1,4 @@
-"""Whole CSDL documents: real ones, invented ones, and what is none."""
+"""CSDL parser with whole documents: real ones, generated ones, and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service is asked for, as it reads it."""
+"""Query options, as the service decodes them."""
 
 from __future__ import annotations
 

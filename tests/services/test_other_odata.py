@@ -1,4 +1,4 @@
-"""The tap against an OData server that nobody here wrote: odatapy, a port of Apache Olingo."""
+"""Another OData server: odatapy, a port of Apache Olingo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's description, kept in a file: what it costs, and when it is made anew."""
+"""Schema map: what it costs, and when it is refreshed."""
 
 from __future__ import annotations
 

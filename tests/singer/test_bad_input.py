@@ -1,4 +1,4 @@
-"""Malformed input: catalogs, states, and addresses are refused in one sentence, no traceback."""
+"""Malformed input: catalogs, states and URLs are refused in one sentence, without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table as Singer describes it."""
+"""Catalog entry and JSON Schema of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection test: `--test` asks for one row of each table, and says what came of it."""
+"""Connection test: `--test` requests one row of each table, and logs the result."""
 
 from __future__ import annotations
 

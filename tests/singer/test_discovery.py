@@ -1,4 +1,4 @@
-"""What discovery finds, and what it costs.
+"""Discovery: what it finds, and what it costs.
 
 `REWRITE_GOLDEN=1 pytest tests/singer/test_discovery.py` rewrites the files in tests/golden/. Review
 the difference before you commit.

@@ -1,4 +1,4 @@
-"""From the bytes of a page to the records of a message."""
+"""Encoder: from the bytes of a page to RECORD messages."""
 
 from __future__ import annotations
 

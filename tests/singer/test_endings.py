@@ -1,4 +1,4 @@
-"""How a run ends when it can't write any more, or is told to end."""
+"""How a run ends when it can't write any more, or on a signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of settings, catalog and state: how they may be written, and which states they may hold."""
+"""Input files: encodings, pipes, and the states that a file may hold."""
 
 from __future__ import annotations
 

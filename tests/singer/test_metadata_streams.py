@@ -1,4 +1,4 @@
-"""What the service says of its tables, as rows."""
+"""Metadata streams: the description of the service as rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of choices, and names and tables of what lookups lead to, as columns of their own."""
+"""Name columns: labels of choices, and names and tables of lookups."""
 
 from __future__ import annotations
 

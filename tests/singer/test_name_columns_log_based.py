@@ -1,4 +1,4 @@
-"""Name columns with change tracking, also where annotations cost the delta link, as in v8.2."""
+"""Name columns with change tracking, also if annotations suppress the delta link (v8.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Meltano SDK promises of every tap holds for this one."""
+"""The standard tests of the Meltano SDK, and its features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tap writes, judged by a program of other people: singer-check-tap."""
+"""The output of the tap, checked by singer-check-tap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""STATE messages: few beside the records, and yet what was sent is in one soon."""
+"""State writer: few STATE messages, but soon enough."""
 
 from __future__ import annotations
 

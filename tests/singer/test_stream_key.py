@@ -1,4 +1,4 @@
-"""The key of a stream where the catalog chooses another than the table's own."""
+"""Stream key: a catalog that chooses another key than the table's own."""
 
 from __future__ import annotations
 

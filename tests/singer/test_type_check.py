@@ -1,4 +1,4 @@
-"""Values of other types than the catalog announces: written as text, or refused."""
+"""Schema drift check: values of other types are written as text, or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Dataverse says of its tables, read by the function and by the casts."""
+"""Table definitions of Dataverse, from both sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What refusals mean: by code and words in whatever form, with whatever status."""
+"""Classification of refusals: by code and words in any form, with any status."""
 
 from __future__ import annotations
 

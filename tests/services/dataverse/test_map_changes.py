@@ -1,4 +1,4 @@
-"""Changes of the service's description, applied to what is known of it."""
+"""Map changes: changes applied to a known description."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Recorded answers of real organisations, fed to the tap by a server that repeats them.
+"""Recorded responses of real organisations, replayed by a server.
 
-The recordings are not part of this project: they are taken from where they lie, and the tests are
-skipped where they do not. Hosts, people, firms and ids in them are invented.
+The recordings are not part of this project. Without them, the tests are skipped. Hosts, people,
+companies and ids in them are invented.
 """
 
 from __future__ import annotations
