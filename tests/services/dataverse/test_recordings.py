@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.login.program import running, variables
+from tests.progress.test_progress import HASTY, ending
 from tests.servers.scripted import SECONDS, answer, serving
 from tests.tap import Message, Run, Tap, entry, own_metadata
-from tests.test_progress import HASTY, ending
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
