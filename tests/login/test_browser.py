@@ -53,7 +53,7 @@ def test_sign_in_in_a_browser_gives_the_tap_a_token(
     page.goto(address(program))
     press(page, "Sign in")
     assert "As Ada Sandbox (ada@sandbox.onmicrosoft.com), at 127.0.0.1:" in page.inner_text("main")
-    assert "You can close this window." in page.inner_text("main")
+    assert "You can close this window and return to the terminal." in page.inner_text("main")
     assert program.end() == 0
     assert "Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com), user " in program.told
     assert f"at {service.service_url}" in program.told
