@@ -1,1 +1,1 @@
-"""Histories that hypothesis makes up, of a service and a warehouse that has to equal it."""
+"""Simulation: random histories of a service, after which a warehouse has to equal the service."""

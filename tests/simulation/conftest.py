@@ -1,8 +1,7 @@
-"""What the histories share: a service, and what runs the tap."""
+"""Fixtures of the simulation: a sandbox and its catalog."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,15 +19,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Sandbox]:
-    """A Dynamics 365 to do anything to."""
+    """A sandbox whose rows, tables and clock the tests change."""
     with client.running(rows=100) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def catalog(service: Sandbox) -> Message:
-    """What the tap discovers."""
-    run = worker.run("--discover", config={**service.settings, "tables": [*KEYS]})
-    assert run.status == 0, run.log
-    found: Message = json.loads(run.output)
-    return found
+    """The catalog that the tap discovers."""
+    return worker.discover({**service.settings, "tables": [*KEYS]})

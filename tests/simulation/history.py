@@ -1,8 +1,7 @@
-"""The machine by which hypothesis makes histories up."""
+"""State machine of the simulation: hypothesis chooses events of the service and runs."""
 
 from __future__ import annotations
 
-import json
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sandbox.client import SandboxError
 from tests.simulation import worker
 from tests.simulation.warehouse import Warehouse
-from tests.storms.schedule import RETRIES, SPEED, weather
+from tests.storms.schedule import (
+    FULL_TABLE,
+    INCREMENTAL,
+    LOG_BASED,
+    RETRIES,
+    SETS,
+    SPEED,
+    run_faults,
+)
 from tests.tap import entry, own_metadata, select
 
 if TYPE_CHECKING:
@@ -27,22 +34,19 @@ if TYPE_CHECKING:
     from tests.storms.schedule import Fault
     from tests.tap import Message, Run
 
-INCREMENTAL, LOG_BASED, FULL_TABLE = "INCREMENTAL", "LOG_BASED", "FULL_TABLE"
-
-# One table is known by date, one by version number, one has no replication key.
+# Replication keys: a date, a version number, none.
 BY_DATE, BY_VERSION, BY_NOTHING = "lead", "teammembership", "bulkdeletefailure"
-SETS = {BY_DATE: "leads", BY_VERSION: "teammemberships", BY_NOTHING: "bulkdeletefailures"}
 KEYS = {BY_DATE: "leadid", BY_VERSION: "teammembershipid", BY_NOTHING: "bulkdeletefailureid"}
-# The columns that are changed, and by which is seen whether a row is up to date.
+# The columns that are changed and compared.
 TEXTS = {
     BY_DATE: ["subject", "companyname", "address1_city"],
     BY_VERSION: ["teamid"],
     BY_NOTHING: ["errordescription"],
 }
-# What may leave a table, and comes back with the next history.
-LEAVING = ["companyname", "address1_city"]
+# Columns that a history may drop; the next history adds them again.
+DROPPABLE = ["companyname", "address1_city"]
 BEGINNING = datetime(2030, 1, 1, tzinfo=UTC)
-# Seconds that a transaction of the service may take.
+# Seconds after which the service commits a transaction at the latest.
 LONGEST = 120
 
 tables = st.sampled_from([BY_DATE, BY_VERSION, BY_NOTHING])
@@ -51,7 +55,14 @@ numbers = st.integers(0, 99)
 
 @dataclass(frozen=True)
 class Change:
-    """Changes of one moment to one table; rows are named by their place, counted round."""
+    """Changes of one transaction to one table.
+
+    Attributes:
+        table: The table.
+        inserts: The number of new rows.
+        updates: Positions of the rows to update, modulo the number of rows.
+        deletes: Positions of the rows to delete, likewise.
+    """
 
     table: str
     inserts: int
@@ -66,7 +77,8 @@ changes = st.builds(
     updates=st.lists(numbers, max_size=2).map(tuple),
     deletes=st.lists(numbers, max_size=2).map(tuple),
 )
-# In the middle of a run: before which request for a page, and whether it began before the run.
+# Changes during a run: the number of the page request before which the change is committed, and
+# whether its rows have the time of the beginning of the transaction (otherwise, of the commit).
 meanwhile: SearchStrategy[list[tuple[int, bool, Change]]] = st.lists(
     st.tuples(st.integers(0, 5), st.booleans(), changes), max_size=2
 )
@@ -85,13 +97,13 @@ class Open:
 
 @dataclass
 class Setting:
-    """What the histories of one test share.
+    """What the histories of one test have in common.
 
     Attributes:
         service: The service.
-        catalog: What the tap discovers, as long as no column came or went.
-        method: The replication method, of each table that can be replicated so.
-        parallel: How many requests there may be at once.
+        catalog: The catalog at the beginning of each history.
+        method: The replication method of each table that supports it.
+        parallel: The maximum number of parallel requests.
     """
 
     service: Sandbox
@@ -113,7 +125,7 @@ class Setting:
 
 
 class History(RuleBasedStateMachine):
-    """A service that changes, runs of the tap, and a warehouse that takes in what they write."""
+    """A service that changes, runs of the tap, and a warehouse that loads their messages."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
@@ -128,12 +140,12 @@ class History(RuleBasedStateMachine):
         self.made = 0
         self.runs = 0
         self.log = ""
-        #: All that the runs wrote.
+        #: The output of all runs.
         self.output = ""
 
     @initialize()
     def begin(self) -> None:
-        """Leave nothing of the history before."""
+        """Reset the service: rows, columns, privileges, change tracking."""
         self._set_clock(0)
         self.service.clear_faults()
         self.service.configure(forbidden_tables=[], forbidden_tracking=[])
@@ -144,36 +156,36 @@ class History(RuleBasedStateMachine):
         for name in found["columns"]:
             if name.startswith("new_"):
                 self.service.drop_column(BY_DATE, name)
-        for name in set(LEAVING) - set(found["columns"]):
+        for name in set(DROPPABLE) - set(found["columns"]):
             self.service.add_column(BY_DATE, name)
         for table in (BY_DATE, BY_VERSION):
             if not next(t for t in self.service.tables() if t["name"] == table)["change_tracking"]:
                 self.service.track_changes(table, on=True)
 
     def _chosen(self, catalog: Message) -> Message:
-        """Select the columns, and choose the replication methods."""
+        """Select the columns, and set the replication methods."""
         chosen = select(catalog, dict(self.columns))
         for table in KEYS:
             method = self.setting.method if table != BY_NOTHING else FULL_TABLE
             own_metadata(entry(chosen, table))["replication-method"] = method
         return chosen
 
-    # What happens at the service.
+    # Events at the service.
 
     @rule(change=changes)
     def change(self, change: Change) -> None:
-        """Change some rows at once."""
+        """Change rows in a transaction that is committed at once."""
         self.service.begin(change.table, **self._order(change), late=False).commit()
 
     @rule(change=changes)
     def begin_late(self, change: Change) -> None:
-        """Begin to change some rows."""
+        """Begin a transaction that changes rows."""
         self._begin(change)
 
     @precondition(lambda self: self.open)
     @rule(number=numbers)
     def commit_late(self, number: int) -> None:
-        """Let everybody see what was begun."""
+        """Commit a transaction."""
         self.open.pop(number % len(self.open)).transaction.commit()
 
     @rule(
@@ -183,7 +195,7 @@ class History(RuleBasedStateMachine):
         seconds=st.sampled_from([1, 59]),
     )
     def overtake(self, table: str, late: Change, change: Change, seconds: int) -> None:
-        """Begin to change some rows, and commit that when a run has gone past it."""
+        """Begin a transaction, and commit it after a run whose bookmark is later."""
         late, change = replace(late, table=table), replace(change, table=table)
         begun = self._begin(late)
         self.let_time_pass(seconds)
@@ -195,7 +207,7 @@ class History(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 59, 600]))
     def let_time_pass(self, seconds: int) -> None:
-        """Move the service's clock; no transaction takes longer than the service lets it."""
+        """Advance the service's clock, and commit transactions that reach the time limit."""
         for each in list(self.open):
             if self.now + timedelta(seconds=seconds) - each.begun > timedelta(seconds=LONGEST):
                 self.open.remove(each)
@@ -203,9 +215,9 @@ class History(RuleBasedStateMachine):
         self._set_clock(seconds)
 
     @precondition(lambda self: not self.open)
-    @rule(name=st.sampled_from(LEAVING))
+    @rule(name=st.sampled_from(DROPPABLE))
     def drop_column(self, name: str) -> None:
-        """Take a column away, of which the catalog is not told."""
+        """Drop a column that the catalog still contains."""
         if name in self.columns[BY_DATE]:
             self.service.drop_column(BY_DATE, name)
             self.columns[BY_DATE].remove(name)
@@ -213,29 +225,27 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: not self.open)
     @rule()
     def add_column(self) -> None:
-        """Give a table a column, and make the catalog anew."""
+        """Add a column, and discover the catalog again."""
         self.made += 1
         name = f"new_{self.made}"
         self.service.add_column(BY_DATE, name)
         self.columns[BY_DATE].append(name)
-        run = worker.run("--discover", config=self.setting.config)
-        assert run.status == 0, run.log
-        self.catalog = self._chosen(json.loads(run.output))
+        self.catalog = self._chosen(worker.discover(self.setting.config))
 
     @rule(table=tables, tracking=st.booleans())
     def forbid(self, table: str, tracking: bool) -> None:  # noqa: FBT001 - hypothesis draws it
-        """Take the privilege to read a table, or its changes, from the next run."""
+        """Revoke the privilege to read a table, or its changes, for the next run."""
         names = "forbidden_tracking" if tracking else "forbidden_tables"
         self.service.configure(**{names: [table]})
 
     def _allow(self) -> None:
-        """Give all privileges back."""
+        """Grant all privileges again."""
         self.service.configure(forbidden_tables=[], forbidden_tracking=[])
 
     @precondition(lambda self: self.setting.method == LOG_BASED and not self.open)
     @rule()
     def expire_delta_tokens(self) -> None:
-        """Let the delta tokens have expired."""
+        """Expire all delta tokens."""
         self.service.expire_delta_tokens()
 
     @precondition(lambda self: self.setting.method == LOG_BASED and not self.open)
@@ -246,7 +256,7 @@ class History(RuleBasedStateMachine):
         late=st.booleans(),
     )
     def change_while_loading(self, table: str, change: Change, requests: int, late: bool) -> None:  # noqa: FBT001 - hypothesis draws it
-        """Change rows of a table of several pages while all of it is read."""
+        """Change rows of a table during a run that reads all its pages."""
         self.change(Change(table, inserts=7, updates=(), deletes=()))
         self.service.expire_delta_tokens()
         self.run([(requests, late, replace(change, table=table))])
@@ -257,31 +267,31 @@ class History(RuleBasedStateMachine):
         """Switch change tracking off or on."""
         self.service.track_changes(table, on=on)
 
-    # What the tap does.
+    # Runs of the tap.
 
     @rule(meanwhile=meanwhile)
     def run(self, meanwhile: list[tuple[int, bool, Change]]) -> None:
-        """Run the tap, while some rows change."""
+        """Run the tap while rows change."""
         run = self._run(meanwhile)
         assert run.status == 0, run.log
 
-    @rule(meanwhile=meanwhile, faults=weather)
+    @rule(meanwhile=meanwhile, faults=run_faults)
     def run_in_a_storm(
         self, meanwhile: list[tuple[int, bool, Change]], faults: list[Fault]
     ) -> None:
-        """Run the tap while requests fail, to its end or until one has failed too often."""
+        """Run the tap while rows change and requests fail; the run may fail too."""
         run = self._run(meanwhile, faults=faults)
         assert run.status in {0, 1}, run.log
         assert "Traceback" not in run.log, run.log
 
     @rule(meanwhile=meanwhile, lines=st.integers(1, 40))
     def run_until_killed(self, meanwhile: list[tuple[int, bool, Change]], lines: int) -> None:
-        """Run the tap, and kill it after so many messages."""
+        """Run the tap while rows change, and kill it after some messages."""
         self._run(meanwhile, lines)
 
     @rule()
     def compare(self) -> None:
-        """Let everything come to rest, run once more, and compare."""
+        """Commit all transactions, run the tap, and compare the warehouse with the service."""
         while self.open:
             self.open.pop().transaction.commit()
         self._allow()
@@ -304,7 +314,8 @@ class History(RuleBasedStateMachine):
         faults: Iterable[Fault] = (),
     ) -> Run:
         for each in list(self.open):
-            # Of a table that is read by version, a run reads again what the run before it read.
+            # Only the last run's rows of a table with a version key are read again: a transaction
+            # that lasts longer would be lost.
             if each.runs and each.table == BY_VERSION:
                 self.open.remove(each)
                 each.transaction.commit()
@@ -329,7 +340,7 @@ class History(RuleBasedStateMachine):
         self.service.clear_faults()
         for each in begun:
             self.open.remove(each)
-            # Unless a request was made before which it should be.
+            # A transaction whose request has been made is committed already.
             with suppress(SandboxError):
                 each.transaction.commit()
         self._allow()
@@ -350,7 +361,7 @@ class History(RuleBasedStateMachine):
         return self.open[-1]
 
     def _order(self, change: Change) -> Message:
-        """Name the rows of a change."""
+        """Choose the rows of a change."""
         table, taken = change.table, {key for each in self.open for key in each.keys}
         rows = [row[KEYS[table]] for row in self.service.rows(table)]
         free = [key for key in rows if key not in taken]
@@ -366,16 +377,16 @@ class History(RuleBasedStateMachine):
         }
 
     def _id(self) -> str:
-        """Make an id: the same in the same history, and in no order."""
+        """Make an ID that depends only on the history; IDs are not sorted."""
         self.made += 1
         return str(uuid.uuid5(uuid.NAMESPACE_OID, str(self.made)))
 
     def _values(self, table: str) -> dict[str, Any]:
-        """Make values that no row had before."""
+        """Make values that no row has had."""
         return {column: self._id() for column in self.columns[table]}
 
     def _assert_equal(self, table: str) -> None:
-        """Compare a table of the warehouse with the service's."""
+        """Assert that a table of the warehouse equals that of the service."""
         columns = [KEYS[table], *self.columns[table]]
         held = self.warehouse.tables.get(table)
         found = {

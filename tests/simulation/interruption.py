@@ -1,8 +1,8 @@
-"""What a signal would leave behind at any step of a run.
+"""Interruption of the tap at each change of its state, found by tracing each opcode.
 
-A signal is obeyed between two steps of the interpreter, and the state of that moment is the last
-that is sent. So each state that there is for the length of one step counts, and a process that
-watches itself finds them all: a line of tests is not enough, for one line may change a state twice.
+Python handles a signal between two opcodes, and the state at that moment is the last one that the
+tap writes. A state that exists for one opcode therefore matters. A traced process finds all of
+them; tracing lines would not, because one line may change the state twice.
 """
 
 from __future__ import annotations
@@ -25,41 +25,40 @@ if TYPE_CHECKING:
 
     Step = Callable[[FrameType, str, Any], Any]
 
-# Whose steps are looked at: all of the tap, and what the SDK does to a state.
-WATCHED = {"tap_dynamics365": ("",), "singer_sdk": ("helpers/_state.py", "streams/_state.py")}
-# While it writes, nothing else happens, and no other line may come in between.
+# Packages and files whose opcodes are traced: the tap, and the SDK's functions on state.
+TRACED = {"tap_dynamics365": ("",), "singer_sdk": ("helpers/_state.py", "streams/_state.py")}
+# Not traced: a state written here would break the line that the writer is writing.
 WRITER = "singer/writer.py"
 PROGRAM = """
 import runpy, sys
 sys.path.append({folder!r})
-from tests.simulation.interruption import watch
-watch({change})
+from tests.simulation.interruption import trace
+trace({change})
 runpy.run_module("tap_dynamics365", run_name="__main__", alter_sys=True)
 """
 
 
-def watched(config: Message, clock: dict[str, float], change: int) -> Tap:
-    """Set up a tap that watches itself.
+def traced(config: Message, clock: dict[str, float], change: int) -> Tap:
+    """Make a tap that traces its state.
 
     Args:
-        config: Its settings.
-        clock: Its clock.
-        change: As of `watch`.
+        config: The settings.
+        clock: The clock, as for `Tap`.
+        change: The change at which a signal is sent, as for `trace`.
     """
     program = PROGRAM.format(folder=str(REPOSITORY), change=change)
     return Tap(config, command=("-c", program), clock=clock)
 
 
-def watch(change: int) -> None:
-    """Watch this process for states, from the moment on at which it begins to sync.
+def trace(change: int) -> None:
+    """Trace the state of the tap in this process, from the beginning of the sync.
 
     Args:
-        change: Which change of the state the process is sent a signal at; 0 sends none: each state
-            is then written as a STATE message at the moment at which it comes to be, with the
-            number of the change.
+        change: The number of the change of the state at which the process sends itself SIGTERM. 0
+            sends no signal: each state is written at once as a STATE message with its number.
     """
-    folders = {name: Path(sys.modules[name].__file__ or "").parent for name in WATCHED}
-    watched = tuple(str(folders[name] / part) for name in WATCHED for part in WATCHED[name])
+    folders = {name: Path(sys.modules[name].__file__ or "").parent for name in TRACED}
+    prefixes = tuple(str(folders[name] / part) for name in TRACED for part in TRACED[name])
     tap: Any = None
     seen = ""
     changes = 0
@@ -79,7 +78,7 @@ def watch(change: int) -> None:
     def enter(frame: FrameType, _event: str, _argument: object) -> Step | None:
         nonlocal tap
         code = frame.f_code
-        if not code.co_filename.startswith(watched) or code.co_filename.endswith(WRITER):
+        if not code.co_filename.startswith(prefixes) or code.co_filename.endswith(WRITER):
             return None
         if code.co_name == "sync_all":
             tap = frame.f_locals["self"]

@@ -1,4 +1,4 @@
-"""How many histories are tried, and which."""
+"""Settings of hypothesis for simulation and storms: number of examples, seed and phases."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STEPS = 20
 
 
 def simulate(history: Callable[[], History], count: int) -> None:
-    """Try histories out.
+    """Run random histories.
 
     Args:
-        history: Begins one.
-        count: How many; `make simulate` says otherwise.
+        history: A function that creates a history.
+        count: The number of histories, unless SIMULATED_HISTORIES is set, as in `make simulate`.
     """
     run_state_machine_as_test(
-        history,  # type: ignore[arg-type]  # anything that makes one
+        history,  # type: ignore[arg-type]  # any callable works
         settings=settings(
             trials(count, os.environ.get("SIMULATED_HISTORIES")), stateful_step_count=STEPS
         ),
@@ -32,11 +32,12 @@ def simulate(history: Callable[[], History], count: int) -> None:
 
 
 def trials(count: int, thorough: str | None) -> settings:
-    """Set hypothesis up.
+    """Make the settings of hypothesis.
 
     Args:
-        count: How many examples it tries, the same each time.
-        thorough: How many in place of that, others each time.
+        count: The number of examples, which are the same in each run.
+        thorough: The number of examples that differ in each run, in place of `count`; None or an
+            empty string leaves `count` in effect.
     """
     return settings(
         max_examples=int(thorough or count),
@@ -45,6 +46,6 @@ def trials(count: int, thorough: str | None) -> settings:
         derandomize=not thorough,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
-        # To find the shortest example that fails takes minutes.
+        # Shrinking a failing example takes minutes.
         phases=[Phase.generate, Phase.shrink] if thorough else [Phase.generate],
     )

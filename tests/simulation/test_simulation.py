@@ -1,7 +1,7 @@
-"""Whatever happens at the service and to the tap: after a quiet run the warehouse is the service.
+"""Simulation: after any history and a final run without faults, the warehouse equals the service.
 
-Rows that INCREMENTAL cannot know to be deleted excepted. `make simulate` tries many more histories
-than `make test`, and others each time.
+Rows whose deletion INCREMENTAL can't detect are excluded. `make simulate` runs many more histories
+than `make test`, and different ones each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A few histories whose every message goes through a real target into a real PostgreSQL."""
+"""Simulation with target-postgres: PostgreSQL equals the service after a few histories."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HISTORIES = 3
 
 
 class LoadedHistory(History):
-    """A history whose messages are loaded at its end."""
+    """A history that loads its messages into PostgreSQL at its end."""
 
     def __init__(self, setting: Setting, target: Target, database: Postgres) -> None:
         super().__init__(setting)

@@ -1,4 +1,4 @@
-"""What a target holds that takes in Singer messages: rows by key, deletes marked, versions."""
+"""Warehouse in memory: loads Singer messages as a target does, with soft deletes and versions."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DELETED_AT = "_sdc_deleted_at"
 
 @dataclass
 class Table:
-    """One stream's rows.
+    """Rows of one stream.
 
     Attributes:
-        key: The columns that tell rows apart.
-        rows: The records by key; those that are marked as deleted among them.
+        key: The key columns.
+        rows: The records by key, including those that are marked as deleted.
         versions: The table version of each row.
     """
 
@@ -29,19 +29,19 @@ class Table:
 
     @property
     def living(self) -> dict[tuple[Any, ...], Message]:
-        """The rows that are not marked."""
+        """The rows that are not marked as deleted."""
         return {key: row for key, row in self.rows.items() if row.get(DELETED_AT) is None}
 
 
 @dataclass
 class Warehouse:
-    """All tables, and the state of the last run."""
+    """All tables, and the last state."""
 
     tables: dict[str, Table] = field(default_factory=dict)
     state: Message = field(default_factory=dict)
 
     def take(self, messages: Iterable[Message]) -> None:
-        """Take in what a run wrote, to whichever point it came.
+        """Load the messages of a run, which may be incomplete.
 
         Args:
             messages: The messages in order.
@@ -54,7 +54,7 @@ class Warehouse:
                 case "RECORD":
                     record = message["record"]
                     key = tuple(record[part] for part in table.key)
-                    # As target-postgres does: what a record lacks is emptied.
+                    # Columns that a record lacks become empty, as in target-postgres.
                     table.rows[key] = record
                     table.versions[key] = message.get("version")
                 case "ACTIVATE_VERSION":

@@ -1,16 +1,25 @@
-"""Runs of the tap with a clock of their own, and with an end by SIGKILL where one is wanted."""
+"""Runs of the tap with a clock of their own, which may be killed after some messages."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.simulation.interruption import watched
+from tests.simulation.interruption import traced
 from tests.tap import Run, Tap
 
 if TYPE_CHECKING:
     from tests.tap import Message
+
+
+def discover(config: Message) -> Message:
+    """Discover the catalog with these settings."""
+    discovery = run("--discover", config=config)
+    assert discovery.status == 0, discovery.log
+    catalog: Message = json.loads(discovery.output)
+    return catalog
 
 
 def run(
@@ -25,17 +34,20 @@ def run(
     """Run the tap.
 
     Args:
-        *arguments: Options of its command line.
-        config: Its settings.
-        lines: After how many lines of output to kill it; None lets it come to its end.
-        ahead: By how many seconds its clock is ahead.
-        speed: How many of its seconds pass in one.
-        change: At which change of its state to send it a signal; 0 sends none, and has it write
-            each state at the moment at which it comes to be.
-        **files: What is in the files that options name: `catalog`, `state`.
+        *arguments: Options of the command line.
+        config: The settings.
+        lines: The number of lines of output after which the run is killed; None means never.
+        ahead: The seconds by which its clock is ahead.
+        speed: The number of its seconds that pass in one second.
+        change: The number of the change of the state at which SIGTERM is sent; 0 sends no signal
+            and writes each state as a message; None does not trace the state.
+        **files: The contents of the files that options name: `catalog`, `state`.
+
+    Returns:
+        The exit code, the output and the log.
     """
     clock = {"ahead": ahead, "speed": speed}
-    tap = Tap(config, clock=clock) if change is None else watched(config, clock, change)
+    tap = Tap(config, clock=clock) if change is None else traced(config, clock, change)
     output = []
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,1 +1,1 @@
-"""Faults by schedules that hypothesis makes up, on whole runs of the tap."""
+"""Storms: runs of the tap while requests fail in random ways."""

@@ -1,8 +1,7 @@
-"""What the storms share: a service, its rows, and what runs the tap."""
+"""Fixtures of the storms: a sandbox, its rows and its catalog."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Sandbox]:
-    """A Dynamics 365 with a few pages of each table, at a moment that stands still."""
+    """A sandbox with a few pages of each table and a clock that stands still."""
     with client.running(rows=100, sizes=ROWS) as running:
         running.configure(clock="2030-01-01T00:00:00+00:00")
         yield running
@@ -28,14 +27,11 @@ def service() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def catalog(service: Sandbox) -> Message:
-    """What the tap discovers."""
-    run = worker.run("--discover", config={**service.settings, "tables": [*SETS]})
-    assert run.status == 0, run.log
-    found: Message = json.loads(run.output)
-    return found
+    """The catalog that the tap discovers."""
+    return worker.discover({**service.settings, "tables": [*SETS]})
 
 
 @pytest.fixture(scope="module")
 def rows(service: Sandbox) -> dict[str, list[Message]]:
-    """The rows of the service, which do not change."""
+    """The rows of each table, which do not change."""
     return {table: service.rows(table) for table in SETS}

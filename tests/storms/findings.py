@@ -1,4 +1,4 @@
-"""What must be true of a run, whatever goes wrong in it."""
+"""Checks of a run with faults: waits, repeated requests, log lines, states, exit code."""
 
 from __future__ import annotations
 
@@ -25,20 +25,19 @@ if TYPE_CHECKING:
     from tests.tap import Message, Run
 
 WAIT = re.compile(r"Trying again in (\d+) s(?: \(retry (\d+) of \d+\))?\.$")
-# A wait that the tap chooses itself is 1, 2, 4, … s and up to half as much more, so it is told as
-# one of at most so many whole seconds.
+# The tap's own waits are 1, 2, 4, … s with a jitter of up to 50 %; the log rounds them to seconds.
 FIRST, SPREAD = 1.0, 1.5
 
 
 @dataclass
 class Requests:
-    """The requests of a run, as the service saw them.
+    """The requests of a run, as the sandbox has logged them.
 
     Attributes:
-        log: The sandbox's log of them.
-        schedule: What was ordered.
-        speed: How many of the tap's seconds pass in one.
-        parallel: How many requests there may be at once.
+        log: The requests.
+        schedule: The faults of the run.
+        speed: The number of the tap's seconds that pass in one second.
+        parallel: The maximum number of parallel requests.
     """
 
     log: list[Message]
@@ -47,25 +46,25 @@ class Requests:
     parallel: int
 
     def fault(self, request: Message) -> Fault | None:
-        """Find the fault that hit a request."""
+        """Return the fault that hit a request, or None."""
         order = request["order"]
         return None if order is None else self.schedule.faults[order]
 
     def that_hit(self) -> list[Fault]:
-        """Find the faults that hit a request."""
+        """Return the fault of each request that was hit."""
         found = (self.fault(request) for request in self.log)
         return [fault for fault in found if fault is not None]
 
     def failed(self, request: Message) -> bool:
-        """Tell whether a request brought nothing."""
+        """Return whether a request failed."""
         fault = self.fault(request)
         ordered = fault is not None and fault.sort != HARMLESS
-        # The token endpoint does not ask for the tokens that expire.
+        # A fault that revokes access tokens does not affect the token endpoint.
         spared = fault is not None and fault.sort == REFUSED and request["status"] < 400
         return (ordered and not spared) or request["status"] >= 400
 
     def failures(self, *sorts: str) -> list[Message]:
-        """Find the requests that failed, by faults of some sorts."""
+        """Return the requests that failed by faults of these sorts."""
         found = []
         for request in self.log:
             fault = self.fault(request)
@@ -74,7 +73,7 @@ class Requests:
         return found
 
     def check_waits(self) -> None:
-        """No request is sent before the time that the service named."""
+        """Check that no request is sent before the time of Retry-After."""
         for place, refused in enumerate(self.log):
             fault = self.fault(refused)
             if fault is None or not fault.asked:
@@ -86,19 +85,20 @@ class Requests:
                 if refused["answered_at"] < request["at"] < free_at
             ]
             if fault.sort == THROTTLED:
-                # Those that were on their way may come, and no others.
+                # Only requests that were in flight may arrive.
                 assert len(early) < self.parallel, (refused, early)
             elif is_for_token(refused):
-                # Each request asks for a token anew when the one before has given up.
+                # When one request gives up, the next one requests a token of its own.
                 continue
             assert identity(refused) not in {identity(request) for request in early}, self.log
 
     def check_repetitions(self, needed: int, *, complete: bool) -> None:
-        """A request is made again if it failed, and only then.
+        """Check that a request is repeated if and only if it failed.
 
         Args:
-            needed: How many requests, tokens apart, a run makes in fine weather, one by one.
-            complete: Whether the run came to its end.
+            needed: The number of requests of a sequential run without faults, without those for
+                tokens.
+            complete: Whether the run succeeded.
         """
         fulfilled = Counter(
             identity(request)
@@ -106,52 +106,52 @@ class Requests:
             if not self.failed(request) and not is_for_token(request)
         )
         assert set(fulfilled.values()) <= {1}, fulfilled
-        # What is read before rows may be given up without an end to the run.
+        # A failed request for metadata does not necessarily end the run.
         if complete and self.parallel == 1 and self.must_succeed():
-            # More pages come of it where they have to be smaller.
+            # Smaller pages need more requests.
             smaller = self.failures(TOO_MUCH, HEAVY)
             assert len(fulfilled) == needed or (smaller and len(fulfilled) > needed), fulfilled
 
     def check_announcements(self, run: Run) -> None:
-        """Waits are announced, one for each failure, and none is longer than the rule allows."""
+        """Check that each wait is logged once per failure and is no longer than the rule allows."""
         throttled = self.failures(THROTTLED)
         waits = [match for line in run.logged("WARNING") if (match := WAIT.search(line))]
-        told = len(throttled) + len(self.failures(FAILED, TOO_MUCH, HEAVY, MISLED))
+        expected = len(throttled) + len(self.failures(FAILED, TOO_MUCH, HEAVY, MISLED))
         if self.parallel > 1:
-            # Of those that were refused together, one is news; a sign-in that failed is the failure
-            # of each that waited for it, and news again to one that comes to know of it late.
+            # Requests that are throttled together share a log line. A failed sign-in fails each
+            # request that waits for it, and one that learns of it late logs it again.
             shared = sum(map(is_for_token, self.failures(THROTTLED, FAILED, TOO_MUCH)))
-            assert len(waits) <= told + (self.parallel - 1) * shared, run.log
+            assert len(waits) <= expected + (self.parallel - 1) * shared, run.log
         elif self.must_succeed():
-            assert len(waits) == told, run.log
+            assert len(waits) == expected, run.log
         asked = max(fault.asked for fault in self.schedule.faults)
         for wait in waits:
             times = int(wait[2]) if wait[2] else max(len(throttled), 1)
             assert int(wait[1]) <= max(asked, SPREAD * FIRST * 2 ** (times - 1)) + 0.5, run.log
 
     def must_succeed(self) -> bool:
-        """Tell whether so little failed that the run has to come to its end."""
+        """Return whether the failures are so few that the run has to succeed."""
         if self.failures(FINAL) or any(map(self.may_be_first, self.failures(MISLED))):
             return False
-        # Of what is heavy, a request fails once, and is then for a page that is small enough.
+        # A request for a heavy page fails once; the next one is for a page that is small enough.
         heavy = 1 if self.failures(HEAVY) else 0
         return len(self.failures(FAILED, TOO_MUCH, MISLED)) + heavy <= RETRIES
 
     def may_be_first(self, request: Message) -> bool:
-        """Tell whether the tap may have had no good answer yet when it had that to a request."""
+        """Return whether a request may have been answered before any request had succeeded."""
         before = [
             other
             for other in self.log
             if not (self.failed(other) or is_for_token(other))
-            # A run that ends does not wait for what is in flight.
+            # A run that ends does not wait for requests in flight.
             and other["answered_at"] is not None
             and other["answered_at"] < request["at"]
         ]
-        # Those of the other requests in flight may have been on their way.
+        # Answers to other requests in flight may not have arrived.
         return len(before) < self.parallel
 
     def must_fail(self) -> bool:
-        """Tell whether some request failed until the end."""
+        """Return whether a request failed more often than it is retried."""
         faults = enumerate(self.schedule.faults)
         endless = {n for n, fault in faults if fault.count is None and fault.sort == FAILED}
         hits = Counter(request["order"] for request in self.log)
@@ -159,19 +159,19 @@ class Requests:
 
 
 def is_for_token(request: Message) -> bool:
-    """Tell whether a request goes to the sign-in host."""
+    """Return whether a request goes to the token endpoint."""
     return "/token" in request["path"]
 
 
 def identity(request: Message) -> tuple[str, ...]:
-    """Tell requests apart: for a page of so many rows, at this address."""
+    """Return what distinguishes a request: method, URL and page size."""
     query = sorted(request["query"].items())
     prefer = request["headers"].get("prefer", "")
     return (request["method"], request["path"], str(query), prefer)
 
 
 def check_states(run: Run) -> None:
-    """Bookmarks move forward, and never beyond the rows that were sent."""
+    """Check that bookmarks only advance, and never beyond the records that were written."""
     reached: dict[str, Any] = {}
     sent: dict[str, Any] = {}
     keys = {name: schema.get("bookmark_properties") for name, schema in run.schemas.items()}
@@ -192,5 +192,5 @@ def check_states(run: Run) -> None:
 
 
 def comparable(value: Any) -> Any:  # noqa: ANN401 - a replication key
-    """Make a value of a replication key one that compares with others."""
+    """Convert a value of a replication key to one that can be compared."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value

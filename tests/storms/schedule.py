@@ -1,4 +1,4 @@
-"""What may go wrong in a run: faults of all kinds on all routes, by count and by chance."""
+"""Schedules of faults: all kinds on all routes, by count and by probability."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 INCREMENTAL, LOG_BASED, FULL_TABLE = "INCREMENTAL", "LOG_BASED", "FULL_TABLE"
-# One table is known by date, one by version number, one has no replication key.
+# Replication keys: a date, a version number, none.
 SETS = {
     "lead": "leads",
     "teammembership": "teammemberships",
@@ -35,22 +35,22 @@ SETS = {
 ROWS = {"lead": 11, "teammembership": 9, "bulkdeletefailure": 7}
 FETCH_SIZE = 3
 RETRIES = 3
-# Of the tap's seconds in one: waits that it chooses itself are whole seconds.
+# The number of the tap's seconds that pass in one second: its own waits take seconds.
 SPEED = 400.0
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One order to the sandbox.
+    """A fault of the sandbox.
 
     Attributes:
-        sort: What the tap does about it.
-        kind: What is to happen.
-        route: Part of the address of the requests to hit, as the sandbox takes it.
-        skip: How many of those to let through first.
-        count: How many to hit; None means all.
-        probability: The share of those that are hit.
-        seed: Draws them.
+        sort: The sort of failure, which decides how the tap reacts.
+        kind: The kind within the sort.
+        route: A pattern of the URLs to hit, as for the sandbox.
+        skip: The number of matching requests before the first that is hit.
+        count: The number of requests to hit; None means all.
+        probability: The share of matching requests that are hit.
+        seed: The seed of the random choice.
     """
 
     sort: str
@@ -63,7 +63,7 @@ class Fault:
 
     @property
     def order(self) -> Attributes:
-        """The attributes of `sandbox.faults.fault.Fault`."""
+        """The fault as the attributes of `sandbox.faults.fault.Fault`."""
         return {
             "path": self.route,
             "skip": self.skip,
@@ -75,18 +75,18 @@ class Fault:
 
     @property
     def asked(self) -> float:
-        """The seconds that it asks a request to wait."""
+        """The seconds of its Retry-After header, or 0."""
         return float(KINDS[self.sort][self.kind].get("retry_after") or 0)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What goes wrong in a run.
+    """The faults of one run.
 
     Attributes:
-        faults: In the order in which they take precedence.
-        discover: Whether the run makes its catalog itself.
-        cut: At which part of its messages the run is thought to have been cut off, if at all.
+        faults: The faults, in order of precedence.
+        discover: Whether the run discovers the catalog instead of reading it.
+        cut: The fraction of its messages after which the run is assumed to be cut off, or None.
     """
 
     faults: tuple[Fault, ...]
@@ -102,14 +102,14 @@ _skips = st.integers(0, 5)
 
 
 def _kinds(sort: str, routes: list[str]) -> SearchStrategy[tuple[str, str]]:
-    """Draw what goes wrong, and where: codes and words are those of the service."""
+    """Draw a kind and a route; error codes of the service only occur on its routes."""
 
     def where(kind: str) -> SearchStrategy[tuple[str, str]]:
         of_service = is_of_service(KINDS[sort][kind])
         fitting = [route for route in routes if route not in {"", "/token"}]
         return st.tuples(st.just(kind), st.sampled_from(fitting if of_service else routes))
 
-    # Not by their number: there are many codes, each with many statuses.
+    # Drawn with equal probability, although there are many more kinds with codes than without.
     coded, others = [], []
     for kind, attributes in KINDS[sort].items():
         (coded if is_of_service(attributes) else others).append(kind)
@@ -134,7 +134,7 @@ _heavy = st.builds(
     Fault,
     st.just(HEAVY),
     st.sampled_from([*KINDS[HEAVY]]),
-    # Of pages, and not of the greatest value of a key.
+    # Requests for pages, not those for the largest value of a key.
     st.sampled_from([rf"/{name}\?(?!.*\$top)" for name in SETS.values()]),
     count=st.none(),
 )
@@ -150,20 +150,20 @@ _endless = st.builds(
     _kinds(FAILED, ["/token", *DATA_ROUTES]),
     _skips,
 )
-#: What goes wrong in a run of a history, and may do so until its end.
-weather: SearchStrategy[list[Fault]] = st.lists(
+#: Faults in a run of the simulation, which may last until its end.
+run_faults: SearchStrategy[list[Fault]] = st.lists(
     _any | _any | _any | _endless | _refused, min_size=1, max_size=3
 )
 
 
 @st.composite
 def schedules(draw: st.DrawFn) -> Schedule:
-    """Make schedules up; most of them are such that a run comes to its end."""
+    """Draw schedules; with most of them a run succeeds."""
     faults = draw(st.lists(_any, min_size=1, max_size=4))
     discover = draw(st.integers(0, 9)) == 0
     if discover:
         faults = draw(st.lists(_before_rows, max_size=2)) + faults
-    # Once: a token that is refused twice in a row is no failure that passes.
+    # At most once: a token that is refused twice in a row is not a transient failure.
     if draw(st.integers(0, 3)) == 0:
         faults.insert(0, draw(_refused))
     if draw(st.integers(0, 4)) == 0:
@@ -172,14 +172,14 @@ def schedules(draw: st.DrawFn) -> Schedule:
         faults.insert(0, draw(_misled))
     if draw(st.integers(0, 9)) == 0:
         faults.insert(0, draw(_final))
-    # Before the others, lest one of them take a request from it.
+    # Before the others, so that none of them takes precedence.
     if draw(st.integers(0, 5)) == 0:
         faults.insert(0, draw(_endless))
     cut = draw(st.floats(0, 1)) if draw(st.integers(0, 4)) == 0 else None
     return Schedule(tuple(faults), discover, cut)
 
 
-#: Each failure that passes and has a code, once with the status of a refusal.
+#: Each transient failure with an error code that comes with status 400.
 with_a_refusals_status = [
     Schedule((Fault(sort, kind, f"/{SETS['lead']}?", skip=1),), discover=False, cut=None)
     for sort in (THROTTLED, FAILED, TOO_MUCH)

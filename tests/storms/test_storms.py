@@ -1,6 +1,6 @@
-"""Whatever the network does: what arrives is what the service has, or the run says so and goes on.
+"""Storms: under any schedule of faults, the records equal the rows, or the next run resumes.
 
-`make storms` tries many more schedules than `make test`, and others each time.
+`make storms` runs many more schedules than `make test`, and different ones each time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tests.tap import Message, Run
 
-# For each of the tests.
+# The number of schedules for each combination of method and parallel requests.
 SCHEDULES = 84
 COLUMNS = {
     "lead": ["leadid", "subject", "companyname", "modifiedon"],
@@ -46,14 +46,14 @@ COLUMNS = {
 
 @dataclass
 class Storms:
-    """What the runs of one test share.
+    """Runs of one test.
 
     Attributes:
         service: The service.
-        catalog: What the tap discovers.
+        catalog: The catalog with the selected streams.
         rows: The rows of the service.
-        settings: Of the tap.
-        seen: Which sorts of faults hit a request, and with which exit codes runs ended.
+        settings: Settings in addition to those of all runs.
+        seen: The sorts of faults that have hit a request, and the exit codes of the runs.
     """
 
     service: Sandbox
@@ -82,7 +82,7 @@ class Storms:
         )
 
     def needed(self, *, discover: bool) -> int:
-        """Count the requests of a run in fine weather, tokens apart."""
+        """Count the requests of a run without faults, without those for tokens."""
         if discover not in self._needed:
             self.service.clear_requests()
             run = self.run(discover=discover)
@@ -92,7 +92,7 @@ class Storms:
         return self._needed[discover]
 
     def check(self, schedule: Schedule) -> None:
-        """Run the tap while all that goes wrong, and look at what comes of it."""
+        """Run the tap with the faults of a schedule, and check requests, log and records."""
         needed = self.needed(discover=schedule.discover)
         self.service.clear_requests()
         for fault in schedule.faults:
@@ -121,7 +121,7 @@ class Storms:
             self.resume(run, round(schedule.cut * len(run.messages)))
 
     def resume(self, run: Run, cut: int) -> None:
-        """Go on where a run was cut off after so many messages, in fine weather."""
+        """Resume after the first messages of a run, without faults, and check the records."""
         taken = Warehouse()
         taken.take(run.messages[:cut])
         again = self.run(taken.state or None)
@@ -129,7 +129,7 @@ class Storms:
         self.assert_complete([*run.messages[:cut], *again.messages], again.log)
 
     def assert_complete(self, messages: list[Message], log: str) -> None:
-        """The messages make a target hold what the service holds."""
+        """Assert that a warehouse with these messages equals the service."""
         held = Warehouse()
         held.take(messages)
         for table, columns in COLUMNS.items():
