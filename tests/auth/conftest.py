@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.auth.endpoint import TokenEndpoint, serving_tokens
-from tests.auth.flows import Places, refresh_token
+from tests.auth.flows import Servers, refresh_token
 from tests.tap import Message, choose
 
 if TYPE_CHECKING:
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """The servers; each starts when it is first used."""
     with ExitStack() as stack:
-        yield Places(stack, tmp_path_factory.mktemp("places"))
+        yield Servers(stack, tmp_path_factory.mktemp("servers"))
 
 
 @pytest.fixture(scope="module")
-def one_table(places: Places) -> Message:
+def one_table(servers: Servers) -> Message:
     """A catalog of one small table, so that a run consists of a sign-in and a page."""
-    return choose(refresh_token(places).tap.discover(), "team")
+    return choose(refresh_token(servers).tap.discover(), "team")
 
 
 @pytest.fixture
-def dynamics(places: Places) -> Iterator[Sandbox]:
+def dynamics(servers: Servers) -> Iterator[Sandbox]:
     """The sandbox of the flows; faults and switches are reset after the test."""
-    running = places.sandbox
+    running = servers.sandbox
     running.clear_requests()
     switches = running.configure(
         token_lifetime=3_599,

@@ -41,7 +41,7 @@ SECRETS = {
 }
 
 
-class Places:
+class Servers:
     """The servers of the flows, each started when it is first used.
 
     Args:
@@ -126,97 +126,97 @@ class Flow:
         return replace(self, tap=self.tap.but(**settings))
 
 
-def _flow(places: Places, *, service_url: str = "", **settings: Any) -> Flow:
+def _flow(servers: Servers, *, service_url: str = "", **settings: Any) -> Flow:
     """Make a flow of one small table with these settings."""
-    url = service_url or places.sandbox.service_url
-    return Flow(Tap({"service_url": url, "tables": ["team"], **settings}), places.sandbox)
+    url = service_url or servers.sandbox.service_url
+    return Flow(Tap({"service_url": url, "tables": ["team"], **settings}), servers.sandbox)
 
 
-def _app(places: Places, *names: str) -> dict[str, str]:
-    return {name: places.sandbox.settings[name] for name in ("client_id", "token_uri", *names)}
+def _app(servers: Servers, *names: str) -> dict[str, str]:
+    return {name: servers.sandbox.settings[name] for name in ("client_id", "token_uri", *names)}
 
 
-def refresh_token(places: Places) -> Flow:
+def refresh_token(servers: Servers) -> Flow:
     """A person's refresh token with a confidential app."""
-    return _flow(places, **_app(places, "client_secret", "refresh_token"))
+    return _flow(servers, **_app(servers, "client_secret", "refresh_token"))
 
 
-def refresh_token_of_a_public_client(places: Places) -> Flow:
+def refresh_token_of_a_public_client(servers: Servers) -> Flow:
     """A person's refresh token with a public client: an app without a secret."""
-    announced = places.sandbox.announced
+    announced = servers.sandbox.announced
     public = {
         "client_id": announced["public_client_id"],
         "refresh_token": announced["public_refresh_token"],
     }
-    return _flow(places, token_uri=announced["token_uri"], **public)
+    return _flow(servers, token_uri=announced["token_uri"], **public)
 
 
-def refresh_token_at_the_older_endpoint(places: Places) -> Flow:
+def refresh_token_at_the_older_endpoint(servers: Servers) -> Flow:
     """The endpoint of version 1: lifetimes are strings, and a resource replaces the scope."""
-    flow = refresh_token(places)
+    flow = refresh_token(servers)
     return flow.but(token_uri=flow.tap.settings["token_uri"].replace("/v2.0/", "/"))
 
 
-def refresh_token_with_a_store(places: Places) -> Flow:
+def refresh_token_with_a_store(servers: Servers) -> Flow:
     """A refresh token with a token store."""
     # Each flow has a token of its own: a rotation of another flow may have revoked the shared one.
-    own = tokens.refresh_token(places.sandbox)
-    return refresh_token(places).but(refresh_token=own, token_store=places.new_store())
+    own = tokens.refresh_token(servers.sandbox)
+    return refresh_token(servers).but(refresh_token=own, token_store=servers.new_store())
 
 
-def connection_url(places: Places) -> Flow:
+def connection_url(servers: Servers) -> Flow:
     """The refresh-token grant in the driver's connection URL."""
     names = {
-        "ServiceURL": places.sandbox.service_url,
-        "ClientID": places.sandbox.settings["client_id"],
-        "ClientSecret": places.sandbox.settings["client_secret"],
-        "TokenURI": places.sandbox.settings["token_uri"],
-        "RefreshToken": places.sandbox.settings["refresh_token"],
+        "ServiceURL": servers.sandbox.service_url,
+        "ClientID": servers.sandbox.settings["client_id"],
+        "ClientSecret": servers.sandbox.settings["client_secret"],
+        "TokenURI": servers.sandbox.settings["token_uri"],
+        "RefreshToken": servers.sandbox.settings["refresh_token"],
     }
     parts = ";".join(f"{name}={value}" for name, value in names.items())
     tap = Tap({"connection_url": f"jdbc:datadirect:dynamics365:{parts};", "tables": ["team"]})
     more = (names["ClientSecret"], names["RefreshToken"])
-    return Flow(tap, places.sandbox, more)
+    return Flow(tap, servers.sandbox, more)
 
 
-def client_secret(places: Places) -> Flow:
+def client_secret(servers: Servers) -> Flow:
     """An app that signs in as itself; token_uri begins with the method, as in the driver."""
-    flow = _flow(places, **_app(places, "client_secret"))
+    flow = _flow(servers, **_app(servers, "client_secret"))
     return flow.but(token_uri=f"POST {flow.tap.settings['token_uri']}")
 
 
-def client_secret_at_the_older_endpoint(places: Places) -> Flow:
+def client_secret_at_the_older_endpoint(servers: Servers) -> Flow:
     """An app with a secret at the endpoint of version 1, which takes a resource."""
-    flow = _flow(places, **_app(places, "client_secret"))
+    flow = _flow(servers, **_app(servers, "client_secret"))
     return flow.but(token_uri=flow.tap.settings["token_uri"].replace("/v2.0/", "/"))
 
 
-def certificate_in_a_file(places: Places) -> Flow:
+def certificate_in_a_file(servers: Servers) -> Flow:
     """A certificate whose key has a passphrase."""
-    file = places.folder / "certificate.pem"
-    file.write_text(places.certificate.with_key(PASSPHRASE))
+    file = servers.folder / "certificate.pem"
+    file.write_text(servers.certificate.with_key(PASSPHRASE))
     given = {"client_certificate": str(file), "client_certificate_password": PASSPHRASE}
-    return _flow(places, **_app(places), **given)
+    return _flow(servers, **_app(servers), **given)
 
 
-def certificate_in_the_settings(places: Places) -> Flow:
+def certificate_in_the_settings(servers: Servers) -> Flow:
     """A certificate as text in the settings."""
-    pem = places.certificate.with_key()
-    flow = _flow(places, **_app(places), client_certificate=pem)
+    pem = servers.certificate.with_key()
+    flow = _flow(servers, **_app(servers), client_certificate=pem)
     # Each line of the key counts as a secret: the key is not printed in one line.
     return replace(flow, more=tuple(line for line in pem.split("-----")[2].split() if line))
 
 
-def given_access_token(places: Places) -> Flow:
+def given_access_token(servers: Servers) -> Flow:
     """An access token that another program has requested."""
-    return _flow(places, access_token=tokens.access_token(places.sandbox, places.sandbox.url))
+    return _flow(servers, access_token=tokens.access_token(servers.sandbox, servers.sandbox.url))
 
 
-def ntlm_sign_in(places: Places) -> Flow:
+def ntlm_sign_in(servers: Servers) -> Flow:
     """NTLM at an on-premises server."""
     return _flow(
-        places,
-        service_url=f"{places.ntlm}/api/data/v9.2/",
+        servers,
+        service_url=f"{servers.ntlm}/api/data/v9.2/",
         authentication_method="NTLM",
         ntlm_domain=ntlm.DOMAIN,
         user=ntlm.USER,
@@ -224,86 +224,86 @@ def ntlm_sign_in(places: Places) -> Flow:
     )
 
 
-def managed_identity(places: Places) -> Flow:
+def managed_identity(servers: Servers) -> Flow:
     """The identity of an app of App Service."""
-    flow = _flow(places, azure_credential="managed_identity")
-    return replace(flow, tap=replace(flow.tap, environment=places.app_service))
+    flow = _flow(servers, azure_credential="managed_identity")
+    return replace(flow, tap=replace(flow.tap, environment=servers.app_service))
 
 
-def default_of_azure(places: Places) -> Flow:
+def default_of_azure(servers: Servers) -> Flow:
     """The chain of Azure credentials: the first that gives a token is used."""
-    return managed_identity(places).but(azure_credential="default")
+    return managed_identity(servers).but(azure_credential="default")
 
 
-def azure_command_line(places: Places) -> Flow:
+def azure_command_line(servers: Servers) -> Flow:
     """The account that is signed in to the Azure CLI."""
-    environment = azure.command_line(places.sandbox, places.folder, places.sandbox.url)
-    flow = _flow(places, azure_credential="azure_cli")
+    environment = azure.command_line(servers.sandbox, servers.folder, servers.sandbox.url)
+    flow = _flow(servers, azure_credential="azure_cli")
     return replace(flow, tap=replace(flow.tap, environment=environment))
 
 
-def workload_identity(places: Places) -> Flow:
+def workload_identity(servers: Servers) -> Flow:
     """A pod in a cluster that the app trusts, at the names of Microsoft's hosts."""
-    file = places.folder / "federated-token"
-    variables = azure.federated_token(places.sandbox, file)
-    flow = _through_proxy(places, azure_credential="workload_identity")
+    file = servers.folder / "federated-token"
+    variables = azure.federated_token(servers.sandbox, file)
+    flow = _through_proxy(servers, azure_credential="workload_identity")
     environment = {**flow.tap.environment, **variables}
     return replace(flow, tap=replace(flow.tap, environment=environment), more=(file.read_text(),))
 
 
-def through_a_proxy(places: Places) -> Flow:
+def through_a_proxy(servers: Servers) -> Flow:
     """A confidential app behind a proxy with a password."""
-    return refresh_token(places).but(**places.proxy.settings)
+    return refresh_token(servers).but(**servers.proxy.settings)
 
 
-def learnt_tenant(places: Places) -> Flow:
+def discovered_tenant(servers: Servers) -> Flow:
     """No token_uri: the challenge of the service names a host of Microsoft's."""
     names = ("client_id", "client_secret")
-    return _through_proxy(places, **{name: places.sandbox.settings[name] for name in names})
+    return _through_proxy(servers, **{name: servers.sandbox.settings[name] for name in names})
 
 
-def _through_proxy(places: Places, **settings: Any) -> Flow:
+def _through_proxy(servers: Servers, **settings: Any) -> Flow:
     """Make a flow at the names of Microsoft's hosts, through the proxy."""
-    way = places.proxy.settings
-    flow = _flow(places, service_url=places.front.service_url, **way, **settings)
-    return replace(flow, tap=replace(flow.tap, environment=places.front.environment))
+    way = servers.proxy.settings
+    flow = _flow(servers, service_url=servers.front.service_url, **way, **settings)
+    return replace(flow, tap=replace(flow.tap, environment=servers.front.environment))
 
 
-def oauth_refresh_token(places: Places) -> Flow:
+def oauth_refresh_token(servers: Servers) -> Flow:
     """A public client at oidc-provider, which rotates refresh tokens."""
-    token = places.oauth.refresh_token(oauth.PUBLIC_CLIENT)
+    token = servers.oauth.refresh_token(oauth.PUBLIC_CLIENT)
     return _flow(
-        places,
+        servers,
         client_id=oauth.PUBLIC_CLIENT,
         refresh_token=token,
-        token_uri=places.oauth.token_uri,
-        token_store=places.new_store(),
+        token_uri=servers.oauth.token_uri,
+        token_store=servers.new_store(),
     )
 
 
-def oauth_refresh_token_of_a_confidential_client(places: Places) -> Flow:
+def oauth_refresh_token_of_a_confidential_client(servers: Servers) -> Flow:
     """A confidential client at oidc-provider, which rotates refresh tokens."""
-    token = places.oauth.refresh_token(oauth.CONFIDENTIAL_CLIENT)
+    token = servers.oauth.refresh_token(oauth.CONFIDENTIAL_CLIENT)
     given = {"client_id": oauth.CONFIDENTIAL_CLIENT, "client_secret": oauth.SECRET}
-    return oauth_refresh_token(places).but(refresh_token=token, **given)
+    return oauth_refresh_token(servers).but(refresh_token=token, **given)
 
 
-def oauth_client_secret(places: Places) -> Flow:
+def oauth_client_secret(servers: Servers) -> Flow:
     """An app with a secret at oidc-provider."""
     given = {"client_id": oauth.SECRET_APP, "client_secret": oauth.SECRET}
-    return _flow(places, token_uri=places.oauth.token_uri, **given)
+    return _flow(servers, token_uri=servers.oauth.token_uri, **given)
 
 
-def oauth_certificate(places: Places) -> Flow:
+def oauth_certificate(servers: Servers) -> Flow:
     """An app with a certificate at oidc-provider: `private_key_jwt`."""
     given = {
         "client_id": oauth.CERTIFICATE_APP,
-        "client_certificate": places.certificate.with_key(),
+        "client_certificate": servers.certificate.with_key(),
     }
-    return _flow(places, token_uri=places.oauth.token_uri, **given)
+    return _flow(servers, token_uri=servers.oauth.token_uri, **given)
 
 
-OURS: tuple[Callable[[Places], Flow], ...] = (
+SANDBOX_FLOWS: tuple[Callable[[Servers], Flow], ...] = (
     refresh_token,
     refresh_token_of_a_public_client,
     refresh_token_at_the_older_endpoint,
@@ -320,9 +320,9 @@ OURS: tuple[Callable[[Places], Flow], ...] = (
     azure_command_line,
     workload_identity,
     through_a_proxy,
-    learnt_tenant,
+    discovered_tenant,
 )
-OIDC: tuple[Callable[[Places], Flow], ...] = (
+OIDC_FLOWS: tuple[Callable[[Servers], Flow], ...] = (
     oauth_refresh_token,
     oauth_refresh_token_of_a_confidential_client,
     oauth_client_secret,
@@ -346,7 +346,7 @@ ACCOUNT_LINES = {
     azure_command_line: "Signed in as app {app} with azure_credential=azure_cli.",
     workload_identity: "Signed in as app {app} with azure_credential=workload_identity.",
     through_a_proxy: "Signed in as {person} with refresh_token.",
-    learnt_tenant: "Signed in as app {app} with client_secret.",
+    discovered_tenant: "Signed in as app {app} with client_secret.",
 }
 # The same line by flow at oidc-provider, whose access tokens are opaque.
 ACCOUNT_LINES_OF_OPAQUE_TOKENS = {
@@ -360,7 +360,7 @@ ACCOUNT_LINES_OF_OPAQUE_TOKENS = {
 # Number of rows of the table.
 ROWS = 8
 # The tap, installed without extras.
-PLAIN = REPOSITORY / ".venv-plain" / "bin" / "tap-dynamics365"
+WITHOUT_EXTRAS = REPOSITORY / ".venv-plain" / "bin" / "tap-dynamics365"
 
 
 def assert_complete(run: Run) -> None:

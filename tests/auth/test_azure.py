@@ -11,7 +11,7 @@ from tests.auth import flows
 from tests.auth.flows import assert_complete
 
 if TYPE_CHECKING:
-    from tests.auth.flows import Places
+    from tests.auth.flows import Servers
     from tests.tap import Message
 
 # Variables with which no Azure credential is found.
@@ -24,14 +24,14 @@ NOWHERE = {
 
 
 def test_managed_identity_is_requested_without_the_proxy(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
-    flow = flows.managed_identity(places).but(**places.proxy.settings)
-    before = len(places.proxy.seen())
+    flow = flows.managed_identity(servers).but(**servers.proxy.settings)
+    before = len(servers.proxy.seen())
     assert_complete(flow.tap.run(catalog=one_table))
-    seen = places.proxy.seen()[before:]
+    seen = servers.proxy.seen()[before:]
     assert seen
-    assert all(line.startswith(f"GET {places.sandbox.url}") for line in seen)
+    assert all(line.startswith(f"GET {servers.sandbox.url}") for line in seen)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_managed_identity_is_requested_without_the_proxy(
     [("workload_identity", "token_file_path"), ("azure_cli", "Azure CLI not found")],
 )
 def test_azure_credential_that_is_missing_is_reported_in_one_sentence(
-    places: Places, one_table: Message, credential: str, words: str
+    servers: Servers, one_table: Message, credential: str, words: str
 ) -> None:
-    tap = flows.managed_identity(places).but(azure_credential=credential).tap
+    tap = flows.managed_identity(servers).but(azure_credential=credential).tap
     run = replace(tap, environment=NOWHERE).run(catalog=one_table)
     sentence = run.refusal()
     assert f"azure_credential={credential}" in sentence

@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
-    from tests.auth.flows import Flow, Places
-    from tests.tap import Message
+    from tests.auth.flows import Flow, Servers
+    from tests.tap import Message, Tap
 
 
-@pytest.mark.parametrize("flow", flows.OURS, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", flows.SANDBOX_FLOWS, ids=lambda flow: flow.__name__)
 def test_grant_extracts_all_rows(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
-    run = flow(places).tap.run(catalog=one_table)
+    run = flow(servers).tap.run(catalog=one_table)
     assert_complete(run)
     expected = flows.ACCOUNT_LINES[flow].format(
-        person=ACCOUNT, app=places.sandbox.settings["client_id"]
+        person=ACCOUNT, app=servers.sandbox.settings["client_id"]
     )
     assert account_lines(run) == [expected]
 
 
 def test_account_of_a_sign_in_is_logged_once_without_a_request(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
     """Access tokens that last one second are renewed several times."""
     dynamics.configure(token_lifetime=1, page_size_cap=2)
-    flow = flows.refresh_token_with_a_store(places)
+    flow = flows.refresh_token_with_a_store(servers)
     assert len(account_lines(flow.tap.run(catalog=one_table))) == 1
     stored = flow.but(refresh_token=None)
     dynamics.clear_requests()
@@ -53,10 +53,10 @@ def test_account_of_a_sign_in_is_logged_once_without_a_request(
 
 
 def test_account_of_a_failed_sign_in_is_not_logged(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.fault("/token", status=400, count=None)
-    assert not account_lines(flows.refresh_token(places).tap.run(catalog=one_table))
+    assert not account_lines(flows.refresh_token(servers).tap.run(catalog=one_table))
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_account_of_a_failed_sign_in_is_not_logged(
         flows.certificate_in_a_file,
         flows.managed_identity,
         flows.azure_command_line,
-        flows.learnt_tenant,
+        flows.discovered_tenant,
     ],
     ids=lambda flow: flow.__name__,
 )
 def test_access_token_that_is_refused_during_a_run_is_renewed_once(
-    places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, dynamics: Sandbox, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
-    ready = flow(places)
+    ready = flow(servers)
     dynamics.configure(page_size_cap=3)
     refused = {"error": {"code": "0x80048d06", "message": "Refused, as ordered."}}
     dynamics.fault("teams.*skiptoken", status=401, body=refused)
@@ -89,19 +89,19 @@ def test_access_token_that_is_refused_during_a_run_is_renewed_once(
     "flow", [flows.refresh_token, flows.certificate_in_a_file], ids=lambda flow: flow.__name__
 )
 def test_access_tokens_that_last_one_second_suffice_for_a_whole_run(
-    places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, dynamics: Sandbox, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
-    ready = flow(places)
+    ready = flow(servers)
     dynamics.configure(token_lifetime=1, page_size_cap=2)
     assert_complete(ready.tap.run(catalog=one_table))
 
 
-def test_request_of_any_kind_goes_through_the_proxy(places: Places, dynamics: Sandbox) -> None:
-    flow = flows.through_a_proxy(places)
-    before = len(places.proxy.seen())
+def test_request_of_any_kind_goes_through_the_proxy(servers: Servers, dynamics: Sandbox) -> None:
+    flow = flows.through_a_proxy(servers)
+    before = len(servers.proxy.seen())
     catalog = flow.tap.discover()
     flow.tap.sync(catalog=catalog)
-    seen = places.proxy.seen()[before:]
+    seen = servers.proxy.seen()[before:]
     assert seen == [f"{r['method']} {dynamics.url}{r['path']}" for r in dynamics.requests()]
     urls = " ".join(seen)
     for part in ("/token", "$metadata", "RetrieveMetadataChanges", "/teams"):
@@ -109,28 +109,28 @@ def test_request_of_any_kind_goes_through_the_proxy(places: Places, dynamics: Sa
 
 
 def test_microsofts_hosts_are_reached_only_through_the_proxy(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
-    before = len(places.proxy.seen())
-    assert_complete(flows.learnt_tenant(places).tap.run(catalog=one_table))
+    before = len(servers.proxy.seen())
+    assert_complete(flows.discovered_tenant(servers).tap.run(catalog=one_table))
     hosts = {f"CONNECT {host}:443" for host in (tls.SERVICE_HOST, tls.SIGN_IN_HOST)}
-    assert set(places.proxy.seen()[before:]) == hosts
+    assert set(servers.proxy.seen()[before:]) == hosts
 
 
 @pytest.mark.parametrize(
-    "flow", [flows.through_a_proxy, flows.learnt_tenant], ids=lambda flow: flow.__name__
+    "flow", [flows.through_a_proxy, flows.discovered_tenant], ids=lambda flow: flow.__name__
 )
 @pytest.mark.parametrize("given", [{"proxy_password": "wrong"}, {"proxy_user": None}])
 def test_proxy_that_refuses_the_user_is_reported(
-    places: Places,
+    servers: Servers,
     dynamics: Sandbox,
     one_table: Message,
-    flow: Callable[[Places], Flow],
+    flow: Callable[[Servers], Flow],
     given: dict[str, str | None],
 ) -> None:
     if "proxy_user" in given:
         given = {**given, "proxy_password": None}
-    sentence = flow(places).but(**given).tap.run(catalog=one_table).refusal()
+    sentence = flow(servers).but(**given).tap.run(catalog=one_table).refusal()
     assert "proxy_password" in sentence
     assert not dynamics.requests()
 
@@ -139,10 +139,10 @@ def test_proxy_that_refuses_the_user_is_reported(
     "host", ["https://login.microsoftonline.com.invented.example", "https://127.0.0.1", ""]
 )
 def test_secret_is_not_sent_to_an_unknown_sign_in_host(
-    places: Places, dynamics: Sandbox, one_table: Message, host: str
+    servers: Servers, dynamics: Sandbox, one_table: Message, host: str
 ) -> None:
     before = dynamics.configure(authority_url=host)
-    flow = flows.refresh_token(places).but(token_uri=None)
+    flow = flows.refresh_token(servers).but(token_uri=None)
     sentence = flow.tap.run(catalog=one_table).refusal()
     dynamics.configure(**before)
     assert "token_uri" in sentence
@@ -151,11 +151,18 @@ def test_secret_is_not_sent_to_an_unknown_sign_in_host(
 
 @pytest.mark.parametrize("name", ["service_url", "token_uri"])
 def test_url_without_encryption_to_another_machine_is_refused(
-    places: Places, one_table: Message, name: str
+    servers: Servers, one_table: Message, name: str
 ) -> None:
-    flow = flows.refresh_token(places)
+    flow = flows.refresh_token(servers)
     away = flow.but(**{name: "http://invented-org.crm.dynamics.com/api/data/v9.2/"})
     assert "https" in away.tap.run(catalog=one_table).refusal()
+
+
+def without_extras(flow: Flow) -> Tap:
+    """Return the tap of a flow, as it is installed without extras."""
+    if not flows.WITHOUT_EXTRAS.exists():
+        pytest.skip(f"{flows.WITHOUT_EXTRAS} is not installed: make test does that")
+    return replace(flow.tap, command=(str(flows.WITHOUT_EXTRAS),))
 
 
 @pytest.mark.parametrize(
@@ -168,19 +175,17 @@ def test_url_without_encryption_to_another_machine_is_refused(
     ids=["certificate", "azure", "ntlm"],
 )
 def test_extra_that_is_not_installed_is_named_with_the_command(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow], extra: str
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow], extra: str
 ) -> None:
-    if not flows.PLAIN.exists():
-        pytest.skip(f"{flows.PLAIN} is not installed: make test does that")
-    plain = replace(flow(places).tap, command=(str(flows.PLAIN),))
-    assert f'pip install "tap-dynamics365[{extra}]"' in plain.run(catalog=one_table).refusal()
+    sentence = without_extras(flow(servers)).run(catalog=one_table).refusal()
+    assert f'pip install "tap-dynamics365[{extra}]"' in sentence
 
 
-def test_grant_that_needs_no_extra_works_without_extras(places: Places, one_table: Message) -> None:
-    if not flows.PLAIN.exists():
-        pytest.skip(f"{flows.PLAIN} is not installed: make test does that")
-    plain = replace(flows.refresh_token_with_a_store(places).tap, command=(str(flows.PLAIN),))
-    assert_complete(plain.run(catalog=one_table))
+def test_grant_that_needs_no_extra_works_without_extras(
+    servers: Servers, one_table: Message
+) -> None:
+    flow = flows.refresh_token_with_a_store(servers)
+    assert_complete(without_extras(flow).run(catalog=one_table))
 
 
 def stored(flow: Flow) -> str:
@@ -190,9 +195,9 @@ def stored(flow: Flow) -> str:
 
 
 def test_newest_refresh_token_is_used_by_the_next_run(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
-    flow = flows.refresh_token_with_a_store(places)
+    flow = flows.refresh_token_with_a_store(servers)
     kept = []
     for _ in range(3):
         assert_complete(flow.tap.run(catalog=one_table))
@@ -208,10 +213,10 @@ def test_newest_refresh_token_is_used_by_the_next_run(
 
 
 def test_run_that_is_killed_has_stored_the_new_token(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
     """Refresh tokens are for single use, and the process is killed at the first page request."""
-    flow = flows.refresh_token_with_a_store(places)
+    flow = flows.refresh_token_with_a_store(servers)
     dynamics.configure(single_use_refresh_tokens=True)
     dynamics.fault("teams", delay_ms=60_000)
     with TemporaryDirectory() as folder:

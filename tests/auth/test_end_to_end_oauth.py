@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
-    from tests.auth.flows import Flow, Places
+    from tests.auth.flows import Flow, Servers
     from tests.tap import Message
 
 pytestmark = pytest.mark.skipif(bool(oauth.unavailable()), reason=oauth.unavailable() or "")
@@ -32,21 +32,21 @@ ROTATING = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("flow", flows.OIDC, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", flows.OIDC_FLOWS, ids=lambda flow: flow.__name__)
 def test_grant_extracts_all_rows(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
-    run = flow(places).tap.run(catalog=one_table)
+    run = flow(servers).tap.run(catalog=one_table)
     assert_complete(run)
     assert account_lines(run) == [flows.ACCOUNT_LINES_OF_OPAQUE_TOKENS[flow]]
 
 
 @ROTATING
 def test_refresh_token_of_consecutive_runs_is_used_once(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
     """At a second use, the server revokes all tokens."""
-    ready = flow(places)
+    ready = flow(servers)
     for _ in range(4):
         assert_complete(ready.tap.run(catalog=one_table))
     assert_complete(ready.but(refresh_token=None).tap.run(catalog=one_table))
@@ -54,9 +54,9 @@ def test_refresh_token_of_consecutive_runs_is_used_once(
 
 @ROTATING
 def test_refresh_token_of_concurrent_runs_is_used_once(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
-    ready = flow(places)
+    ready = flow(servers)
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         running = [ready.tap.start(Path(at), catalog=one_table) for at in (one, other)]
         ended = [process.communicate(timeout=SECONDS) for process in running]
@@ -64,12 +64,12 @@ def test_refresh_token_of_concurrent_runs_is_used_once(
     assert_complete(ready.tap.run(catalog=one_table))
 
 
-@pytest.mark.parametrize("flow", flows.OIDC, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow", flows.OIDC_FLOWS, ids=lambda flow: flow.__name__)
 def test_access_token_that_is_refused_during_a_run_is_renewed_with_unused_credentials(
-    places: Places, dynamics: Sandbox, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, dynamics: Sandbox, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
     """The server accepts each refresh token and each assertion once."""
-    ready = flow(places)
+    ready = flow(servers)
     dynamics.configure(page_size_cap=3)
     dynamics.fault("teams.*skiptoken", status=401)
     assert_complete(ready.tap.run(catalog=one_table))
@@ -77,9 +77,9 @@ def test_access_token_that_is_refused_during_a_run_is_renewed_with_unused_creden
 
 
 def test_rotated_refresh_token_without_a_token_store_is_used_within_the_run(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
-    ready = flows.oauth_refresh_token(places).but(token_store=None)
+    ready = flows.oauth_refresh_token(servers).but(token_store=None)
     dynamics.configure(page_size_cap=3)
     dynamics.fault("teams.*skiptoken", status=401)
     run = ready.tap.run(catalog=one_table)
@@ -88,10 +88,10 @@ def test_rotated_refresh_token_without_a_token_store_is_used_within_the_run(
 
 
 def test_refresh_token_reused_by_someone_else_is_reported_and_replaceable(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
     """A stolen token is used twice, so the server revokes all tokens that came from it."""
-    ready = flows.oauth_refresh_token(places)
+    ready = flows.oauth_refresh_token(servers)
     assert_complete(ready.tap.run(catalog=one_table))
     settings = ready.tap.settings
     form = {name: settings[name] for name in ("client_id", "refresh_token")}
@@ -99,14 +99,14 @@ def test_refresh_token_reused_by_someone_else_is_reported_and_replaceable(
     assert not requests.post(settings["token_uri"], data=form, timeout=SECONDS).ok
     assert "grant request is invalid" in ready.tap.run(catalog=one_table).refusal()
     # The person signs in again: the newly configured token takes precedence over the store.
-    token = places.oauth.refresh_token(oauth.PUBLIC_CLIENT)
+    token = servers.oauth.refresh_token(oauth.PUBLIC_CLIENT)
     assert_complete(ready.but(refresh_token=token).tap.run(catalog=one_table))
 
 
-def test_token_store_of_another_app_is_replaced(places: Places, one_table: Message) -> None:
-    store = places.new_store()
+def test_token_store_of_another_app_is_replaced(servers: Servers, one_table: Message) -> None:
+    store = servers.new_store()
     for flow in (flows.oauth_refresh_token, flows.oauth_refresh_token_of_a_confidential_client):
-        ready = flow(places).but(token_store=store)
+        ready = flow(servers).but(token_store=store)
         run = ready.tap.run(catalog=one_table)
         assert run.status == 0, run.log
         stored = json.loads(Path(store).read_text())
@@ -129,12 +129,12 @@ def test_token_store_of_another_app_is_replaced(places: Places, one_table: Messa
     ids=["secret", "client", "certificate", "refresh-token", "needless-secret"],
 )
 def test_refusal_is_reported_in_one_sentence(
-    places: Places,
+    servers: Servers,
     one_table: Message,
-    flow: Callable[[Places], Flow],
+    flow: Callable[[Servers], Flow],
     given: dict[str, str],
     words: str,
 ) -> None:
-    run = flow(places).but(**given).tap.run(catalog=one_table)
+    run = flow(servers).but(**given).tap.run(catalog=one_table)
     assert words in run.refusal()
     assert not run.records("team")

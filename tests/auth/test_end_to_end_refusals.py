@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
-    from tests.auth.flows import Flow, Places
+    from tests.auth.flows import Flow, Servers
     from tests.tap import Message
 
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -61,10 +61,10 @@ TRANSIENT: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("code", CODES)
 def test_error_code_of_the_sign_in_host_is_reported_with_advice(
-    places: Places, dynamics: Sandbox, code: int
+    servers: Servers, dynamics: Sandbox, code: int
 ) -> None:
     dynamics.refuse_sign_in(code)
-    run = flows.refresh_token(places).tap.run("--discover")
+    run = flows.refresh_token(servers).tap.run("--discover")
     sentence = run.refusal()
     assert f"AADSTS{code}: Refused, as ordered." in sentence
     assert CODES[code] in sentence
@@ -74,8 +74,10 @@ def test_error_code_of_the_sign_in_host_is_reported_with_advice(
     assert len(dynamics.requests()) == 1
 
 
-def test_sync_without_sign_in_writes_nothing_to_stdout(places: Places, one_table: Message) -> None:
-    flow = flows.client_secret(places).but(client_id="another")
+def test_sync_without_sign_in_writes_nothing_to_stdout(
+    servers: Servers, one_table: Message
+) -> None:
+    flow = flows.client_secret(servers).but(client_id="another")
     run = flow.tap.run(catalog=one_table)
     assert "AADSTS700016" in run.refusal()
     assert not run.output
@@ -83,27 +85,27 @@ def test_sync_without_sign_in_writes_nothing_to_stdout(places: Places, one_table
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_transient_failure_of_the_sign_in_host_is_retried(
-    places: Places, dynamics: Sandbox, one_table: Message, fault: dict[str, Any]
+    servers: Servers, dynamics: Sandbox, one_table: Message, fault: dict[str, Any]
 ) -> None:
     dynamics.fault("/token", retry_after="0", **fault)
-    run = flows.certificate_in_a_file(places).tap.run(catalog=one_table)
+    run = flows.certificate_in_a_file(servers).tap.run(catalog=one_table)
     assert run.counts == {"team": flows.ROWS}, run.log
     assert any("Trying again" in line for line in run.logged("WARNING"))
 
 
 def test_transient_error_code_of_the_sign_in_host_is_retried(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.refuse_sign_in(90033, "temporarily_unavailable", retry_after="0")
-    run = flows.refresh_token(places).tap.run(catalog=one_table)
+    run = flows.refresh_token(servers).tap.run(catalog=one_table)
     assert run.counts == {"team": flows.ROWS}, run.log
     assert any("AADSTS90033" in line for line in run.logged("WARNING"))
 
 
 def test_web_page_in_place_of_an_answer_is_reported_as_one(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
-    flow = flows.refresh_token(places)
+    flow = flows.refresh_token(servers)
     for path in ("/token", "teams"):
         dynamics.fault(path, html=True)
         assert "web page" in flow.tap.run(catalog=one_table).refusal()
@@ -112,11 +114,11 @@ def test_web_page_in_place_of_an_answer_is_reported_as_one(
 
 @pytest.mark.parametrize("switch", UNKNOWN_CALLERS)
 def test_caller_unknown_to_the_service_is_told_what_to_set_up(
-    places: Places, dynamics: Sandbox, one_table: Message, switch: str
+    servers: Servers, dynamics: Sandbox, one_table: Message, switch: str
 ) -> None:
     code, words = UNKNOWN_CALLERS[switch]
     dynamics.configure(**{switch: True})
-    flow = flows.client_secret(places)
+    flow = flows.client_secret(servers)
     for run in (flow.tap.run(catalog=one_table), flow.tap.run("--discover")):
         sentence = run.refusal()
         assert code in sentence
@@ -127,38 +129,40 @@ def test_caller_unknown_to_the_service_is_told_what_to_set_up(
     "flow", [flows.given_access_token, flows.client_secret], ids=lambda flow: flow.__name__
 )
 def test_access_token_of_another_environment_is_reported(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
     other = "https://another-org.crm.dynamics.com"
     given = (
-        {"access_token": tokens.access_token(places.sandbox, other)}
+        {"access_token": tokens.access_token(servers.sandbox, other)}
         if flow is flows.given_access_token
         else {"scope": f"{other}/.default"}
     )
-    sentence = flow(places).but(**given).tap.run(catalog=one_table).refusal()
+    sentence = flow(servers).but(**given).tap.run(catalog=one_table).refusal()
     assert "another-org.crm.dynamics.com" in sentence
     assert "service_url" in sentence
 
 
 def test_access_token_that_has_expired_is_reported(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
     dynamics.configure(token_lifetime=-60)
-    sentence = flows.given_access_token(places).tap.run(catalog=one_table).refusal()
+    sentence = flows.given_access_token(servers).tap.run(catalog=one_table).refusal()
     assert "expired at" in sentence
     assert "access_token" in sentence
 
 
-def test_ntlm_credentials_that_are_wrong_are_reported(places: Places, one_table: Message) -> None:
-    flow = flows.ntlm_sign_in(places)
+def test_ntlm_credentials_that_are_wrong_are_reported(servers: Servers, one_table: Message) -> None:
+    flow = flows.ntlm_sign_in(servers)
     for given in ({"password": "wrong"}, {"user": "nobody"}, {"ntlm_domain": "ELSEWHERE"}):
         sentence = flow.but(**given).tap.run(catalog=one_table).refusal()
         assert "ntlm_domain" in sentence
         assert "password" in sentence
 
 
-def test_certificate_that_is_not_registered_is_reported(places: Places, one_table: Message) -> None:
-    flow = flows.certificate_in_the_settings(places).but(client_certificate=make().with_key())
+def test_certificate_that_is_not_registered_is_reported(
+    servers: Servers, one_table: Message
+) -> None:
+    flow = flows.certificate_in_the_settings(servers).but(client_certificate=make().with_key())
     sentence = flow.tap.run(catalog=one_table).refusal()
     assert "AADSTS700027" in sentence
     assert "Certificates & secrets" in sentence
@@ -175,9 +179,9 @@ def test_certificate_that_is_not_registered_is_reported(places: Places, one_tabl
     ids=["wrong-passphrase", "no-passphrase", "no-file", "no-key"],
 )
 def test_certificate_that_is_unusable_is_reported(
-    places: Places, one_table: Message, given: dict[str, str | None], words: str
+    servers: Servers, one_table: Message, given: dict[str, str | None], words: str
 ) -> None:
-    flow = flows.certificate_in_a_file(places).but(**given)
+    flow = flows.certificate_in_a_file(servers).but(**given)
     assert words in flow.tap.run(catalog=one_table).refusal()
 
 
@@ -210,13 +214,13 @@ RENEWING = [
     ("flow", "answer"), RENEWING, ids=lambda each: getattr(each, "__name__", each)
 )
 def test_answer_outside_oauth_during_a_run_is_retried(
-    places: Places,
+    servers: Servers,
     dynamics: Sandbox,
     one_table: Message,
-    flow: Callable[[Places], Flow],
+    flow: Callable[[Servers], Flow],
     answer: str,
 ) -> None:
-    ready = flow(places)
+    ready = flow(servers)
     dynamics.configure(page_size_cap=3)
     dynamics.fault("teams.*skiptoken", status=401)
     dynamics.fault("/token", method="POST", skip=1, **OUTSIDE_OAUTH[answer])
@@ -227,30 +231,30 @@ def test_answer_outside_oauth_during_a_run_is_retried(
 
 @pytest.mark.parametrize("answer", OUTSIDE_OAUTH)
 def test_answer_outside_oauth_at_the_first_sign_in_ends_the_run(
-    places: Places, dynamics: Sandbox, one_table: Message, answer: str
+    servers: Servers, dynamics: Sandbox, one_table: Message, answer: str
 ) -> None:
     dynamics.fault("/token", method="POST", count=None, **OUTSIDE_OAUTH[answer])
-    run = flows.client_secret(places).tap.run(catalog=one_table)
+    run = flows.client_secret(servers).tap.run(catalog=one_table)
     assert run.refusal()
     assert dynamics.hits() == [1]
 
 
 def test_azure_credentials_that_are_missing_are_reported(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
-    flow = flows.workload_identity(places)
+    flow = flows.workload_identity(servers)
     dynamics.refuse_sign_in(700213, "invalid_client", 401)
     assert "AADSTS700213" in flow.tap.run(catalog=one_table).refusal()
     Path(flow.tap.environment["AZURE_FEDERATED_TOKEN_FILE"]).unlink()
     assert "azure_credential" in flow.tap.run(catalog=one_table).refusal()
-    flow = flows.azure_command_line(places).but(service_url="https://another-org.example/api/")
+    flow = flows.azure_command_line(servers).but(service_url="https://another-org.example/api/")
     assert "azure_credential" in flow.tap.run(catalog=one_table).refusal()
 
 
 def test_stored_token_that_is_refused_is_replaced_by_the_configured_one(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
-    flow = flows.refresh_token_with_a_store(places)
+    flow = flows.refresh_token_with_a_store(servers)
     assert_complete(flow.tap.run(catalog=one_table))
     dynamics.clear_requests()
     dynamics.refuse_sign_in(70008)
@@ -263,9 +267,9 @@ def test_stored_token_that_is_refused_is_replaced_by_the_configured_one(
 
 
 def test_token_store_that_is_damaged_is_reported_and_replaced(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
-    flow = flows.refresh_token_with_a_store(places)
+    flow = flows.refresh_token_with_a_store(servers)
     store = Path(flow.tap.settings["token_store"])
     store.write_text("{")
     run = flow.tap.run(catalog=one_table)
@@ -277,12 +281,12 @@ def test_token_store_that_is_damaged_is_reported_and_replaced(
 
 
 def test_token_store_that_can_not_be_written_is_reported_and_the_run_continues(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
-    folder = Path(places.new_store())
+    folder = Path(servers.new_store())
     folder.mkdir()
     run = (
-        flows.refresh_token_with_a_store(places)
+        flows.refresh_token_with_a_store(servers)
         .but(token_store=str(folder))
         .tap.run(catalog=one_table)
     )

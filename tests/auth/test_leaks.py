@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
-    from tests.auth.flows import Flow, Places
+    from tests.auth.flows import Flow, Servers
     from tests.tap import Message
 
 DEBUG = {"TAP_DYNAMICS365_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
@@ -84,18 +84,20 @@ class RecordedFlow:
         return found(secrets, *self.output)
 
 
-@pytest.mark.parametrize("flow", [*flows.OURS, *flows.OIDC], ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize(
+    "flow", [*flows.SANDBOX_FLOWS, *flows.OIDC_FLOWS], ids=lambda flow: flow.__name__
+)
 def test_secret_of_each_flow_is_not_in_the_output(
-    places: Places, one_table: Message, flow: Callable[[Places], Flow]
+    servers: Servers, one_table: Message, flow: Callable[[Servers], Flow]
 ) -> None:
-    recorded = RecordedFlow(flow(places))
+    recorded = RecordedFlow(flow(servers))
     run = recorded.run(catalog=one_table)
     assert run.status == 0, run.log
     assert "DEBUG" in run.log
     assert recorded.run("--discover").status == 0
     assert recorded.run(catalog=one_table, state=run.state).status == 0
     assert recorded.run("--about", "--format=json").status == 0
-    recorded.output += [file.read_text() for file in places.folder.glob("arguments")]
+    recorded.output += [file.read_text() for file in servers.folder.glob("arguments")]
     assert not recorded.leaks()
 
 
@@ -130,18 +132,18 @@ FAULTS: dict[str, dict[str, Any]] = {
         flows.refresh_token_with_a_store,
         flows.certificate_in_the_settings,
         flows.workload_identity,
-        flows.learnt_tenant,
+        flows.discovered_tenant,
     ],
     ids=lambda flow: flow.__name__,
 )
 def test_secret_of_a_failed_flow_is_not_in_the_output(
-    places: Places,
+    servers: Servers,
     dynamics: Sandbox,
     one_table: Message,
-    flow: Callable[[Places], Flow],
+    flow: Callable[[Servers], Flow],
     fault: dict[str, Any],
 ) -> None:
-    recorded = RecordedFlow(flow(places))
+    recorded = RecordedFlow(flow(servers))
     dynamics.fault(**{"count": None, **fault})
     recorded.run(catalog=one_table)
     assert all(dynamics.hits()), recorded.output[-1]
@@ -153,32 +155,32 @@ def test_secret_of_a_failed_flow_is_not_in_the_output(
 @pytest.mark.parametrize(
     # The web server that asks for NTLM would repeat its own token, which the tap never sees.
     "flow",
-    [flow for flow in flows.OURS if flow is not flows.ntlm_sign_in],
+    [flow for flow in flows.SANDBOX_FLOWS if flow is not flows.ntlm_sign_in],
     ids=lambda flow: flow.__name__,
 )
 def test_secret_repeated_by_a_host_is_not_in_the_output(
-    places: Places,
+    servers: Servers,
     dynamics: Sandbox,
     one_table: Message,
-    flow: Callable[[Places], Flow],
+    flow: Callable[[Servers], Flow],
     path: str,
 ) -> None:
     """Some gateways include the request that they refuse in their answer."""
-    recorded = RecordedFlow(flow(places))
+    recorded = RecordedFlow(flow(servers))
     dynamics.fault(path, echo=True, count=None)
     recorded.run(catalog=one_table)
     assert not recorded.leaks()
 
 
-WRONG: dict[str, tuple[Callable[[Places], Flow], dict[str, Any]]] = {
+WRONG: dict[str, tuple[Callable[[Servers], Flow], dict[str, Any]]] = {
     "client-secret": (flows.client_secret, {"client_secret": AWKWARD}),
     "refresh-token": (flows.refresh_token, {"refresh_token": AWKWARD}),
     "access-token": (flows.given_access_token, {"access_token": AWKWARD}),
     "access-token-of-two-lines": (flows.given_access_token, {"access_token": "invented\nsecret-2"}),
     "password": (flows.ntlm_sign_in, {"password": AWKWARD}),
     "proxy-password": (flows.through_a_proxy, {"proxy_password": AWKWARD}),
-    "proxy-password-of-a-tunnel": (flows.learnt_tenant, {"proxy_password": AWKWARD}),
-    "proxy-that-is-not-there": (flows.learnt_tenant, {"proxy_port": 9}),
+    "proxy-password-of-a-tunnel": (flows.discovered_tenant, {"proxy_password": AWKWARD}),
+    "proxy-that-is-not-there": (flows.discovered_tenant, {"proxy_port": 9}),
     "passphrase": (flows.certificate_in_a_file, {"client_certificate_password": AWKWARD}),
     "certificate-as-a-path": (flows.certificate_in_a_file, {"client_certificate": AWKWARD}),
     "certificate-cut-off": (
@@ -200,10 +202,10 @@ WRONG: dict[str, tuple[Callable[[Places], Flow], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_secret_that_is_wrong_is_not_in_the_output(
-    places: Places, dynamics: Sandbox, one_table: Message, name: str
+    servers: Servers, dynamics: Sandbox, one_table: Message, name: str
 ) -> None:
     flow, given = WRONG[name]
-    recorded = RecordedFlow(flow(places).but(**given))
+    recorded = RecordedFlow(flow(servers).but(**given))
     own = {str(value) for value in given.values() if len(str(value)) > len("another")}
     own |= {"invented-password-in-an-address", "invented-list-of-one", "invented-pass;"}
     dynamics.fault("/token", status=503, retry_after="0")
@@ -215,9 +217,9 @@ def test_secret_that_is_wrong_is_not_in_the_output(
 
 
 def test_secret_of_azure_that_is_refused_is_not_in_the_output(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
-    flow = flows.managed_identity(places)
+    flow = flows.managed_identity(servers)
     wrong = {**flow.tap.environment, "IDENTITY_HEADER": AWKWARD}
     recorded = RecordedFlow(replace(flow, tap=replace(flow.tap, environment=wrong)))
     assert recorded.run(catalog=one_table).status == 1
@@ -225,9 +227,9 @@ def test_secret_of_azure_that_is_refused_is_not_in_the_output(
 
 
 def test_secret_in_a_damaged_token_store_is_not_in_the_output(
-    places: Places, one_table: Message
+    servers: Servers, one_table: Message
 ) -> None:
-    flow = flows.refresh_token_with_a_store(places)
+    flow = flows.refresh_token_with_a_store(servers)
     store = Path(flow.tap.settings["token_store"])
     content = '{"refresh_token": "invented-token-in-a-damaged-store", "client_id": '
     for damaged in (content, content + "1}", content + '"x", "secret": "also-invented-here"}'):
@@ -239,8 +241,8 @@ def test_secret_in_a_damaged_token_store_is_not_in_the_output(
             assert not found(hidden | flow.secrets, *recorded.output)
 
 
-def test_secret_in_a_variable_is_not_in_the_output(places: Places, one_table: Message) -> None:
-    flow = flows.refresh_token(places)
+def test_secret_in_a_variable_is_not_in_the_output(servers: Servers, one_table: Message) -> None:
+    flow = flows.refresh_token(servers)
     names = {f"TAP_DYNAMICS365_{name.upper()}": v for name, v in flow.tap.settings.items()}
     names["TAP_DYNAMICS365_TABLES"] = '["team"]'
     given = replace(flow.tap, settings={}, environment=names)
@@ -254,9 +256,9 @@ def test_secret_in_a_variable_is_not_in_the_output(places: Places, one_table: Me
 
 
 def test_secret_of_a_terminated_run_is_not_in_the_output(
-    places: Places, dynamics: Sandbox, one_table: Message
+    servers: Servers, dynamics: Sandbox, one_table: Message
 ) -> None:
-    recorded = RecordedFlow(flows.refresh_token_with_a_store(places))
+    recorded = RecordedFlow(flows.refresh_token_with_a_store(servers))
     dynamics.fault("teams", status=503, retry_after="600")
     recorded.run_until("Trying again", catalog=one_table)
     assert not recorded.leaks()
@@ -285,10 +287,10 @@ def test_search_finds_a_secret_in_each_encoding(secret: str, write: Callable[[st
     assert not found([secret], "nothing here", line.replace(write(secret), "nothing"))
 
 
-def test_search_finds_a_token_that_the_tap_writes(places: Places, one_table: Message) -> None:
+def test_search_finds_a_token_that_the_tap_writes(servers: Servers, one_table: Message) -> None:
     """A stream map makes the tap write its access token into a column."""
-    token = access_token(places.sandbox, places.sandbox.url)
-    flow = flows.given_access_token(places).but(access_token=token)
+    token = access_token(servers.sandbox, servers.sandbox.url)
+    flow = flows.given_access_token(servers).but(access_token=token)
     recorded = RecordedFlow(flow.but(stream_maps={"team": {"planted": f"'{token}'"}}))
     assert recorded.run(catalog=one_table).status == 0
     assert token in recorded.leaks()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_dynamics365.odata.client import ODataClient
-    from tests.auth.flows import Places
+    from tests.auth.flows import Servers
 
 THREADS = 8
 
@@ -78,9 +78,9 @@ def test_server_without_ntlm_is_reported_with_the_settings() -> None:
         assert name in caught.value.message
 
 
-def test_concurrent_threads_sign_in_with_ntlm_independently(places: Places) -> None:
+def test_concurrent_threads_sign_in_with_ntlm_independently(servers: Servers) -> None:
     """NTLM authenticates a connection, so that threads must not share one."""
-    connection = service(f"{places.ntlm}/api/data/v9.2/")
+    connection = service(f"{servers.ntlm}/api/data/v9.2/")
     paths = ["WhoAmI", "teams?$select=teamid&$top=1"] * THREADS * 2
     with ThreadPoolExecutor(THREADS) as pool:
         answers = list(pool.map(lambda path: connection.get(path).json(), paths))

@@ -68,13 +68,13 @@ def test_settings_in_the_page_exist_and_none_is_missing() -> None:
 
 
 def test_azure_credentials_in_the_page_are_those_of_the_tap() -> None:
-    told = re.findall(r"^- `(\w+)`:", SECTIONS["Azure credential"], re.MULTILINE)
-    assert sorted(told) == sorted(AzureCredential)
+    listed = re.findall(r"^- `(\w+)`:", SECTIONS["Azure credential"], re.MULTILINE)
+    assert sorted(listed) == sorted(AzureCredential)
 
 
 def test_order_of_precedence_in_the_page_is_that_of_the_tap() -> None:
-    (told,) = re.findall(r"the first of these is used:(.*?)\.\n", TEXT, re.DOTALL)
-    names = [name for name in re.findall(r"`(\w+)`", told) if name != "token_store"]
+    (listed,) = re.findall(r"the first of these is used:(.*?)\.\n", TEXT, re.DOTALL)
+    names = [name for name in re.findall(r"`(\w+)`", listed) if name != "token_store"]
     assert names == [grant.value for grant in Grant]
 
 
@@ -84,9 +84,9 @@ def test_error_codes_in_the_page_are_known_to_the_tap() -> None:
 
 
 def test_sign_in_hosts_in_the_page_are_accepted_by_the_tap() -> None:
-    told = set(re.findall(r"`(login\.[\w.]+)`", SECTIONS["National clouds"]))
-    assert told
-    assert told <= SIGN_IN_HOSTS
+    listed = set(re.findall(r"`(login\.[\w.]+)`", SECTIONS["National clouds"]))
+    assert listed
+    assert listed <= SIGN_IN_HOSTS
 
 
 def test_options_in_the_page_are_those_of_the_commands() -> None:

@@ -76,8 +76,8 @@ def test_code_executes_nothing_and_verifies_tls(path: Path) -> None:
 
 
 def test_settings_turn_no_verification_off() -> None:
-    told = re.compile(r"verif|insecure|tls|ssl", re.IGNORECASE)
-    assert not [setting for setting in CONFIG_SCHEMA["properties"] if told.search(setting)]
+    verification = re.compile(r"verif|insecure|tls|ssl", re.IGNORECASE)
+    assert not [setting for setting in CONFIG_SCHEMA["properties"] if verification.search(setting)]
 
 
 def test_dependencies_have_a_lower_and_an_upper_bound() -> None:

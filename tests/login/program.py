@@ -48,7 +48,7 @@ class Program:
         self.process = process
         self.terminal = terminal
         #: The text for people, as far as it has been read: standard error or the terminal.
-        self.told = ""
+        self.shown = ""
         #: Standard output, once the command has ended.
         self.printed = ""
         self._pieces: SimpleQueue[bytes] = SimpleQueue()
@@ -85,17 +85,17 @@ class Program:
         Returns:
             The match.
         """
-        while not (found := re.search(pattern, self.told)):
+        while not (found := re.search(pattern, self.shown)):
             piece = self._piece()
-            assert piece, f"The command ended, and {pattern!r} is not in:\n{self.told}"
-            self.told += piece
+            assert piece, f"The command ended, and {pattern!r} is not in:\n{self.shown}"
+            self.shown += piece
         return found
 
     def _piece(self) -> str:
         try:
             return self._pieces.get(timeout=SECONDS).decode().replace("\r\n", "\n")
         except Empty:
-            message = f"The command wrote nothing more within {SECONDS} s after:\n{self.told}"
+            message = f"The command wrote nothing more within {SECONDS} s after:\n{self.shown}"
             raise AssertionError(message) from None
 
     def type(self, line: str) -> None:
@@ -115,9 +115,9 @@ class Program:
         """
         status = self.process.wait(SECONDS)
         while piece := self._piece():
-            self.told += piece
+            self.shown += piece
         self._join()
-        assert "Traceback" not in self.told
+        assert "Traceback" not in self.shown
         return status
 
     def close(self) -> None:

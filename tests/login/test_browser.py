@@ -55,15 +55,15 @@ def test_sign_in_in_a_browser_gives_the_tap_a_token(
     assert "As Ada Sandbox (ada@sandbox.onmicrosoft.com), at 127.0.0.1:" in page.inner_text("main")
     assert "You can close this window and return to the terminal." in page.inner_text("main")
     assert program.end() == 0
-    assert "Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com), user " in program.told
-    assert f"at {service.service_url}" in program.told
+    assert "Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com), user " in program.shown
+    assert f"at {service.service_url}" in program.shown
     assert program.printed == ""
     store = Path(stored_tap.settings["token_store"])
     assert stat.S_IMODE(store.stat().st_mode) == 0o600
     for _ in range(2):
         assert stored_tap.discover()["streams"]
     secrets = [json.loads(store.read_text())["refresh_token"], *service.issued()]
-    assert not [secret for secret in secrets if secret in program.told]
+    assert not [secret for secret in secrets if secret in program.shown]
 
 
 def test_authorization_request_has_only_the_required_parameters(
@@ -102,7 +102,7 @@ def test_sign_in_that_is_cancelled_is_reported_in_browser_and_terminal(
     assert "AADSTS65004: User declined to consent" in text
     assert "You can close this window. To try again, run tap-dynamics365-login again." in text
     assert program.end() == 1
-    assert "AADSTS65004: User declined to consent" in program.told
+    assert "AADSTS65004: User declined to consent" in program.shown
     assert not Path(settings["token_store"]).exists()
 
 
@@ -114,7 +114,7 @@ def test_confidential_app_authenticates_with_its_secret(
     page.goto(address(program))
     press(page, "Sign in")
     assert program.end() == 0
-    assert app["client_secret"] not in program.told
+    assert app["client_secret"] not in program.shown
     assert stored_tap.but(**app).discover()["streams"]
 
 
@@ -127,7 +127,7 @@ def test_code_that_is_refused_is_reported_in_browser_and_terminal(
     press(page, "Sign in", NOT_SIGNED_IN)
     assert "AADSTS50076" in page.inner_text("main")
     assert program.end() == 1
-    assert "AADSTS50076" in program.told
+    assert "AADSTS50076" in program.shown
 
 
 def test_transient_failure_of_the_sign_in_host_is_retried(
@@ -138,7 +138,7 @@ def test_transient_failure_of_the_sign_in_host_is_retried(
     page.goto(address(program))
     press(page, "Sign in")
     assert program.end() == 0
-    assert "Trying again" in program.told
+    assert "Trying again" in program.shown
 
 
 def test_person_who_is_not_a_user_of_the_environment_is_refused(
@@ -155,7 +155,7 @@ def test_person_who_is_not_a_user_of_the_environment_is_refused(
         assert program.end() == 1
     finally:
         service.configure(not_a_member=False)
-    assert "0x80072560" in program.told
+    assert "0x80072560" in program.shown
     assert not Path(settings["token_store"]).exists()
 
 
@@ -181,8 +181,8 @@ def test_redirect_of_another_sign_in_is_ignored(login: Callable[..., Program], p
     page.goto(address(program))
     press(page, "Sign in")
     assert program.end() == 0
-    assert program.told.count("Ignored an address that does not belong to this sign-in") == 4
-    assert "stolen" not in program.told
+    assert program.shown.count("Ignored an address that does not belong to this sign-in") == 4
+    assert "stolen" not in program.shown
 
 
 def test_request_to_another_address_is_refused(login: Callable[..., Program]) -> None:
@@ -231,7 +231,7 @@ def test_ctrl_c_during_sign_in_in_a_browser_ends_the_command(login: Callable[...
     address(program)
     program.interrupt()
     assert program.end() == 130
-    assert program.told.endswith("Ended.\n")
+    assert program.shown.endswith("Ended.\n")
 
 
 def test_sign_in_that_nobody_completes_times_out(settings: dict[str, Any]) -> None:
@@ -256,7 +256,7 @@ def test_browser_of_the_person_is_opened(
     press(page, "Sign in")
     assert program.end() == 0
     assert opened.read_text() == url
-    assert "noise" not in program.told + program.printed
+    assert "noise" not in program.shown + program.printed
 
 
 def test_text_browser_without_a_screen_is_not_opened(
@@ -268,5 +268,5 @@ def test_text_browser_without_a_screen_is_not_opened(
         program.chmod(0o755)
     started = login(environment={"PATH": str(tmp_path), "TERM": "xterm"})
     address(started)
-    assert "Open this address in a browser" in started.told
+    assert "Open this address in a browser" in started.shown
     assert not (tmp_path / "opened").exists()

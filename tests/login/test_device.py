@@ -39,10 +39,10 @@ def test_sign_in_on_another_device_gives_the_tap_a_token(
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("You have signed in.").wait_for()
     assert program.end() == 0
-    assert "Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com), user " in program.told
+    assert "Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com), user " in program.shown
     assert program.printed == ""
     assert stored_tap.discover()["streams"]
-    assert not [secret for secret in devices.issued() if secret in program.told]
+    assert not [secret for secret in devices.issued() if secret in program.shown]
 
 
 def test_sign_in_that_is_cancelled_on_the_device_is_reported(
@@ -56,7 +56,7 @@ def test_sign_in_that_is_cancelled_on_the_device_is_reported(
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("You have cancelled.").wait_for()
     assert program.end() == 1
-    assert "AADSTS65004: User declined to consent" in program.told
+    assert "AADSTS65004: User declined to consent" in program.shown
     assert not Path(settings["token_store"]).exists()
 
 
@@ -74,7 +74,7 @@ def test_confidential_app_authenticates_with_secret_or_certificate(
     program = login("--device-code", **app)
     devices.approve_device(device_code(program))
     assert program.end() == 0
-    assert app[proof] not in program.told
+    assert app[proof] not in program.shown
     assert stored_tap.but(**app).discover()["streams"]
 
 
@@ -89,7 +89,7 @@ def test_device_code_that_nobody_enters_expires(
         assert program.end() == 1
     finally:
         devices.configure(**before)
-    assert program.told.endswith(
+    assert program.shown.endswith(
         "Nobody entered the code before it expired. Start again when you are ready.\n"
     )
 
@@ -133,8 +133,8 @@ def test_app_that_is_unknown_is_reported(
 ) -> None:
     program = login("--device-code", client_id="invented-app")
     assert program.end() == 1
-    assert "AADSTS700016" in program.told
-    assert "check client_id" in program.told
+    assert "AADSTS700016" in program.shown
+    assert "check client_id" in program.shown
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_device_code_answer_outside_oauth_is_reported(
     devices.fault("/devicecode", method="POST", **fault)
     program = login("--device-code")
     assert program.end() == 1
-    assert "check token_uri" in program.told.lower()
+    assert "check token_uri" in program.shown.lower()
 
 
 def test_names_that_the_person_may_not_read_are_left_out(
@@ -158,7 +158,7 @@ def test_names_that_the_person_may_not_read_are_left_out(
     program = login("--device-code")
     devices.approve_device(device_code(program))
     assert program.end() == 0
-    assert re.search(r"^Signed in as user [0-9a-f-]{36}\.$", program.told, re.MULTILINE)
+    assert re.search(r"^Signed in as user [0-9a-f-]{36}\.$", program.shown, re.MULTILINE)
 
 
 def test_service_without_who_am_i_is_only_required_to_answer(
@@ -181,7 +181,7 @@ def test_service_without_who_am_i_is_only_required_to_answer(
         program = login("--device-code", service_url=url, scope=scope)
         devices.approve_device(device_code(program))
         assert program.end() == 0
-    assert "Signed in as a user whom the service does not name." in program.told
+    assert "Signed in as a user whom the service does not name." in program.shown
     assert Path(settings["token_store"]).exists()
 
 
@@ -193,4 +193,4 @@ def test_ctrl_c_during_sign_in_on_a_device_ends_the_command(
     device_code(program)
     program.interrupt()
     assert program.end() == 130
-    assert program.told.endswith("Ended.\n")
+    assert program.shown.endswith("Ended.\n")

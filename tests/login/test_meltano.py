@@ -45,5 +45,5 @@ def test_meltano_login_takes_settings_of_the_project_and_asks_for_the_rest(
         page.goto(address(program))
         press(page, "Sign in")
         assert program.end() == 0
-    assert "Signed in as Ada Sandbox" in program.told
+    assert "Signed in as Ada Sandbox" in program.shown
     assert stored_tap.discover()["streams"]

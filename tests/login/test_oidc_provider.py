@@ -87,4 +87,4 @@ def test_sign_in_that_is_cancelled_is_reported(login: Callable[..., Program], pa
     page.get_by_role("link", name="Cancel").click()
     page.get_by_role("heading", name="You are not signed in").wait_for()
     assert program.end() == 1
-    assert "Sign-in was refused: End-User aborted interaction." in program.told
+    assert "Sign-in was refused: End-User aborted interaction." in program.shown

@@ -77,8 +77,8 @@ def test_sign_in_at_microsofts_hosts_needs_only_service_url_and_client_id(
     assert f"at Litware <Ltd> ({tls.SERVICE_HOST})." in page.inner_text("main")
     browser.close()
     assert program.end() == 0
-    assert "Organisation: Litware <Ltd>, " in program.told
-    assert proxied.password not in program.told
+    assert "Organisation: Litware <Ltd>, " in program.shown
+    assert proxied.password not in program.shown
     assert {line.split()[0] for line in proxied.seen()} == {"CONNECT"}
     stored = json.loads(Path(settings["token_store"]).read_text())
     assert stored["authority"] == f"https://{tls.SIGN_IN_HOST}"

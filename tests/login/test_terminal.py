@@ -51,9 +51,9 @@ def test_settings_that_are_missing_are_asked_for(
     page.goto(address(program))
     press(page, "Sign in")
     assert program.end() == 0
-    assert known["client_secret"] not in program.told
+    assert known["client_secret"] not in program.shown
     # The command prints the settings that the tap needs, but no secret.
-    printed = program.told.partition("To use the token, add these settings")[2]
+    printed = program.shown.partition("To use the token, add these settings")[2]
     assert f"TAP_DYNAMICS365_SERVICE_URL={service.service_url}\n" in printed
     assert "TAP_DYNAMICS365_CLIENT_SECRET=…\n" in printed
     assert "TAP_DYNAMICS365_TOKEN_STORE=kept/token.json\n" in printed
@@ -90,7 +90,7 @@ def test_question_that_is_interrupted_ends_the_command(
     else:
         program.type("\x04")
     assert program.end() == 130
-    assert program.told.endswith("Ended.\n")
+    assert program.shown.endswith("Ended.\n")
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_setting_that_is_missing_without_a_terminal_is_named(
 ) -> None:
     program = login(**{missing: None})
     assert program.end() == 1
-    assert way_out in program.told
-    assert len(program.told.splitlines()) == 1
+    assert way_out in program.shown
+    assert len(program.shown.splitlines()) == 1
 
 
 def test_address_pasted_from_a_browser_on_another_machine_signs_in(
@@ -118,8 +118,8 @@ def test_address_pasted_from_a_browser_on_another_machine_signs_in(
     program.expect(PASTE)
     program.type(ended_on)
     assert program.end() == 0
-    assert "Signed in as Ada Sandbox" in program.told
-    assert "code=" not in program.told
+    assert "Signed in as Ada Sandbox" in program.shown
+    assert "code=" not in program.shown
     assert stored_tap.discover()["streams"]
 
 
@@ -142,10 +142,10 @@ def test_address_of_another_sign_in_is_ignored_and_not_shown(
     for text in ("http://localhost:1/?code=stolen&state=another", "stolen", "http://[stolen"):
         program.type(text)
         program.expect("does not belong to this sign-in")
-        program.told = program.told.replace("does not belong to this sign-in", "…")
+        program.shown = program.shown.replace("does not belong to this sign-in", "…")
     program.type(ended_on)
     assert program.end() == 0
-    assert "stolen" not in program.told
+    assert "stolen" not in program.shown
 
 
 def test_address_with_a_refusal_is_reported(login: Callable[..., Program]) -> None:
@@ -154,7 +154,7 @@ def test_address_with_a_refusal_is_reported(login: Callable[..., Program]) -> No
     program.expect(PASTE)
     program.type(f"http://localhost/?error=access_denied&error_description=Invented&state={right}")
     assert program.end() == 1
-    assert "Sign-in was refused: Invented." in program.told
+    assert "Sign-in was refused: Invented." in program.shown
 
 
 @pytest.mark.parametrize("how", ["Ctrl-C", "refusal"])

@@ -30,7 +30,7 @@ def sign_in(login: Callable[..., Program], devices: Sandbox) -> Callable[..., Pr
     def run(*arguments: str, **settings: Any) -> Program:
         program = login("--device-code", *arguments, **settings)
         devices.approve_device(device_code(program))
-        assert program.end() == 0, program.told
+        assert program.end() == 0, program.shown
         return program
 
     return run
@@ -44,7 +44,7 @@ def test_settings_are_printed_on_request_and_no_token_is_stored(
     printed = dotenv_values(stream=StringIO(program.printed))
     token = printed["TAP_DYNAMICS365_REFRESH_TOKEN"]
     assert token
-    assert token not in program.told
+    assert token not in program.shown
     assert printed == {
         "TAP_DYNAMICS365_SERVICE_URL": settings["service_url"],
         "TAP_DYNAMICS365_TOKEN_URI": settings["token_uri"],
@@ -86,7 +86,7 @@ def test_token_that_the_next_run_uses_is_reported_as_used(
     sign_in: Callable[..., Program], stored_tap: Tap
 ) -> None:
     program = sign_in()
-    assert program.told.endswith("The tap uses it from its next run on.\n")
+    assert program.shown.endswith("The tap uses it from its next run on.\n")
     expected = f"Signed in as {ACCOUNT} with the refresh token in token_store."
     assert account_line_or_refusal(stored_tap) == expected
 
@@ -117,17 +117,17 @@ NEXT_RUNS = {
 def test_next_run_without_token_store_is_described_as_it_is(
     sign_in: Callable[..., Program], settings: dict[str, Any], service: Sandbox, case: str
 ) -> None:
-    names, told, says = NEXT_RUNS[case]
+    names, described, logged = NEXT_RUNS[case]
     app = {name: service.settings[name] for name in names}
     store = settings["token_store"]
     program = sign_in("--token-store", store, token_store=None, **app)
-    assert "from its next run on" not in program.told
-    whole = f"With its current settings, the tap's next run {told.format_map(app)}"
-    assert whole in program.told
-    assert f"TAP_DYNAMICS365_TOKEN_STORE={store}\n" in program.told
+    assert "from its next run on" not in program.shown
+    whole = f"With its current settings, the tap's next run {described.format_map(app)}"
+    assert whole in program.shown
+    assert f"TAP_DYNAMICS365_TOKEN_STORE={store}\n" in program.shown
     assert not [secret for name, secret in app.items() if name != "client_id" and secret in whole]
     tap = Tap({**settings, **app}).but(token_store=None)
-    assert account_line_or_refusal(tap).startswith(says.format_map(app))
+    assert account_line_or_refusal(tap).startswith(logged.format_map(app))
     # With the setting that the command names, the next run signs in as the person.
     assert account_line_or_refusal(tap.but(token_store=store)).startswith(
         f"Signed in as {ACCOUNT} "
@@ -135,7 +135,7 @@ def test_next_run_without_token_store_is_described_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("client_id", "told", "says"),
+    ("client_id", "described", "logged"),
     [
         ("another-app", "can't sign in: ", "was issued to another app than client_id"),
         (None, "does not start. Setting client_id is missing", "Setting client_id is missing"),
@@ -145,13 +145,13 @@ def test_next_run_of_another_app_is_described_as_it_is(
     sign_in: Callable[..., Program],
     settings: dict[str, Any],
     client_id: str | None,
-    told: str,
-    says: str,
+    described: str,
+    logged: str,
 ) -> None:
     program = sign_in("--client-id", settings["client_id"], client_id=client_id)
-    assert f"With its current settings, the tap's next run {told}" in program.told
-    assert f"TAP_DYNAMICS365_CLIENT_ID={settings['client_id']}\n" in program.told
-    assert says in account_line_or_refusal(Tap(settings).but(client_id=client_id))
+    assert f"With its current settings, the tap's next run {described}" in program.shown
+    assert f"TAP_DYNAMICS365_CLIENT_ID={settings['client_id']}\n" in program.shown
+    assert logged in account_line_or_refusal(Tap(settings).but(client_id=client_id))
 
 
 def test_token_with_options_that_repeat_the_connection_url_is_reported_as_used(
@@ -164,7 +164,7 @@ def test_token_with_options_that_repeat_the_connection_url_is_reported_as_used(
         connection_url=url.format(**settings),
         **dict.fromkeys(("service_url", "client_id")),
     )
-    assert program.told.endswith("The tap uses it from its next run on.\n")
+    assert program.shown.endswith("The tap uses it from its next run on.\n")
 
 
 def test_options_take_precedence_over_files_and_files_over_variables(
@@ -220,15 +220,15 @@ def test_settings_that_can_not_work_are_refused_before_sign_in(
         (tmp_path / "config.json").write_text(content)
     program = login("--config", "config.json")
     assert program.end() == 1
-    assert words in program.told
-    assert "invented-secret" not in program.told
-    assert len(program.told.splitlines()) == 1
+    assert words in program.shown
+    assert "invented-secret" not in program.shown
+    assert len(program.shown.splitlines()) == 1
 
 
 def test_variable_that_is_no_number_is_refused(login: Callable[..., Program]) -> None:
     program = login(ws_timeout="invented-secret")
     assert program.end() == 1
-    assert program.told == "The variable TAP_DYNAMICS365_WS_TIMEOUT must be an integer.\n"
+    assert program.shown == "The variable TAP_DYNAMICS365_WS_TIMEOUT must be an integer.\n"
 
 
 @pytest.mark.parametrize("case", ["a file of something else", "a folder", "no folder to be had"])
@@ -245,8 +245,8 @@ def test_token_store_that_can_not_be_written_is_refused_before_sign_in(
         path /= "token.json"
     program = login(token_store=str(path))
     assert program.end() == 1
-    assert f"token_store {path}" in program.told
-    assert "Name another file, or add --print to print the token." in program.told
+    assert f"token_store {path}" in program.shown
+    assert "Name another file, or add --print to print the token." in program.shown
     if case == "a file of something else":
         assert path.read_text() == "# somebody's notes\n"
 
@@ -266,5 +266,5 @@ def test_sign_in_host_of_the_service_that_is_unknown_is_refused(
 ) -> None:
     program = login(token_uri=None)
     assert program.end() == 1
-    assert "none of Microsoft's known sign-in hosts" in program.told
-    assert "set token_uri" in program.told
+    assert "none of Microsoft's known sign-in hosts" in program.shown
+    assert "set token_uri" in program.shown

@@ -103,8 +103,8 @@ def test_setting_misspelt_within_another_is_refused_with_the_one_meant(
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_setting_of_another_program_is_ignored_with_a_sentence(name: str) -> None:
-    (told,) = read(**{name: {"x": 1}}).unknown
-    assert told.startswith(f"Unknown setting {name} is ignored.")
+    (sentence,) = read(**{name: {"x": 1}}).unknown
+    assert sentence.startswith(f"Unknown setting {name} is ignored.")
 
 
 def test_setting_that_is_similar_to_another_is_ignored_with_that_one() -> None:
@@ -132,8 +132,8 @@ JSON = st.recursive(
 @given(config=st.dictionaries(st.one_of(st.text(), st.sampled_from(sorted(FREE))), JSON))
 def test_names_of_any_kind_are_refused_or_ignored_with_a_sentence(config: dict[str, Any]) -> None:
     try:
-        told = read(**config).unknown
+        sentences = read(**config).unknown
     except SettingsError:
         return
     named = {name for name, value in config.items() if value is not None and value != ""}
-    assert len(told) >= len(named - set(CONFIG_SCHEMA["properties"]))
+    assert len(sentences) >= len(named - set(CONFIG_SCHEMA["properties"]))
