@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: a Dynamics 365, a PostgreSQL, a Meltano."""
+"""Fixtures that many tests share: sandbox, tap, PostgreSQL and Meltano; order of the tests."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from tools.postgres import Postgres
 
 ROWS = 2_000
 
-# Forked from a process that has the rows already.
+# Sandboxes are forked from a process that has already made the rows.
 SANDBOXES = ForkServer(["sandbox.__main__"], prepare="sandbox.__main__:prepare")
 SERVING = "import sys; from sandbox.__main__ import main; sys.exit(main())"
 
@@ -34,7 +34,7 @@ def fork_sandbox(arguments: Sequence[str]) -> Forked:
 
 
 client.launch = fork_sandbox
-# What tests may change of the session's service, as it is at first.
+# Switches that tests may change in the session's sandbox, with their initial values.
 SWITCHES: dict[str, Any] = {
     "page_size_cap": 5_000,
     "forbidden_tables": [],
@@ -49,32 +49,32 @@ SWITCHES: dict[str, Any] = {
     "virtual_provider_status": 400,
 }
 
-# Of the machine that the tests run on: with it, no run would have a buffer.
+# A variable of the machine that would make each run unbuffered.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
-# A shell lets the jobs that it runs in the background ignore Ctrl-C, and all that they start: the
-# tests that press it would wait in vain.
+# Background jobs of a shell, and the processes they start, ignore Ctrl-C: the tests that send it
+# would wait for nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """A Dynamics 365 for the whole session, to read from alone."""
+    """A sandbox for the whole session, which tests only read."""
     with client.running(rows=ROWS) as running:
         yield running
 
 
 @pytest.fixture
 def changing_sandbox() -> Iterator[Sandbox]:
-    """A Dynamics 365 of the test's own, to change and to disturb."""
+    """A sandbox for one test, which may change it."""
     with client.running(rows=ROWS) as running:
         yield running
 
 
 @pytest.fixture
 def service(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The session's Dynamics 365, to order faults and look at requests, but not to change rows."""
+    """The session's sandbox, whose faults and switches are reset after each test."""
     sandbox.clear_requests()
     try:
         yield sandbox
@@ -85,45 +85,45 @@ def service(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])
 def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Settings of one of the ways to run the tap; what depends on them runs in each."""
+    """Settings of one mode; tests that depend on it run in each mode."""
     settings: dict[str, Any] = request.param
     return settings
 
 
 @pytest.fixture(scope="session")
 def tap_for(mode: dict[str, Any]) -> Callable[..., Tap]:
-    """Set the tap up for a sandbox, with more settings if wanted."""
+    """A function that makes the tap for a sandbox, with further settings."""
     return lambda service, **settings: Tap({**service.settings, **mode, **settings})
 
 
 @pytest.fixture(scope="session")
 def tap(sandbox: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
-    """The tap set up for the session's Dynamics 365, with small pages."""
+    """The tap for the session's sandbox, with small pages."""
     return tap_for(sandbox, fetch_size=100)
 
 
 @pytest.fixture(scope="session")
 def catalog(tap: Tap) -> Message:
-    """What the tap discovers in the session's Dynamics 365."""
+    """The catalog of the session's sandbox."""
     return tap.discover()
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """A real PostgreSQL for the whole session."""
+    """A PostgreSQL server for the whole session."""
     with postgres_servers.running() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def database_names() -> Iterator[str]:
-    """Names that no database has yet."""
+    """Names of databases that do not exist yet."""
     return (f"test_{number}" for number in count(1))
 
 
 @pytest.fixture
 def postgres(postgres_server: Postgres, database_names: Iterator[str]) -> Postgres:
-    """An empty database of a real PostgreSQL."""
+    """An empty database of the PostgreSQL server."""
     return postgres_server.create(next(database_names))
 
 
@@ -136,7 +136,7 @@ def needs_meltano() -> None:
 
 @pytest.fixture
 def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]]:  # noqa: ARG001
-    """Make a Meltano project of its own; give it the variables that set up its plugins."""
+    """A function that makes a Meltano project with these variables for its plugins."""
     with ExitStack() as projects:
         yield lambda settings: projects.enter_context(meltano_projects.project(settings))
 

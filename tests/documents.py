@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def slug(heading: str) -> str:
-    """The anchor of a heading on GitHub."""
+    """Return the anchor of a heading on GitHub."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -53,19 +53,19 @@ class Document:
         return sorted(set(re.findall(r"\]\((?!https?:)([^)]+)\)", self.text)))
 
     def blocks(self, section: str, kind: str) -> list[str]:
-        """The code blocks of one language in a section."""
+        """Return the code blocks of one language in a section."""
         return re.findall(
             rf"^```{kind}\n(.*?)^```$", self.sections[section], re.MULTILINE | re.DOTALL
         )
 
     def section(self, anchor: str) -> str:
-        """The section that an anchor leads to, with the sections below it.
+        """Return the section of an anchor, with its subsections.
 
         Args:
-            anchor: The anchor; the empty string stands for the whole document.
+            anchor: The anchor; an empty string means the whole document.
 
         Returns:
-            Its text; the empty string if there is no such section.
+            The text of the section; empty if there is no such section.
         """
         if not anchor:
             return self.text
@@ -81,18 +81,18 @@ class Document:
         return ""
 
     def target(self, link: str) -> str:
-        """The text that a link within the repository leads to.
+        """Return the text of the target of a link within the repository.
 
         Args:
             link: A path with an anchor, or one of the two.
 
         Returns:
-            The section or the document; the empty string if it does not exist.
+            The text of the section or document; empty if it does not exist.
         """
         path, _, anchor = link.partition("#")
         document = Document(self.path.parent / path) if path else self
         return document.section(anchor) if document.path.is_file() else ""
 
     def leads_somewhere(self, link: str) -> bool:
-        """Tell whether the target of a link exists."""
+        """Return whether the target of a link exists."""
         return bool(self.target(link))

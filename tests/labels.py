@@ -1,4 +1,4 @@
-"""What name columns should hold: found in the sandbox's model and rows, not in its annotations."""
+"""Expected name columns: computed from the sandbox's model and rows, not from annotations."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ LABELLED = CHOICES | {Kind.MULTI_SELECT, Kind.BOOLEAN}
 
 
 def key_of(row: Message, names: Sequence[str]) -> Any:  # noqa: ANN401 - one part or several
-    """The key of a row: the value of one column, or of several."""
+    """Return the key of a row: one value, or a tuple of several."""
     values = tuple(row[name] for name in names)
     return values if len(values) > 1 else values[0]
 
 
 class Expected:
-    """What each row should be as a record.
+    """Expected records of the rows of a sandbox.
 
     Args:
-        source: Where the rows are; they are read now.
-        language: The user's.
+        source: The sandbox, whose rows are read at once.
+        language: The language of the user.
     """
 
     def __init__(self, source: Sandbox, language: int = ENGLISH) -> None:
@@ -43,7 +43,7 @@ class Expected:
         }
 
     def label(self, column: Column, value: Any) -> str | None:  # noqa: ANN401 - of any column
-        """The label of a value, or of several."""
+        """Return the label of a value, or the labels of several values."""
         if value is None or column.options is None:
             return None
         labels = {
@@ -56,7 +56,7 @@ class Expected:
         return "; ".join(labels[value] for value in values)
 
     def columns(self, column: Column, value: Any) -> Message:  # noqa: ANN401 - as above
-        """A value and the name columns beside it."""
+        """Return a column and its name columns, with their values."""
         found = {column.property_name: value}
         if column.kind in LABELLED:
             found[f"{column.name}name"] = self.label(column, value)
@@ -68,7 +68,7 @@ class Expected:
         return found
 
     def records(self, table: str) -> dict[str, Message]:
-        """The records of a table by their key, a tuple if it has several parts."""
+        """Return the expected records of a table by key (see `key_of`)."""
         described = MODEL.by_name[table]
         columns = [column for column in described.columns if column.kind is not Kind.STREAM]
         return {

@@ -1,7 +1,10 @@
-"""The tap as its users run it: a process that writes Singer messages.
+"""Runs of the tap as a process, and functions on its catalog and messages.
 
-The process is forked from one that has the tap imported, which saves the second that a start
-takes. A test of the executable itself gives `command=EXECUTABLE`, and gets a start of Python.
+    run = Tap({"service_url": …, "access_token": …}).sync(catalog=catalog)
+    assert run.counts == {"account": 50}
+
+The process is forked from one that has imported the tap, which saves the second that a start takes.
+Tests of the executable itself pass `command=EXECUTABLE`, which starts Python.
 """
 
 from __future__ import annotations
@@ -27,31 +30,31 @@ if TYPE_CHECKING:
 
 SECONDS = 60
 
-# How the tap is run: by forking, or by starting Python.
+# Command lines of the tap: of a forked process, and of a new one.
 FORKED = ("-m", "tap_dynamics365")
 EXECUTABLE = (sys.executable, *FORKED)
-# Some ways to sign in import half a second more at their first use.
+# Packages that some grants import at first use, which takes half a second.
 IMPORTED = ("tap_dynamics365.tap", "tap_dynamics365.login.command")
 IMPORTED_LATER = ("azure.identity", "jwt", "requests_ntlm")
 TAPS = ForkServer([*IMPORTED, *IMPORTED_LATER])
 
-# Settings under which all that the tap sends must be the same, by name.
+# Settings under which the messages of the tap have to be the same, by name.
 MODES: dict[str, dict[str, Any]] = {
     "one-by-one": {"max_parallel_requests": 1},
     "side-by-side": {"max_parallel_requests": 8},
 }
-# The same, and the SDK's own way: flattening has nothing to flatten, but needs the records as
-# Python values.
+# The modes, and the SDK's own code path: flattening finds nothing to flatten, but makes the SDK
+# process each record as Python values.
 WAYS: dict[str, dict[str, Any]] = {
     **MODES,
     "as-values": {"flattening_enabled": True, "flattening_max_depth": 2},
 }
-# Marks tests of what is the same code in each mode: they run in that of the default alone.
+# Mark of tests whose code is the same in each mode: they run in the default mode only.
 in_one_mode = pytest.mark.parametrize(
     "mode", [MODES["side-by-side"]], ids=["side-by-side"], indirect=True
 )
 
-# What the tap reads that is not a table.
+# Resources that the tap requests besides rows of tables.
 NOT_ROWS = {"$metadata", "$batch", "EntityDefinitions", "RetrieveMetadataChanges"}
 
 Message = dict[str, Any]
@@ -60,12 +63,12 @@ Process = subprocess.Popen[bytes] | Forked
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of the tap left behind.
+    """Result of a run of the tap.
 
     Args:
-        status: Its exit code.
-        output: Its standard output.
-        log: Its standard error.
+        status: The exit code.
+        output: Standard output.
+        log: Standard error.
     """
 
     status: int
@@ -74,7 +77,7 @@ class Run:
 
     @cached_property
     def messages(self) -> list[Message]:
-        """The messages in order; numbers with a fraction as Decimal."""
+        """The messages in order; numbers with a fraction are Decimal."""
         return [json.loads(line, parse_float=Decimal) for line in self.output.split("\n") if line]
 
     @cached_property
@@ -91,7 +94,7 @@ class Run:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many records of each stream."""
+        """The number of records of each stream."""
         return {stream: len(records) for stream, records in self._records.items()}
 
     @cached_property
@@ -110,16 +113,16 @@ class Run:
         return self.states[-1] if self.states else {}
 
     def logged(self, level: str) -> list[str]:
-        """What the log says at one level."""
+        """Return the texts of the log at one level."""
         lines = (line.split(" | ", 3) for line in self.log.splitlines())
         return [parts[-1] for parts in lines if len(parts) > 1 and parts[1].strip() == level]
 
     def refusal(self) -> str:
-        """What it says of ending early: in a sentence or two, without a traceback."""
+        """Assert that the run failed with one or two sentences and no traceback; return them."""
         assert self.status == 1, self.log
         assert "Traceback" not in self.log
         errors = self.logged("ERROR")
-        # The last line is the tap's own; one before it may name the stream at work.
+        # The last line is about the run; the one before it may name a stream.
         assert 1 <= len(errors) <= 2, self.log
         assert self.log.splitlines()[-1].endswith(errors[-1]), self.log
         return " ".join(errors)
@@ -129,10 +132,13 @@ def begin(command: tuple[str, ...], arguments: Sequence[str], **options: Any) ->
     """Start a command.
 
     Args:
-        command: What `python` would be given, to have a process forked; or a program, and what its
-            command line begins with.
+        command: The arguments of `python` for a forked process; or a program with its first
+            arguments.
         arguments: The rest of the command line.
-        **options: Of `ForkServer.start`, or `subprocess.Popen`.
+        **options: Options of `ForkServer.start` or `subprocess.Popen`.
+
+    Returns:
+        The process.
     """
     if command[0] in {"-m", "-c"}:
         return TAPS.start(command, arguments, **options)
@@ -144,11 +150,10 @@ class Tap:
     """The tap with its settings.
 
     Args:
-        settings: What goes into the file that `--config` names.
-        environment: Variables added to its environment.
-        command: How it is called: what `python` would be given, for a forked process, or a whole
-            command line that begins with a program to start.
-        clock: Another time for a forked process: see `ForkServer.start`.
+        settings: The content of the file that `--config` names.
+        environment: Variables in addition to those of the tests.
+        command: The beginning of the command line, as for `begin`.
+        clock: The clock of a forked process, as for `ForkServer.start`.
     """
 
     settings: dict[str, Any]
@@ -157,7 +162,7 @@ class Tap:
     clock: dict[str, float] = field(default_factory=dict)
 
     def but(self, **settings: Any) -> Tap:
-        """The same with other settings; None takes one away."""
+        """Return the tap with other settings; None removes one."""
         changed = {**self.settings, **settings}
         return replace(self, settings={k: v for k, v in changed.items() if v is not None})
 
@@ -169,7 +174,7 @@ class Tap:
         stderr: int = subprocess.PIPE,
         **files: Message | None,
     ) -> Process:
-        """Start it, with a file for each option that names one: `catalog`, `state`."""
+        """Start the tap, with a file for each of the options `config`, `catalog` and `state`."""
         given = [*arguments]
         for option, content in reversed({"config": self.settings, **files}.items()):
             if content is not None:
@@ -188,7 +193,7 @@ class Tap:
         )
 
     def run(self, *arguments: str, **files: Message | None) -> Run:
-        """Run it to its end, whichever that is."""
+        """Run the tap to its end, successful or not."""
         with TemporaryDirectory() as folder:
             process = self.start(Path(folder), *arguments, **files)
             try:
@@ -200,13 +205,13 @@ class Tap:
         return Run(process.returncode, output.decode(), log.decode())
 
     def sync(self, **files: Message | None) -> Run:
-        """Run a sync that has to succeed."""
+        """Run a sync, which has to succeed."""
         run = self.run(**files)
         assert run.status == 0, run.log
         return run
 
     def discover(self) -> Message:
-        """Discover the catalog."""
+        """Discover the catalog, which has to succeed."""
         run = self.run("--discover")
         assert run.status == 0, run.log
         catalog: Message = json.loads(run.output)
@@ -214,11 +219,14 @@ class Tap:
 
 
 def select(catalog: Message, selection: dict[str, list[str] | None]) -> Message:
-    """Select streams in a catalog, and of each the columns named, or all.
+    """Select streams and columns in a copy of a catalog.
 
     Args:
-        catalog: What discovery gave; it is left as it is.
-        selection: Names of columns by stream; None for all.
+        catalog: The catalog, which is not changed.
+        selection: The columns of each selected stream; None means all.
+
+    Returns:
+        The copy.
     """
     chosen: Message = json.loads(json.dumps(catalog))
     for stream in chosen["streams"]:
@@ -232,17 +240,21 @@ def select(catalog: Message, selection: dict[str, list[str] | None]) -> Message:
 
 
 def entry(catalog: Message, stream: str) -> Message:
-    """Find the entry of a stream in a catalog."""
+    """Return the entry of a stream in a catalog."""
     return next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
 
 
 def choose(catalog: Message, stream: str, **metadata: str) -> Message:
-    """Select one stream in a catalog, and write into its metadata as a person does.
+    """Select one stream in a copy of a catalog, and set its metadata.
 
     Args:
-        catalog: What discovery gave; it is left as it is.
+        catalog: The catalog, which is not changed.
         stream: The stream.
-        **metadata: Such as `replication_method`, with an underscore for the hyphen.
+        **metadata: Metadata of the stream, with an underscore for each hyphen, such as
+            `replication_method`.
+
+    Returns:
+        The copy.
     """
     chosen = select(catalog, {stream: None})
     own = own_metadata(entry(chosen, stream))
@@ -251,21 +263,21 @@ def choose(catalog: Message, stream: str, **metadata: str) -> Message:
 
 
 def look_back(bookmark: str, seconds: int = 300) -> str:
-    """Tell where an incremental run begins that goes on from a bookmark: a little before it."""
+    """Return where an incremental run with this bookmark starts: some seconds before it."""
     moment = datetime.fromisoformat(bookmark) - timedelta(seconds=seconds)
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def own_metadata(entry: Message) -> Message:
-    """Find the metadata of a stream itself, not of its columns."""
+    """Return the metadata of a stream itself, not of its columns."""
     metadata: Message = next(m["metadata"] for m in entry["metadata"] if not m["breadcrumb"])
     return metadata
 
 
 def reads(log: list[Message], entity_set: str = "") -> list[Message]:
-    """Find the requests for pages of rows in the log of a sandbox: of one entity set, or of all.
+    """Return the requests for pages of rows in a sandbox's log, of one entity set or of all.
 
-    The one for the greatest value of a key, which has a `$top`, is none of them.
+    The request for the largest value of a key, which has a `$top`, is left out.
     """
     found = []
     for request in log:
