@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.auth.endpoint import SECRETS, TokenEndpoint, serving
+from tests.auth.endpoint import SECRETS, TokenEndpoint, serving_tokens
 from tests.tap import SECONDS, WAYS, Message, Run, Tap
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def test_signal_after_the_target_has_ended_ends_the_run(
 def endpoint() -> Iterator[TokenEndpoint]:
     """A token endpoint that keeps those who ask waiting."""
     made = TokenEndpoint()
-    with serving(made):
+    with serving_tokens(made):
         made.gives("one")
         made.open.clear()
         yield made

@@ -660,7 +660,7 @@ def test_recorded_identity_is_shown_at_sign_in(
         who_am_i.approve_device(program.expect(r"enter the code:\n\n(\S+)\n")[1])
         assert program.end() == 0
     user = json.loads(recording.body)["UserId"]
-    assert f"Signed in as user {user}." in program.told
+    assert f"Signed in as user {user}." in program.shown
 
 
 @pytest.fixture
