@@ -16,8 +16,9 @@ import pytest
 
 from sandbox import client
 from tests.simulation import worker
-from tests.simulation.history import BEGINNING, FULL_TABLE, INCREMENTAL, KEYS, LOG_BASED, TEXTS
+from tests.simulation.history import BEGINNING, KEYS, TEXTS
 from tests.simulation.warehouse import Warehouse
+from tests.storms.schedule import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tests.tap import entry, own_metadata, select
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.history import FULL_TABLE, INCREMENTAL, LOG_BASED, History, Setting
+from tests.simulation.history import History, Setting
 from tests.simulation.simulate import simulate
+from tests.storms.schedule import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tests.tap import MODES
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from psycopg import sql
 from typing_extensions import override
 
 from tests.pipelines.targets import Target, target_postgres
-from tests.simulation.history import INCREMENTAL, KEYS, LOG_BASED, History, Setting
+from tests.simulation.history import KEYS, History, Setting
 from tests.simulation.simulate import simulate
 from tests.simulation.warehouse import DELETED_AT
+from tests.storms.schedule import INCREMENTAL, LOG_BASED
 from tools.warehouse import SCHEMA
 
 if TYPE_CHECKING:
