@@ -94,7 +94,16 @@ def test_device_code_that_nobody_enters_expires(
     )
 
 
-def test_device_code_polled_too_often_is_polled_again(
+def poll_times(devices: Sandbox) -> list[float]:
+    """Return the times of the requests for tokens."""
+    return [
+        request["at"]
+        for request in devices.requests()
+        if request["method"] == "POST" and request["path"].endswith("/token")
+    ]
+
+
+def test_device_code_polled_too_often_is_polled_five_seconds_later(
     devices: Sandbox, login: Callable[..., Program]
 ) -> None:
     body = {"error": "slow_down"}
@@ -102,6 +111,9 @@ def test_device_code_polled_too_often_is_polled_again(
     program = login("--device-code")
     devices.approve_device(device_code(program))
     assert program.end() == 0
+    first, second = poll_times(devices)
+    # The interval of 1 s, and the 5 s that RFC 8628, section 3.5, adds to it.
+    assert second - first >= 1 + 5
 
 
 def test_device_code_poll_that_is_cut_off_is_retried(
@@ -111,6 +123,7 @@ def test_device_code_poll_that_is_cut_off_is_retried(
     program = login("--device-code")
     devices.approve_device(device_code(program))
     assert program.end() == 0
+    assert len(poll_times(devices)) == 2
 
 
 @pytest.mark.parametrize(
@@ -125,6 +138,7 @@ def test_device_code_poll_with_an_answer_outside_oauth_is_retried(
     program = login("--device-code")
     devices.approve_device(device_code(program))
     assert program.end() == 0
+    assert len(poll_times(devices)) == 2
 
 
 def test_app_that_is_unknown_is_reported(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.settings.configs import OFFLINE, SECRET, SERVICE
-from tests.tap import EXECUTABLE, SECONDS, Run, Tap
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.tap import EXECUTABLE, Tap
 
 PREFIX = "TAP_DYNAMICS365_"
 URL = "jdbc:datadirect:dynamics365:"
@@ -80,12 +77,10 @@ def test_configuration_is_refused_by_the_executable(config: dict[str, Any], name
     check_refusal(Tap(config, command=EXECUTABLE), named)
 
 
-def test_variable_is_refused_by_the_executable(tmp_path: Path) -> None:
+def test_variable_is_refused_by_the_executable() -> None:
     variables = {f"{PREFIX}SERVICE_URL": SERVICE, f"{PREFIX}START_DATE": "soon"}
     tap = Tap({}, {**variables, f"{PREFIX}ACCESS_TOKEN": SECRET}, command=EXECUTABLE)
-    process = tap.start(tmp_path, "--config=ENV", "--discover")
-    output, log = process.communicate(timeout=SECONDS)
-    run = Run(process.returncode, output.decode(), log.decode())
+    run = tap.run("--config=ENV", "--discover")
     assert "start_date" in run.refusal()
     assert run.output == ""
     assert SECRET not in run.log

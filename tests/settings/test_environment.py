@@ -71,14 +71,12 @@ def test_variable_of_a_boolean_may_be_written_in_several_ways(
 @in_one_mode
 @pytest.mark.parametrize("value", ["true", ""])
 def test_tap_with_all_settings_in_variables_extracts(
-    service: Sandbox, tap: Tap, tmp_path: Path, value: str
+    service: Sandbox, tap: Tap, value: str
 ) -> None:
     given = {f"{PREFIX}{name.upper()}": str(value) for name, value in tap.settings.items()}
     flattening = {"FLATTENING_ENABLED": value, "FLATTENING_MAX_DEPTH": "1", "TABLES": "team"}
     given |= {f"{PREFIX}{name}": value for name, value in flattening.items()}
-    process = Tap({}, given).start(tmp_path, "--config=ENV")
-    output, log = process.communicate(timeout=SECONDS)
-    run = Run(process.returncode, output.decode(), log.decode())
+    run = Tap({}, given).run("--config=ENV")
     assert run.counts == {"team": len(service.rows("team"))}, run.log
 
 
