@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from sandbox import client
 from sandbox.client import Sandbox
 from tests.fork_server import Forked, ForkServer
-from tests.tap import MODES, Message, Tap
+from tests.tap import MODES, WAYS, Message, Tap
 from tools import meltano as meltano_projects
 from tools import postgres as postgres_servers
 from tools.meltano import Project
@@ -74,7 +74,7 @@ def changing_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def service(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The session's sandbox, whose faults and switches are reset after each test."""
+    """The sandbox of the session or module; faults and switches are reset after each test."""
     sandbox.clear_requests()
     try:
         yield sandbox
@@ -86,6 +86,13 @@ def service(sandbox: Sandbox) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])
 def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings of one mode; tests that depend on it run in each mode."""
+    settings: dict[str, Any] = request.param
+    return settings
+
+
+@pytest.fixture(scope="session", params=[*WAYS.values()], ids=[*WAYS])
+def way(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings of a mode, or of the SDK's own way to send records. A test runs with each."""
     settings: dict[str, Any] = request.param
     return settings
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.tap import WAYS, Message, Run, Tap, choose, in_one_mode, reads, select
+from tests.tap import Message, Run, Tap, choose, in_one_mode, reads, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
@@ -15,12 +15,12 @@ LIMIT, PAGE = 3, 20
 MESSAGE = "more than the 3 calls that stmt_call_limit allows"
 
 
-@pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)
-def limited(sandbox: Sandbox, request: pytest.FixtureRequest) -> Tap:
+@pytest.fixture(scope="module")
+def limited(sandbox: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap with a limit, in each of its ways; tables that reach it count as read."""
     settings: dict[str, Any] = {
         **sandbox.settings,
-        **request.param,
+        **way,
         "fetch_size": PAGE,
         "stmt_call_limit": LIMIT,
         "stmt_call_limit_behavior": "ReturnResults",

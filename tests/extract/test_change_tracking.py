@@ -12,7 +12,6 @@ import jsonschema
 import pytest
 
 from tests.tap import (
-    WAYS,
     Message,
     Run,
     Tap,
@@ -39,10 +38,9 @@ def service(changing_sandbox: Sandbox) -> Sandbox:
     return changing_sandbox
 
 
-@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
-def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
+@pytest.fixture
+def tap(service: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for two tables whose changes are tracked, the larger one of several pages."""
-    way: dict[str, Any] = request.param
     more = {"fetch_size": 100, "replication_method": "log_based", "tables": [LARGE, SMALL]}
     return Tap({**service.settings, **way, **more})
 

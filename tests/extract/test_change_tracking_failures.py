@@ -27,23 +27,17 @@ PASSING = [
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """A Dynamics 365 of this module's own."""
     with client.running(rows=50, sizes={TABLE: 12, OTHER: 5}) as running:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _fair_weather(service: Sandbox) -> Iterator[None]:
-    yield
-    service.clear_faults()
-
-
 @pytest.fixture(scope="module")
-def tap(service: Sandbox) -> Tap:
+def tap(sandbox: Sandbox) -> Tap:
     """The tap, for tables of several pages whose changes are tracked."""
     tables = {"tables": [TABLE, OTHER], "replication_method": "LOG_BASED"}
-    return Tap({**service.settings, **tables, "fetch_size": 5, "ws_retry_count": 1})
+    return Tap({**sandbox.settings, **tables, "fetch_size": 5, "ws_retry_count": 1})
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.tap import WAYS, Message, Tap, choose, entry, own_metadata, reads, select
+from tests.tap import Message, Tap, choose, entry, own_metadata, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +25,9 @@ def service(changing_sandbox: Sandbox) -> Sandbox:
     return changing_sandbox
 
 
-@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
-def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
+@pytest.fixture
+def tap(service: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for a few tables."""
-    way: dict[str, Any] = request.param
     tables = ["account", "contact", "team"]
     return Tap({**service.settings, **way, "fetch_size": 100, "tables": tables})
 
@@ -195,7 +194,6 @@ def wide() -> Iterator[Sandbox]:
         yield service
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("method", METHODS)
 def test_more_columns_than_a_url_can_hold_are_read(
     wide: Sandbox, way: dict[str, Any], method: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.tap import WAYS, Message, Run, Tap, choose, look_back, reads, select
+from tests.tap import Message, Run, Tap, choose, look_back, reads, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
@@ -20,10 +20,9 @@ def service(changing_sandbox: Sandbox) -> Sandbox:
     return changing_sandbox
 
 
-@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
-def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
+@pytest.fixture
+def tap(service: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for a table of several pages."""
-    way: dict[str, Any] = request.param
     return Tap({**service.settings, **way, "fetch_size": 100, "tables": [STREAM]})
 
 

@@ -23,7 +23,7 @@ from tap_dynamics365.extract.range import Range
 from tap_dynamics365.odata.page import RawPage
 from tap_dynamics365.services.dataverse.kind import is_keyset_link
 from tests.services.test_other_odata import Model, Quiet, Server, order
-from tests.tap import WAYS, Message, Run, Tap, choose, reads
+from tests.tap import Message, Run, Tap, choose, reads
 
 MOST = 5_000
 
@@ -53,7 +53,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """A Dynamics 365 of its own, with a table of some pages, and one of rows that are alike."""
     with client.running(rows=50, sizes={"contact": ROWS}) as running:
         running.insert(TIED, [{"name": f"Tie {n}", "modifiedon": MOMENT} for n in range(TIES)])
@@ -61,24 +61,17 @@ def service() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _put_right(service: Sandbox) -> Iterator[None]:
-    service.clear_requests()
-    yield
-    service.clear_faults()
-
-
-@pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS)
-def tap(service: Sandbox, request: pytest.FixtureRequest) -> Tap:
+@pytest.fixture(scope="module")
+def tap(sandbox: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for it, in each of its ways, with small pages."""
-    return Tap({**service.settings, **request.param, "tables": [*SETS], "fetch_size": PAGE})
+    return Tap({**sandbox.settings, **way, "tables": [*SETS], "fetch_size": PAGE})
 
 
 @pytest.fixture(scope="module")
-def one_by_one(service: Sandbox) -> Tap:
+def one_by_one(sandbox: Sandbox) -> Tap:
     """The tap set up to send one request after the other."""
     one = {"max_parallel_requests": 1, "tables": [*SETS], "fetch_size": PAGE}
-    return Tap({**service.settings, **one})
+    return Tap({**sandbox.settings, **one})
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ MORE_RECORDS = "Microsoft.Dynamics.CRM.morerecords"
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """A Dynamics 365 where one table has 12 rows, 23 of one second, and 3 of the next."""
     with client.running(rows=100) as running:
         running.insert(STREAM, [{"name": f"Tie {n}", "modifiedon": MOMENT} for n in range(TIES)])
@@ -33,20 +33,10 @@ def service() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _put_right(service: Sandbox) -> Iterator[None]:
-    service.clear_requests()
-    yield
-    service.clear_faults()
-    service.configure(
-        page_size_cap=5_000, more_records_without_link=False, guid_comparison="understood"
-    )
-
-
 @pytest.fixture(scope="module")
-def tap(service: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
+def tap(sandbox: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
     """The tap set up for these tables."""
-    return tap_for(service, tables=[STREAM])
+    return tap_for(sandbox, tables=[STREAM])
 
 
 @pytest.fixture(scope="module")

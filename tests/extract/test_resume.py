@@ -25,16 +25,16 @@ ROWS = 26_000
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """A Dynamics 365 with one table of many rows."""
     with client.running(rows=ROWS, table=BY_DATE) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def tap(service: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
+def tap(sandbox: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
     """The tap set up for these tables."""
-    return tap_for(service, tables=list(SETS), fetch_size=1_000)
+    return tap_for(sandbox, tables=list(SETS), fetch_size=1_000)
 
 
 @pytest.fixture(scope="module")

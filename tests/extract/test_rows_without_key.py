@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.tap import WAYS, Message, Run, Tap, choose, reads, select
+from tests.tap import Message, Run, Tap, choose, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,9 @@ def service() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
-def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
+@pytest.fixture
+def tap(service: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for it."""
-    way: dict[str, Any] = request.param
     return Tap({**service.settings, **way, "fetch_size": 3, "tables": [STREAM]})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_dynamics365.extract.pool import Pool
-from tests.tap import WAYS, Message, Run, Tap, choose, entry, own_metadata, select
+from tests.tap import Message, Run, Tap, choose, entry, own_metadata, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
@@ -32,10 +32,10 @@ BROKEN_LINKS = ['"http://["', "7", '""', '{"href": "contacts"}']
 LINKS_TO_THE_ROOT = ['"?$top=1"', '" "', '"./"', '"/api/data/v9.0"', '"http://other.invalid/"']
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
-def tap(request: pytest.FixtureRequest, sandbox: Sandbox) -> Tap:
+@pytest.fixture
+def tap(sandbox: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap in each of the ways in which it reads, with small pages."""
-    return Tap({**sandbox.settings, **request.param, "fetch_size": 40})
+    return Tap({**sandbox.settings, **way, "fetch_size": 40})
 
 
 @pytest.fixture(scope="module")

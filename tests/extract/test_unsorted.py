@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.tap import WAYS, Message, Run, Tap, choose, entry, own_metadata, reads, select
+from tests.tap import Message, Run, Tap, choose, entry, own_metadata, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,16 +24,10 @@ SAME = '"modifiedon":"2026-01-01T00:00:00Z"'
 OLDER = [(r'"modifiedon":"20', '"modifiedon":"19')]
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
-def way(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Settings of each way in which the tap reads, with small pages."""
-    return {**request.param, "fetch_size": 7}
-
-
 @pytest.fixture
 def tap(service: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for the virtual table."""
-    return Tap({**service.settings, **way, "tables": [VIRTUAL, "team"]})
+    return Tap({**service.settings, **way, "fetch_size": 7, "tables": [VIRTUAL, "team"]})
 
 
 @pytest.fixture

@@ -149,7 +149,6 @@ def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]
 
 
 @in_one_mode
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_lines_of_a_run_that_waits_appear_nevertheless(
     service: Sandbox, catalog: Message, tmp_path: Path, way: Message
 ) -> None:
@@ -245,7 +244,6 @@ def test_last_line_of_a_run_is_its_summary(service: Sandbox, tap: Tap, catalog: 
 
 
 @in_one_mode
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_summary_counts_tables_that_are_not_complete(
     service: Sandbox, catalog: Message, way: Message
 ) -> None:

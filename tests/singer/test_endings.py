@@ -41,7 +41,6 @@ runpy.run_module("tap_dynamics365", run_name="__main__", alter_sys=True)
 SIGNALS = pytest.mark.parametrize(
     "sent", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"]
 )
-in_each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +111,6 @@ def assert_one_sentence(log: str, words: str, way: Message | None = None) -> Non
     assert len(errors) == (2 if way == WAYS["as-values"] else 1), log
 
 
-@in_each_way
 @pytest.mark.parametrize("read", [0, 1, 100_000], ids=["nothing", "the first", "some"])
 @pytest.mark.parametrize(
     "environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
@@ -195,7 +193,6 @@ def test_signal_while_the_log_is_written_ends_the_run(
     assert "Traceback" not in run.log
 
 
-@in_each_way
 @SIGNALS
 def test_signal_while_nothing_reads_stdout_ends_the_run(
     sandbox: Sandbox, everything: Message, tmp_path: Path, way: Message, sent: signal.Signals

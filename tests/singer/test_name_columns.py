@@ -13,7 +13,7 @@ from sandbox.data.model import LOOKUPS
 from sandbox.dataverse.organisation import MODEL
 from tests.labels import ENGLISH, GERMAN, LABELLED, Expected, key_of
 from tests.singer.test_discovery import assert_golden
-from tests.tap import MODES, WAYS, Message, Run, Tap, entry, reads, select
+from tests.tap import MODES, Message, Run, Tap, entry, reads, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
 SOME = ["opportunity", "new_project", "activitypointer"]
 
 in_each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-in_each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +140,6 @@ def test_labels_and_names_of_every_row_arrive(
     assert {row["customeridtype"] for row in run.records("opportunity")} == {"account", "contact"}
 
 
-@in_each_way
 def test_name_columns_are_the_same_in_each_mode_and_without_a_catalog(
     source: Sandbox, tap: Tap, way: dict[str, Any]
 ) -> None:
@@ -243,7 +241,6 @@ def test_name_columns_without_the_function_are_the_same(
         assert annotations(stream) == annotations(entry(catalog, stream["tap_stream_id"]))
 
 
-@in_each_way
 def test_value_without_a_label_has_a_null_label(
     changing_sandbox: Sandbox, way: dict[str, Any]
 ) -> None:
@@ -264,7 +261,6 @@ def test_value_without_a_label_has_a_null_label(
     assert rows[third]["customeridtype"] == "contact"
 
 
-@in_each_way
 def test_column_that_was_removed_loses_its_label(
     changing_sandbox: Sandbox, catalog: Message, way: dict[str, Any]
 ) -> None:

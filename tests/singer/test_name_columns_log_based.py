@@ -9,14 +9,14 @@ import pytest
 
 from tests.extract.test_change_tracking import DELETED_AT, folded
 from tests.labels import Expected
-from tests.tap import WAYS, Message, Run, Tap, entry, reads, select
+from tests.tap import Message, Run, Tap, entry, reads, select
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 # The rows of the first fit on a page.
 TABLES = {"opportunity": "opportunities", "account": "accounts"}
-APART = "asks for the link apart from the rows"
+APART = "requests the link separately"
 
 
 @pytest.fixture
@@ -25,10 +25,9 @@ def service(changing_sandbox: Sandbox) -> Sandbox:
     return changing_sandbox
 
 
-@pytest.fixture(params=[*WAYS.values()], ids=[*WAYS])
-def tap(request: pytest.FixtureRequest, service: Sandbox) -> Tap:
+@pytest.fixture
+def tap(service: Sandbox, way: dict[str, Any]) -> Tap:
     """The tap set up for two tables whose changes are tracked, with their labels and names."""
-    way: dict[str, Any] = request.param
     more = {"fetch_size": 200, "replication_method": "LOG_BASED", "tables": [*TABLES]}
     return Tap({**service.settings, **way, **more, "show_name_columns": True})
 

@@ -13,7 +13,7 @@ from tap_dynamics365.odata.page import split
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.singer.encoder import Encoder
 from tests.singer.test_encoder import answer
-from tests.tap import WAYS, Message, Tap, entry, in_one_mode, select
+from tests.tap import Message, Tap, entry, in_one_mode, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,6 @@ def test_text_in_a_column_of_numbers_is_found_in_any_row() -> None:
 
 
 @in_one_mode
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_types_overridden_in_a_catalog_are_honoured(
     service: Sandbox, tap_for: Callable[..., Tap], catalog: Message, way: dict[str, Any]
 ) -> None:
