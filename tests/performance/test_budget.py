@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import sys
@@ -113,27 +112,6 @@ def test_table_without_changes_makes_one_request(
 
 def instructions(work: Callable[[], object]) -> int:
     """Count the instructions of the interpreter. A call of a function in C is one."""
-    return _monitored(work) if sys.version_info >= (3, 12) else _traced(work)
-
-
-def _monitored(work: Callable[[], object]) -> int:
-    counted = itertools.count()
-    monitoring = sys.monitoring
-    event, tool = monitoring.events.INSTRUCTION, monitoring.PROFILER_ID
-    monitoring.use_tool_id(tool, "budget")
-    try:
-        monitoring.register_callback(tool, event, lambda *_: next(counted))
-        monitoring.set_events(tool, event)
-        work()
-    finally:
-        monitoring.set_events(tool, monitoring.events.NO_EVENTS)
-        monitoring.register_callback(tool, event, None)
-        monitoring.free_tool_id(tool)
-    return next(counted)
-
-
-def _traced(work: Callable[[], object]) -> int:
-    """Count them before Python 3.12, which has no monitoring."""
     count = 0
 
     def step(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - itself
@@ -143,6 +121,8 @@ def _traced(work: Callable[[], object]) -> int:
         return step
 
     before = sys.gettrace()
+    # Python 3.12 traces opcodes only if a frame has them traced before.
+    sys._getframe().f_trace_opcodes = True  # noqa: SLF001 - the frame of this function
     sys.settrace(step)
     try:
         work()

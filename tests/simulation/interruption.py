@@ -87,4 +87,6 @@ def trace(change: int) -> None:
         frame.f_trace_lines, frame.f_trace_opcodes = False, True
         return step
 
+    # Python 3.12 traces opcodes only if a frame has them traced before.
+    sys._getframe().f_trace_opcodes = True  # noqa: SLF001 - the frame of this function
     sys.settrace(enter)
