@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 
-_NO_METADATA = (
-    "Check service_url: it is the address of the Web API with its version, such as "
-    "https://yourorg.api.crm.dynamics.com/api/data/v9.2/."
-)
-
 # The exceptions of a decoder: the JSON is cut off, has another form, is not UTF-8, or is nested too
 # deeply.
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -80,9 +75,11 @@ class Errors(Protocol):
 
     Attributes:
         ADVICE: What the user can do, by error code.
+        NO_METADATA: What the user can do if there is no metadata document.
     """
 
     ADVICE: Mapping[str, str]
+    NO_METADATA: str
 
     def classify(self, code: str, words: str) -> Failure | None:
         """Classify a refusal by its code and messages; None if they are not known."""
@@ -122,7 +119,7 @@ def check(
     elif said.code in errors.ADVICE:
         message = f"{message.rstrip('.')}. {errors.ADVICE[said.code]}"
     elif status == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
-        message = f"{message.rstrip('.')}. {_NO_METADATA}"
+        message = f"{message.rstrip('.')}. {errors.NO_METADATA}"
     column = errors.unknown_column(said.words) if failure is Failure.UNKNOWN_COLUMN else ""
     raise ServiceError(message, failure, response=response, column=column)
 

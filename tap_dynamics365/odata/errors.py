@@ -15,6 +15,8 @@ UNKNOWN_SEGMENT = re.compile(r"Resource not found for the segment")
 
 #: What to do about a refusal, by its code.
 ADVICE: Mapping[str, str] = {}
+#: What to do if there is no metadata document.
+NO_METADATA = "Check service_url: it is the root of an OData service, with its version."
 
 
 def classify(code: str, words: str) -> Failure | None:  # noqa: ARG001 - other services have codes

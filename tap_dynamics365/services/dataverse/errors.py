@@ -151,6 +151,11 @@ QUERY_REFUSED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# What to do if there is no metadata document.
+NO_METADATA = (
+    "Check service_url: it is the address of the Web API with its version, such as "
+    "https://yourorg.api.crm.dynamics.com/api/data/v9.2/."
+)
 # What to do about a refusal, by its code.
 ADVICE: Mapping[str, str] = {
     "0x80072560": (
