@@ -289,7 +289,7 @@ def test_expired_token_causes_a_full_read(
 
 
 def activated(run: Run) -> list[int]:
-    """The versions that the target was told of."""
+    """The versions that were activated."""
     return [m["version"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
 
 

@@ -95,7 +95,7 @@ def test_table_that_is_refused_after_some_rows_fails_and_is_resumed(
 ) -> None:
     catalog = by(select(discovered, {"contact": ["fullname"], "team": None}), method)
     code = {403: "0x80040220", 404: "0x80060888"}[status]
-    # Of a tracked table, the first page only tells whether there are more, and then come ids alone.
+    # For a tracked table, the first page only shows whether there are more; then ids are read.
     pages = r"/contacts\?(?!.*\$top).*fullname"
     service.fault(pages, status=status, code=code, skip=1 + (method == "LOG_BASED"), count=None)
     run = tap.run(catalog=catalog)

@@ -56,7 +56,7 @@ def test_key_of_an_elastic_table_has_its_partition(
     # The service says that it is a standard table.
     assert discovered(told=True) == (ID, "LOG_BASED")
     assert [r for r in service.requests() if "TableType" in str(r)]
-    # Where it does not tell, the columns do; by an id alone no deleted row is told.
+    # Without the type, columns decide. A deleted row is not identified by its id alone.
     assert discovered(told=False) == (BOTH, "INCREMENTAL")
     service.drop_column("account", "ttlinseconds")
     assert discovered(told=False)[0] == ID

@@ -147,7 +147,7 @@ def test_429_pauses_all_requests(service: Sandbox, catalog: Message) -> None:
     log = service.requests()
     refused = next(float(request["at"]) for request in log if request["status"] == 429)
     later = [float(request["at"]) - refused for request in log]
-    # What was on its way already is let through; nothing is sent in the time to be waited.
+    # Requests in flight are served; no request is sent during the wait.
     assert not [at for at in later if seconds / 2 < at < seconds]
     assert [at for at in later if at >= seconds]
 

@@ -172,7 +172,7 @@ def test_requests_have_the_headers_of_the_tap(service: Sandbox, tap: Tap, catalo
     assert len(requests) > 4
     for request in requests:
         headers = request["headers"]
-        # The first page of each table also tells the version of the metadata.
+        # The first page of each table also has the version of the metadata.
         first = "$skiptoken" not in request["query"] and " lt " not in str(request["query"])
         size, *more = headers["prefer"].split(",")
         assert size == "odata.maxpagesize=100"

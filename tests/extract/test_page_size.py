@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 ROWS, PAGE = 400, 64
-# A small table, to which rows are added that share one second, behind those and before others.
+# A small table. Rows that share one second are added after its rows and before others.
 TIED, TIES = "territory", 3_000
 SETS = {"contact": "contacts", TIED: "territories"}
 MOMENT, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
@@ -247,7 +247,7 @@ def test_rows_after_one_without_a_value_include_those_with_one(
 
 
 def refusing(app: Callable[..., Any], most: int, hits: list[str]) -> Callable[..., Any]:
-    """Let a server refuse pages of more rows than so many, but for its first one."""
+    """Let a server refuse pages with more rows than a limit, except the first page."""
 
     def refuse(environ: dict[str, Any], start: Callable[..., Any]) -> Any:  # noqa: ANN401 - WSGI
         size = re.search(r"maxpagesize=(\d+)", environ.get("HTTP_PREFER", ""))

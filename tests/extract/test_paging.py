@@ -183,7 +183,7 @@ def test_more_rows_without_a_link_and_a_service_that_repeats_rows_end_in_one_sen
 def test_comparison_of_guids_that_is_refused_falls_back_to_links(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
-    """Pages that have to shrink are else asked for behind a row."""
+    """Smaller pages would otherwise be requested after a row."""
     service.configure(guid_comparison="refused")
     service.fault(
         rf"/{ENTITY_SET}\?", over_rows=30, status=504, retry_after="0", skip=1, count=None

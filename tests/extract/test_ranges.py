@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """A row: its replication key as a number, and what tells it apart."""
+    """A row: its replication key as a number, and its id."""
 
     position: int
     number: int
@@ -81,7 +81,7 @@ def decode(buffered: BufferedPage) -> None:
 def read(
     table: Table, *, parallel: int, choose: Callable[[int], int], measure: bool = True
 ) -> list[Row]:
-    """Read a table with so many requests in flight.
+    """Read a table with a number of requests in flight.
 
     Of those, and of the page that is to be decoded next, `choose` says which is done next.
     """

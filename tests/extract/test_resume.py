@@ -44,7 +44,7 @@ def catalog(tap: Tap) -> Message:
 
 
 def until_killed(tap: Tap, catalog: Message, state: Message, lines: int) -> tuple[Run, bool]:
-    """Run a sync and kill it when it wrote so many lines.
+    """Run a sync and kill it after a number of lines.
 
     Returns:
         What it had written until then, and whether it came to its end before.
@@ -108,7 +108,7 @@ def test_state_is_never_ahead_of_the_rows_before_it(tap: Tap, catalog: Message) 
 def test_rows_that_change_during_a_run_are_complete_after_the_next(
     changing_sandbox: Sandbox, tap_for: Callable[..., Tap]
 ) -> None:
-    """The first run is held up by a full pipe while rows change before and behind it."""
+    """A full pipe blocks the first run while rows change before and after its position."""
     service = changing_sandbox
     tap = tap_for(service, tables=["account"], fetch_size=50)
     catalog = tap.discover()

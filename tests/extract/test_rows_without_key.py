@@ -84,7 +84,7 @@ def test_rows_without_a_date_are_sent_by_each_run_once_seen(
 def test_rows_without_a_date_are_requested_once_if_unknown(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:
-    """As behind an earlier release, or a first load that went on at a bookmark."""
+    """The state after an earlier release, or after a first load that continued at a bookmark."""
     first = tap.sync(catalog=catalog)
     assert nulls(first) is False
     service.clear_requests()

@@ -46,7 +46,7 @@ def whole(sandbox: Sandbox) -> Message:
 
 @pytest.fixture(scope="module")
 def chosen(whole: Message) -> Message:
-    """The table that is spoilt, and some others."""
+    """The damaged table, and some others."""
     return select(whole, {TABLE: ["fullname"], **OTHER_COLUMNS})
 
 

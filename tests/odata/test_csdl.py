@@ -188,7 +188,7 @@ def test_types_of_each_kind_are_known(declared: str, expected: EdmType) -> None:
 
 
 def described(annotation: str) -> Table:
-    """Read a table with an annotation in the place of its column c, another behind it."""
+    """Read a table with annotations, one of them in place of its column c."""
     return only(
         f'<EntityType Name="x">{KEY}<Property Name="c">{annotation}</Property>'
         f'<NavigationProperty Name="n" Type="a.x"><Annotation {CORE} String="wrong"/>'

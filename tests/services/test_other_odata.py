@@ -173,7 +173,7 @@ def test_discovery_of_another_server_finds_its_tables(other: Tap) -> None:
 def test_description_of_another_server_can_be_kept(other: Tap, tmp_path: Path) -> None:
     kept = other.but(schema_map=str(tmp_path / "map.json"))
     assert kept.discover() == other.discover()
-    # How it has changed can't be told, so that nothing is asked.
+    # Such a service does not report changes, so no request is sent.
     gone = kept.but(create_map="OnChange", proxy_host="127.0.0.1", proxy_port=9)
     assert gone.discover() == other.discover()
     assert gone.but(create_map="ForceNew", ws_retry_count=0).run("--discover").refusal()

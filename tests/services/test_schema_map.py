@@ -90,7 +90,7 @@ def test_schema_map_serves_any_selection_of_tables(service: Sandbox, kept: Tap) 
 
 
 def by_name(found: Definitions) -> dict[str, object]:
-    """Definitions of tables and of columns by their names, for the order of columns is free."""
+    """Definitions of tables and columns by name, because the order of columns is not fixed."""
     return {
         name: [replace(table, columns=()), {column.name: column for column in table.columns}]
         for name, table in found.tables.items()
@@ -128,7 +128,7 @@ def test_schema_map_with_changes_is_the_same_as_a_full_read(
     assert "new_thing" in text
     assert '"new_project"' not in text
 
-    # What was put in is kept, and changes go on from there.
+    # The new content is kept, and later changes are applied to it.
     assert discover(service, tap)[1].output == run.output
     service.drop_column("account", "new_since")
     service.retype_column("account", "new_size", "Edm.Boolean")

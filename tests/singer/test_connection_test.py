@@ -30,7 +30,7 @@ def test_connection_test_reads_a_row_of_each_selected_table_and_says_so(
     assert not run.logged("WARNING")
     told = [line for line in run.logged("INFO") if re.fullmatch(r"\w+: (1 row|no rows)\.", line)]
     assert "account: 1 row." in told
-    # Sign-in, discovery, and the metrics of each request beside.
+    # Besides sign-in, discovery, and the metrics of each request.
     assert len(run.log.splitlines()) < 3 * len(told)
     asked = reads(service.requests())
     assert len(asked) == len(told) == len(run.schemas)

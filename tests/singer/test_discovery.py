@@ -62,7 +62,7 @@ def column(schema: Message, metadata: Message) -> str:
 
 
 def readable(catalog: Message) -> Message:
-    """A catalog with one line a column, for people to compare."""
+    """A catalog with one line for each column, to compare."""
     tables = {}
     for stream in json.loads(json.dumps(catalog["streams"])):
         metadata = {tuple(item["breadcrumb"]): item["metadata"] for item in stream["metadata"]}
@@ -82,7 +82,7 @@ def readable(catalog: Message) -> Message:
     return tables
 
 
-# What a description tells that is special to a kind of column.
+# The part of a description that depends on the kind of column.
 FACTS = re.compile(
     r" ?(Maximum length: \d+\.|Decimal places: \d+\.|A date without|The same in all) ?.*$"
 )
@@ -216,8 +216,8 @@ def test_discovery_of_a_real_services_document_finds_all_tables(
             validator.validate(row)
 
 
-# Runs a program and tells at the end of the log what it used. A process of its own, for Linux
-# counts the memory of the process that starts a program as the program's.
+# Runs a program, and logs what it used. It runs in a separate process, because Linux counts the
+# memory of the parent process as the program's.
 USAGE = """
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[1:])

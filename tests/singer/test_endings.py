@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FULL = Path("/dev/full")
 CLOSING = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-# The tap, told to end while it writes a line of its log.
+# The tap, with a signal while it writes a line of its log.
 INTERRUPTED = """
 import io, os, runpy, signal, sys
 class Line(io.RawIOBase):
@@ -76,13 +76,13 @@ def until_full(end: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until nothing more goes into a pipe, not one short line."""
     while select.select([], [end], [], 0)[1]:
         assert process.poll() is None, "The tap ended before."
-    # Opened anew, so that the tap's own writing is not made to fail instead of waiting.
+    # Opened again, so that the tap's own descriptor stays blocking.
     rest = os.open(f"/proc/self/fd/{end}", os.O_WRONLY | os.O_NONBLOCK)
     with suppress(BlockingIOError):
         while True:
             os.write(rest, b"\n")
     os.close(rest)
-    # The tap may still be on its way to the message that finds no room.
+    # The tap may not have reached the message that does not fit.
     while not waits_to_write(process.pid):
         assert process.poll() is None, "The tap ended before."
 
@@ -92,7 +92,7 @@ def waits_to_write(pid: int) -> bool:
     try:
         call = Path(f"/proc/{pid}/syscall").read_text().split()
     except PermissionError:
-        # As in some containers: there, nobody knows.
+        # Not readable in some containers.
         return True
     return call[1:2] == ["0x1"]
 
@@ -103,7 +103,7 @@ def log_of(process: subprocess.Popen[bytes]) -> str:
 
 
 def assert_one_sentence(log: str, words: str, way: Message | None = None) -> None:
-    """What went wrong is said once, behind what the SDK says of the stream at work."""
+    """The failure is reported once, after what the SDK logs of the current stream."""
     for word in ("Traceback", "Exception ignored", "BrokenPipeError"):
         assert word not in log
     errors = Run(1, "", log).logged("ERROR")
@@ -175,7 +175,7 @@ def test_closed_stdout_is_reported_in_one_sentence(sandbox: Sandbox, everything:
     command = (sys.executable, "-c", CLOSING, "-m", "tap_dynamics365")
     run = Tap(dict(sandbox.settings), command=command).run(catalog=everything)
     assert run.status == 1
-    # Requests that are on their way may still be logged behind it.
+    # Requests in flight may still be logged after it.
     assert_one_sentence(run.log, "Standard output is closed")
 
 
@@ -197,7 +197,7 @@ def test_signal_while_the_log_is_written_ends_the_run(
 def test_signal_while_nothing_reads_stdout_ends_the_run(
     sandbox: Sandbox, everything: Message, tmp_path: Path, way: Message, sent: signal.Signals
 ) -> None:
-    """The main thread waits for room in the pipe, for ever."""
+    """The main thread is blocked by the full pipe."""
     tap = Tap({**sandbox.settings, **way})
     with pipe() as (_, here), running(tap, tmp_path, here, catalog=everything) as process:
         until_full(here, process)

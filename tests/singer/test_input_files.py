@@ -65,7 +65,7 @@ def piped(folder: Path, *arguments: str, given: bytes) -> Run:
     return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-# As Notepad and PowerShell 5.1 write them, and as json.detect_encoding tells them apart.
+# As Notepad and PowerShell 5.1 write them, and as json.detect_encoding recognizes them.
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
 def test_files_in_another_encoding_of_unicode_are_read(tmp_path: Path, encoding: str) -> None:
     contents = {"config": NOWHERE, "catalog": CATALOG, "state": BOOKMARKS}

@@ -305,7 +305,7 @@ def test_tables_that_were_not_discovered_are_not_described(
     assert names == {name for name in MODEL.by_name if name == "opportunity" or name[:4] == "new_"}
     for stream in STREAMS:
         assert {row["EntityName"] for row in run.records(stream)} <= names
-    # Tables that lookups lead to are told whether or not they were discovered.
+    # Tables that lookups refer to are included, whether or not they were discovered.
     everything = {name: in_order(rows) for name, rows in expected().items()}
     for stream, rows in everything.items():
         mine = [row for row in rows if row["EntityName"] in names]

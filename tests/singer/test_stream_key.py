@@ -31,8 +31,8 @@ def test_key_in_metadata_is_the_key_of_messages_and_loses_no_row(
     sent = run.records("account")
     assert {row["accountid"]: [row[name] for name in key] for row in sent} == rows
     assert len(sent) == len(rows)
-    # The service sorts by what tells its rows apart: values of a key like this may be equal, or
-    # null, and rows between two pages would be lost.
+    # Rows are sorted by the table's own key. Values of a chosen key may be equal or null, and rows
+    # between two pages would be lost.
     orders = {request["query"]["$orderby"] for request in reads(service.requests(), "accounts")}
     assert orders == {"modifiedon asc,accountid asc"}
 

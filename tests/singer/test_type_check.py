@@ -24,7 +24,7 @@ STRING = {"type": ["string", "null"]}
 
 
 def sent(column: dict[str, Any], *values: str, before: int = 0) -> list[str]:
-    """Tell how values of a column arrive, behind so many rows in which it is null."""
+    """Return how values of a column arrive after a number of rows in which it is null."""
     codec = Encoder("table", {"properties": {"id": STRING, "c": column}}, lambda _: True)
     rows = ['{"id":"x","c":null}'] * before
     rows += [f'{{"id":"x","c":{value}}}' for value in values]
@@ -52,7 +52,7 @@ AS_TEXT = [
 @pytest.mark.parametrize(("value", "arrives"), AS_TEXT, ids=[value for value, _ in AS_TEXT])
 def test_column_of_text_accepts_any_value_as_text(value: str, arrives: str) -> None:
     assert sent(STRING, value) == [arrives]
-    # Wherever it is, and beside texts.
+    # In any position, and next to texts.
     assert sent(STRING, value, '"x"', value, before=3_777) == [arrives, '"x"', arrives]
     assert sent(STRING, '"x"', value) == ['"x"', arrives]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
 
-# Every plausible status of an error that the code tells the meaning of.
+# Every plausible status of an error whose code decides.
 STATUSES = [400, 403, 404, 409, 410, 429, 500, 501, 502, 503, 504, 520]
 PRIVILEGE = (
     "Principal user (Id=1c2d3e4f-0000-4000-8000-000000000000, type=8, roleCount=4), is missing "
@@ -199,7 +199,7 @@ def test_refusal_with_a_transient_code_is_retried_whatever_its_status(
 def test_error_in_a_response_with_status_200_is_never_the_end_of_the_rows(
     service: Sandbox, tap: Tap, chosen: Message
 ) -> None:
-    """What fails after the status was sent stands behind the rows that were."""
+    """An error after the status was sent follows the rows that were sent."""
     error = '"error":{"code":"0x80044150","message":"Generic SQL error."}'
     cut = [[r'"@odata\.nextLink":"[^"]*"', error]]
     service.fault(r"/contacts\?", substitute=cut, count=1)

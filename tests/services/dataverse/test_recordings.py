@@ -577,7 +577,7 @@ def test_recorded_batch_of_writes_in_response_to_reads_is_refused(
     assert [line.partition("?")[0] for line in server.asked][-1] == "POST /api/data/v9.2/$batch"
 
 
-# What else the service tells.
+# Other responses of the service.
 
 
 def test_recorded_delta_brings_a_row_without_its_nulls_and_a_deleted_one(
@@ -625,7 +625,7 @@ def test_recorded_row_counts_are_read(recordings: list[Recording], tmp_path: Pat
         if "RetrieveTotalRecordCount" in line:
             return recordings[34].answer
         if "$skiptoken" in line:
-            # The end is not before the number was told.
+            # The run does not end before the number is known.
             told.wait(SECONDS)
             return ADA
         return answer(f'{{"value":[{row}],{link}}}'.encode())
@@ -640,7 +640,7 @@ def test_recorded_row_counts_are_read(recordings: list[Recording], tmp_path: Pat
     assert process.returncode == 0
 
 
-#: Of who signed in, as the login command tells it.
+#: The user who signed in, as the login command shows it.
 WHO_AM_I = (3, 33)
 
 
