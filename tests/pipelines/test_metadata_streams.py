@@ -9,6 +9,8 @@ import pytest
 
 from sandbox.dataverse.organisation import MODEL
 from tests.documents import Document
+from tests.pipelines.targets import target_postgres
+from tests.tap import Tap
 from tools import warehouse
 from tools.meltano import plugin_settings
 from tools.repository import REPOSITORY
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from sandbox.data.model import Label
+    from tests.tap import Message
     from tools.meltano import Project
     from tools.postgres import Postgres
 
@@ -57,18 +60,15 @@ def topics(row: Row) -> tuple[str | None, str]:
 def loaded(
     sandbox: Sandbox, postgres: Postgres, meltano: Callable[[dict[str, str]], Project]
 ) -> Postgres:
-    """A database after two runs of a pipeline."""
-    project = meltano(
-        {
-            **plugin_settings(sandbox, postgres),
-            "TAP_DYNAMICS365_METADATA_STREAMS": "true",
-            "TAP_DYNAMICS365_EMIT_ACTIVATE_VERSION_MESSAGES": "true",
-            "TAP_DYNAMICS365_TABLES": '["opportunity", "new_project"]',
-            "TARGET_POSTGRES_HARD_DELETE": "true",
-        }
-    )
+    """A database after two runs of tap and target."""
+    settings = {"metadata_streams": True, "emit_activate_version_messages": True}
+    tap = Tap({**sandbox.settings, **settings, "tables": ["opportunity", "new_project"]})
+    target = target_postgres(meltano({}), postgres, hard_delete=True)
+    state: Message | None = None
     for _ in range(2):
-        project.run("run", "tap-dynamics365", "target-postgres")
+        run = tap.sync(state=state)
+        target.load(run.output)
+        state = run.state
     return postgres
 
 
