@@ -186,7 +186,7 @@ _COLUMN = {"AttributeName": ("string", "Logical name of the column.")}
 _CHOICE = {
     **_TABLE,
     "OptionSetName": ("string", "Logical name of the choice column."),
-    "Option": ("integer", "The value, as rows have it; of a yes/no column 0 or 1."),
+    "Option": ("integer", "The value in rows; 0 or 1 for a yes/no column."),
 }
 _LABEL = {
     "IsUserLocalizedLabel": ("boolean", "Always false, as in Azure Synapse Link."),
@@ -195,8 +195,8 @@ _LABEL = {
 }
 _LANGUAGE = ("LocalizedLabelLanguageCode",)
 _NAMES = {
-    "DisplayName": ("object", "Name that people read, by code of the language."),
-    "Description": ("object", "What it is for, by code of the language."),
+    "DisplayName": ("object", "Display name by language code."),
+    "Description": ("object", "Description by language code."),
 }
 
 METADATA_TABLES = {
@@ -207,7 +207,7 @@ METADATA_TABLES = {
         _choices,
     ),
     "GlobalOptionsetMetadata": MetadataTable(
-        "Labels of choices that columns share, for each of these columns.",
+        "Labels of choices that several columns share, for each of these columns.",
         ("EntityName", "OptionSetName", "Option", *_LANGUAGE),
         {**_CHOICE, **_LABEL, "GlobalOptionSetName": ("string", "Name of the shared choice.")},
         _global_choices,
@@ -215,7 +215,7 @@ METADATA_TABLES = {
     "StateMetadata": MetadataTable(
         "Labels of states: the column statecode.",
         ("EntityName", "State", *_LANGUAGE),
-        {**_TABLE, "State": ("integer", "The value, as rows have it."), **_LABEL},
+        {**_TABLE, "State": ("integer", "The value in rows."), **_LABEL},
         _states,
     ),
     "StatusMetadata": MetadataTable(
@@ -223,20 +223,23 @@ METADATA_TABLES = {
         ("EntityName", "Status", *_LANGUAGE),
         {
             **_TABLE,
-            "State": ("integer", "The state that it belongs to."),
-            "Status": ("integer", "The value, as rows have it."),
+            "State": ("integer", "The state of the status reason."),
+            "Status": ("integer", "The value in rows."),
             **_LABEL,
         },
         _statuses,
     ),
     "TargetMetadata": MetadataTable(
-        "The tables that lookups lead to.",
+        "The tables that lookups refer to.",
         ("EntityName", "AttributeName", "ReferencedEntity"),
         {
             **_TABLE,
             "AttributeName": ("string", "Logical name of the lookup."),
-            "ReferencedEntity": ("string", "Logical name of a table that it leads to."),
-            "ReferencedAttribute": ("string", "The column there that holds what it holds."),
+            "ReferencedEntity": ("string", "Logical name of a table that the lookup refers to."),
+            "ReferencedAttribute": (
+                "string",
+                "Primary id column of that table, whose values the lookup has.",
+            ),
         },
         _targets,
     ),
@@ -245,18 +248,21 @@ METADATA_TABLES = {
         ("EntityName",),
         {
             **_TABLE,
-            "SchemaName": ("string", "The same as it was spelt by who made it."),
-            "EntitySetName": ("string", "Its name in addresses."),
-            "LogicalCollectionName": ("string", "Logical name of many of its rows."),
+            "SchemaName": ("string", "Schema name of the table, with capital letters."),
+            "EntitySetName": ("string", "Name of the entity set in URLs."),
+            "LogicalCollectionName": ("string", "Logical name of the collection."),
             "DisplayName": _NAMES["DisplayName"],
-            "DisplayCollectionName": ("object", "The same for many, by code of the language."),
+            "DisplayCollectionName": ("object", "Plural display name by language code."),
             "Description": _NAMES["Description"],
-            "PrimaryIdAttribute": ("string", "The column that tells rows apart."),
-            "PrimaryNameAttribute": ("string", "The column that names them."),
-            "OwnershipType": ("string", "Who rows belong to, such as UserOwned."),
+            "PrimaryIdAttribute": ("string", "Primary id column."),
+            "PrimaryNameAttribute": ("string", "Primary name column."),
+            "OwnershipType": ("string", "Ownership of rows, such as UserOwned."),
             "TableType": ("string", "Standard, Virtual or Elastic."),
-            "ChangeTrackingEnabled": ("boolean", "Whether it can be replicated LOG_BASED."),
-            "IsCustomEntity": ("boolean", "Whether somebody added it to Microsoft's tables."),
+            "ChangeTrackingEnabled": (
+                "boolean",
+                "Whether change tracking is on, so that the table can be replicated LOG_BASED.",
+            ),
+            "IsCustomEntity": ("boolean", "Whether it is a custom table."),
         },
         _tables,
     ),
@@ -266,16 +272,16 @@ METADATA_TABLES = {
         {
             **_TABLE,
             **_COLUMN,
-            "ColumnName": ("string", "Its name in rows; null if they don't have it."),
-            "SchemaName": ("string", "The logical name as it was spelt by who made it."),
-            "AttributeOf": ("string", "The column of which it only holds the label or name."),
+            "ColumnName": ("string", "Name of the column in rows; null if rows do not have it."),
+            "SchemaName": ("string", "Schema name of the column, with capital letters."),
+            "AttributeOf": ("string", "The column whose label or name this column has."),
             "AttributeType": ("string", "Dataverse's AttributeTypeName, such as PicklistType."),
-            "Format": ("string", "Such as Email or DateOnly."),
+            "Format": ("string", "Format, such as Email or DateOnly."),
             "DateTimeBehavior": ("string", "UserLocal, DateOnly or TimeZoneIndependent."),
             "MaxLength": ("integer", "Maximum length of a text, in characters."),
             "Precision": ("integer", "Decimal places of a number."),
             "RequiredLevel": ("string", "None, Recommended, ApplicationRequired, SystemRequired."),
-            "IsCustomAttribute": ("boolean", "Whether somebody added it to Microsoft's columns."),
+            "IsCustomAttribute": ("boolean", "Whether it is a custom column."),
             **_NAMES,
         },
         _columns,
