@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.simulation import worker
+from tests.simulation import runs
 from tests.simulation.history import KEYS
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ def service() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def catalog(service: Sandbox) -> Message:
     """The catalog that the tap discovers."""
-    return worker.discover({**service.settings, "tables": [*KEYS]})
+    return runs.discover({**service.settings, "tables": [*KEYS]})

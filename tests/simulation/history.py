@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from sandbox.client import SandboxError
-from tests.simulation import worker
+from tests.simulation import runs
 from tests.simulation.warehouse import Warehouse
 from tests.storms.schedule import (
     FULL_TABLE,
@@ -46,11 +46,11 @@ TEXTS = {
 # Columns that a history may drop; the next history adds them again.
 DROPPABLE = ["companyname", "address1_city"]
 BEGINNING = datetime(2030, 1, 1, tzinfo=UTC)
-# Seconds after which the service commits a transaction at the latest.
-LONGEST = 120
+# The time after which the service commits a transaction at the latest.
+MAX_TRANSACTION_TIME = timedelta(seconds=120)
 
 tables = st.sampled_from([BY_DATE, BY_VERSION, BY_NOTHING])
-numbers = st.integers(0, 99)
+positions = st.integers(0, 99)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ changes = st.builds(
     Change,
     table=tables,
     inserts=st.integers(1, 5),
-    updates=st.lists(numbers, max_size=2).map(tuple),
-    deletes=st.lists(numbers, max_size=2).map(tuple),
+    updates=st.lists(positions, max_size=2).map(tuple),
+    deletes=st.lists(positions, max_size=2).map(tuple),
 )
 # Changes during a run: the number of the page request before which the change is committed, and
 # whether its rows have the time of the beginning of the transaction (otherwise, of the commit).
@@ -85,7 +85,7 @@ meanwhile: SearchStrategy[list[tuple[int, bool, Change]]] = st.lists(
 
 
 @dataclass
-class Open:
+class OpenTransaction:
     """A transaction that is not committed."""
 
     transaction: Transaction
@@ -96,7 +96,7 @@ class Open:
 
 
 @dataclass
-class Setting:
+class Setup:
     """What the histories of one test have in common.
 
     Attributes:
@@ -127,16 +127,16 @@ class Setting:
 class History(RuleBasedStateMachine):
     """A service that changes, runs of the tap, and a warehouse that loads their messages."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setup: Setup) -> None:
         super().__init__()
-        self.setting = setting
+        self.setup = setup
         self.warehouse = Warehouse()
-        self.service = setting.service
+        self.service = setup.service
         self.now = BEGINNING
-        self.open: list[Open] = []
+        self.open: list[OpenTransaction] = []
         self.deleted: dict[str, set[str]] = {table: set() for table in KEYS}
         self.columns = {table: [*texts] for table, texts in TEXTS.items()}
-        self.catalog = self._chosen(self.setting.catalog)
+        self.catalog = self._chosen(self.setup.catalog)
         self.made = 0
         self.runs = 0
         self.log = ""
@@ -166,7 +166,7 @@ class History(RuleBasedStateMachine):
         """Select the columns, and set the replication methods."""
         chosen = select(catalog, dict(self.columns))
         for table in KEYS:
-            method = self.setting.method if table != BY_NOTHING else FULL_TABLE
+            method = self.setup.method if table != BY_NOTHING else FULL_TABLE
             own_metadata(entry(chosen, table))["replication-method"] = method
         return chosen
 
@@ -183,7 +183,7 @@ class History(RuleBasedStateMachine):
         self._begin(change)
 
     @precondition(lambda self: self.open)
-    @rule(number=numbers)
+    @rule(number=positions)
     def commit_late(self, number: int) -> None:
         """Commit a transaction."""
         self.open.pop(number % len(self.open)).transaction.commit()
@@ -209,7 +209,7 @@ class History(RuleBasedStateMachine):
     def let_time_pass(self, seconds: int) -> None:
         """Advance the service's clock, and commit transactions that reach the time limit."""
         for each in list(self.open):
-            if self.now + timedelta(seconds=seconds) - each.begun > timedelta(seconds=LONGEST):
+            if self.now + timedelta(seconds=seconds) - each.begun > MAX_TRANSACTION_TIME:
                 self.open.remove(each)
                 each.transaction.commit()
         self._set_clock(seconds)
@@ -230,7 +230,7 @@ class History(RuleBasedStateMachine):
         name = f"new_{self.made}"
         self.service.add_column(BY_DATE, name)
         self.columns[BY_DATE].append(name)
-        self.catalog = self._chosen(worker.discover(self.setting.config))
+        self.catalog = self._chosen(runs.discover(self.setup.config))
 
     @rule(table=tables, tracking=st.booleans())
     def forbid(self, table: str, tracking: bool) -> None:  # noqa: FBT001 - hypothesis draws it
@@ -242,13 +242,13 @@ class History(RuleBasedStateMachine):
         """Grant all privileges again."""
         self.service.configure(forbidden_tables=[], forbidden_tracking=[])
 
-    @precondition(lambda self: self.setting.method == LOG_BASED and not self.open)
+    @precondition(lambda self: self.setup.method == LOG_BASED and not self.open)
     @rule()
     def expire_delta_tokens(self) -> None:
         """Expire all delta tokens."""
         self.service.expire_delta_tokens()
 
-    @precondition(lambda self: self.setting.method == LOG_BASED and not self.open)
+    @precondition(lambda self: self.setup.method == LOG_BASED and not self.open)
     @rule(
         table=st.sampled_from([BY_DATE, BY_VERSION]),
         change=changes,
@@ -261,7 +261,7 @@ class History(RuleBasedStateMachine):
         self.service.expire_delta_tokens()
         self.run([(requests, late, replace(change, table=table))])
 
-    @precondition(lambda self: self.setting.method == LOG_BASED and not self.open)
+    @precondition(lambda self: self.setup.method == LOG_BASED and not self.open)
     @rule(table=st.sampled_from([BY_DATE, BY_VERSION]), on=st.booleans())
     def track_changes(self, table: str, on: bool) -> None:  # noqa: FBT001 - hypothesis draws it
         """Switch change tracking off or on."""
@@ -276,7 +276,7 @@ class History(RuleBasedStateMachine):
         assert run.status == 0, run.log
 
     @rule(meanwhile=meanwhile, faults=run_faults)
-    def run_in_a_storm(
+    def run_with_faults(
         self, meanwhile: list[tuple[int, bool, Change]], faults: list[Fault]
     ) -> None:
         """Run the tap while rows change and requests fail; the run may fail too."""
@@ -295,7 +295,7 @@ class History(RuleBasedStateMachine):
         while self.open:
             self.open.pop().transaction.commit()
         self._allow()
-        if self.setting.method == LOG_BASED:
+        if self.setup.method == LOG_BASED:
             for table in self.service.tables():
                 if table["name"] in {BY_DATE, BY_VERSION} and not table["change_tracking"]:
                     self.service.track_changes(table["name"], on=True)
@@ -328,11 +328,11 @@ class History(RuleBasedStateMachine):
         for fault in faults:
             self.service.fault(**fault.order)
         self.runs += 1
-        run = worker.run(
+        run = runs.run(
             lines=lines,
             ahead=self.runs,
             speed=SPEED if faults else 1,
-            config=self.setting.config,
+            config=self.setup.config,
             catalog=self.catalog,
             state=self.warehouse.state or None,
         )
@@ -344,7 +344,7 @@ class History(RuleBasedStateMachine):
             with suppress(SandboxError):
                 each.transaction.commit()
         self._allow()
-        self.warehouse.take(run.messages)
+        self.warehouse.load(run.messages)
         self.output += run.output
         return run
 
@@ -352,12 +352,12 @@ class History(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
         self.service.configure(clock=self.now.isoformat())
 
-    def _begin(self, change: Change, *, late: bool = True) -> Open:
+    def _begin(self, change: Change, *, late: bool = True) -> OpenTransaction:
         order = self._order(change)
         transaction = self.service.begin(change.table, **order, late=late)
         keys = {row[KEYS[change.table]] for row in order["insert"]}
         keys |= {*order["update"], *order["delete"]}
-        self.open.append(Open(transaction, change.table, self.now, keys))
+        self.open.append(OpenTransaction(transaction, change.table, self.now, keys))
         return self.open[-1]
 
     def _order(self, change: Change) -> Message:
@@ -387,21 +387,10 @@ class History(RuleBasedStateMachine):
 
     def _assert_equal(self, table: str) -> None:
         """Assert that a table of the warehouse equals that of the service."""
-        columns = [KEYS[table], *self.columns[table]]
-        held = self.warehouse.tables.get(table)
-        found = {
-            key: {column: row.get(column) for column in columns}
-            for (key,), row in (held.living if held else {}).items()
-        }
-        expected = {
-            row[KEYS[table]]: {column: row[column] for column in columns}
-            for row in self.service.rows(table)
-        }
-        if self.setting.method == INCREMENTAL:
-            found = {
-                k: row for k, row in found.items() if k in expected or k not in self.deleted[table]
-            }
-        lost = {key: row for key, row in expected.items() if found.get(key) != row}
+        lost, surplus = self.warehouse.compare(
+            table, KEYS[table], self.columns[table], self.service.rows(table)
+        )
         assert not lost, f"{table} lacks rows or changes: {lost}\n{self.log}"
-        ghosts = found.keys() - expected.keys()
-        assert not ghosts, f"{table} has rows that are deleted: {ghosts}\n{self.log}"
+        if self.setup.method == INCREMENTAL:
+            surplus -= self.deleted[table]
+        assert not surplus, f"{table} has rows that are deleted: {surplus}\n{self.log}"

@@ -26,12 +26,13 @@ def simulate(history: Callable[[], History], count: int) -> None:
     run_state_machine_as_test(
         history,  # type: ignore[arg-type]  # any callable works
         settings=settings(
-            trials(count, os.environ.get("SIMULATED_HISTORIES")), stateful_step_count=STEPS
+            hypothesis_settings(count, os.environ.get("SIMULATED_HISTORIES")),
+            stateful_step_count=STEPS,
         ),
     )
 
 
-def trials(count: int, thorough: str | None) -> settings:
+def hypothesis_settings(count: int, thorough: str | None) -> settings:
     """Make the settings of hypothesis.
 
     Args:

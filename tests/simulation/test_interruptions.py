@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.simulation import worker
+from tests.simulation import runs
 from tests.simulation.history import BEGINNING, KEYS, TEXTS
 from tests.simulation.warehouse import Warehouse
 from tests.storms.schedule import FULL_TABLE, INCREMENTAL, LOG_BASED
@@ -207,14 +207,14 @@ class Pipeline:
         self._runs = 0
 
     def run(self, step: Step, state: Message | None, change: int | None = None) -> Run:
-        """Run the tap, traced if `change` is given (see `worker.run`)."""
+        """Run the tap, traced if `change` is given (see `runs.run`)."""
         chosen = select(self.catalog, {table: TEXTS[table] for table in self.tables})
         for table in self.tables:
             own_metadata(entry(chosen, table))["replication-method"] = step.method
             if not step.keyed:
                 del entry(chosen, table)["replication_key"]
         self._runs += 1
-        run = worker.run(
+        run = runs.run(
             change=change,
             # Table versions are timestamps: each run needs a later one.
             ahead=self._runs,
@@ -238,23 +238,12 @@ class Pipeline:
     def assert_equal(self, messages: list[Message], context: str, *, sees_deletes: bool) -> None:
         """Assert that a target equals the service after it has loaded further messages."""
         held = Warehouse()
-        held.take([*self.messages, *messages])
+        held.load([*self.messages, *messages])
         for table in self.tables:
-            columns = [KEYS[table], *TEXTS[table]]
-            found = {
-                key: {column: row.get(column) for column in columns}
-                for (key,), row in held.tables[table].living.items()
-            }
-            expected = {
-                row[KEYS[table]]: {column: row[column] for column in columns}
-                for row in self.service.rows(table)
-            }
-            lost = {key for key, row in expected.items() if found.get(key) != row}
+            lost, surplus = held.compare(table, KEYS[table], TEXTS[table], self.service.rows(table))
             assert not lost, f"{table} lacks {len(lost)} rows or changes. {context}"
-            ghosts = found.keys() - expected.keys()
-            assert not (ghosts and sees_deletes), (
-                f"{table} has {len(ghosts)} deleted rows. {context}"
-            )
+            if sees_deletes:
+                assert not surplus, f"{table} has {len(surplus)} deleted rows. {context}"
 
 
 def last_state(messages: list[Message]) -> Message | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.history import History, Setting
+from tests.simulation.history import History, Setup
 from tests.simulation.simulate import simulate
 from tests.storms.schedule import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tests.tap import MODES
@@ -27,5 +27,5 @@ HISTORIES = 14
 def test_warehouse_after_any_history_equals_the_service(
     service: Sandbox, catalog: Message, method: str, parallel: int
 ) -> None:
-    setting = Setting(service, catalog, method, parallel)
-    simulate(lambda: History(setting), HISTORIES)
+    setup = Setup(service, catalog, method, parallel)
+    simulate(lambda: History(setup), HISTORIES)

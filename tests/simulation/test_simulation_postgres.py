@@ -10,7 +10,7 @@ from psycopg import sql
 from typing_extensions import override
 
 from tests.pipelines.targets import Target, target_postgres
-from tests.simulation.history import KEYS, History, Setting
+from tests.simulation.history import KEYS, History, Setup
 from tests.simulation.simulate import simulate
 from tests.simulation.warehouse import DELETED_AT
 from tests.storms.schedule import INCREMENTAL, LOG_BASED
@@ -30,8 +30,8 @@ HISTORIES = 3
 class LoadedHistory(History):
     """A history that loads its messages into PostgreSQL at its end."""
 
-    def __init__(self, setting: Setting, target: Target, database: Postgres) -> None:
-        super().__init__(setting)
+    def __init__(self, setup: Setup, target: Target, database: Postgres) -> None:
+        super().__init__(setup)
         self.target = target
         self.database = database
 
@@ -50,7 +50,7 @@ class LoadedHistory(History):
                     sql.Identifier(DELETED_AT),
                 )
                 rows = {row[0]: row for row in connection.execute(query)}
-                held = self.warehouse.tables[table].living
+                held = self.warehouse.tables[table].current
                 expected = {
                     row[key]: tuple(row.get(column) for column in columns) for row in held.values()
                 }
@@ -68,12 +68,12 @@ def test_postgres_after_any_history_equals_the_service(  # noqa: PLR0913, PLR091
     method: str,
     hard_delete: bool,  # noqa: FBT001 - pytest gives it
 ) -> None:
-    setting = Setting(service, catalog, method, parallel=8)
+    setup = Setup(service, catalog, method, parallel=8)
     project = meltano({})
 
     def history() -> History:
         database = postgres_server.create(next(database_names))
         target = target_postgres(project, database, hard_delete=hard_delete)
-        return LoadedHistory(setting, target, database)
+        return LoadedHistory(setup, target, database)
 
     simulate(history, HISTORIES)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.tap import Message
 
@@ -28,7 +28,7 @@ class Table:
     versions: dict[tuple[Any, ...], int | None] = field(default_factory=dict)
 
     @property
-    def living(self) -> dict[tuple[Any, ...], Message]:
+    def current(self) -> dict[tuple[Any, ...], Message]:
         """The rows that are not marked as deleted."""
         return {key: row for key, row in self.rows.items() if row.get(DELETED_AT) is None}
 
@@ -40,7 +40,32 @@ class Warehouse:
     tables: dict[str, Table] = field(default_factory=dict)
     state: Message = field(default_factory=dict)
 
-    def take(self, messages: Iterable[Message]) -> None:
+    def compare(
+        self, table: str, key: str, columns: Sequence[str], rows: Iterable[Message]
+    ) -> tuple[dict[str, Message], set[str]]:
+        """Compare some columns of a table with the rows of the service.
+
+        Args:
+            table: The table.
+            key: The key column.
+            columns: The columns to compare, besides the key.
+            rows: The rows of the service.
+
+        Returns:
+            The rows of the service that are missing or different here, by key; and the keys of
+            rows that are only here.
+        """
+        current = self.tables[table].current if table in self.tables else {}
+        found = {name: [row.get(column) for column in columns] for (name,), row in current.items()}
+        expected = {row[key]: row for row in rows}
+        lost = {
+            name: row
+            for name, row in expected.items()
+            if found.get(name) != [row[column] for column in columns]
+        }
+        return lost, found.keys() - expected.keys()
+
+    def load(self, messages: Iterable[Message]) -> None:
         """Load the messages of a run, which may be incomplete.
 
         Args:

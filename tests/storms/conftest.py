@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox import client
-from tests.simulation import worker
+from tests.simulation import runs
 from tests.storms.schedule import ROWS, SETS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def service() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def catalog(service: Sandbox) -> Message:
     """The catalog that the tap discovers."""
-    return worker.discover({**service.settings, "tables": [*SETS]})
+    return runs.discover({**service.settings, "tables": [*SETS]})
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ class Requests:
         order = request["order"]
         return None if order is None else self.schedule.faults[order]
 
-    def that_hit(self) -> list[Fault]:
+    def hitting_faults(self) -> list[Fault]:
         """Return the fault of each request that was hit."""
         found = (self.fault(request) for request in self.log)
         return [fault for fault in found if fault is not None]
@@ -76,9 +76,9 @@ class Requests:
         """Check that no request is sent before the time of Retry-After."""
         for place, refused in enumerate(self.log):
             fault = self.fault(refused)
-            if fault is None or not fault.asked:
+            if fault is None or not fault.retry_after:
                 continue
-            free_at = float(refused["answered_at"]) + fault.asked / self.speed
+            free_at = float(refused["answered_at"]) + fault.retry_after / self.speed
             early = [
                 request
                 for request in self.log[place + 1 :]
@@ -92,7 +92,7 @@ class Requests:
                 continue
             assert identity(refused) not in {identity(request) for request in early}, self.log
 
-    def check_repetitions(self, needed: int, *, complete: bool) -> None:
+    def check_retries(self, needed: int, *, complete: bool) -> None:
         """Check that a request is repeated if and only if it failed.
 
         Args:
@@ -100,19 +100,19 @@ class Requests:
                 tokens.
             complete: Whether the run succeeded.
         """
-        fulfilled = Counter(
+        succeeded = Counter(
             identity(request)
             for request in self.log
             if not self.failed(request) and not is_for_token(request)
         )
-        assert set(fulfilled.values()) <= {1}, fulfilled
+        assert set(succeeded.values()) <= {1}, succeeded
         # A failed request for metadata does not necessarily end the run.
         if complete and self.parallel == 1 and self.must_succeed():
             # Smaller pages need more requests.
             smaller = self.failures(TOO_MUCH, HEAVY)
-            assert len(fulfilled) == needed or (smaller and len(fulfilled) > needed), fulfilled
+            assert len(succeeded) == needed or (smaller and len(succeeded) > needed), succeeded
 
-    def check_announcements(self, run: Run) -> None:
+    def check_logged_waits(self, run: Run) -> None:
         """Check that each wait is logged once per failure and is no longer than the rule allows."""
         throttled = self.failures(THROTTLED)
         waits = [match for line in run.logged("WARNING") if (match := WAIT.search(line))]
@@ -124,7 +124,7 @@ class Requests:
             assert len(waits) <= expected + (self.parallel - 1) * shared, run.log
         elif self.must_succeed():
             assert len(waits) == expected, run.log
-        asked = max(fault.asked for fault in self.schedule.faults)
+        asked = max(fault.retry_after for fault in self.schedule.faults)
         for wait in waits:
             times = int(wait[2]) if wait[2] else max(len(throttled), 1)
             assert int(wait[1]) <= max(asked, SPREAD * FIRST * 2 ** (times - 1)) + 0.5, run.log

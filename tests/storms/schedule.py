@@ -74,7 +74,7 @@ class Fault:
         }
 
     @property
-    def asked(self) -> float:
+    def retry_after(self) -> float:
         """The seconds of its Retry-After header, or 0."""
         return float(KINDS[self.sort][self.kind].get("retry_after") or 0)
 
@@ -180,7 +180,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
 
 
 #: Each transient failure with an error code that comes with status 400.
-with_a_refusals_status = [
+transient_with_status_400 = [
     Schedule((Fault(sort, kind, f"/{SETS['lead']}?", skip=1),), discover=False, cut=None)
     for sort in (THROTTLED, FAILED, TOO_MUCH)
     for kind, attributes in KINDS[sort].items()

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 
 from sandbox.faults.mishaps import KINDS
-from tests.simulation import worker
-from tests.simulation.simulate import trials
+from tests.simulation import runs
+from tests.simulation.simulate import hypothesis_settings
 from tests.simulation.warehouse import Warehouse
 from tests.storms.findings import Requests, check_states, is_for_token
 from tests.storms.schedule import (
@@ -27,7 +27,7 @@ from tests.storms.schedule import (
     SPEED,
     Schedule,
     schedules,
-    with_a_refusals_status,
+    transient_with_status_400,
 )
 from tests.tap import entry, own_metadata, select
 
@@ -67,7 +67,7 @@ class Storms:
         self, state: Message | None = None, *, discover: bool = False, speed: float = SPEED
     ) -> Run:
         """Run the tap."""
-        return worker.run(
+        return runs.run(
             speed=speed,
             config={
                 **self.service.settings,
@@ -104,9 +104,9 @@ class Storms:
             self.service.clear_faults()
         requests = Requests(log, schedule, SPEED, self.settings["max_parallel_requests"])
         requests.check_waits()
-        self.seen |= {run.status, *(fault.sort for fault in requests.that_hit())}
-        requests.check_repetitions(needed, complete=run.status == 0)
-        requests.check_announcements(run)
+        self.seen |= {run.status, *(fault.sort for fault in requests.hitting_faults())}
+        requests.check_retries(needed, complete=run.status == 0)
+        requests.check_logged_waits(run)
         check_states(run)
         assert "Traceback" not in run.log
         if run.status:
@@ -123,7 +123,7 @@ class Storms:
     def resume(self, run: Run, cut: int) -> None:
         """Resume after the first messages of a run, without faults, and check the records."""
         taken = Warehouse()
-        taken.take(run.messages[:cut])
+        taken.load(run.messages[:cut])
         again = self.run(taken.state or None)
         assert again.status == 0, again.log
         self.assert_complete([*run.messages[:cut], *again.messages], again.log)
@@ -131,13 +131,13 @@ class Storms:
     def assert_complete(self, messages: list[Message], log: str) -> None:
         """Assert that a warehouse with these messages equals the service."""
         held = Warehouse()
-        held.take(messages)
+        held.load(messages)
         for table, columns in COLUMNS.items():
             key = columns[0]
             expected = {row[key]: [row[column] for column in columns] for row in self.rows[table]}
             found = {
                 row[key]: [row[column] for column in columns]
-                for row in held.tables[table].living.values()
+                for row in held.tables[table].current.values()
             }
             assert found == expected, log
 
@@ -159,12 +159,12 @@ def test_records_of_a_run_with_faults_equal_the_rows_or_the_run_resumes(
         options["replication_method"] = method
     storms = Storms(service, chosen, rows, options)
 
-    @trials(SCHEDULES, os.environ.get("STORM_SCHEDULES"))
+    @hypothesis_settings(SCHEDULES, os.environ.get("STORM_SCHEDULES"))
     @given(schedule=schedules())
     def check(schedule: Schedule) -> None:
         storms.check(schedule)
 
-    for schedule in with_a_refusals_status:
+    for schedule in transient_with_status_400:
         storms.check(schedule)
     check()
     assert storms.seen == {0, 1, *KINDS}
