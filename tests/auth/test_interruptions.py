@@ -40,10 +40,12 @@ def test_lock_of_a_killed_process_is_released(endpoint: TokenEndpoint, store_pat
         assert holder.stdout.readline() == b"held\n"
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(sign_in, endpoint, store_path)
-            with pytest.raises(TimeoutError):
-                waiting.result(timeout=0.3)
-            assert endpoint.forms == []
-            holder.kill()
+            try:
+                with pytest.raises(TimeoutError):
+                    waiting.result(timeout=0.3)
+                assert endpoint.forms == []
+            finally:
+                holder.kill()
             waiting.result()
     assert stored_token(store_path) == "second"
 
