@@ -89,7 +89,7 @@ class TokenEndpoint:
         answer = self._object(response)
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access_token, str) or not ONE_WORD.fullmatch(access_token):
-            msg = f"The response of {self._host} contains no access token: check token_uri."
+            msg = f"The response of {self._host} contains no access token. Check token_uri."
             raise self._invalid(msg, response)
         self.is_reached = True
         return Tokens(

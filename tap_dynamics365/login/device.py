@@ -78,6 +78,6 @@ def _text(answer: dict[str, object], name: str) -> str:
     """Read a text in the host's response."""
     value = answer.get(name)
     if not isinstance(value, str) or not value:
-        msg = f"The response of the sign-in host contains no {name}: check token_uri."
+        msg = f"The response of the sign-in host contains no {name}. Check token_uri."
         raise SignInError(msg)
     return value

@@ -1,14 +1,21 @@
-"""Process-wide settings of a run: threads, memory, garbage collection, body reading, log levels."""
+"""Process-wide settings of a run: threads, memory, signals, log levels, standard output."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import logging
+import os
+import signal
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Seconds after which a busy thread yields to others. Responses are read, and requests are sent, in
 # many small steps. Each step may have to wait this long.
@@ -50,3 +57,30 @@ def freeze() -> None:
     They live until the end of the run. Scanning them repeatedly takes a tenth of the CPU time.
     """
     gc.freeze()
+
+
+def arm_watchdog(check: Callable[[], None], first: float, every: float) -> None:
+    """Call a function in the main thread again and again, whatever the main thread waits for.
+
+    Args:
+        check: The function. It may raise to end the process.
+        first: Seconds before the first call.
+        every: Seconds between two calls.
+    """
+    # Windows has no such timer.
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, lambda *_: check())
+        signal.setitimer(signal.ITIMER_REAL, first, every)
+        # Once the interpreter has removed its handlers, the timer would kill the process.
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
+
+
+def redirect_stdout_to_devnull() -> None:
+    """Discard what is left in buffers, and whatever is written later.
+
+    The interpreter flushes its buffers when it ends. That would block, or fail with a message.
+    """
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

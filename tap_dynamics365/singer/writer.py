@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 import select
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -18,6 +17,7 @@ from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 from tap_dynamics365.errors import OutputError
+from tap_dynamics365.singer import process
 from tap_dynamics365.singer.encoder import encoder
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class LineWriter(MsgSpecWriter):
         now = time.monotonic()
         if not self._signal:
             self._signal, self._signalled_at, self._is_pending = signum, now, True
-            self._arm_watchdog()
+            process.arm_watchdog(self._on_watchdog, GRACE, LOOK_AGAIN)
             _log_in_thread("Ending on signal %d.", signum)
             if not self._writing:
                 self.check()
@@ -148,15 +148,6 @@ class LineWriter(MsgSpecWriter):
             if self._writing:
                 self._abort_line()
             os._exit(128 + signum)
-
-    def _arm_watchdog(self) -> None:
-        """Start a timer that ends the process if the current line can't be completed."""
-        # Windows has no such timer.
-        if hasattr(signal, "setitimer"):
-            signal.signal(signal.SIGALRM, lambda *_: self._on_watchdog())
-            signal.setitimer(signal.ITIMER_REAL, GRACE, LOOK_AGAIN)
-            # Once the interpreter has removed its handlers, the timer would kill the process.
-            atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 
     def _on_watchdog(self) -> None:
         if not self._writing:
@@ -167,13 +158,13 @@ class LineWriter(MsgSpecWriter):
     def _abort_line(self) -> NoReturn:
         """Give up the current line, and end."""
         self._is_pending = False
-        _redirect_stdout_to_devnull()
+        process.redirect_stdout_to_devnull()
         logger.warning(OUTPUT_BLOCKED)
         raise Terminated(128 + self._signal)
 
     def _raise_output_error(self, error: OSError) -> NoReturn:
         """Report that stdout can't be written, and end."""
-        _redirect_stdout_to_devnull()
+        process.redirect_stdout_to_devnull()
         if isinstance(error, (BrokenPipeError, ConnectionResetError)):
             msg = TARGET_EXITED
         else:
@@ -202,14 +193,3 @@ def _is_writable() -> bool:
     with suppress(OSError, ValueError):
         return bool(select.select([], [sys.stdout], [], 0)[1])
     return False
-
-
-def _redirect_stdout_to_devnull() -> None:
-    """Discard what is left in buffers, and whatever is written later.
-
-    The interpreter flushes its buffers when it ends. That would block, or fail with a message.
-    """
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)

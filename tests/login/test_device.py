@@ -162,7 +162,7 @@ def test_device_code_answer_outside_oauth_is_reported(
     devices.fault("/devicecode", method="POST", **fault)
     program = login("--device-code")
     assert program.end() == 1
-    assert "check token_uri" in program.shown.lower()
+    assert "Check token_uri." in program.shown
 
 
 def test_names_that_the_person_may_not_read_are_left_out(

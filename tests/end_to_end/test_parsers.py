@@ -78,7 +78,7 @@ def test_whatever_a_page_is_its_lines_are_messages_or_it_is_refused(body: bytes)
                 message = json.loads(line)
                 assert message["type"] == "RECORD"
                 assert set(message["record"]) == set(COLUMNS)
-    for read in (codec.changes, keyset.place, lambda given: single(given, "id")):
+    for read in (codec.changes, keyset.locate, lambda given: single(given, "id")):
         with suppress(Dynamics365Error):
             read(split(page(body), DATAVERSE.dialect))
 
