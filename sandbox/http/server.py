@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 BACKLOG = 512
+# Seconds that the event loop needs at most to set up the connections that it has accepted.
+ACCEPTED = 0.01
 # Value of SO_LINGER: a connection that is closed without time to linger is reset.
 NO_TIME = struct.pack("ii", 1, 0)
 
@@ -106,9 +108,15 @@ class Server(uvicorn.Server):
         Args:
             seconds: How long.
         """
+        loop = asyncio.get_running_loop()
         served, self.servers = self.servers, []
         # A duplicate of the socket keeps the port while nothing listens.
         sockets = [server.sockets[0].dup() for server in served]
+        for server in served:
+            loop.remove_reader(server.sockets[0])
+        # A connection that was accepted needs the server for another moment. It would never be
+        # answered, nor closed, if the server were closed first.
+        await asyncio.sleep(ACCEPTED)
         for server, listening in zip(served, sockets, strict=True):
             server.close()
             listening.shutdown(socket.SHUT_RDWR)
@@ -118,7 +126,6 @@ class Server(uvicorn.Server):
         protocol = functools.partial(
             Connection, self.config, self.server_state, self.lifespan.state
         )
-        loop = asyncio.get_running_loop()
         for listening in sockets:
             again = await loop.create_server(protocol, sock=listening, backlog=BACKLOG)
             self.servers.append(again)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from sandbox.client import SandboxError, running
 from sandbox.faults.refusals import FORMS
-from tests.sandbox.api import Api
+from tests.sandbox.api import TIMEOUT, Api
 
 
 def test_fault_with_a_status_sends_headers_and_body(api: Api) -> None:
@@ -218,6 +221,36 @@ def test_server_that_was_away_serves_again() -> None:
                 answers.append(api.get("contacts").status_code)
         assert answers == [200]
         assert sandbox.hits() == [1]
+
+
+def test_server_that_goes_away_leaves_no_accepted_connection_open() -> None:
+    with running(rows=10) as sandbox:
+        api, parts = Api(sandbox), urlsplit(sandbox.url)
+
+        def is_ended() -> bool:
+            """Whether a connection is answered, closed or refused."""
+            try:
+                with socket.create_connection((parts.hostname, parts.port), TIMEOUT) as client:
+                    client.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+                    client.recv(1)
+            except TimeoutError:
+                return False
+            except OSError:
+                pass
+            return True
+
+        with ThreadPoolExecutor(16) as pool:
+            for _ in range(10):
+                sandbox.fault("contacts", away_ms=20)
+                clients = [pool.submit(is_ended) for _ in range(100)]
+                with contextlib.suppress(requests.ConnectionError):
+                    api.get("contacts")
+                assert all(client.result() for client in clients)
+                # The control API answers again.
+                while True:
+                    with contextlib.suppress(OSError):
+                        sandbox.clear_faults()
+                        break
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
