@@ -149,7 +149,7 @@ class TapDynamics365(Tap):
     def service(self) -> Service:
         """The connection to the service."""
         process.hide_secrets()
-        process.tune()
+        process.read_bodies_whole()
         return connect(self.settings)
 
     @cached_property
@@ -226,6 +226,7 @@ class TapDynamics365(Tap):
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
+        process.tune()
         self.service.client.sign_in()
         test = ConnectionTest(self.service.client.concurrency)
         test.tables(self._selected(TableStream))
@@ -243,6 +244,7 @@ class TapDynamics365(Tap):
             SignInError: The sign-in host gave no token.
             ServiceError: Tables failed, or no table could be read.
         """
+        process.tune()
         sync = Sync(
             self.service,
             self.settings,

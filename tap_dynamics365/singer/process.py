@@ -36,13 +36,18 @@ def hide_secrets() -> None:
         logging.getLogger(name).setLevel(level)
 
 
+def read_bodies_whole() -> None:
+    """Have requests read the body of a response as a whole.
+
+    Pages have megabytes. requests reads a body in pieces of 10 kB, which costs several times the
+    CPU time; pieces of any size cost copies. Only this constant changes that.
+    """
+    requests.models.CONTENT_CHUNK_SIZE = None  # type: ignore[assignment]  # as `iter_content` has it
+
+
 def tune() -> None:
     """Tune interpreter and memory for threads of which only one computes at a time."""
     sys.setswitchinterval(SWITCH_INTERVAL)
-    # Pages have megabytes. requests reads a body in pieces of 10 kB, which costs several times the
-    # CPU time; pieces of any size cost copies. Only this constant changes that; None reads a body
-    # as a whole.
-    requests.models.CONTENT_CHUNK_SIZE = None  # type: ignore[assignment]  # as `iter_content` has it
     # Other C libraries have other parameters, or no mallopt.
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
