@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure
+from tap_dynamics365.odata import errors as odata_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,8 +103,6 @@ FAILURES: dict[str, Failure] = {
 # Permanent SQL errors: a query that SQL Server can't parse, or an object that does not exist.
 FINAL_SQL = re.compile(r"Sql Number: (?:156|208)\b")
 
-UNKNOWN_COLUMN = re.compile(r"Could not find a property named '([^']+)' on type")
-
 WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
     (
         re.compile(
@@ -124,8 +123,6 @@ WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
         ),
         Failure.TRANSIENT,
     ),
-    (UNKNOWN_COLUMN, Failure.UNKNOWN_COLUMN),
-    (re.compile(r"Resource not found for the segment"), Failure.GONE),
     (
         re.compile(r"version stamp\b.*\bexpired|perform a full sync", re.IGNORECASE | re.DOTALL),
         Failure.TOKEN_EXPIRED,
@@ -172,6 +169,9 @@ ADVICE: Mapping[str, str] = {
 }
 
 
+unknown_column = odata_errors.unknown_column
+
+
 def classify(code: str, words: str) -> Failure | None:
     """Classify a refusal, independent of its status.
 
@@ -189,17 +189,5 @@ def classify(code: str, words: str) -> Failure | None:
         return Failure.FATAL
     if known is not None:
         return known
-    return next((failure for pattern, failure in WORDS if pattern.search(words)), None)
-
-
-def unknown_column(words: str) -> str:
-    """Find the name of a column that the service does not know.
-
-    Args:
-        words: The messages of the refusal.
-
-    Returns:
-        The name; empty if the messages name none.
-    """
-    found = UNKNOWN_COLUMN.search(words)
-    return found[1] if found else ""
+    found = next((failure for pattern, failure in WORDS if pattern.search(words)), None)
+    return found or odata_errors.classify(code, words)
