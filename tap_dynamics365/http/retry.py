@@ -124,6 +124,7 @@ class _Attempts(Generic[P, T]):
         attempt = backoff.on_exception(
             backoff.runtime,
             (ServiceError, TransientSignInError, *CONNECTION_LOST),
+            # backoff tries to call it without arguments first: it must need one.
             value=self._wait,
             giveup=self._is_final,
             on_giveup=self._give_up,
