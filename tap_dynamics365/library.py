@@ -10,7 +10,6 @@ import msgspec
 
 from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
-from tap_dynamics365.extract.range import Range
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table, TableSpec
@@ -170,7 +169,7 @@ class Dynamics365:
 
 def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
     """Yield the rows of a read."""
-    whole = Range()
+    whole = read.first_range()
     while not whole.done:
         page = read.accept(reader.pages.fetch(read, whole))
         for text in page.rows:

@@ -49,7 +49,7 @@ class _Task:
         self.read = read
         scale = read.scale if read is not None and self.reader.may_be_divided else None
         cut_off = read.keyset.cut_off if read is not None and read.keyset is not None else None
-        self.ranges = Ranges(scale, cut_off)
+        self.ranges = Ranges(scale, cut_off, read.first_range() if read is not None else None)
 
     def is_reading(self, ranges: Ranges) -> bool:
         """Tell whether responses for a read are still needed: the read may have failed.

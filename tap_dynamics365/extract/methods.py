@@ -6,12 +6,13 @@ error that ended a read is thrown in, so that the method can read in another way
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from tap_dynamics365.errors import CallLimitError, ServiceError, is_query_refused
+from tap_dynamics365.errors import CallLimitError, ServiceError, UnsortedError, is_query_refused
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from tap_dynamics365.extract.bookmark import Bookmark
     from tap_dynamics365.extract.read import TableRead
@@ -26,7 +27,7 @@ class Method(Protocol):
 
 
 class FullTable:
-    """All rows at every run.
+    """All rows at every run. A read that was interrupted is continued, where that is possible.
 
     Args:
         table: The table.
@@ -36,9 +37,36 @@ class FullTable:
         self._table = table
 
     def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the only read."""
-        self._table.version.begin()
-        yield self._table.read()
+        """Yield the read of all rows, and one in no order if they can't be sorted."""
+        table = self._table
+        read = table.full_read()
+        after = self._after(read)
+        if after is not None and table.version.keep():
+            table.version.is_outdated = True
+            table.logger.info("Continuing the full read of %r that was interrupted.", table.name)
+        else:
+            after = None
+            table.version.begin(full_table_after=None)
+        read = replace(read, after=after, version=table.version.number)
+        table.at_end = {"full_table_after": None}
+        try:
+            yield read
+        except UnsortedError as error:
+            yield table.read()
+            table.logger.warning(
+                "%r was read in no order, because the service does not sort it by %s. %s Rows may "
+                "be missing if others were deleted or added meanwhile.",
+                table.name,
+                ", ".join(read.order),
+                error.message,
+            )
+
+    def _after(self, read: TableRead) -> Mapping[str, str | None] | None:
+        """Return the key values after which to continue; None to begin at the first row."""
+        after = self._table.state.entry.full_table_after
+        if after is None or read.keyset is None or tuple(after) != read.keyset.columns:
+            return None
+        return after
 
 
 class Incremental:

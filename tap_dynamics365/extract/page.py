@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tap_dynamics365.odata.page import Value
 
 
@@ -57,9 +59,11 @@ class Page:
     Attributes:
         pieces: The rows, in pieces.
         size: The size in bytes.
+        end: The key values after which a full read continues, if it can.
         has_deletions: Whether there are records of deleted rows.
     """
 
     pieces: tuple[Piece, ...]
     size: int
+    end: Mapping[str, str | None] | None = None
     has_deletions: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from tap_dynamics365.errors import (
 )
 from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.columns import Columns
-from tap_dynamics365.extract.page_size import PageSize
+from tap_dynamics365.extract.page_size import PageSize, is_too_much
 from tap_dynamics365.extract.range import Bound, Range
 from tap_dynamics365.extract.spelling import Spelling
 from tap_dynamics365.http.response import SAFE_URL
@@ -71,6 +72,10 @@ class PageReader:
         )
         # Whether the service compares ids, as far as is known. Any thread may change it.
         self._compares_ids = True
+        # Whether `$top` limits pages, because the service ignores the page size that is asked for,
+        # or takes too long for a page. It ends the answer, so only a read that continues by key
+        # values can use it.
+        self._limits_by_top = False
 
     def fit_columns(self) -> None:
         """Ask for all columns if the names of the selected ones make the URL too long."""
@@ -120,14 +125,16 @@ class PageReader:
             requests.RequestException: The service was not reached.
         """
         rows, compares_ids = self._page_size.rows, self._compares_ids
-        asked, after = place, None
-        if place.by_values and place.end is not None:
+        asked, after, skip = place, None, 0
+        if place.by_values:
             if compares_ids:
-                after = place.end
-            else:
+                after, skip = place.end, place.skip
+            elif read.sorted_by and place.end is not None:
                 # The rows with the last value are sent again.
-                value = place.end[read.sorted_by or ""]
+                value = place.end[read.sorted_by]
                 asked = Range(low=Bound(0, value) if value else None, high=place.high)
+            else:
+                skip = place.fetched
         elif place.link is not None and rows != place.asked:
             # The link belongs to the earlier page size.
             after = place.end if compares_ids else None
@@ -135,7 +142,7 @@ class PageReader:
             rows = rows if after else place.rows_by_link(rows, is_keyset_link=is_keyset)
         by_query = asked.link is None or after is not None
         try:
-            page = self._send(read, asked, rows, after)
+            page = self._send(read, asked, rows, after, skip)
         except (ServiceError, requests.RequestException) as error:
             if isinstance(error, ServiceError) and is_query_refused(
                 error, is_virtual=read.holds_back
@@ -143,9 +150,10 @@ class PageReader:
                 if after is not None:
                     self._compares_ids = False
                     return self._fetch(read, place)
-                if by_query and read.sorted_by and read.has_bounds(asked) not in read.understood:
+                if by_query and read.order and read.has_bounds(asked) not in read.understood:
                     raise UnsortedError(error.message, is_seen=False) from error
             self._page_size.record_failure(rows, error)
+            self._limits_by_top = self._limits_by_top or is_too_much(error)
             raise
         if by_query:
             read.understood.add(read.has_bounds(asked))
@@ -153,21 +161,41 @@ class PageReader:
         return page
 
     def _send(
-        self, read: TableRead, place: Range, rows: int, after: Mapping[str, str | None] | None
+        self,
+        read: TableRead,
+        place: Range,
+        rows: int,
+        after: Mapping[str, str | None] | None,
+        skip: int,
     ) -> RawPage:
         """Send a request for a page: after a row, by the link, or from the start of the range."""
         spec = self._table.spec
+        top = rows if read.continues_by_key and self._limits_by_top else None
         if place.link is None or after:
-            low = place.low.literal if place.low else None
-            high = place.high.literal if place.high else None
-            options = read.query(self._columns.names, spec.row_key, low, high, after)
-            url = f"{self._address}?{options}"
+            write = partial(
+                read.query,
+                key=spec.row_key,
+                low=place.low.literal if place.low else None,
+                high=place.high.literal if place.high else None,
+                after=after,
+                skip=skip,
+                top=top,
+            )
+            url = f"{self._address}?{write(self._columns.names)}"
+            if len(url) > self._client.longest_url:
+                self._columns.ask_for_all()
+                url = f"{self._address}?{write(self._columns.names)}"
         else:
             url = self._client.resolve(place.link)
         is_first = not place.has_begun and place.low is None
         version = self._client.dialect.metadata_version if is_first else ""
         prefer = read.prefer(rows, metadata_version=version, annotations=spec.annotations)
-        return self._read_page(url, prefer, rows)
+        page = self._read_page(url, prefer, rows)
+        if read.continues_by_key and len(page.rows) > rows:
+            self._limits_by_top = True
+        if top is not None and len(page.rows) >= top and page.next_link is None:
+            return replace(page, more=True)
+        return page
 
     def _read_page(self, url: str, prefer: str = "", rows: int = 0) -> RawPage:
         self._calls.spend()

@@ -68,6 +68,8 @@ class Range:
         by_values: Whether there are more rows without a link, so that they are requested by values.
         asked: The page size that the link belongs to.
         end: The key values of the last fetched row, if the rest can be requested by them.
+        skip: How many rows after that row were fetched, too.
+        fetched: How many rows were fetched.
         busy: Whether a request for the range is in flight.
         done: Whether all rows were fetched.
         reached: The key value of the last fetched row, as a number.
@@ -81,6 +83,8 @@ class Range:
     by_values: bool = False
     asked: int = 0
     end: Mapping[str, str | None] | None = None
+    skip: int = 0
+    fetched: int = 0
     busy: bool = False
     done: bool = False
     reached: int | None = None
@@ -102,8 +106,11 @@ class Range:
             self._continue_by_values(page)
         elif page.next_link is not None:
             self._check_link(page.next_link)
-        if page.rows:
-            self.end = page.end
+        if page.group_rows:
+            self.skip += page.group_rows
+        elif page.rows:
+            self.end, self.skip = page.end, 0
+        self.fetched += len(page.rows)
         self.link = page.next_link
         self.asked = page.asked
         self.by_values = page.more
@@ -128,6 +135,8 @@ class Range:
 
     def _continue_by_values(self, page: RawPage) -> None:
         """Raise if the rows after a page without a link can't be requested by values."""
+        if page.group_rows:
+            return
         end = page.end if page.rows else self.end
         if end is None:
             msg = (

@@ -43,19 +43,21 @@ class Ranges:
         scale: The scale of the replication key; None if the table can't be divided, and is read
             link by link.
         cut_off: Cuts off a page before its last value of the key; returns None if it can't.
+        first: The range of all rows; by default it begins at the first row.
     """
 
     def __init__(
         self,
         scale: Scale | None,
         cut_off: Callable[[RawPage], RawPage | None] | None = None,
+        first: Range | None = None,
     ) -> None:
         self.scale = scale
         self._cut_off = cut_off
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was requested.
         self.has_max_key = scale is None
-        self._ranges: deque[Range] = deque([Range()])
+        self._ranges: deque[Range] = deque([first or Range()])
         self._rows_a_page = 0
         # The density of the rows that were written last.
         self._density = Density()

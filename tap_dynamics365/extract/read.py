@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from tap_dynamics365.errors import UnsortedError
+from tap_dynamics365.extract.range import Range
 from tap_dynamics365.odata import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_dynamics365.extract.page import Page
-    from tap_dynamics365.extract.range import Range
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.keyset import Keyset
     from tap_dynamics365.odata.page import RawPage, Value
@@ -32,6 +32,8 @@ class TableRead:
     Attributes:
         keyset: The columns that rows are sorted by, if they are sorted.
         sorted_by: The replication key, if rows are sorted by it.
+        order: The columns to sort rows by.
+        after: Key values of a row; only rows after it are read.
         holds_back: Whether the bookmark is moved only at the end, because the order of the rows is
             not reliable. Such a read follows links, and is never divided.
         scale: How values of the replication key are divided into ranges.
@@ -54,6 +56,8 @@ class TableRead:
 
     keyset: Keyset | None = None
     sorted_by: str | None = None
+    order: tuple[str, ...] = ()
+    after: Mapping[str, str | None] | None = None
     holds_back: bool = False
     scale: Scale | None = None
     start: Value = None
@@ -74,16 +78,29 @@ class TableRead:
 
     def __post_init__(self) -> None:
         """Note whether all rows are read: `start` moves on while rows are sent."""
-        begins = self.start is None and self.since is None and self.empty is None
+        partial = (self.start, self.after, self.since, self.empty)
+        begins = all(bound is None for bound in partial)
         self.reads_all = begins and not self.ids_only
 
-    def query(
+    @property
+    def continues_by_key(self) -> bool:
+        """Whether reading continues by key values after every page."""
+        return self.keyset is not None and self.keyset.replaces_links
+
+    def first_range(self) -> Range:
+        """Return the range of all rows that are read."""
+        return Range(end=self.after, by_values=self.after is not None)
+
+    def query(  # noqa: PLR0913 - what a query consists of
         self,
         columns: Sequence[str],
         key: Sequence[str],
         low: Value,
         high: Value,
+        *,
         after: Mapping[str, str | None] | None = None,
+        skip: int = 0,
+        top: int | None = None,
     ) -> str:
         """Write the query for the rows, or for some of them.
 
@@ -93,14 +110,18 @@ class TableRead:
             low: The smallest value of the replication key; None is the start of the read.
             high: The value before which to end; None is the end of the table.
             after: The key values of a row; only rows after it are asked for.
+            skip: How many rows after that row are not asked for.
+            top: The most rows to ask for.
         """
         return query.build(
             key if self.ids_only else columns,
-            key=key,
+            order=self.order,
             replication_key=self.sorted_by,
             start=self.start if low is None else low,
             stop=high,
             after=after,
+            skip=skip,
+            top=top,
             empty=self.empty,
             delta_token=self.since,
         )

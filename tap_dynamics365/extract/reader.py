@@ -111,7 +111,11 @@ class TableReader:
             except ServiceError as error:
                 if self.pages.adjust_columns(error):
                     continue
-                if isinstance(error, UnsortedError) and self.table.bookmark is not None:
+                if (
+                    isinstance(error, UnsortedError)
+                    and self.read.sorted_by
+                    and self.table.bookmark is not None
+                ):
                     self.read = self._unsorted_read(self.table.bookmark, error)
                     continue
                 if isinstance(error, CallLimitError) and self.table.bookmark is not None:
@@ -137,7 +141,7 @@ class TableReader:
             return FullTable(table)
         # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
-        table.state.change(version=None, delta_token=None, **adopted)
+        table.state.change(version=None, delta_token=None, full_table_after=None, **adopted)
         return Incremental(table, bookmark)
 
     def fallback(
@@ -234,6 +238,15 @@ class TableReader:
             self.metadata_version = version
 
     # What was sent.
+
+    def note_position(self, page: Page) -> None:
+        """Note in the state how far a full read has come, after a page was sent.
+
+        Args:
+            page: The page.
+        """
+        if self.read is not None and page.end is not None and self.read.sorted_by is None:
+            self.table.state.change(full_table_after=page.end)
 
     def check_order(self, page: Page) -> None:
         """Check the replication key of each row of a page before the page is sent.

@@ -32,6 +32,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         replication_key_nulls: Whether there are rows without a value of the key; None if unknown.
         replication_key_unsorted: The replication key, if the service was seen to send rows out of
             its order.
+        full_table_after: FULL_TABLE: the key values of the last row that was sent by a read that
+            was not completed, as literals. The next run continues after it.
         delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
         metadata_version: The version of the service's data model.
@@ -44,6 +46,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replication_key_began: Value | UnsetType = UNSET
     replication_key_nulls: bool | None = None
     replication_key_unsorted: str | None = None
+    full_table_after: dict[str, str | None] | None = None
     delta_token: str | None = None
     version: int | None = None
     metadata_version: Value = None
@@ -61,7 +64,11 @@ NO_BOOKMARK: Final[dict[str, Any]] = {
     "replication_key_nulls": None,
 }
 #: Values after which the table is read from its beginning.
-NOTHING_READ: Final[dict[str, Any]] = {**NO_BOOKMARK, "delta_token": None}
+NOTHING_READ: Final[dict[str, Any]] = {
+    **NO_BOOKMARK,
+    "full_table_after": None,
+    "delta_token": None,
+}
 
 
 class TableState:

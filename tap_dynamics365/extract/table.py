@@ -14,10 +14,10 @@ from tap_dynamics365.extract.notices import Notices
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED, TableRead
 from tap_dynamics365.extract.tally import Tally
 from tap_dynamics365.odata import key_scale
-from tap_dynamics365.odata.keyset import Keyset
+from tap_dynamics365.odata.keyset import Keyset, is_sortable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tap_dynamics365.extract.state import TableState
     from tap_dynamics365.extract.version import TableVersion
@@ -140,11 +140,31 @@ class Table:
         """
         key = self.spec.replication_key
         least = None if self.scale is None else key_scale.least(self.scale, start)
-        read = self.read(sorted_by=key, start=start, reached=least)
+        keyset = self._keyset(key, self.spec.row_key)
+        read = self.read(sorted_by=key, order=keyset.order, start=start, reached=least)
         if self.spec.is_virtual or (self.bookmark is not None and self.bookmark.is_unsorted):
             return replace(read, holds_back=True)
-        keyset = Keyset(key or "", self.spec.row_key, self.spec.schema, self.spec.partition)
         return replace(read, keyset=keyset, scale=self.scale)
+
+    def full_read(self) -> TableRead:
+        """Make a read of all rows, in the order of their key where links count rows.
+
+        Without a key, rows are sorted by all columns that may be sorted by.
+        """
+        if not self._client.dialect.replaces_links:
+            return self.read()
+        others = [name for name, column in self.spec.schema.items() if is_sortable(column)]
+        keyset = self._keyset(None, self.spec.row_key or others)
+        return self.read(order=keyset.order, keyset=keyset if keyset.columns else None)
+
+    def _keyset(self, key: str | None, ids: Sequence[str]) -> Keyset:
+        return Keyset(
+            key,
+            ids,
+            self.spec.schema,
+            self.spec.partition,
+            replaces_links=self._client.dialect.replaces_links,
+        )
 
 
 def check(name: str, schema: Mapping[str, Any], method: str, replication_key: object) -> None:

@@ -16,7 +16,6 @@ from tap_dynamics365.http.retry import RetryPolicy
 from tap_dynamics365.http.server_time import Clock
 from tap_dynamics365.http.session import open_session
 from tap_dynamics365.odata.page import split
-from tap_dynamics365.odata.query import LONGEST_URL
 from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class ODataClient:
         self.concurrency = ConcurrencyLimit(settings.max_parallel_requests, dialect.start_requests)
         self.clock = Clock()
         self.is_reached = False
-        self.longest_url = LONGEST_URL
+        self.longest_url = dialect.longest_url
         self.links_beside_annotations = True
         self.session = open_session(settings, throttle, traffic)
         self.session.headers.update(HEADERS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.odata import errors
+from tap_dynamics365.odata.query import LONGEST_URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +41,9 @@ class Dialect:
         budgets: What is left of the service's limits, by the header that says so.
         is_keyset_link: Tells whether a link to a next page names the row after which it continues.
             Such a link can be followed with another page size.
+        replaces_links: Whether rows are always sorted by their key, and reading continues by key
+            values instead of the service's links, because these count rows.
+        longest_url: The most characters that a URL may have.
         key_columns: The replication keys that the service itself sets in each row.
         key_at_token: Returns the value of a replication key at the moment of a delta token; None
             if the token does not say.
@@ -56,5 +60,7 @@ class Dialect:
     largest_page: int = 5_000
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     is_keyset_link: Callable[[str], bool] = _never
+    replaces_links: bool = False
+    longest_url: int = LONGEST_URL
     key_columns: tuple[str, ...] = ()
     key_at_token: Callable[[str, str], str | int | None] = _unknown

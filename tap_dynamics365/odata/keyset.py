@@ -7,6 +7,7 @@ continue with pages of another size, or with several requests in parallel.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from msgspec import Raw
 
 from tap_dynamics365.odata import query
 from tap_dynamics365.odata.page import reading
-from tap_dynamics365.odata.row_types import NULL, format_of, only
+from tap_dynamics365.odata.row_types import NULL, format_of, kinds, only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,20 +37,43 @@ class Keyset:
     """Reads the values by which rows are sorted.
 
     Args:
-        key: The replication key.
+        key: The replication key, if rows are sorted by it first.
         ids: The columns that identify a row.
         columns: The JSON Schema of each column.
         partition: The column that names a row's partition. It may be null.
+        replaces_links: Whether reading continues by key values after every page, because the
+            service's links count rows. Columns that can't be compared are the last in the order.
+            Where rows differ only in these, pages are cut between two values of the others.
+
+    Attributes:
+        order: The columns to sort rows by.
+        replaces_links: As given.
     """
 
     def __init__(
-        self, key: str, ids: Sequence[str], columns: Mapping[str, Any], partition: str = ""
+        self,
+        key: str | None,
+        ids: Sequence[str],
+        columns: Mapping[str, Any],
+        partition: str = "",
+        *,
+        replaces_links: bool = False,
     ) -> None:
         self._key = key
         self._nullable = {key, partition}
-        self._only_key = only(key)
-        self._columns = {name: columns.get(name, {}) for name in dict.fromkeys((key, *ids))}
-        self._is_ordered = bool(ids) and not any(map(LOOKUP.fullmatch, ids))
+        self.replaces_links = replaces_links
+        self._only_key = only(key or "")
+        if replaces_links:
+            ids = sorted(ids, key=lambda name: not is_comparable(columns.get(name, {})))
+        self.order = tuple(dict.fromkeys(filter(None, (key, *ids))))
+        usable = [
+            name
+            for name in self.order
+            if not replaces_links or name == key or is_comparable(columns.get(name, {}))
+        ]
+        self._columns = {name: columns.get(name, {}) for name in usable}
+        self._is_ordered = bool(ids and usable) and not any(map(LOOKUP.fullmatch, ids))
+        self._identifies = len(usable) == len(self.order)
         self._row = msgspec.json.Decoder(
             msgspec.defstruct(
                 "Ends",
@@ -59,6 +83,11 @@ class Keyset:
                 ],
             )
         )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by whose values reading continues; empty if it can't."""
+        return tuple(self._columns) if self._is_ordered else ()
 
     def value(self, row: Raw) -> Value:
         """Read the replication key of a row.
@@ -87,12 +116,35 @@ class Keyset:
         Raises:
             ServiceError: It is not a page of rows.
         """
-        rows = page.rows
-        if not rows:
+        if not page.rows:
             return page
         with reading():
-            first, last = self.value(rows[0]), self.value(rows[-1])
-            return replace(page, first=first, last=last, end=self.end(rows))
+            if self.replaces_links and not page.is_last:
+                page = self._without_link(page)
+            rows = page.rows
+            if self._key is not None:
+                page = replace(page, first=self.value(rows[0]), last=self.value(rows[-1]))
+            return page if page.group_rows else replace(page, end=self.end(rows))
+
+    def _without_link(self, page: RawPage) -> RawPage:
+        """Prepare a page after which reading continues by key values instead of by the link."""
+        rows = page.rows
+        if self._identifies:
+            # Where a value is null, the link is all there is.
+            return page if self.end(rows) is None else replace(page, next_link=None, more=True)
+        group = self._group(rows[-1])
+        for index in range(len(rows) - 1, 0, -1):
+            if self._group(rows[index - 1]) != group:
+                return replace(page, rows=rows[:index], next_link=None, more=True)
+        return replace(page, group_rows=len(rows), next_link=None, more=True)
+
+    def _group(self, row: Raw) -> list[Any]:
+        """Return the values that rows may share, equal where the service may take them for equal.
+
+        Databases ignore case, accents, width, or blanks at the end, depending on their collation.
+        """
+        values = map(msgspec.json.decode, msgspec.structs.astuple(self._row.decode(row)))
+        return [_folded(value) if isinstance(value, str) else value for value in values]
 
     def cut_off(self, page: RawPage) -> RawPage | None:
         """Cut off the rows that share the last value of the replication key.
@@ -139,6 +191,34 @@ class Keyset:
         }
         known = all(value is not None for name, value in end.items() if name not in self._nullable)
         return end if known else None
+
+
+def _folded(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(
+        letter for letter in letters if not unicodedata.combining(letter) and not letter.isspace()
+    )
+
+
+def is_comparable(column: Mapping[str, Any]) -> bool:
+    """Tell whether a filter can compare the values of a key column by `gt`.
+
+    Members of an enumeration have no order in OData, and neither have booleans. In a key, only an
+    enumeration may be null.
+
+    Args:
+        column: The JSON Schema of the column.
+    """
+    return is_sortable(column) and kinds(column).isdisjoint({"boolean", "null"})
+
+
+def is_sortable(column: Mapping[str, Any]) -> bool:
+    """Tell whether a service can sort rows by a column.
+
+    Args:
+        column: The JSON Schema of the column.
+    """
+    return kinds(column).isdisjoint({"array", "object"}) and "contentEncoding" not in column
 
 
 def literal(text: bytes, column: Mapping[str, Any]) -> str | None:

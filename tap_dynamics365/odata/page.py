@@ -52,6 +52,8 @@ class RawPage:
         last: The replication key of the last row, if rows are sorted by it.
         end: The columns that rows are sorted by, with their literals in the last row, if the next
             rows can be requested by these values.
+        group_rows: The number of rows, if the page ends within rows that share these values, and
+            holds no others.
         cut: If the page was cut off: the value of the key before which it ends.
         repairs: Descriptions of values that had to be repaired.
     """
@@ -66,6 +68,7 @@ class RawPage:
     first: Value = None
     last: Value = None
     end: Mapping[str, str | None] | None = None
+    group_rows: int = 0
     cut: Value = None
     repairs: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # A URL may have 32,768 characters. The service's token for the next page needs a few thousand.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview
@@ -45,11 +45,13 @@ def literal(text: str) -> str:
 def build(  # noqa: PLR0913 - what a query consists of
     columns: Sequence[str],
     *,
-    key: Sequence[str] = (),
+    order: Sequence[str] = (),
     replication_key: str | None = None,
     start: str | int | None = None,
     stop: str | int | None = None,
     after: Mapping[str, str | None] | None = None,
+    skip: int = 0,
+    top: int | None = None,
     empty: str | None = None,
     delta_token: str | None = None,
 ) -> str:
@@ -57,13 +59,15 @@ def build(  # noqa: PLR0913 - what a query consists of
 
     Args:
         columns: The columns to request; all columns if empty.
-        key: The columns that identify a row. Rows with the same replication key are sorted by
-            them. Otherwise the service may repeat or skip rows between pages.
-        replication_key: The column to sort by, if the order matters.
+        order: The columns to sort by. Unless they identify a row, the service may repeat or skip
+            rows between pages.
+        replication_key: The column that `start` and `stop` are values of.
         start: The smallest value of the replication key, as a literal.
         stop: The value before which to end, as a literal.
-        after: Keyset pagination: the columns that rows are sorted by, with their literals in the
-            last row that was read. None stands for null.
+        after: Keyset pagination: the first columns that rows are sorted by, with their literals in
+            the last row that was read. None stands for null.
+        skip: How many of the rows after that row were read, too.
+        top: The most rows to send.
         empty: A column. Only rows without a value of it are requested, in no order.
         delta_token: A delta token. Only changes since then are requested.
 
@@ -73,20 +77,19 @@ def build(  # noqa: PLR0913 - what a query consists of
     options = []
     if columns:
         options.append(("$select", ",".join(columns)))
-    if replication_key is not None:
-        if after is not None and after[replication_key] is not None:
-            # This follows from the condition below, but the database can use an index for it.
-            start = after[replication_key]
-        bounds = (("ge", start), ("lt", stop))
-        terms = [f"{replication_key} {op} {value}" for op, value in bounds if value is not None]
-        if after is not None:
-            terms.append(f"({_greater([*after.items()])})")
-        if terms:
-            options.append(("$filter", " and ".join(terms)))
-        order = dict.fromkeys((replication_key, *key))
+    terms = [
+        *_bounds(replication_key, start, stop, after),
+        *_after([*(after or {}).items()]),
+        *([] if empty is None else [f"{empty} eq null"]),
+    ]
+    if terms:
+        options.append(("$filter", " and ".join(terms)))
+    if order:
         options.append(("$orderby", ",".join(f"{name} asc" for name in order)))
-    if empty is not None:
-        options.append(("$filter", f"{empty} eq null"))
+    if skip:
+        options.append(("$skip", str(skip)))
+    if top is not None:
+        options.append(("$top", str(top)))
     texts = [f"{name}={quote(value, safe=SAFE)}" for name, value in options]
     if delta_token is not None:
         # Encoded like in the service's own links.
@@ -94,22 +97,41 @@ def build(  # noqa: PLR0913 - what a query consists of
     return "&".join(texts)
 
 
-def _greater(row: Sequence[tuple[str, str | None]]) -> str:
-    """Write the condition for rows after a row.
+def _bounds(
+    key: str | None,
+    start: str | int | None,
+    stop: str | int | None,
+    after: Mapping[str, str | None] | None,
+) -> Iterator[str]:
+    """Yield the conditions for the bounds of the replication key."""
+    if key is None:
+        return
+    # The condition for rows after a row begins with the row's own value.
+    if start is not None and (after or {}).get(key) is None:
+        yield f"{key} ge {start}"
+    if stop is not None:
+        yield f"{key} lt {stop}"
 
-    Nulls come first ("OData Version 4.0 Part 1: Protocol", section 11.2.5.2).
+
+def _after(row: Sequence[tuple[str, str | None]]) -> Iterator[str]:
+    """Yield the conditions for rows after a row, which all must be true.
+
+    Each column decides where those before it are equal. There is no `eq` among the conditions:
+    Finance & Operations takes an asterisk after it for a wildcard, and not every database ignores
+    blanks at the end of texts. `ge` and `gt` agree with the order of rows in any case. Nulls come
+    first ("OData Version 4.0 Part 1: Protocol", section 11.2.5.2).
     """
-    (key, value), *ids = row
-    terms = [_beyond(key, value)]
-    # Each further column decides only where all columns before it are equal.
-    for position, (name, value) in enumerate(ids):
-        equal = [f"{other} eq {same or 'null'}" for other, same in ids[:position]]
-        terms.append(" and ".join([*equal, _beyond(name, value)]))
-    return " or ".join(f"({term})" if " and " in term else term for term in terms)
-
-
-def _beyond(name: str, value: str | None) -> str:
-    return f"{name} ne null" if value is None else f"{name} gt {value}"
+    if not row:
+        return
+    (name, value), *others = row
+    beyond = f"{name} ne null" if value is None else f"{name} gt {value}"
+    if not others:
+        yield beyond
+        return
+    if value is not None:
+        yield f"{name} ge {value}"
+    rest = " and ".join(_after(others))
+    yield f"({beyond} or {f'({rest})' if ' and ' in rest else rest})"
 
 
 def max_key(replication_key: str) -> str:

@@ -269,7 +269,7 @@ class Encoder:
 
 def _page(pieces: Iterable[Piece], *, has_deletions: bool = False) -> Page:
     kept = tuple(pieces)
-    return Page(kept, sum(len(piece.lines) for piece in kept), has_deletions)
+    return Page(kept, sum(len(piece.lines) for piece in kept), has_deletions=has_deletions)
 
 
 def records(page: Page) -> Iterator[dict[str, Any]]:

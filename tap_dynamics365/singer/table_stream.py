@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,6 @@ from typing_extensions import override
 
 from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.extract import order
-from tap_dynamics365.extract.range import Range
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table, TableSpec, check
@@ -169,7 +169,8 @@ class TableStream(RecordStream):
             ServiceError: The answer is not a page of rows.
         """
         encoder = self.encoder(read.sorted_by, read.version)
-        return encoder.page(page) if read.since is None else encoder.changes(page)
+        encoded = encoder.page(page) if read.since is None else encoder.changes(page)
+        return replace(encoded, end=page.end) if read.continues_by_key else encoded
 
     def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
         """Return the encoder of rows.
@@ -226,6 +227,7 @@ class TableStream(RecordStream):
             self.reader.advance(piece.keys.last)
             self._records.increment(piece.rows)
             self.tally.rows += piece.rows
+        self.reader.note_position(page)
         self._write_state_message()
 
     def _note_deletions(self, page: Page) -> None:
@@ -285,6 +287,7 @@ class TableStream(RecordStream):
                         for record in records(page):
                             yield record
                             self.tally.rows += 1
+                        self.reader.note_position(page)
                     read = next(reads, None)
                 except ServiceError as error:
                     read = self.reader.fallback(reads, error)
@@ -292,7 +295,7 @@ class TableStream(RecordStream):
 
     def _pages(self, read: TableRead) -> Iterator[Page]:
         """Fetch the pages of a read one after the other."""
-        whole = Range()
+        whole = read.first_range()
         while not whole.done:
             page = read.accept(self.reader.pages.fetch(read, whole))
             yield self.decode(read, page)
