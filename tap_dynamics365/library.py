@@ -18,7 +18,7 @@ from tap_dynamics365.odata.csdl import Primitive
 from tap_dynamics365.odata.csdl import Table as CsdlTable
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services.describe import Described, describe
-from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,7 +104,7 @@ class Dynamics365:
         return found
 
     def rows(self, name: str, columns: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-        """Read all rows of a table, page by page.
+        """Read all rows of a table that its filter in the setting `filters` leaves, page by page.
 
         If the service refuses a column in the middle of the table, the read begins again without
         that column, and rows come twice.
@@ -135,6 +135,7 @@ class Dynamics365:
             columns=tuple(columns),
             row_key=tuple(table.key),
             stream_key=tuple(table.key),
+            row_filter=filters.find(self._settings.filters, table.name),
         )
         state = TableState({}, table.name)
         version = TableVersion(state, is_used=False, started_at=0)

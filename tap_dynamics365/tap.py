@@ -17,7 +17,7 @@ from typing_extensions import override
 from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.progress.display import LINES_EVERY
-from tap_dynamics365.settings import CreateMap, Settings, environment
+from tap_dynamics365.settings import CreateMap, Settings, environment, filters
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import process, state_file, stream_key
 from tap_dynamics365.singer.catalog import read_catalog
@@ -224,12 +224,19 @@ class TapDynamics365(Tap):
         """Return the selected streams of a kind."""
         return [s for s in self.streams.values() if s.selected and isinstance(s, kind)]
 
+    def _selected_tables(self) -> list[TableStream]:
+        """Return the streams of the selected tables, and warn of filters of other tables."""
+        tables = self._selected(TableStream)
+        for name in filters.unmatched(self.settings.filters, [table.name for table in tables]):
+            self.logger.warning("No selected table matches %r of the setting filters.", name)
+        return tables
+
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
         process.tune()
         self.service.client.sign_in()
         test = ConnectionTest(self.service.client.concurrency)
-        test.tables(self._selected(TableStream))
+        test.tables(self._selected_tables())
         for stream in self._selected(MetadataStream):
             test.stream(stream, stream.sample)
         test.conclude()
@@ -250,7 +257,7 @@ class TapDynamics365(Tap):
             self.settings,
             self.states,
             self.state,
-            tables=self._selected(TableStream),
+            tables=self._selected_tables(),
             metadata_streams=self._selected(MetadataStream),
             progress_every=self.progress_every,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.odata import query
+from tap_dynamics365.settings import filters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -22,14 +23,18 @@ class Columns:
         stream: The name of the stream.
         names: The selected columns.
         needed: The columns without which rows can't be read: the key, and the replication key.
+        row_filter: The user's condition, which names columns too.
 
     Attributes:
         names: The columns to request; empty to request all columns of the table.
     """
 
-    def __init__(self, stream: str, names: Sequence[str], needed: Collection[str]) -> None:
+    def __init__(
+        self, stream: str, names: Sequence[str], needed: Collection[str], row_filter: str = ""
+    ) -> None:
         self._stream = stream
         self._needed = needed
+        self._row_filter = row_filter
         self.names = names
 
     def fit(self, address: str, longest: int) -> None:
@@ -39,7 +44,7 @@ class Columns:
             address: The URL without its query.
             longest: The most characters that a URL may have.
         """
-        if len(address) + len(query.build(self.names)) > longest:
+        if len(address) + len(query.build(self.names, row_filter=self._row_filter)) > longest:
             self.ask_for_all()
 
     def ask_for_all(self) -> bool:
@@ -74,6 +79,12 @@ class Columns:
         column = error.column
         if not column:
             return False
+        if column in filters.columns(self._row_filter):
+            msg = (
+                f"The filter of {self._stream!r} in the setting filters names {column!r}, which is "
+                "not a column of the service: correct the filter."
+            )
+            raise ServiceError(msg) from error
         if column in self._needed:
             msg = (
                 f"The column {column!r}, which is a key or the replication key of "

@@ -60,7 +60,7 @@ class PageReader:
         self._on_answer = on_answer
         spec = table.spec
         self._address = f"{client.url}{quote(spec.entity_set)}"
-        self._columns = Columns(table.name, list(spec.columns), spec.keys)
+        self._columns = Columns(table.name, list(spec.columns), spec.keys, spec.row_filter)
         self._page_size = PageSize(table.name, settings.fetch_size, client.dialect.largest_page)
         self._calls = CallLimit(settings.stmt_call_limit)
         self._spelling = Spelling(
@@ -213,8 +213,9 @@ class PageReader:
         Raises:
             ServiceError: The service refused, or its answer is not a page of rows.
         """
-        key = self._table.spec.replication_key or ""
-        url = f"{self._address}?{query.max_key(key)}"
+        spec = self._table.spec
+        key = spec.replication_key or ""
+        url = f"{self._address}?{query.max_key(key, spec.row_filter)}"
         return single(self._client.retrying(self._read_page)(url), key)
 
     def fetch_sample(self) -> RawPage:

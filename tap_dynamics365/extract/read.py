@@ -39,6 +39,7 @@ class TableRead:
         scale: How values of the replication key are divided into ranges.
         start: The smallest value of the replication key to ask for.
         empty: A column; only rows without a value of it are read.
+        row_filter: The user's condition, which every row fulfils; empty for all rows.
         reached: No value of the key may be smaller than this number.
         ids_only: Whether only the key columns are read.
         tracked: Whether the service is asked for a delta token at the end.
@@ -62,6 +63,7 @@ class TableRead:
     scale: Scale | None = None
     start: Value = None
     empty: str | None = None
+    row_filter: str = ""
     reached: int | None = None
     ids_only: bool = False
     tracked: bool = False
@@ -123,6 +125,7 @@ class TableRead:
             skip=skip,
             top=top,
             empty=self.empty,
+            row_filter=self.row_filter,
             delta_token=self.since,
         )
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.errors import CallLimitError, Failure, ServiceError, UnsortedError
+from tap_dynamics365.errors import (
+    CallLimitError,
+    Failure,
+    ServiceError,
+    UnsortedError,
+    is_query_refused,
+)
 from tap_dynamics365.extract.change_tracking import LogBased
 from tap_dynamics365.extract.methods import FullTable, Incremental
 from tap_dynamics365.extract.page_reader import PageReader
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
+from tap_dynamics365.extract.state import NOTHING_READ, Entry
 from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.odata import key_scale
 from tap_dynamics365.redaction import printable
@@ -40,6 +47,11 @@ UNSORTED = (
     "All rows of %r are read, because the service does not sort them by %s. %s Every run does so "
     "until this changes: choose another replication key in the catalog, or FULL_TABLE."
 )
+
+FILTER_CHANGED = (
+    "The filter of %r has changed since the run before, so the table is read from its beginning.%s"
+)
+ROWS_STAY = " Rows in the target that do not fulfil the filter stay there."
 
 
 class TableReader:
@@ -101,11 +113,14 @@ class TableReader:
 
         The error that ended a read may be thrown in, so that another read is tried.
         """
+        self._note_filter()
         self.pages.fit_columns()
         plan = self._method().reads()
         self.read = next(plan, None)
         while self.read is not None:
-            self.table.tally.begin(reads_all=self.read.reads_all)
+            # The service does not say how many rows a filter leaves.
+            reads_all = self.read.reads_all and not self.read.row_filter
+            self.table.tally.begin(reads_all=reads_all)
             try:
                 yield self.read
             except ServiceError as error:
@@ -130,6 +145,19 @@ class TableReader:
             else:
                 self._end_read(self.read)
                 self.read = next(plan, None)
+
+    def _note_filter(self) -> None:
+        """Note the filter in the state, and begin the table anew if it is another one.
+
+        The rows before the bookmark were read with the filter of the run before.
+        """
+        digest, entry = self.table.spec.filter_digest, self.table.state.entry
+        if digest == entry.filter_digest:
+            return
+        if entry != Entry():
+            stay = digest is not None and not self.table.version.is_used
+            self.table.logger.warning(FILTER_CHANGED, self.table.name, ROWS_STAY if stay else "")
+        self.table.state.change(**NOTHING_READ, filter_digest=digest)
 
     def _method(self) -> Method:
         """Choose how the table is replicated, given the state of the run before."""
@@ -166,7 +194,15 @@ class TableReader:
         except ServiceError as final:
             if self.is_refused(final) or self._is_enough(final):
                 return None
-            raise
+            raise self._explained(final) from final
+
+    def _explained(self, error: ServiceError) -> ServiceError:
+        """Mention the filter in a failure that it may have caused."""
+        spec = self.table.spec
+        if not spec.row_filter or not is_query_refused(error, is_virtual=spec.is_virtual):
+            return error
+        msg = f"{error.message} The query contains the filter of {self.table.name!r}: check it."
+        return ServiceError(msg, error.failure, response=error.response)
 
     def is_refused(self, error: ServiceError) -> bool:
         """Tell whether the service does not let the table be read, and warn if so.

@@ -37,6 +37,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
         metadata_version: The version of the service's data model.
+        filter_digest: The digest of the user's filter that the rows were read with; None without a
+            filter.
     """
 
     replication_key: str | None = None
@@ -50,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delta_token: str | None = None
     version: int | None = None
     metadata_version: Value = None
+    filter_digest: str | None = None
 
 
 NAMES: Final = frozenset(Entry.__struct_fields__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
 
 
+# Hexadecimal digits of the digest of a filter: enough to tell the filters of one table apart.
+DIGEST_LENGTH = 16
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
     """What to extract of one table.
@@ -43,6 +48,7 @@ class TableSpec:
         replication_key: The column whose value grows with each change, if there is one.
         is_virtual: Whether a data provider fetches the rows from another source.
         partition: The column that names a row's partition, if rows have one.
+        row_filter: The user's condition, which every row fulfils; empty for all rows.
     """
 
     name: str
@@ -56,12 +62,20 @@ class TableSpec:
     replication_key: str | None = None
     is_virtual: bool = False
     partition: str = ""
+    row_filter: str = ""
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns of the keys, and the replication key."""
         replication_key = [self.replication_key] if self.replication_key else []
         return (*dict.fromkeys((*self.row_key, *self.stream_key, *replication_key)),)
+
+    @property
+    def filter_digest(self) -> str | None:
+        """A short text that changes with the filter; None without a filter."""
+        if not self.row_filter:
+            return None
+        return sha256(self.row_filter.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 class Table:
@@ -122,12 +136,13 @@ class Table:
         )
 
     def read(self, **options: Any) -> TableRead:
-        """Make a read whose records carry the table's version.
+        """Make a read of the table's rows, whose records carry its version.
 
         Args:
             **options: The attributes of the read.
         """
-        return TableRead(version=self.version.number, **options)
+        number, row_filter = self.version.number, self.spec.row_filter
+        return TableRead(version=number, row_filter=row_filter, **options)
 
     def sorted_read(self, start: Value) -> TableRead:
         """Make a read of the rows in the order of the replication key.
@@ -165,6 +180,29 @@ class Table:
             self.spec.partition,
             replaces_links=self._client.dialect.replaces_links,
         )
+
+
+def check_filter(name: str, method: str, row_filter: str) -> None:
+    """Raise if a table can't be replicated with a filter.
+
+    Dataverse refuses `$filter` together with change tracking:
+    https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracking-synchronize-data-external-systems
+
+    Args:
+        name: The name of the table.
+        method: The replication method.
+        row_filter: The filter; empty if there is none.
+
+    Raises:
+        CatalogError: The method is `LOG_BASED`, and there is a filter.
+    """
+    if row_filter and method == LOG_BASED:
+        msg = (
+            f"{name!r} can't be replicated {LOG_BASED} with the filter that the setting filters "
+            "has for it, because change tracking does not support filters: choose "
+            f"{INCREMENTAL} for it in the catalog, or remove the filter."
+        )
+        raise CatalogError(msg)
 
 
 def check(name: str, schema: Mapping[str, Any], method: str, replication_key: object) -> None:

@@ -53,6 +53,7 @@ def build(  # noqa: PLR0913 - what a query consists of
     skip: int = 0,
     top: int | None = None,
     empty: str | None = None,
+    row_filter: str = "",
     delta_token: str | None = None,
 ) -> str:
     """Write the query for rows of one table.
@@ -69,6 +70,8 @@ def build(  # noqa: PLR0913 - what a query consists of
         skip: How many of the rows after that row were read, too.
         top: The most rows to send.
         empty: A column. Only rows without a value of it are requested, in no order.
+        row_filter: A condition of the user, which every row fulfils. It is joined to the other
+            conditions with `and`.
         delta_token: A delta token. Only changes since then are requested.
 
     Returns:
@@ -81,6 +84,7 @@ def build(  # noqa: PLR0913 - what a query consists of
         *_bounds(replication_key, start, stop, after),
         *_after([*(after or {}).items()]),
         *([] if empty is None else [f"{empty} eq null"]),
+        *([f"({row_filter})"] if row_filter else []),
     ]
     if terms:
         options.append(("$filter", " and ".join(terms)))
@@ -134,13 +138,16 @@ def _after(row: Sequence[tuple[str, str | None]]) -> Iterator[str]:
     yield f"({beyond} or {f'({rest})' if ' and ' in rest else rest})"
 
 
-def max_key(replication_key: str) -> str:
+def max_key(replication_key: str, row_filter: str = "") -> str:
     """Write the query for the greatest value of the replication key.
 
     Args:
         replication_key: The name of the column.
+        row_filter: A condition of the user, which every row fulfils.
 
     Returns:
         The options, encoded.
     """
-    return f"$select={quote(replication_key)}&$orderby={quote(replication_key)}%20desc&$top=1"
+    key = quote(replication_key)
+    condition = f"&$filter={quote(row_filter, safe=SAFE)}" if row_filter else ""
+    return f"$select={key}{condition}&$orderby={key}%20desc&$top=1"

@@ -63,6 +63,7 @@ class Settings:
     replication_method: str
     lookback_seconds: int
     tables: tuple[str, ...]
+    filters: Mapping[str, str]
     schema_map: str | None
     create_map: CreateMap
     metadata_streams: bool

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.redaction import ONE_WORD
-from tap_dynamics365.settings import names
+from tap_dynamics365.settings import filters, names
 from tap_dynamics365.settings.choices import CreateMap
 from tap_dynamics365.settings.grant import Grant
 from tap_dynamics365.settings.table import EXAMPLE_URL, SETTINGS
@@ -139,6 +139,7 @@ def check_values(given: Mapping[str, Any]) -> None:
         )
         raise SettingsError(msg)
     _check_proxy(given)
+    _check_filters(given.get("filters", {}))
     if "start_date" in given:
         try:
             datetime.fromisoformat(given["start_date"])
@@ -250,6 +251,18 @@ def _check_choices(given: Mapping[str, Any]) -> None:
             "metadata of the service."
         )
         raise SettingsError(msg)
+
+
+def _check_filters(given: Mapping[str, str]) -> None:
+    """Check that each filter can be joined to other conditions."""
+    names = [name.lower() for name in given]
+    for name, expression in given.items():
+        if names.count(name.lower()) > 1:
+            msg = f"Setting filters has {name!r} more than once: names are case-insensitive."
+            raise SettingsError(msg)
+        if flaw := filters.flaw(expression):
+            msg = f"The expression for {name!r} in the setting filters {flaw}."
+            raise SettingsError(msg)
 
 
 def _check_proxy(given: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 
@@ -32,7 +33,7 @@ class Setting:
     title: str
     description: str
     driver_property: str = ""
-    type: Literal["string", "integer", "boolean", "array"] = "string"
+    type: Literal["string", "integer", "boolean", "array", "object"] = "string"
     format: Literal["", "uri", "date-time"] = ""
     default: str | int | None = None
     without_value: str = ""
@@ -53,6 +54,8 @@ class Setting:
             schema["format"] = self.format
         if self.type == "array":
             schema["items"] = {"type": ["string"]}
+        if self.type == "object":
+            schema["additionalProperties"] = {"type": "string"}
         if self.choices and not self.ignores_case:
             schema["enum"] = [str(choice) for choice in self.choices]
         if self.minimum is not None:
@@ -86,8 +89,11 @@ class Setting:
             value: A value that fits `json_schema`, or None.
 
         Returns:
-            An int for an integer such as 5.0, a choice in its own spelling, a tuple for an array.
+            An int for an integer such as 5.0, a choice in its own spelling, a tuple for an array, a
+            mapping that can't be changed for an object.
         """
+        if self.type == "object":
+            return MappingProxyType(dict(value or {}))
         if self.type == "array":
             return tuple(value or ())
         if value is None:

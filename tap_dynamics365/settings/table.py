@@ -233,6 +233,15 @@ _REPLICATION = (
         type="array",
         without_value="all tables",
     ),
+    Setting(
+        "filters",
+        "Filters",
+        "OData expressions by the name of a table, or by a shell-style pattern such as `new_*`: "
+        "the tap reads only rows that fulfil the expression, as in "
+        '`{"account": "statecode eq 0"}`. Case-insensitive. Not for `LOG_BASED` tables.',
+        type="object",
+        without_value="all rows",
+    ),
 )
 
 _METADATA = (

@@ -22,6 +22,7 @@ class _Bookmark(msgspec.Struct):
     delta_token: str | None = None
     version: int | None = None
     metadata_version: str | int | None = None
+    filter_digest: str | None = None
     partitions: list[dict[str, Any]] | None = None
     progress_markers: dict[str, Any] | None = None
 

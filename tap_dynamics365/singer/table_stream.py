@@ -16,8 +16,9 @@ from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.extract import order
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
-from tap_dynamics365.extract.table import Table, TableSpec, check
+from tap_dynamics365.extract.table import Table, TableSpec, check, check_filter
 from tap_dynamics365.extract.version import TableVersion
+from tap_dynamics365.settings import filters
 from tap_dynamics365.singer import deletions, name_columns, stream_key
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.encoder import Encoder, records
@@ -101,6 +102,9 @@ class TableStream(RecordStream):
         entry, properties = self.entry, self.schema["properties"]
         columns = {name: schema for name, schema in properties.items() if name != DELETED_AT}
         check(self.name, columns, self.replication_method, entry.replication_key)
+        row_filter = filters.find(settings.filters, self.name)
+        if self.selected:
+            check_filter(self.name, self.replication_method, row_filter)
         wanted = [
             self.annotated.get(name, name) for name in columns if self.mask["properties", name]
         ]
@@ -116,6 +120,7 @@ class TableStream(RecordStream):
             replication_key=entry.replication_key,
             is_virtual=bool(entry.is_view),
             partition=self._partition,
+            row_filter=row_filter,
         )
         state = TableState(cast("dict[str, Any]", self.tap_state), self.name)
         version = TableVersion(

@@ -198,6 +198,20 @@ def test_line_of_a_run_with_a_bookmark_has_no_row_count(
 
 
 @in_one_mode
+def test_line_of_a_table_with_a_filter_has_no_row_count(
+    service: Sandbox, tap: Tap, catalog: Message
+) -> None:
+    """The service counts all rows of a table only."""
+    service.fault("/accounts", delay_ms=500)
+    filtered = Tap({**tap.settings, "filters": {"a*": "statecode eq 0"}}, command=("-c", HASTY))
+    run = filtered.sync(catalog=select(catalog, {"account": None}))
+    lines = [line for line in run.logged("INFO") if line.startswith("account: ")]
+    assert lines
+    assert not [line for line in lines if "of about" in line]
+    assert not [request for request in service.requests() if COUNT in request["path"]]
+
+
+@in_one_mode
 def test_line_of_tables_that_the_service_does_not_count_has_no_row_count(
     service: Sandbox, tap: Tap, catalog: Message
 ) -> None:

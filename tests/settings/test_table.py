@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.settings.setting import Setting
 
 FIELDS = {each.name: each for each in dataclasses.fields(Settings)}
-TYPES = get_type_hints(Settings)
+TYPES = get_type_hints(Settings, localns={"Mapping": Mapping})
 # What `Settings` has besides the settings.
 RESULTS = {"grant", "ignored", "unknown"}
 
@@ -39,9 +40,10 @@ def annotation(setting: Setting) -> object:
         "integer": int,
         "boolean": bool,
         "array": tuple[str, ...],
+        "object": Mapping[str, str],
     }
     annotated = types[setting.type]
-    has_value = setting.name == "service_url" or setting.type == "array"
+    has_value = setting.name == "service_url" or setting.type in {"array", "object"}
     return annotated if has_value or setting.default is not None else annotated | None
 
 
@@ -67,7 +69,7 @@ def test_field_of_settings_is_in_the_repr_unless_it_is_secret(name: str) -> None
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_default_of_the_table_fits_its_own_schema(setting: Setting) -> None:
-    assert setting.convert(setting.default) in {setting.default, (), None}
+    assert setting.convert(setting.default) in [setting.default, (), {}, None]
     if setting.choices and setting.default is not None:
         assert setting.choice(str(setting.default)) == setting.default
     if setting.minimum is not None and setting.default is not None:
