@@ -11,58 +11,39 @@ import contextlib
 import http.client
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from sandbox.identity.errors import INVALID_GRANT, TokenError
+from sandbox.process import PROJECT, Process, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    Key = str | Sequence[object]
 
 Row = dict[str, Any]
-PROJECT = Path(__file__).resolve().parent.parent
 SETTINGS = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
+__all__ = ["PROJECT", "Process", "Sandbox", "SandboxError", "Transaction", "launch", "running"]
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-class Process(Protocol):
-    """A process that serves, with the part of the interface of `subprocess.Popen` that is used."""
-
-    @property
-    def stdout(self) -> IO[bytes] | None:
-        """Standard output, where the process announces that it is ready."""
-
-    @property
-    def returncode(self) -> int | None:
-        """Exit code, once `wait` has returned."""
-
-    def send_signal(self, sig: int, /) -> None:
-        """Send a signal."""
-
-    def terminate(self) -> None:
-        """Ask the process to end."""
-
-    def kill(self) -> None:
-        """Kill the process."""
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait until the process ends."""
-
-
-def start(arguments: Sequence[str]) -> Process:
-    """Start `python -m sandbox`, with a pipe for its standard output."""
-    command = [sys.executable, "-m", "sandbox", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT)  # noqa: S603  - our own
 
 
 #: How `running` starts a process. Tests start hundreds of sandboxes and set a faster way.
 launch: Callable[[Sequence[str]], Process] = start
+
+
+def key_text(key: Key) -> str:
+    """Return the key of a row as it is written into a path.
+
+    Args:
+        key: The key as text, or the values of its columns in the order of the document.
+    """
+    return quote(key if isinstance(key, str) else _encoder.encode(key).decode())
 
 
 class SandboxError(RuntimeError):
@@ -110,13 +91,13 @@ class Sandbox:
         found: list[Row] = self.ask("POST", f"rows/{quote(table)}", list(rows))
         return found
 
-    def update(self, table: str, key: str, values: Row) -> None:
-        """Update a row; `modifiedon` and `versionnumber` change too, unless they are given."""
-        self.ask("PATCH", f"rows/{quote(table)}/{quote(key)}", values)
+    def update(self, table: str, key: Key, values: Row) -> None:
+        """Update a row; time of change and version change too, unless they are given."""
+        self.ask("PATCH", f"rows/{quote(table)}/{key_text(key)}", values)
 
-    def delete(self, table: str, key: str) -> None:
+    def delete(self, table: str, key: Key) -> None:
         """Delete a row."""
-        self.ask("DELETE", f"rows/{quote(table)}/{quote(key)}")
+        self.ask("DELETE", f"rows/{quote(table)}/{key_text(key)}")
 
     def begin(
         self,
@@ -291,7 +272,8 @@ class Sandbox:
         """Set switches.
 
         Args:
-            **switches: Attributes of `sandbox.dataverse.switches.Switches`, and `token_lifetime`,
+            **switches: Those that `switches` returns. For Dataverse: attributes of
+                `sandbox.dataverse.switches.Switches`, and `token_lifetime`,
                 `single_use_refresh_tokens`, `resource`, `device_code_lifetime`,
                 `device_code_interval`, `user_language` (1033 or 1031), `clock` (a time to stop at),
                 `clock_offset` (seconds ahead), `delta_token_days`, `stamp_days`, `delta_links`,
@@ -304,6 +286,11 @@ class Sandbox:
         """
         before: Row = self.ask("POST", "configure", switches)
         return before
+
+    def switches(self) -> Row:
+        """Return the values of all switches."""
+        found: Row = self.ask("GET", "configure")
+        return found
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  - JSON
         """Send a control request and return its response.
@@ -361,6 +348,7 @@ def running(  # noqa: PLR0913  - what can be said on the command line
     port: int = 0,
     *,
     sizes: Mapping[str, int] | None = None,
+    service: str = "dataverse",
 ) -> Iterator[Sandbox]:
     """Start a sandbox in a process of its own, and always stop it at the end.
 
@@ -371,11 +359,12 @@ def running(  # noqa: PLR0913  - what can be said on the command line
         table: Logical name of a table that gets all rows.
         port: Port to listen on. 0 takes a free one.
         sizes: Number of rows by table, whatever the table's share of `rows`.
+        service: Service to imitate: `dataverse` or `finance-operations`.
 
     Raises:
         SandboxError: The sandbox did not start.
     """
-    arguments = ["--announce-json", "--port", str(port)]
+    arguments = ["--announce-json", "--port", str(port), "--service", service]
     arguments += ["--rows", str(rows), "--seed", str(seed)]
     arguments += ["--csdl", str(csdl.absolute())] if csdl else []
     arguments += ["--table", table] if table else []

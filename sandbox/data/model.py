@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 ENGLISH, GERMAN = 1033, 1031
+# Version number of the first row of a database.
+FIRST_VERSION = 1_000_000
 
 
 class Label(NamedTuple):
@@ -52,6 +54,8 @@ class Kind(StrEnum):
     STATUS = "StatusType"
     STRING = "StringType"
     UNIQUE_IDENTIFIER = "UniqueidentifierType"
+    # Stored, but not a property of the rows that the service returns.
+    HIDDEN = "Hidden"
     # Only in CSDL documents of services other than Dataverse.
     STRUCTURE = "Structure"
     STREAM = "Stream"
@@ -277,6 +281,7 @@ class Model:
         tables: The tables.
         document: CSDL document that the model was read from, if there is one.
         container: Name of the entity container.
+        collation: SQL collation of texts.
         version: Version of the metadata, which increases with each change.
         history: For each change the new version, the name of the table, and the table before the
             change; None if there was no such table.
@@ -288,6 +293,7 @@ class Model:
     tables: tuple[Table, ...]
     document: bytes | None = None
     container: str = "System"
+    collation: str = "NOCASE"
     version: int = 107_932_318
     history: list[tuple[int, str, Table | None]] = field(default_factory=list)
     user_language: int = ENGLISH

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.data import pools, recipes
 from sandbox.data.drawing import Drawing, identifiers
-from sandbox.data.model import Kind
+from sandbox.data.model import FIRST_VERSION, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sandbox.data.model import Column, Model, Table
 
 CHUNK = 50_000
-FIRST_VERSION = 1_000_000
 LARGEST_IMPORT = 6_000
 SHARE_OF_IMPORTS = 0.02
 # Recipes of unique values, and of values that increase with time.

@@ -15,12 +15,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.data import rows as inventing
 from sandbox.data.guids import sortable_sql
-from sandbox.data.model import EXACT_TEXT, INTEGERS, OBJECTS, Kind
+from sandbox.data.model import CHOICES, EXACT_TEXT, FIRST_VERSION, INTEGERS, OBJECTS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sandbox.data.model import Column, Model, Table
     from sandbox.data.rows import Batch
@@ -70,15 +69,20 @@ def order_of(table: Table, column: Column) -> str:
     return sortable_sql(quoted(name))
 
 
-def declaration(column: Column) -> str:
-    """Return type and collation of a column in SQL."""
-    if column.edm_type in INTEGERS:
+def declaration(column: Column, collation: str) -> str:
+    """Return type and collation of a column in SQL.
+
+    Args:
+        column: The column.
+        collation: Collation of texts.
+    """
+    if column.edm_type in INTEGERS or column.kind in CHOICES:
         return "INTEGER"
     if column.edm_type in EXACT_TEXT:
         return "TEXT COLLATE DECIMAL"
     if column.edm_type in UNCOLLATED or column.kind in OBJECTS:
         return "TEXT"
-    return "TEXT COLLATE NOCASE"
+    return f"TEXT COLLATE {collation}"
 
 
 class Store:
@@ -104,7 +108,7 @@ class Store:
     ) -> None:
         self.model = model
         self._prepare = prepare
-        self.version = inventing.FIRST_VERSION
+        self.version = FIRST_VERSION
         self.open: dict[int, int] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="dynamics365-sandbox-")
         self._path = Path(self._folder.name) / "rows.db"
@@ -154,7 +158,7 @@ class Store:
         if not table.set_name:
             return
         declared = [
-            f"{quoted(column.property_name)} {declaration(column)}"
+            f"{quoted(column.property_name)} {declaration(column, self.model.collation)}"
             for column in table.columns
             if column.kind is not Kind.STREAM
         ]
@@ -191,15 +195,14 @@ class Store:
         names = [column.property_name for column in table.columns if column.kind is not Kind.STREAM]
         return names + [column.type_column for column in table.columns if column.is_polymorphic]
 
-    def fill(self, rows: int, seed: int, sizes: Mapping[str, int] | None = None) -> None:
-        """Fill the tables with invented rows: see `sandbox.data.rows.invent`.
+    def fill(self, batches: Iterable[Batch]) -> None:
+        """Fill the tables with rows.
 
         Args:
-            rows: Number of rows over all tables.
-            seed: Seed of the rows.
-            sizes: Number of rows of tables with a given size.
+            batches: The rows. Each row has a version number of its own, which continues
+                `version`.
         """
-        for batch in inventing.invent(self.model, rows, seed, sizes or {}):
+        for batch in batches:
             if batch.repeats:
                 self._insert("batch", batch, create=True)
                 self.version += self._repeat(batch)

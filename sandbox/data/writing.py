@@ -139,8 +139,12 @@ class Writer:
                 values[name] = column.options.options[0].value
         return values
 
+    def _parts(self, table: Table, key: str) -> Sequence[Any]:
+        """Return the parts of a key."""
+        return key.split(",") if len(table.row_key) > 1 else [key]
+
     def _where(self, table: Table, key: str) -> tuple[str, list[Any]]:
-        parts = key.split(",") if len(table.row_key) > 1 else [key]
+        parts = self._parts(table, key)
         where = " AND ".join(f"{quoted(name)} = ?" for name in table.row_key)
         return where, [
             stored(table.by_property[name], part)
@@ -162,6 +166,18 @@ class Writer:
     def updating(self, name: str, key: str, values: dict[str, Any]) -> Change:
         """Return the change that updates a row; the arguments are those of `update`."""
         table = self.table(name)
+        return self._setting(table, key, self._touched(table) | values)
+
+    def _setting(self, table: Table, key: str, values: dict[str, Any]) -> Change:
+        """Return the change that sets these values of a row and no others."""
+        cells = self._cells(table, values)
+        where, parameters = self._where(table, key)
+        assignments = ", ".join(f"{quoted(cell)} = ?" for cell in cells)
+        sql = f"UPDATE {quoted(table.name)} SET {assignments} WHERE {where}"  # noqa: S608  - names of the model
+        return Change(table, [(sql, [*cells.values(), *parameters])], missing=key)
+
+    def _touched(self, table: Table) -> dict[str, Any]:
+        """Return the values that every update changes."""
         touched: dict[str, Any] = {}
         for column in table.columns:
             if column.values == "modified":
@@ -170,11 +186,7 @@ class Writer:
                 touched[column.property_name] = self.store.next_version()
             elif column.values == "ticks":
                 touched[column.property_name] = ticks(self.clock.now())
-        cells = self._cells(table, touched | values)
-        where, parameters = self._where(table, key)
-        assignments = ", ".join(f"{quoted(cell)} = ?" for cell in cells)
-        sql = f"UPDATE {quoted(name)} SET {assignments} WHERE {where}"  # noqa: S608  - names of the model
-        return Change(table, [(sql, [*cells.values(), *parameters])], missing=key)
+        return touched
 
     def delete(self, name: str, key: str) -> dict[str, Any]:
         """Delete a row, and record the deletion for change tracking.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from dataclasses import fields
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sandbox.data.transactions import TableChanges, Transactions
+from sandbox.data.control import ERRORS, RowControl
 from sandbox.data.writing import Writer
 from sandbox.dataverse.customizing import Customizer
 from sandbox.dataverse.virtual import BEHAVIORS
-from sandbox.faults.errors import ServiceError
 from sandbox.http.control_route import control_route
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ if TYPE_CHECKING:
 
     from sandbox.dataverse.service import Service
 
-ERRORS = (ServiceError, sqlite3.Error)
 # Switches with a closed choice of values.
 CHOICES = {"guid_comparison": ("refused", "understood"), "virtual_provider": BEHAVIORS}
 
@@ -33,12 +28,18 @@ class Control:
 
     Args:
         service: The Web API.
+
+    Attributes:
+        choices: Values of the switches with a closed choice.
+        transactions: Open transactions.
     """
+
+    choices = CHOICES
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.writer = Writer(service.model, service.store, service.clock)
-        self.transactions = Transactions(self.writer)
+        self.rows = RowControl(Writer(service.model, service.store, service.clock))
+        self.transactions = self.rows.transactions
         self.customizer = Customizer(service.model, service.store, service.changes)
 
     def routes(self) -> list[Route]:
@@ -46,12 +47,7 @@ class Control:
         return [
             control_route("tables", "GET", self._tables, ERRORS),
             control_route("rows/{table}", "GET", self._rows, ERRORS),
-            control_route("rows/{table}", "POST", self._insert, ERRORS),
-            control_route("rows/{table}/{key}", "PATCH", self._update, ERRORS),
-            control_route("rows/{table}/{key}", "DELETE", self._delete, ERRORS),
-            control_route("transactions/{table}", "POST", self._begin, ERRORS),
-            control_route("transactions/{number:int}", "PUT", self._commit, ERRORS),
-            control_route("transactions/{number:int}", "DELETE", self._roll_back, ERRORS),
+            *self.rows.routes(),
             control_route("columns/{table}/{column}", "POST", self._add_column, ERRORS),
             control_route("columns/{table}/{column}", "PATCH", self._retype_column, ERRORS),
             control_route("columns/{table}/{column}", "DELETE", self._drop_column, ERRORS),
@@ -100,31 +96,7 @@ class Control:
         ]
 
     async def _rows(self, request: Request) -> object:
-        return self.service.pages.stored(self.writer.table(request.path_params["table"]))
-
-    async def _insert(self, request: Request) -> object:
-        rows = json.loads(await request.body(), parse_float=Decimal)
-        return self.writer.insert(request.path_params["table"], rows)
-
-    async def _update(self, request: Request) -> object:
-        values = json.loads(await request.body(), parse_float=Decimal)
-        return self.writer.update(request.path_params["table"], request.path_params["key"], values)
-
-    async def _delete(self, request: Request) -> object:
-        return self.writer.delete(request.path_params["table"], request.path_params["key"])
-
-    async def _begin(self, request: Request) -> object:
-        order = TableChanges(**json.loads(await request.body(), parse_float=Decimal))
-        number, keys = self.transactions.begin(request.path_params["table"], order)
-        return {"transaction": number, "keys": keys}
-
-    async def _commit(self, request: Request) -> object:
-        self.transactions.commit(request.path_params["number"])
-        return {}
-
-    async def _roll_back(self, request: Request) -> object:
-        self.transactions.roll_back(request.path_params["number"])
-        return {}
+        return self.service.pages.stored(self.rows.writer.table(request.path_params["table"]))
 
     async def _add_column(self, request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=dict[str, str])

@@ -50,7 +50,7 @@ class Customizer:
             message = f"An attribute with the specified name {column} already exists."
             raise bad_query(message)
         added = _column(column, edm_type)
-        self.store.change(found, [(_adding(found, added), ())])
+        self.store.change(found, [(_adding(found, added, self.model.collation), ())])
         self._replace(found, (*found.columns, added))
 
     def drop_column(self, table: str, column: str) -> None:
@@ -74,7 +74,7 @@ class Customizer:
             value = f"CAST(CAST({value} AS NUMERIC) AS TEXT)"
         changed = quoted(table)
         statements = [
-            _adding(found, interim),
+            _adding(found, interim, self.model.collation),
             f"UPDATE {changed} SET {quoted(interim.property_name)} = {value}",  # noqa: S608  - names of the model
             f"ALTER TABLE {changed} DROP COLUMN {quoted(column)}",
             f"ALTER TABLE {changed} RENAME {quoted(interim.property_name)} TO {quoted(column)}",
@@ -187,6 +187,6 @@ def _column(name: str, edm_type: str) -> Column:
     return Column(name, KINDS[edm_type], name, edm_type)
 
 
-def _adding(table: Table, column: Column) -> str:
-    kind = declaration(column)
+def _adding(table: Table, column: Column, collation: str) -> str:
+    kind = declaration(column, collation)
     return f"ALTER TABLE {quoted(table.name)} ADD COLUMN {quoted(column.property_name)} {kind}"

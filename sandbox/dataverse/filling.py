@@ -1,15 +1,11 @@
-"""Filled stores, cached in a process that forks sandboxes.
-
-Inventing the rows takes most of a sandbox's start. `keep` invents rows once in the process that
-forks; `filled` in the forked process copies the database.
-"""
+"""Contents of an organisation's store."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.data.store import Snapshot, Store
+from sandbox.data import rows
+from sandbox.data.filling import Source
 from sandbox.dataverse.organisation import MODEL
 from sandbox.metadata import csdl
 from sandbox.query import rendering
@@ -19,68 +15,9 @@ if TYPE_CHECKING:
 
     from sandbox.data.model import Model
 
-# Largest number of rows to cache: some tens of megabytes.
-MOST_KEPT = 20_000
+
+def _model(document: Path | None) -> Model:
+    return csdl.read(document) if document else MODEL
 
 
-class UnknownTableError(ValueError):
-    """A number of rows is given for a table that does not exist."""
-
-
-@dataclass(frozen=True)
-class Contents:
-    """Contents of a store.
-
-    Attributes:
-        rows: Number of rows over all tables.
-        seed: Seed of the rows.
-        csdl: CSDL document with the tables, in place of the sandbox's own organisation.
-        sizes: Number of rows by table, whatever the table's share.
-    """
-
-    rows: int
-    seed: int
-    csdl: Path | None = None
-    sizes: tuple[tuple[str, int], ...] = ()
-    _written: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Distinguish a document from an earlier one at the same path."""
-        object.__setattr__(self, "_written", self.csdl.stat().st_mtime_ns if self.csdl else 0)
-
-
-_kept: dict[Contents, tuple[Model, Snapshot]] = {}
-
-
-def filled(contents: Contents) -> Store:
-    """Return a store with its rows.
-
-    Raises:
-        UnknownTableError: A number of rows is given for a table that does not exist.
-    """
-    if contents in _kept:
-        model, snapshot = _kept[contents]
-        return Store(model, rendering.add_functions, snapshot)
-    model = csdl.read(contents.csdl) if contents.csdl else MODEL
-    sizes = dict(contents.sizes)
-    if unknown := sizes.keys() - model.by_name.keys():
-        message = f"There is no table {min(unknown)!r}."
-        raise UnknownTableError(message)
-    store = Store(model, rendering.add_functions)
-    try:
-        store.fill(contents.rows, contents.seed, sizes)
-    except BaseException:
-        store.close()
-        raise
-    return store
-
-
-def keep(contents: Contents) -> None:
-    """Cache a filled store for this process and the processes that are forked from it."""
-    if contents in _kept or contents.rows + sum(dict(contents.sizes).values()) > MOST_KEPT:
-        return
-    store = filled(contents)
-    try:
-        _kept[contents] = store.model, store.snapshot()
-    finally:
-        store.close()
+SOURCE = Source(_model, rows.invent, rendering.add_functions)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 import msgspec
+from starlette.routing import Route
 
 from sandbox.data.clock import Clock
 from sandbox.data.model import TableType
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from sandbox.data.model import Model, Table
+    from sandbox.data.model import Table
     from sandbox.data.store import Store
     from sandbox.identity.tokens import Authority
     from sandbox.query.preferences import Preferences
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 LONGEST_URL = 32_768
 VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 OK = 200
+METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
 WORKERS = 4
 T = TypeVar("T")
 
@@ -60,13 +62,12 @@ class Service:
     """The Web API of an organisation.
 
     Args:
-        model: The tables.
-        store: The rows.
+        store: The tables and their rows.
         authority: Validates access tokens.
     """
 
-    def __init__(self, model: Model, store: Store, authority: Authority) -> None:
-        self.model = model
+    def __init__(self, store: Store, authority: Authority) -> None:
+        self.model = model = store.model
         self.store = store
         self.authority = authority
         self.user = user.name_first(store)
@@ -79,6 +80,10 @@ class Service:
         self.provider = Provider(self.pages)
         self.cache = PageCache()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+
+    def routes(self) -> list[Route]:
+        """Return the routes of the service."""
+        return [Route("/api/data/{rest:path}", self.respond, methods=METHODS)]
 
     def close(self) -> None:
         """Shut down the threads."""

@@ -125,10 +125,14 @@ class Authority:
 
     def is_valid(self, access_token: str, origin: str) -> bool:
         """Return whether the service at an origin accepts an access token now."""
+        resource = self.audience(access_token)
+        own = {_organisation(origin), _organisation(ORGANISATION)}
+        return bool(resource) and _organisation(resource) in own
+
+    def audience(self, access_token: str) -> str:
+        """Return the resource that an access token is for; empty if the token is not valid."""
         known = self._access.get(access_token)
-        if known is None or known.ends <= time.time():
-            return False
-        return _organisation(known.resource) in {_organisation(origin), _organisation(ORGANISATION)}
+        return known.resource if known and known.ends > time.time() else ""
 
     def expire(self) -> None:
         """Expire all access tokens."""
@@ -286,7 +290,7 @@ class Authority:
                 "tenant. You might have sent your authentication request to the wrong tenant."
             )
             raise TokenError(INVALID_RESOURCE, 500011, text)
-        return resource.rstrip("/")
+        return resource
 
     def _answer(
         self, client: str, resource: str, scope: str, *, v1: bool, is_person: bool

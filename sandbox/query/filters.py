@@ -15,10 +15,11 @@ from sandbox.faults.errors import bad_query
 
 
 class Literal(NamedTuple):
-    """A value in a filter: its kind, and its text without quotes."""
+    """A value in a filter: its kind, its text without quotes, and the type of an enumeration."""
 
     kind: str
     text: str
+    type_name: str = ""
 
 
 class Path(NamedTuple):
@@ -243,7 +244,7 @@ class _Parser:
                     )
                     raise bad_query(message)
                 self._next()
-                return Literal("enum", _unquoted(value))
+                return Literal("enum", _unquoted(value), text)
             return Path(text)
         raise self._error(position)
 

@@ -63,7 +63,7 @@ def _value(column: Column) -> str:
     return f"json_quote({name})"
 
 
-def _joined(parts: list[str]) -> str:
+def joined(parts: list[str]) -> str:
     """Concatenate SQL expressions; a function takes a limited number of arguments."""
     chunks = [
         parts[start : start + MOST_ARGUMENTS] for start in range(0, len(parts), MOST_ARGUMENTS)
@@ -124,7 +124,7 @@ class Renderer:
             parts.append(f"iif({name} IS NULL, '', {shown})")
             if column.property_name not in table.row_key:
                 nulls.append(f"iif({name} IS NULL, {null}, '')")
-        return f"'{{' || substr({_joined(parts + nulls + ending)}, 2) || '}}'"
+        return f"'{{' || substr({joined(parts + nulls + ending)}, 2) || '}}'"
 
     def _annotations(self, table: Table, column: Column, patterns: tuple[str, ...]) -> list[str]:
         if not patterns:

@@ -44,7 +44,7 @@ QUERIES = {
 def pages() -> Iterator[Pages]:
     store = Store(MODEL, rendering.add_functions)
     try:
-        store.fill(0, 1, {"account": 400})
+        store.fill(rows.invent(MODEL, 0, 1, {"account": 400}))
         yield Pages(MODEL, store)
     finally:
         store.close()
@@ -105,7 +105,7 @@ def test_rows_after_the_first_batch_repeat_all_but_unique_values(
     monkeypatch.setattr(rows, "CHUNK", 40)
     store = Store(MODEL, rendering.add_functions)
     try:
-        store.fill(0, 1, {"account": 110, "activitypointer": 0})
+        store.fill(rows.invent(MODEL, 0, 1, {"account": 110, "activitypointer": 0}))
         found = store.select("SELECT accountid, name, modifiedon FROM account ORDER BY rowid")
     finally:
         store.close()
@@ -121,7 +121,7 @@ class Changing:
     def __init__(self) -> None:
         self.before: dict[str, Callable[[], object]] = {}
         self.store = Store(MODEL, self._listen)
-        self.store.fill(0, 1, {"account": 5})
+        self.store.fill(rows.invent(MODEL, 0, 1, {"account": 5}))
         self.pages = Pages(MODEL, self.store)
         self.writer = Writer(MODEL, self.store, Clock())
         self.close = self.store.close
