@@ -6,6 +6,9 @@ MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
+# Service that it imitates: dataverse or finance-operations.
+SERVICE ?= dataverse
+
 # Histories per test of the simulation, and schedules of faults per test of the storms.
 HISTORIES ?= 300
 SCHEDULES ?= 2000
@@ -52,7 +55,7 @@ demo: .venv/demo-installed .venv-meltano/installed ## Load a local Dynamics 365 
 	@.venv/bin/python -m demo --rows $(ROWS)
 
 sandbox: .venv/demo-installed ## Run a local Dynamics 365; Ctrl-C ends it
-	@.venv/bin/python -m sandbox --rows $(ROWS)
+	@.venv/bin/python -m sandbox --service $(SERVICE) --rows $(ROWS)
 
 test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and run all tests
 	.venv/bin/ruff check

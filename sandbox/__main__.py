@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox import app
-from sandbox.dataverse import filling
-from sandbox.dataverse.filling import Contents, UnknownTableError
-from sandbox.dataverse.service import Service
+from sandbox.data import filling
+from sandbox.data.filling import Contents, UnknownTableError
 from sandbox.http import server
 from sandbox.identity import tokens
 from sandbox.identity.tokens import Authority
@@ -24,15 +23,16 @@ if TYPE_CHECKING:
 SURROUNDINGS = 2_000
 
 
-def settings(origin: str) -> dict[str, str]:
+def settings(origin: str, path: str) -> dict[str, str]:
     """Return what a client needs to read from the sandbox.
 
     Args:
         origin: Scheme, host and port of the sandbox.
+        path: Path of the service root.
     """
     return {
         "url": origin,
-        "service_url": f"{origin}/api/data/v9.2/",
+        "service_url": f"{origin}{path}",
         "token_uri": f"{origin}/{tokens.TENANT}/oauth2/v2.0/token",
         "client_id": tokens.CLIENT,
         "client_secret": tokens.SECRET,
@@ -46,23 +46,28 @@ def settings(origin: str) -> dict[str, str]:
     }
 
 
-def _readable(found: dict[str, str], rows: int) -> str:
+def _readable(found: dict[str, str], rows: int, note: str) -> str:
     names = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
     environment = "\n".join(f"TAP_DYNAMICS365_{name.upper()}={found[name]}" for name in names)
     config = json.dumps({name: found[name] for name in names}, indent=2)
     return (
         f"A local Dynamics 365 with {rows:,} rows is at {found['url']}\n\n"
         f"# .env\n{environment}\n\n# config.json\n{config}\n\n"
-        "Press Ctrl-C to stop it.\n"
+        f"{note}Press Ctrl-C to stop it.\n"
     )
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument(
+        "--service", choices=[*app.KINDS], default=app.DATAVERSE, help="service to imitate"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port; 0 takes a free one")
     parser.add_argument("--rows", type=int, default=50_000, help="rows over all tables")
-    parser.add_argument("--table", default="", help="logical name of the table that gets all rows")
+    parser.add_argument(
+        "--table", default="", help="logical name, or entity set, of the table that gets all rows"
+    )
     parser.add_argument(
         "--size", action="append", default=[], metavar="TABLE=ROWS", help="rows of one table"
     )
@@ -85,7 +90,8 @@ def _contents(given: argparse.Namespace) -> Contents:
     sizes = {given.table: given.rows} if given.table else {}
     sizes |= {name: int(rows) for name, _, rows in (size.partition("=") for size in given.size)}
     rows = min(given.rows, SURROUNDINGS) if given.table else given.rows
-    return Contents(rows, given.seed, given.csdl, tuple(sizes.items()))
+    source = app.KINDS[given.service].source
+    return Contents(source, rows, given.seed, given.csdl, tuple(sizes.items()))
 
 
 def prepare(arguments: Sequence[str]) -> None:
@@ -118,16 +124,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
-        service = Service(store.model, store, Authority())
-        service.switches.compress = not given.no_compression
+        kind = app.KINDS[given.service]
+        service = kind.service(store, Authority())
+        changes = kind.control(service)
+        if given.no_compression:
+            place, attribute = changes.switches()["compress"]
+            setattr(place, attribute, False)
 
         def announce() -> None:
-            found = settings(origin)
-            text = json.dumps(found) + "\n" if given.announce_json else _readable(found, given.rows)
-            sys.stdout.write(text)
+            found = settings(origin, kind.path)
+            text = _readable(found, given.rows, kind.note)
+            sys.stdout.write(json.dumps(found) + "\n" if given.announce_json else text)
             sys.stdout.flush()
 
-        server.serve(app.create(service, server), listening, announce)
+        server.serve(app.create(service, changes, server), listening, announce)
         service.close()
     finally:
         store.close()

@@ -1,39 +1,83 @@
-"""The sandbox as one ASGI application: control API, sign-in host, Web API, faults."""
+"""The sandbox as one ASGI application: control API, sign-in host, a service, faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from sandbox import control
-from sandbox.dataverse.control import Control
+from sandbox.dataverse import control as dataverse_control
+from sandbox.dataverse import filling as dataverse_filling
+from sandbox.dataverse import service as dataverse_service
 from sandbox.faults.layer import FaultLayer
 from sandbox.faults.orders import Orders
+from sandbox.finance_operations import control as finance_control
+from sandbox.finance_operations import filling as finance_filling
+from sandbox.finance_operations import service as finance_service
 from sandbox.identity import routes as identity
 
 if TYPE_CHECKING:
-    from sandbox.dataverse.service import Service
+    from collections.abc import Callable
+
+    from sandbox.control import Service, ServiceControl
+    from sandbox.data.filling import Source
+    from sandbox.data.store import Store
     from sandbox.faults.layer import Connections
+    from sandbox.identity.tokens import Authority
 
-METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
+
+class ServiceKind(NamedTuple):
+    """One of the services that the sandbox imitates.
+
+    Attributes:
+        path: Path of the service root.
+        source: Where the contents of the store come from.
+        service: Makes the service.
+        control: Makes the control API of the service.
+        note: What a user of the sandbox has to know about the service.
+    """
+
+    path: str
+    source: Source
+    service: Callable[[Store, Authority], Service]
+    control: Callable[[Any], ServiceControl]
+    note: str = ""
 
 
-def create(service: Service, connections: Connections) -> FaultLayer:
+DATAVERSE, FINANCE_OPERATIONS = "dataverse", "finance-operations"
+KINDS = {
+    DATAVERSE: ServiceKind(
+        "/api/data/v9.2/",
+        dataverse_filling.SOURCE,
+        dataverse_service.Service,
+        dataverse_control.Control,
+    ),
+    FINANCE_OPERATIONS: ServiceKind(
+        "/data/",
+        finance_filling.SOURCE,
+        finance_service.Service,
+        finance_control.Control,
+        "The user's default company is usmf: rows of other companies need cross-company=true, "
+        "the setting cross_company of the tap.\n\n",
+    ),
+}
+
+
+def create(service: Service, changes: ServiceControl, connections: Connections) -> FaultLayer:
     """Create the application.
 
     Args:
-        service: The Web API.
+        service: The service.
+        changes: Control API of the service.
         connections: The server's connections, which faults close.
     """
     authority, orders = service.authority, Orders(service.clock.now)
-    changes = Control(service)
     app = Starlette(
         routes=[
             *control.routes(service, changes, orders),
             *identity.routes(authority),
-            Route("/api/data/{rest:path}", service.respond, methods=METHODS),
+            *service.routes(),
         ]
     )
     commit = changes.transactions.commit

@@ -12,8 +12,9 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox import client
+from sandbox import client, finance_client
 from sandbox.client import Sandbox
+from sandbox.finance_client import FinanceSandbox
 from tests.fork_server import Forked, ForkServer
 from tests.tap import MODES, WAYS, Message, Tap
 from tools import meltano as meltano_projects
@@ -81,6 +82,27 @@ def service(sandbox: Sandbox) -> Iterator[Sandbox]:
     finally:
         sandbox.clear_faults()
         sandbox.configure(**SWITCHES)
+
+
+@pytest.fixture(scope="session")
+def finance_sandbox() -> Iterator[FinanceSandbox]:
+    """A sandbox of Finance & Operations for the whole session, which tests only read."""
+    with finance_client.running(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def changing_finance() -> Iterator[FinanceSandbox]:
+    """A sandbox of Finance & Operations for one test, which may change it."""
+    with finance_client.running(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def finance(finance_sandbox: FinanceSandbox) -> Iterator[FinanceSandbox]:
+    """The session's sandbox of Finance & Operations; all but its rows is reset after each test."""
+    with finance_sandbox.unchanged():
+        yield finance_sandbox
 
 
 @pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])

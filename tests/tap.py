@@ -277,12 +277,13 @@ def own_metadata(entry: Message) -> Message:
 def reads(log: list[Message], entity_set: str = "") -> list[Message]:
     """Return the requests for pages of rows in a sandbox's log, of one entity set or of all.
 
-    The request for the largest value of a key, which has a `$top`, is left out.
+    In Dataverse, the request for the largest value of a key is left out; it has a `$top`.
     """
     found = []
     for request in log:
         root, _, name = request["path"].rpartition("/")
         wanted = name == entity_set if entity_set else name.partition("(")[0] not in NOT_ROWS
-        if root.startswith("/api/data/") and wanted and "$top" not in request["query"]:
+        is_page = root.startswith("/api/data/") and "$top" not in request["query"]
+        if wanted and (is_page or root == "/data"):
             found.append(request)
     return found

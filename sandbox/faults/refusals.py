@@ -7,6 +7,8 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from sandbox.faults import finance_forms
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -166,17 +168,18 @@ def refusal(form: str, code: str, message: str) -> tuple[str, bytes]:
     """Return media type and body of an error.
 
     Args:
-        form: One of `FORMS`.
+        form: One of `FORMS`, or of the forms of Finance & Operations.
         code: Error code such as `0x80040216`, or empty.
         message: Error message. Empty takes the service's message for the code.
 
     Raises:
         ValueError: There is no such format.
     """
-    if form not in FORMS:
-        text = f"Unknown form of an error: '{form}'; the forms are {sorted(FORMS)}."
+    forms = FORMS | finance_forms.FORMS
+    if form not in forms:
+        text = f"Unknown form of an error: '{form}'; the forms are {sorted(forms)}."
         raise ValueError(text)
-    write, media_type = FORMS[form]
+    write, media_type = forms[form]
     return media_type, write(code, message or message_of(code))
 
 
