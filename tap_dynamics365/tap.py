@@ -201,10 +201,9 @@ class TapDynamics365(Tap):
             else TableStream(
                 self,
                 entry,
-                self.service.client,
+                self.service,
                 self.states,
                 self.settings,
-                self.service.kind.partition,
             )
             for entry in self.catalog.values()
         ]

@@ -211,6 +211,11 @@ class Bookmark:
             or self._state.entry.replication_key_nulls is not False
         )
 
+    @property
+    def is_set_by_changes(self) -> bool:
+        """Whether a change gives a row a value of the key, if it had none."""
+        return self._dialect.sets_missing_keys and self._key in self._dialect.key_columns
+
     def complete(self, began_at: Value, *, has_nulls: bool | None) -> None:
         """Note that a run has read all rows.
 

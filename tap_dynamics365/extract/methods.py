@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from tap_dynamics365.errors import CallLimitError, ServiceError, UnsortedError, is_query_refused
+from tap_dynamics365.extract import scope
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -39,6 +40,7 @@ class FullTable:
     def reads(self) -> Generator[TableRead, None, None]:
         """Yield the read of all rows, and one in no order if they can't be sorted."""
         table = self._table
+        keeps_rows = scope.keeps_rows(table)
         read = table.full_read()
         after = self._after(read)
         if after is not None and table.version.keep():
@@ -47,7 +49,9 @@ class FullTable:
         else:
             after = None
             table.version.begin(full_table_after=None)
-        read = replace(read, after=after, version=table.version.number)
+        if keeps_rows:
+            table.version.is_outdated = False
+        read = replace(read, after=after, version=table.version.number, is_resumable=not keeps_rows)
         table.at_end = {"full_table_after": None}
         try:
             yield read
@@ -87,6 +91,7 @@ class Incremental:
         The last read is of the rows without a value of the key.
         """
         bookmark = self._bookmark
+        scope.widen(self._table, bookmark)
         began_at = bookmark.value
         read = self._table.sorted_read(bookmark.start())
         yield read
@@ -122,9 +127,10 @@ def rows_without_key(
     """
     if read.reads_all:
         return read.has_nulls
-    if not bookmark.may_miss_rows:
+    condition = table.condition_without_key
+    if not bookmark.may_miss_rows or condition is None:
         return False
-    part = table.read(empty=table.spec.replication_key)
+    part = replace(table.full_read(), without_key=condition)
     try:
         yield part
     except ServiceError as error:
@@ -136,6 +142,9 @@ def rows_without_key(
         if isinstance(error, CallLimitError) and is_question:
             return None
         raise
+    if bookmark.is_set_by_changes:
+        # Such a row has a value once it has changed.
+        return False
     if part.has_nulls:
         table.logger.info(
             "Every run sends the rows of %r without a value of %r, because the tap can't detect "

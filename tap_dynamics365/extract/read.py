@@ -38,13 +38,16 @@ class TableRead:
             not reliable. Such a read follows links, and is never divided.
         scale: How values of the replication key are divided into ranges.
         start: The smallest value of the replication key to ask for.
-        empty: A column; only rows without a value of it are read.
         row_filter: The user's condition, which every row fulfils; empty for all rows.
+        without_key: The condition for rows without a value of the replication key, if only these
+            are read.
         reached: No value of the key may be smaller than this number.
         ids_only: Whether only the key columns are read.
         tracked: Whether the service is asked for a delta token at the end.
         since: A delta token; only changes since then are read.
         single: Whether the rows are used only if all of them are on the first page.
+        is_resumable: Whether the state notes the last row that was sent, so that another run can
+            continue after it.
         version: The table version that records carry.
         is_whole: Whether all rows were read.
         delta_token: The delta token at the end.
@@ -62,13 +65,14 @@ class TableRead:
     holds_back: bool = False
     scale: Scale | None = None
     start: Value = None
-    empty: str | None = None
     row_filter: str = ""
+    without_key: str | None = None
     reached: int | None = None
     ids_only: bool = False
     tracked: bool = False
     since: str | None = None
     single: bool = False
+    is_resumable: bool = False
     version: int | None = None
     is_whole: bool = True
     delta_token: str | None = None
@@ -80,7 +84,7 @@ class TableRead:
 
     def __post_init__(self) -> None:
         """Note whether all rows are read: `start` moves on while rows are sent."""
-        partial = (self.start, self.after, self.since, self.empty)
+        partial = (self.start, self.after, self.since, self.without_key)
         begins = all(bound is None for bound in partial)
         self.reads_all = begins and not self.ids_only
 
@@ -124,8 +128,8 @@ class TableRead:
             after=after,
             skip=skip,
             top=top,
-            empty=self.empty,
             row_filter=self.row_filter,
+            condition=self.without_key,
             delta_token=self.since,
         )
 
@@ -177,7 +181,7 @@ class TableRead:
         self.metadata_version = page.metadata_version or self.metadata_version
         if self.ids_only:
             return replace(page, rows=())
-        if self.empty and page.rows:
+        if self.without_key and page.rows:
             self.has_nulls = True
         return page if self.keyset is None else self.keyset.locate(page)
 

@@ -281,7 +281,7 @@ class TableReader:
         Args:
             page: The page.
         """
-        if self.read is not None and page.end is not None and self.read.sorted_by is None:
+        if self.read is not None and self.read.is_resumable and page.end is not None:
             self.table.state.change(full_table_after=page.end)
 
     def check_order(self, page: Page) -> None:

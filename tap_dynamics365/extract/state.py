@@ -39,6 +39,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         metadata_version: The version of the service's data model.
         filter_digest: The digest of the user's filter that the rows were read with; None without a
             filter.
+        scope: The widest scope that was read of the table, if the service has scopes.
+        replication_key_scope: The scope of the run that set the bookmark.
     """
 
     replication_key: str | None = None
@@ -53,6 +55,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int | None = None
     metadata_version: Value = None
     filter_digest: str | None = None
+    scope: str | None = None
+    replication_key_scope: str | None = None
 
 
 NAMES: Final = frozenset(Entry.__struct_fields__)

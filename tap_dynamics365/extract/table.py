@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.page import Value
+    from tap_dynamics365.services.scope import Scope
     from tap_dynamics365.settings import Settings
 
 
@@ -49,6 +50,7 @@ class TableSpec:
         is_virtual: Whether a data provider fetches the rows from another source.
         partition: The column that names a row's partition, if rows have one.
         row_filter: The user's condition, which every row fulfils; empty for all rows.
+        scope: Which part of the service's rows is read; None if the service has one part only.
     """
 
     name: str
@@ -63,6 +65,7 @@ class TableSpec:
     is_virtual: bool = False
     partition: str = ""
     row_filter: str = ""
+    scope: Scope | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -160,6 +163,12 @@ class Table:
         if self.spec.is_virtual or (self.bookmark is not None and self.bookmark.is_unsorted):
             return replace(read, holds_back=True)
         return replace(read, keyset=keyset, scale=self.scale)
+
+    @property
+    def condition_without_key(self) -> str | None:
+        """The condition for rows without a value of the replication key, if there can be any."""
+        key = self.spec.replication_key or ""
+        return self._client.dialect.without_value(key, self.spec.schema.get(key, {}))
 
     def full_read(self) -> TableRead:
         """Make a read of all rows, in the order of their key where links count rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.odata import errors
 from tap_dynamics365.odata.query import LONGEST_URL
@@ -21,6 +21,10 @@ def _never(link: str) -> bool:  # noqa: ARG001 - the default of a callable
 
 def _unknown(token: str, key: str) -> None:  # noqa: ARG001 - as above
     return None
+
+
+def _is_null(column: str, schema: Mapping[str, Any]) -> str | None:  # noqa: ARG001 - as above
+    return f"{column} eq null"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,9 @@ class Dialect:
             values instead of the service's links, because these count rows.
         longest_url: The most characters that a URL may have.
         key_columns: The replication keys that the service itself sets in each row.
+        without_value: Returns the condition for rows without a value of a column with a JSON
+            Schema; None if there are no such rows.
+        sets_missing_keys: Whether a change gives a row a value of a key column, if it had none.
         key_at_token: Returns the value of a replication key at the moment of a delta token; None
             if the token does not say.
     """
@@ -63,4 +70,6 @@ class Dialect:
     replaces_links: bool = False
     longest_url: int = LONGEST_URL
     key_columns: tuple[str, ...] = ()
+    without_value: Callable[[str, Mapping[str, Any]], str | None] = _is_null
+    sets_missing_keys: bool = False
     key_at_token: Callable[[str, str], str | int | None] = _unknown

@@ -52,8 +52,8 @@ def build(  # noqa: PLR0913 - what a query consists of
     after: Mapping[str, str | None] | None = None,
     skip: int = 0,
     top: int | None = None,
-    empty: str | None = None,
     row_filter: str = "",
+    condition: str | None = None,
     delta_token: str | None = None,
 ) -> str:
     """Write the query for rows of one table.
@@ -69,9 +69,9 @@ def build(  # noqa: PLR0913 - what a query consists of
             the last row that was read. None stands for null.
         skip: How many of the rows after that row were read, too.
         top: The most rows to send.
-        empty: A column. Only rows without a value of it are requested, in no order.
         row_filter: A condition of the user, which every row fulfils. It is joined to the other
             conditions with `and`.
+        condition: Another condition for rows.
         delta_token: A delta token. Only changes since then are requested.
 
     Returns:
@@ -83,8 +83,8 @@ def build(  # noqa: PLR0913 - what a query consists of
     terms = [
         *_bounds(replication_key, start, stop, after),
         *_after([*(after or {}).items()]),
-        *([] if empty is None else [f"{empty} eq null"]),
         *([f"({row_filter})"] if row_filter else []),
+        *([] if condition is None else [condition]),
     ]
     if terms:
         options.append(("$filter", " and ".join(terms)))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.services.scope import Scope
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
 
@@ -38,6 +39,10 @@ class Identity:
 
 def _check_url(url: str) -> None:
     """Accept any URL."""
+
+
+def _scope(settings: Settings) -> None:  # noqa: ARG001 - a service with one part
+    return None
 
 
 def _describe(client: ODataClient) -> Description:
@@ -92,6 +97,7 @@ class ServiceKind:
             replication key.
         partition: The column that is a part of the key where it is in use: the primary id alone is
             not unique then. Empty if there is none.
+        scope: Returns which part of the rows the settings select, if the service has parts.
         describe: Reads the whole description of the service.
         describe_changes: Reads what has changed since a description. Returns the same description
             if nothing has changed, and None if the description has to be read in full. None if the
@@ -110,6 +116,7 @@ class ServiceKind:
     dialect: Dialect = field(default_factory=Dialect)
     replication_keys: tuple[str, ...] = ()
     partition: str = ""
+    scope: Callable[[Settings], Scope | None] = _scope
     describe: Callable[[ODataClient], Description] = _describe
     describe_changes: Callable[[ODataClient, Description], Description | None] | None = None
     define: Callable[

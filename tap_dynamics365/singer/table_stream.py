@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.page import Keys, Page
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.tally import Outcome
-    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.page import RawPage
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.state_writer import PacedStateWriter
 
@@ -51,27 +51,25 @@ class TableStream(RecordStream):
     Args:
         tap: The tap that the stream belongs to.
         entry: The catalog entry of the table.
-        client: The client of the service.
+        service: The service.
         states: Writes the state; its writer also writes the records.
         settings: The page size, and where the first run begins.
-        partition: The column that names a row's partition, if the service has partitions.
     """
 
     # The service sends JSON in the types of the schema, and only the columns asked for.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a stream is made of
+    def __init__(
         self,
         tap: Tap,
         entry: CatalogEntry,
-        client: ODataClient,
+        service: Service,
         states: PacedStateWriter,
         settings: Settings,
-        partition: str,
     ) -> None:
         self.entry = entry
         self.writer = states.writer
-        self._partition = partition
+        self._partition = service.kind.partition
         self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
         self._metrics = ExitStack()
         self._has_begun = False
@@ -87,17 +85,17 @@ class TableStream(RecordStream):
         self.forced_replication_method = entry.replication_method
         #: For columns that are annotations of other columns: the names of the annotations in rows.
         self.annotated = name_columns.annotated(entry)
-        self.table = self._table(client, settings)
+        self.table = self._table(service, settings)
         self.tally = self.table.tally
         self.reader = TableReader(
             self.table,
-            client,
+            service.client,
             settings,
             on_state=lambda: states.write_now(self.tap_state),
             on_answer=self._log_duration,
         )
 
-    def _table(self, client: ODataClient, settings: Settings) -> Table:
+    def _table(self, service: Service, settings: Settings) -> Table:
         """Make the table of a catalog entry."""
         entry, properties = self.entry, self.schema["properties"]
         columns = {name: schema for name, schema in properties.items() if name != DELETED_AT}
@@ -121,6 +119,7 @@ class TableStream(RecordStream):
             is_virtual=bool(entry.is_view),
             partition=self._partition,
             row_filter=row_filter,
+            scope=service.kind.scope(settings),
         )
         state = TableState(cast("dict[str, Any]", self.tap_state), self.name)
         version = TableVersion(
@@ -128,7 +127,7 @@ class TableStream(RecordStream):
             is_used=self.emit_activate_version_messages,
             started_at=self._initialized_at // 1000,
         )
-        return Table(spec, state, version, settings, client)
+        return Table(spec, state, version, settings, service.client)
 
     @property
     @override
