@@ -83,8 +83,8 @@ def build(  # noqa: PLR0913 - what a query consists of
     terms = [
         *_bounds(replication_key, start, stop, after),
         *_after([*(after or {}).items()]),
-        *([f"({row_filter})"] if row_filter else []),
         *([] if condition is None else [condition]),
+        *([f"({row_filter})"] if row_filter else []),
     ]
     if terms:
         options.append(("$filter", " and ".join(terms)))
