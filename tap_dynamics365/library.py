@@ -14,8 +14,8 @@ from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table, TableSpec
 from tap_dynamics365.extract.version import TableVersion
-from tap_dynamics365.odata.csdl import Primitive
-from tap_dynamics365.odata.csdl import Table as CsdlTable
+from tap_dynamics365.odata.edm import Primitive
+from tap_dynamics365.odata.edm import Table as CsdlTable
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services.describe import Described, describe
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters

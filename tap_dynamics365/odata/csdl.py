@@ -11,86 +11,57 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-import msgspec
-
 from tap_dynamics365.errors import IncompleteMetadataError, MetadataError
+from tap_dynamics365.odata.edm import (
+    MAX_MEMBERS,
+    Collection,
+    Column,
+    Complex,
+    EdmType,
+    Enumeration,
+    Primitive,
+    Table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
 
 # Elements whose annotations are used. Other elements are neither tables nor columns.
 ANNOTATED = {"Annotations", "EntitySet", "EntityType", "Property"}
+# Constant values of annotations (section 14.3) that are read, as attributes and as elements.
+TEXTS = ("String", "EnumMember")
 # The most levels of nested complex types. No service nests them deeper.
 MAX_DEPTH = 8
 
-
-class Primitive(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
-    """A type with a single value: `Edm.Guid`. Members of an enumeration are `Edm.String`."""
-
-    name: str
+DESCRIPTION = "Org.OData.Core.V1.Description"
+NO_FACTS: Mapping[str, Mapping[str, str]] = {}
 
 
-class Complex(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
-    """A type with named properties; without any if the type contains itself, or is too deep."""
-
-    columns: tuple[Column, ...]
-
-
-class Collection(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
-    """Many values of one type."""
-
-    item: EdmType
-
-
-EdmType = Primitive | Complex | Collection
-
-
-class Column(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A property of an entity type or of a complex type."""
-
-    name: str
-    type: EdmType
-    description: str | None = None
-
-
-class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An entity set and the type of its rows.
-
-    Attributes:
-        name: The name of the entity type; Dataverse calls it the logical name.
-        entity_set: The name of the entity set in URLs.
-        key: The columns that identify a row; empty if there is no key.
-        columns: The columns. Inherited columns come first.
-        description: The description in the metadata document.
-        private: Whether the table is private, and therefore not selected by default.
-        tracked: Whether the service tracks changes.
-    """
-
-    name: str
-    entity_set: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    description: str | None = None
-    private: bool = False
-    tracked: bool = False
-
-
-def read(chunks: Iterable[bytes], metadata_sets: Container[str] = ()) -> list[Table]:
+def read(
+    chunks: Iterable[bytes],
+    metadata_sets: Container[str] = (),
+    *,
+    is_named_by_set: bool = False,
+    facts: Mapping[str, Mapping[str, str]] = NO_FACTS,
+) -> list[Table]:
     """Read a CSDL document as it arrives.
 
     Args:
         chunks: The pieces of the document.
         metadata_sets: Entity sets that describe the service. They are not tables.
+        is_named_by_set: Whether tables are named after their entity sets. If not, they are named
+            after their types; of two sets with the same type, the second one after the set.
+        facts: Sentences that annotations add to the description of a table or column, by term and
+            value.
 
     Returns:
-        The other entity sets in the document's order. If two sets have the same type, their tables
-        are named after the sets.
+        The other entity sets in the document's order.
 
     Raises:
         IncompleteMetadataError: The document is cut off, or damaged.
         MetadataError: The document is not CSDL, or is inconsistent.
     """
-    document = _Document()
+    document = _Document(facts)
     try:
         for chunk in chunks:
             document.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes it by position only
@@ -115,7 +86,9 @@ def read(chunks: Iterable[bytes], metadata_sets: Container[str] = ()) -> list[Ta
         if entity_set in metadata_sets:
             continue
         structure = document.structure(type_name)
-        names = (structure.name, entity_set, f"{structure.name}.{entity_set}")
+        names = [structure.name, entity_set, f"{structure.name}.{entity_set}"]
+        if is_named_by_set:
+            names.remove(structure.name)
         name = next(name for name in names if name not in tables)
         tables[name] = Table(
             name=name,
@@ -124,6 +97,7 @@ def read(chunks: Iterable[bytes], metadata_sets: Container[str] = ()) -> list[Ta
             columns=document.columns(structure),
             description=descriptions.get(structure.qualified_name),
             tracked=entity_set in document.tracked,
+            type_name=structure.name,
         )
     return list(tables.values())
 
@@ -146,8 +120,12 @@ class _Structure:
 class _Document:
     """Collects the declarations of a document while expat reads it."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Mapping[str, Mapping[str, str]]) -> None:
         self.described = False
+        self._facts = facts
+        # An alias hides the namespaces of terms and values until the document has been read.
+        self._terms = {term.rpartition(".")[2] for term in facts}
+        self._values = {_tail(value) for values in facts.values() for value in values}
         self.sets: dict[str, str] = {}
         # Target, term and text of annotations. Names are kept as written, because an alias may be
         # declared after its use.
@@ -155,8 +133,12 @@ class _Document:
         self._supported: list[tuple[str, str]] = []
         self._aliases: dict[str, str] = {}
         self._structures: dict[str, _Structure] = {}
-        self._enumerations: set[str] = set()
+        # The members by the name of the enumeration.
+        self._enumerations: dict[str, list[str]] = {}
+        self._members: list[str] = []
         self._definitions: dict[str, str] = {}
+        # The types that contain no column, by name. Thousands of columns share each of them.
+        self._simple: dict[str, EdmType] = {}
         # The position in the document: open elements, the open type, and the target of annotations.
         self._path: list[str] = []
         self._namespace = ""
@@ -188,7 +170,7 @@ class _Document:
         elif name == "PropertyValue":
             if self._path[-4] in ANNOTATED and parent == "Record":
                 self._support(attributes)
-        elif name == "String":
+        elif name in TEXTS:
             if parent == "Annotation" and self._path[-3] in ANNOTATED:
                 self._text = []
         elif self._open is not None:
@@ -218,7 +200,9 @@ class _Document:
                 self.sets[own_name] = attributes.get("EntityType", "")
                 self._target = own_name
             case "EnumType":
-                self._enumerations.add(f"{self._namespace}.{own_name}")
+                self._members = self._enumerations[f"{self._namespace}.{own_name}"] = []
+            case "Member" if parent == "EnumType":
+                self._members.append(own_name)
             case "TypeDefinition":
                 underlying = attributes.get("UnderlyingType", "Edm.String")
                 self._definitions[f"{self._namespace}.{own_name}"] = underlying
@@ -238,7 +222,7 @@ class _Document:
         elif name == "Property" and self._open is not None:
             # Annotations after the property belong to the type again.
             self._target = self._open.qualified_name
-        elif name == "String" and self._text is not None:
+        elif name in TEXTS and self._text is not None:
             self._note("".join(self._text))
             self._text = None
 
@@ -254,8 +238,9 @@ class _Document:
         """Keep the text of an annotation, an attribute or an element (section 14.3)."""
         # Annotations with a qualifier are for special purposes.
         self._term = "" if "Qualifier" in attributes else attributes.get("Term", "")
-        if "String" in attributes:
-            self._note(attributes["String"])
+        for name in TEXTS:
+            if name in attributes:
+                self._note(attributes[name])
 
     def _support(self, attributes: dict[str, str]) -> None:
         """Keep the annotation of a capability that the service supports for an entity set."""
@@ -263,17 +248,25 @@ class _Document:
             self._supported.append((self._target, self._term))
 
     def _note(self, text: str) -> None:
-        if self._term.endswith(".Description"):
+        term = self._term.rpartition(".")[2]
+        if term == "Description" or (term in self._terms and _tail(text) in self._values):
             self._notes.append((self._target, self._term, text))
 
     @cached_property
     def descriptions(self) -> dict[str, str]:
-        """The descriptions of types and properties, by qualified name."""
-        return {
-            self._full(target): text
-            for target, term, text in self._notes
-            if self._full(term) == "Org.OData.Core.V1.Description"
-        }
+        """The descriptions of types and properties, with facts, by qualified name."""
+        descriptions: dict[str, str] = {}
+        facts: dict[str, str] = {}
+        for target, term, text in self._notes:
+            full = self._full(term)
+            if full == DESCRIPTION:
+                descriptions[self._full(target)] = text
+            elif fact := self._facts.get(full, {}).get(self._full(text.strip())):
+                facts[self._full(target)] = fact
+        for target, fact in facts.items():
+            description = descriptions.get(target)
+            descriptions[target] = f"{description} {fact}" if description else fact
+        return descriptions
 
     @cached_property
     def tracked(self) -> set[str]:
@@ -344,14 +337,24 @@ class _Document:
         item = name.removeprefix("Collection(").removesuffix(")")
         if item != name and "(" not in item:
             return Collection(self._type(item, within))
-        full = self._full(name)
-        if full in self._enumerations:
-            return Primitive("Edm.String")
-        if full in self._definitions:
-            return Primitive(self._definitions[full])
-        structure = self._structures.get(full)
-        if structure is None:
-            return Primitive(full)
-        if structure in within or len(within) > MAX_DEPTH:
-            return Complex(())
-        return Complex(self.columns(structure, within))
+        if name not in self._simple:
+            full = self._full(name)
+            structure = self._structures.get(full)
+            if structure is not None and full not in self._enumerations:
+                if structure in within or len(within) > MAX_DEPTH:
+                    return Complex(())
+                return Complex(self.columns(structure, within))
+            self._simple[name] = self._simple_type(full)
+        return self._simple[name]
+
+    def _simple_type(self, name: str) -> EdmType:
+        """Return a type that contains no column. An entity type may have the same name."""
+        members = self._enumerations.get(name)
+        if members is not None:
+            return Enumeration(name, tuple(members) if len(members) <= MAX_MEMBERS else ())
+        return Primitive(self._definitions.get(name, name))
+
+
+def _tail(value: str) -> str:
+    """Return the name of the member of an enumeration: `Date` of `Namespace.Type/Date`."""
+    return value.strip().rpartition("/")[2]

@@ -36,11 +36,16 @@ class Dialect:
         service: The name of the service in messages.
         metadata_path: The path and query of the metadata document.
         metadata_sets: Entity sets that describe the service and are no tables.
+        is_named_by_set: Whether tables are named after their entity sets instead of their types.
+        facts: Sentences that annotations of the metadata document add to descriptions, by term and
+            value.
         metadata_version: The annotation with the version of the data model; empty if there is none.
         more_rows: The annotation that says that there are more rows; empty if there is none.
         concurrency_hint: The header with the number of parallel requests that the service
             recommends; empty if there is none.
         start_requests: Requests in flight before the service has recommended a number.
+        first_throttle_wait: Seconds before the first retry of a throttled request if the service
+            does not say how long to wait. Doubled for each further retry.
         largest_page: The most rows that the service sends in one page.
         budgets: What is left of the service's limits, by the header that says so.
         is_keyset_link: Tells whether a link to a next page names the row after which it continues.
@@ -60,10 +65,13 @@ class Dialect:
     service: str = "service"
     metadata_path: str = "$metadata"
     metadata_sets: frozenset[str] = frozenset()
+    is_named_by_set: bool = False
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     metadata_version: str = ""
     more_rows: str = ""
     concurrency_hint: str = ""
     start_requests: int = 8
+    first_throttle_wait: float = 1.0
     largest_page: int = 5_000
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     is_keyset_link: Callable[[str], bool] = _never

@@ -8,7 +8,7 @@ from tap_dynamics365.odata import csdl
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
-    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.odata.edm import Table
 
 CHUNK_BYTES = 64 * 1024
 
@@ -26,9 +26,14 @@ def read_metadata(client: ODataClient) -> list[Table]:
         MetadataError: The document is not valid.
         ServiceError: The service refused.
     """
-    metadata_sets = client.dialect.metadata_sets
+    dialect = client.dialect
     return client.read(
-        client.dialect.metadata_path,
-        lambda response: csdl.read(response.iter_content(CHUNK_BYTES), metadata_sets),
+        dialect.metadata_path,
+        lambda response: csdl.read(
+            response.iter_content(CHUNK_BYTES),
+            dialect.metadata_sets,
+            is_named_by_set=dialect.is_named_by_set,
+            facts=dialect.facts,
+        ),
         accept="application/xml",
     )

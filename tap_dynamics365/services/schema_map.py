@@ -18,7 +18,7 @@ import msgspec
 from tap_dynamics365 import atomic_file
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.http.response import DECODE_ERRORS
-from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it up
+from tap_dynamics365.odata.edm import Table  # noqa: TC001 - msgspec looks it up
 from tap_dynamics365.services.table_definition import Definitions, Description
 from tap_dynamics365.settings import CreateMap
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-dynamics365.schema_map")
 
-FORMAT = 1
+FORMAT = 2
 # The permissions of the file. It holds no secrets.
 MODE = 0o644
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tap_dynamics365.odata.csdl import Table  # noqa: TC001 - msgspec looks it up
+from tap_dynamics365.odata.edm import Table  # noqa: TC001 - msgspec looks it up
 
 # Kinds of lookup columns, which hold the id of another row. Rows name them `_x_value`.
 LOOKUPS = frozenset({"LookupType", "CustomerType", "OwnerType"})

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_dynamics365.odata.csdl import Column, Primitive
+from tap_dynamics365.odata.edm import Column, Primitive
 from tap_dynamics365.odata.keyset import Keyset
 from tap_dynamics365.odata.page import split
 from tap_dynamics365.odata.query import build

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.odata.csdl import (
+from tap_dynamics365.odata.csdl import read
+from tap_dynamics365.odata.edm import (
     Collection,
     Column,
     Complex,
     EdmType,
+    Enumeration,
     Primitive,
     Table,
-    read,
 )
 from tap_dynamics365.services.dataverse.kind import METADATA_SETS
 
@@ -110,7 +111,8 @@ def test_schemas_refer_to_each_other_by_alias_and_namespace(base: str) -> None:
         schema(f'<EntityType Name="x" BaseType="{base}"/>' + sets(xs="a.x")),
         schema(f'<EntityType Name="base">{KEY}</EntityType>', namespace="Other.Place", alias="b"),
     )
-    assert tables(document) == {"x": Table("x", "xs", ("id",), (Column("id", GUID),))}
+    expected = Table("x", "xs", ("id",), (Column("id", GUID),), type_name="x")
+    assert tables(document) == {"x": expected}
 
 
 def test_types_of_the_same_name_in_two_schemas_are_two_tables() -> None:
@@ -141,8 +143,10 @@ def test_encoding_that_is_unknown_is_refused_with_a_message(encoding: str) -> No
     assert "$metadata" in refusal(document)
 
 
+MEMBER = '<Member Name="m"/>'
 TYPES = (
     '<EnumType Name="state"><Member Name="Open" Value="0"/></EnumType>'
+    f'<EnumType Name="many">{MEMBER * 7}</EnumType>'
     '<TypeDefinition Name="money" UnderlyingType="Edm.Decimal"/>'
     '<ComplexType Name="place"><Property Name="city" Type="Edm.String"/>'
     '<Property Name="at" Type="a.point"/></ComplexType>'
@@ -153,6 +157,7 @@ TYPES = (
     '<ComplexType Name="leaf"><Property Name="tree" Type="N.S.tree"/></ComplexType>'
 )
 X = Column("x", Primitive("Edm.Double"))
+STATE = Enumeration("N.S.state", ("Open",))
 
 
 @pytest.mark.parametrize(
@@ -161,14 +166,15 @@ X = Column("x", Primitive("Edm.Double"))
         ("Edm.Int64", Primitive("Edm.Int64")),
         ("Edm.Stream", Primitive("Edm.Stream")),
         ("Edm.GeographyPoint", Primitive("Edm.GeographyPoint")),
-        ("a.state", TEXT),
-        ("N.S.state", TEXT),
+        ("a.state", STATE),
+        ("N.S.state", STATE),
+        ("a.many", Enumeration("N.S.many")),
         ("a.money", Primitive("Edm.Decimal")),
         ("a.point", Complex((X,))),
         ("a.point3", Complex((X, Column("z", TEXT)))),
         ("a.place", Complex((Column("city", TEXT), Column("at", Complex((X,)))))),
         ("Collection(Edm.Guid)", Collection(GUID)),
-        ("Collection(a.state)", Collection(TEXT)),
+        ("Collection(a.state)", Collection(STATE)),
         ("Collection(N.S.point)", Collection(Complex((X,)))),
         (
             "a.tree",

@@ -13,16 +13,18 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.odata.csdl import (
+from tap_dynamics365.odata.csdl import read
+from tap_dynamics365.odata.edm import (
     Collection,
     Column,
     Complex,
     EdmType,
+    Enumeration,
     Primitive,
     Table,
-    read,
 )
 from tap_dynamics365.services.dataverse.kind import METADATA_SETS
 
@@ -137,6 +139,18 @@ TEXTS = st.text(
 )
 PRIMITIVES = ["Edm.Guid", "Edm.String", "Edm.Int64", "Edm.Decimal", "Edm.Stream", "Edm.Unheard"]
 SCHEMAS = (("Microsoft.Dynamics.CRM", "mscrm"), ("Two", "two"))
+FACT_ANNOTATIONS = (
+    ("", ""),
+    ('<Annotation Term="Two.Kind" EnumMember="Two.Kind/Date"/>', "A fact."),
+    (
+        '<Annotation Term="Two.Kind"><EnumMember> Two.Kind/Date </EnumMember></Annotation>',
+        "A fact.",
+    ),
+    ('<Annotation Term="Two.Kind" String="text"/>', "Another fact."),
+    ('<Annotation Term="Two.Kind"><EnumMember>Two.Kind/Time</EnumMember></Annotation>', ""),
+    ('<Annotation Term="Other.Kind" String="text"/>', ""),
+)
+FACTS = {"Two.Kind": {"Two.Kind/Date": "A fact.", "text": "Another fact."}}
 
 
 class Model:
@@ -159,7 +173,8 @@ class Model:
         read_as: EdmType
         kind = self.draw(st.sampled_from(["primitive", "enumeration", "definition", "complex"]))
         if kind == "enumeration":
-            written, read_as = self.qualified(0, enumeration), Primitive("Edm.String")
+            written = self.qualified(0, enumeration)
+            read_as = Enumeration(f"{SCHEMAS[0][0]}.{enumeration}", ("A",))
         elif kind == "definition":
             written, read_as = self.qualified(1, f"{enumeration}_d"), Primitive("Edm.Date")
         elif kind == "complex" and self.complex:
@@ -174,6 +189,13 @@ class Model:
         return written, read_as
 
     def describe(self, schema: int, target: str) -> tuple[str | None, str]:
+        """Choose a description and a fact, and where the description is written."""
+        fact = self.draw(st.sampled_from(FACT_ANNOTATIONS))
+        text, inside = self.text(schema, target)
+        annotation = fact[0].replace("Two", self.draw(st.sampled_from(SCHEMAS[1])))
+        return " ".join(filter(None, [text, fact[1]])) or None, inside + annotation
+
+    def text(self, schema: int, target: str) -> tuple[str | None, str]:
         """Choose a description, and where it is written: inside, or put among the schema's own."""
         text = self.draw(st.none() | TEXTS)
         if text is None:
@@ -235,7 +257,8 @@ class Model:
         for made in self.draw(st.lists(st.sampled_from(self.entities), unique_by=id)):
             name = f"set of {made.name}"
             columns = tuple(made.columns.values())
-            tables.append(Table(made.name, name, made.key, columns, made.description))
+            table = Table(made.name, name, made.key, columns, made.description)
+            tables.append(structs.replace(table, type_name=made.name))
             kind = self.qualified(made.schema, made.name)
             sets += f'<EntitySet Name="{name}" EntityType="{kind}"/>'
         where = self.draw(st.sampled_from(self.schemas))
@@ -263,7 +286,9 @@ class Model:
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.composite(lambda draw: Model(draw).write())())
 def test_generated_document_gives_exactly_its_tables(invented: Invented) -> None:
-    assert read(invented.pieces) == invented.tables
+    assert read(invented.pieces, facts=FACTS) == invented.tables
+    by_set = [structs.replace(table, name=table.entity_set) for table in invented.tables]
+    assert read(invented.pieces, facts=FACTS, is_named_by_set=True) == by_set
 
 
 SMALL = (

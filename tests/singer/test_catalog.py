@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from singer_sdk.singerlib import Catalog, CatalogEntry
 
-from tap_dynamics365.odata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
+from tap_dynamics365.odata.edm import Collection, Column, Complex, EdmType, Primitive, Table
 from tap_dynamics365.services.dataverse.kind import REPLICATION_KEYS
 from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition, Texts
 from tap_dynamics365.singer.catalog import catalog_entry, json_schema, read_catalog

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from tap_dynamics365.odata.client import ODataClient
-    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.services.table_definition import TableDefinition
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tap_dynamics365.odata.csdl import Column, Primitive, Table
+from tap_dynamics365.odata.edm import Column, Primitive, Table
 from tap_dynamics365.services.table_definition import Definitions
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_dynamics365.odata.csdl import Column, Primitive, Table
+from tap_dynamics365.odata.edm import Column, Primitive, Table
 from tap_dynamics365.services.dataverse import map_changes
 from tap_dynamics365.services.dataverse.retrieve_metadata_changes import Changes
 from tap_dynamics365.services.table_definition import ColumnDefinition, Definitions, TableDefinition
