@@ -6,6 +6,7 @@ import pytest
 
 from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import Failure, SettingsError
+from tap_dynamics365.http.refusal import Refusal
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.registry import kind_of
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
@@ -38,8 +39,9 @@ def test_url_of_another_path_keeps_the_errors_and_annotations_of_dataverse() -> 
     """It may be a Dataverse behind a gateway."""
     other = kind_of("https://gateway.example/odata/")
     assert other.name != "Dataverse"
-    assert other.dialect.errors.classify("", "Execution Timeout Expired.") is Failure.TOO_LARGE
-    assert other.dialect.errors.classify("0x80072322", "") is Failure.THROTTLED
+    timed_out = Refusal(messages=("Execution Timeout Expired.",))
+    assert other.dialect.errors.classify(timed_out, 500) is Failure.TOO_LARGE
+    assert other.dialect.errors.classify(Refusal("0x80072322"), 500) is Failure.THROTTLED
     for attribute in ("more_rows", "concurrency_hint", "budgets", "key_columns", "is_keyset_link"):
         assert getattr(other.dialect, attribute) == getattr(DATAVERSE.dialect, attribute)
 

@@ -17,6 +17,9 @@ INNER = (
 # The names of a message. The last ones are the most specific.
 MESSAGES = ("error_description", "message", "Message", "ExceptionMessage")
 CODES = ("code", "ErrorCode", "errorcode")
+# A message that comes from an exception, and members that describe the exception.
+EXCEPTION_MESSAGE = "ExceptionMessage"
+EXCEPTION = ("type", "ExceptionType", "stacktrace", "StackTrace")
 INNER_MESSAGE = "@Microsoft.PowerApps.CDS.InnerError.Message"
 
 # More than any service nests its errors.
@@ -53,11 +56,16 @@ class Refusal(NamedTuple):
             outermost first.
         is_own: Whether the body has the form of a service's error. Otherwise a gateway or proxy
             may have answered in its place.
+        inner: Those of the messages that come from exceptions.
+        trace: The types and stack traces of the exceptions, which tell errors apart that have the
+            same messages. Not for users.
     """
 
     code: str = ""
     messages: tuple[str, ...] = ()
     is_own: bool = False
+    inner: tuple[str, ...] = ()
+    trace: str = ""
 
     @property
     def cause(self) -> str:
@@ -112,16 +120,22 @@ def _read_json(answer: Any) -> Refusal:  # noqa: ANN401 - any JSON value
         # In OAuth's form, `error` is the code, and the description is next to it.
         outer = {**answer, "code": outer}
     messages: list[str] = []
+    inner: list[str] = []
+    trace: list[str] = []
     code = ""
     error: Any = outer
     for _ in range(MAX_DEPTH):
-        messages += _messages(error)
+        found = _messages(error)
+        messages += found
+        inner += found if error is not outer else _texts(error.get(EXCEPTION_MESSAGE))
+        trace += [text for name in EXCEPTION for text in _texts(error.get(name))]
         code = code or next((_code(error[name]) for name in CODES if name in error), "")
         error = next((error[name] for name in INNER if isinstance(error.get(name), dict)), None)
         if error is None:
             break
     messages += _texts(outer.get(INNER_MESSAGE))
-    return Refusal(code, tuple(dict.fromkeys(messages)), is_own)
+    unique = tuple(dict.fromkeys(messages))
+    return Refusal(code, unique, is_own, tuple(dict.fromkeys(inner)), "\n".join(trace))
 
 
 def _messages(error: dict[str, Any]) -> list[str]:

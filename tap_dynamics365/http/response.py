@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -15,7 +14,7 @@ from tap_dynamics365.http.status import is_transient
 from tap_dynamics365.redaction import printable, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import requests
 
@@ -64,28 +63,27 @@ FINAL_STATUSES = {
     HTTPStatus.NOT_IMPLEMENTED,
 }
 
-# Business Central and plug-ins mark transient errors only in the message, not by a code.
-TRANSIENT_WORDS = re.compile(
-    r"\btry again later\b|\bplease (?:re)?try(?: again)?\b|\bdeadlock", re.IGNORECASE
-)
-
 
 class Errors(Protocol):
     """The known errors of a service.
 
     Attributes:
-        ADVICE: What the user can do, by error code.
         NO_METADATA: What the user can do if there is no metadata document.
     """
 
-    ADVICE: Mapping[str, str]
     NO_METADATA: str
 
-    def classify(self, code: str, words: str) -> Failure | None:
+    def classify(self, said: refusal.Refusal, status: int) -> Failure | None:
         """Classify a refusal by its code and messages; None if they are not known."""
+
+    def is_transient(self, said: refusal.Refusal) -> bool:
+        """Tell whether the messages of a refusal ask for a retry."""
 
     def unknown_column(self, words: str) -> str:
         """Find the name of a column that the service does not know."""
+
+    def advice(self, failure: Failure, code: str) -> str:
+        """Say what the user can do, in one or two sentences; empty if nothing is known."""
 
 
 def check(
@@ -114,10 +112,13 @@ def check(
     message = f"The service answered {status} to {path}: {_words(response, said)}"
     if said.code:
         message += f" ({printable(said.code)})"
+    known = errors.advice(failure, said.code)
     if failure is Failure.UNAUTHORIZED:
-        message = f"{message.rstrip('.')}. It does not accept the sign-in. {advice()}"
-    elif said.code in errors.ADVICE:
-        message = f"{message.rstrip('.')}. {errors.ADVICE[said.code]}"
+        message = (
+            f"{message.rstrip('.')}. It does not accept the sign-in. {advice()} {known}".strip()
+        )
+    elif known:
+        message = f"{message.rstrip('.')}. {known}"
     elif status == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
         message = f"{message.rstrip('.')}. {errors.NO_METADATA}"
     column = errors.unknown_column(said.words) if failure is Failure.UNKNOWN_COLUMN else ""
@@ -171,7 +172,7 @@ def _failure(
         is_gateway = is_reached and status < HTTPStatus.MULTIPLE_CHOICES
         return Failure.TRANSIENT if is_gateway else Failure.FATAL
     failure = classify(status, said, errors, query=urlsplit(response.url).query)
-    is_known = said.is_own or errors.classify(said.code, said.words) is not None
+    is_known = said.is_own or errors.classify(said, status) is not None
     if is_known or status not in GATEWAY_STATUSES or failure not in SERVICE_ONLY:
         return failure
     is_page = _is_web_page(response) and status != HTTPStatus.FORBIDDEN
@@ -192,14 +193,11 @@ def classify(status: int, said: refusal.Refusal, errors: Errors, *, query: str =
     Returns:
         The failure, by code, else by the messages, else by status.
     """
-    by_status = _by_status(status, query)
-    known = errors.classify(said.code, said.words)
-    if status == HTTPStatus.UNAUTHORIZED:
-        return by_status
-    failure = known or by_status
+    known = errors.classify(said, status)
+    failure = known or _by_status(status, query)
     if status in FINAL_STATUSES or known not in {None, Failure.FATAL} or failure in RETRYABLE:
         return failure
-    return Failure.TRANSIENT if TRANSIENT_WORDS.search(said.words) else failure
+    return Failure.TRANSIENT if errors.is_transient(said) else failure
 
 
 def _by_status(status: int, query: str) -> Failure:

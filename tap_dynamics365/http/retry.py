@@ -47,6 +47,8 @@ CONNECTION_LOST = (
 
 # Seconds before the first retry, doubled for each further retry up to the longest wait.
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+# The longest wait as a multiple of a first wait that the service recommends.
+MOST_TIMES = 8
 # The shortest first wait where the service says how long to wait, doubled likewise: a service that
 # says 0 again and again is not flooded.
 LEAST_FIRST_WAIT = 1 / 16
@@ -70,6 +72,8 @@ class RetryPolicy:
         throttle: Pauses all requests.
         signer: Renews a token that was refused.
         concurrency: Limits the requests in flight, and is told of each 429.
+        first_throttle_wait: Seconds before the first retry of a throttled request, where the
+            service does not say.
     """
 
     def __init__(
@@ -78,11 +82,13 @@ class RetryPolicy:
         throttle: Throttle,
         signer: Signer,
         concurrency: ConcurrencyLimit,
+        first_throttle_wait: float = FIRST_WAIT,
     ) -> None:
         self.count = count
         self.throttle = throttle
         self.signer = signer
         self.concurrency = concurrency
+        self.first_throttle_wait = first_throttle_wait
         # Not a part of the throttle: these waits are bounded by the count of retries alone.
         self.sign_in_pause = Throttle(math.inf)
 
@@ -115,7 +121,8 @@ class _Attempts(Generic[P, T]):
         self._policy = policy
         self._send = send
         self._retries = self._throttles = 0
-        self._retry_waits, self._throttle_waits = _waits(), _waits()
+        self._retry_waits = _waits()
+        self._throttle_waits = _waits(policy.first_throttle_wait)
         # Seconds that the service asked this request to wait.
         self._waited = 0.0
 
@@ -211,9 +218,9 @@ class _Attempts(Generic[P, T]):
         return 0.0 if is_sign_in else wait
 
 
-def _waits() -> Iterator[float]:
+def _waits(first: float = FIRST_WAIT) -> Iterator[float]:
     """Yield the seconds to wait before each retry, where the service does not say."""
-    waits = backoff.expo(factor=FIRST_WAIT, max_value=LONGEST_WAIT)
+    waits = backoff.expo(factor=first, max_value=max(LONGEST_WAIT, MOST_TIMES * first))
     next(waits)
     for wait in waits:
         yield wait + backoff.full_jitter(JITTER * wait)

@@ -9,6 +9,7 @@ and gateways drop them. Then the words of the message decide.
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure
@@ -16,6 +17,8 @@ from tap_dynamics365.odata import errors as odata_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_dynamics365.http.refusal import Refusal
 
 # Service protection limits of the user: number of requests, execution time, concurrent requests;
 # limits of the database. Elastic tables pass on the code of their store.
@@ -170,24 +173,40 @@ ADVICE: Mapping[str, str] = {
 
 
 unknown_column = odata_errors.unknown_column
+is_transient = odata_errors.is_transient
 
 
-def classify(code: str, words: str) -> Failure | None:
-    """Classify a refusal, independent of its status.
+def classify(said: Refusal, status: int) -> Failure | None:
+    """Classify a refusal. A code may come with any status but 401, which is about the sign-in.
 
     Args:
-        code: The error code in hexadecimal, lower case; empty if there is none.
-        words: The messages, outer and inner.
+        said: The error code, in lower-case hexadecimal, and the messages, outer and inner.
+        status: The status.
 
     Returns:
         The failure; None if neither code nor words decide, so that the status has to.
     """
-    known = FAILURES.get(code)
-    if known is Failure.FATAL and code not in ADVICE and QUERY_REFUSED.search(words):
+    if status == HTTPStatus.UNAUTHORIZED:
+        return None
+    known = FAILURES.get(said.code)
+    if known is Failure.FATAL and said.code not in ADVICE and QUERY_REFUSED.search(said.words):
         return Failure.NOT_UNDERSTOOD
-    if known is Failure.TRANSIENT and FINAL_SQL.search(words):
+    if known is Failure.TRANSIENT and FINAL_SQL.search(said.words):
         return Failure.FATAL
     if known is not None:
         return known
-    found = next((failure for pattern, failure in WORDS if pattern.search(words)), None)
-    return found or odata_errors.classify(code, words)
+    found = next((failure for pattern, failure in WORDS if pattern.search(said.words)), None)
+    return found or odata_errors.classify(said, status)
+
+
+def advice(failure: Failure, code: str) -> str:
+    """Say what the user can do about a refusal.
+
+    Args:
+        failure: How the refusal is classified.
+        code: The error code.
+
+    Returns:
+        One or two sentences; empty if nothing is known.
+    """
+    return "" if failure is Failure.UNAUTHORIZED else ADVICE.get(code, "")
