@@ -25,11 +25,15 @@ def connect(settings: Settings) -> Service:
         The service.
 
     Raises:
-        SettingsError: `service_url` does not lead to the API of the service, the certificate can't
-            be used, or an extra is not installed.
+        SettingsError: `service_url` does not lead to the API of the service, a setting asks for
+            what the service does not have, the certificate can't be used, or an extra is not
+            installed.
     """
     kind = kind_of(settings.service_url)
     kind.check_url(settings.service_url)
+    kind.check_settings(settings)
     throttle, traffic = Throttle(settings.ws_retry_wait_limit), Traffic()
     signer = authenticator(settings, throttle, traffic)
-    return Service(kind, ODataClient(settings, kind.dialect, signer, throttle, traffic))
+    options = kind.query_options(settings)
+    client = ODataClient(settings, kind.dialect, signer, throttle, traffic, options=options)
+    return Service(kind, client)

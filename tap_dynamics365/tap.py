@@ -15,7 +15,8 @@ from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
 from tap_dynamics365.connection import connect
-from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.errors import CatalogError, SettingsError
+from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.progress.display import LINES_EVERY
 from tap_dynamics365.settings import CreateMap, Settings, environment, filters
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -123,6 +124,13 @@ class TapDynamics365(Tap):
 
     @override
     def setup_mapper(self) -> None:
+        kind = self.service.kind
+        if self.input_catalog is None and not (self.settings.tables or kind.selects_all):
+            msg = (
+                f"No table is selected: for {kind.name}, set tables, or pass a catalog in which "
+                "tables are selected."
+            )
+            raise SettingsError(msg)
         # First, because errors in the catalog are not errors in the mapping settings.
         _ = self.catalog
         try:
@@ -173,6 +181,12 @@ class TapDynamics365(Tap):
         )
         for entry in selected.values():
             stream_key.check(entry)
+            if entry.replication_method == LOG_BASED and not self.service.kind.tracks_changes:
+                msg = (
+                    f"The catalog wants LOG_BASED for {entry.tap_stream_id!r}: only Dataverse "
+                    f"tracks changes, and service_url leads to {self.service.kind.name}."
+                )
+                raise CatalogError(msg)
         return selected
 
     @property

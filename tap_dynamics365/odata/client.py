@@ -6,7 +6,7 @@ import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http.budgets import Budgets
@@ -19,7 +19,7 @@ from tap_dynamics365.odata.page import split
 from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import requests
 
@@ -41,8 +41,30 @@ HEADERS = {
     "OData-Version": "4.0",
 }
 
+NO_OPTIONS: Mapping[str, str] = {}
+
 # The end of the path of a service root, whatever its version.
 ROOT = re.compile(r"/v\d+(?:\.\d+)?/$")
+
+
+def with_options(url: str, options: Mapping[str, str]) -> str:
+    """Add options to a query, unless the query has options of the same names.
+
+    The rest of the URL stays as it is written, because links to next pages must not be changed.
+
+    Args:
+        url: The URL, without a fragment.
+        options: The values by name, both as they are written in a URL.
+
+    Returns:
+        The URL, with each option once.
+    """
+    query = url.partition("?")[2]
+    present = {unquote(part.partition("=")[0]).lower() for part in query.split("&")}
+    for name, value in options.items():
+        if name.lower() not in present:
+            url += f"{'&' if '?' in url else '?'}{name}={value}"
+    return url
 
 
 class ODataClient:
@@ -54,6 +76,7 @@ class ODataClient:
         signer: Signs each request.
         throttle: Pauses all requests, those of the sign-in too.
         traffic: Counts requests and bytes.
+        options: Options of the query of each request for rows, by name.
 
     Attributes:
         url: The service root, with a slash at its end.
@@ -68,13 +91,15 @@ class ODataClient:
             delta link, as far as is known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection is made of
         self,
         settings: Settings,
         dialect: Dialect,
         signer: Signer,
         throttle: Throttle,
         traffic: Traffic,
+        *,
+        options: Mapping[str, str] = NO_OPTIONS,
     ) -> None:
         self.url = settings.service_url
         self.dialect = dialect
@@ -89,8 +114,15 @@ class ODataClient:
         self.links_beside_annotations = True
         self.session = open_session(settings, throttle, traffic)
         self.session.headers.update(HEADERS)
+        self._options = options
         self._budgets = Budgets(dialect.budgets)
-        self._retry = RetryPolicy(settings.ws_retry_count, throttle, signer, self.concurrency)
+        self._retry = RetryPolicy(
+            settings.ws_retry_count,
+            throttle,
+            signer,
+            self.concurrency,
+            dialect.first_throttle_wait,
+        )
 
     def sign_in(self) -> None:
         """Sign in before the first request.
@@ -174,7 +206,7 @@ class ODataClient:
         """Read a page of rows, without retries.
 
         Args:
-            url: The absolute URL.
+            url: The absolute URL. The options of each request are added, if it lacks them.
             prefer: The header `Prefer` (RFC 7240).
             asked: How many rows are asked for.
             on_answer: Called with each answer, also with a refusal.
@@ -187,7 +219,7 @@ class ODataClient:
             requests.RequestException: The service was not reached.
         """
         response = self.session.get(
-            url,
+            with_options(url, self._options),
             headers={"Prefer": prefer} if prefer else None,
             auth=self.signer,
             timeout=self.timeout,

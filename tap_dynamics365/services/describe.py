@@ -11,9 +11,9 @@ from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services import schema_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
@@ -67,12 +67,16 @@ def describe(service: Service, settings: Settings) -> list[Described]:
     ]
 
 
-def _matching(tables: Iterable[Table], patterns: Sequence[str]) -> Iterator[Table]:
-    """Yield the tables whose names match, and log patterns without a match."""
+def _matching(tables: Sequence[Table], patterns: Sequence[str]) -> Iterator[Table]:
+    """Yield the tables that match by name or type, and log patterns without a match."""
     wanted = [pattern.lower() for pattern in patterns]
+    names = {table.name.lower() for table in tables}
     matched: set[str] = set()
     for table in tables:
-        hits = [pattern for pattern in wanted if fnmatchcase(table.name.lower(), pattern)]
+        # The type of a table may have the name of another table, which then is meant.
+        called = {table.name.lower(), table.type_name.lower() or table.name.lower()}
+        called -= names - {table.name.lower()}
+        hits = [p for p in wanted if any(fnmatchcase(name, p) for name in called)]
         matched.update(hits)
         if hits or not wanted:
             yield table

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.table_definition import Description
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from tap_dynamics365.odata.client import ODataClient
-    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.scope import Scope
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
@@ -39,6 +40,26 @@ class Identity:
 
 def _check_url(url: str) -> None:
     """Accept any URL."""
+
+
+def _check_settings(settings: Settings) -> None:
+    """Refuse `cross_company`, because a service that has no companies would ignore it."""
+    if settings.cross_company:
+        msg = (
+            "Don't set cross_company to true: only Finance & Operations has it, and service_url "
+            "leads to another service."
+        )
+        raise SettingsError(msg)
+
+
+def _query_options(
+    settings: Settings,  # noqa: ARG001 - the default of a callable
+) -> Mapping[str, str]:
+    return {}
+
+
+def _notices(settings: Settings) -> Iterable[str]:  # noqa: ARG001 - as above
+    return ()
 
 
 def _scope(settings: Settings) -> None:  # noqa: ARG001 - a service with one part
@@ -92,9 +113,16 @@ class ServiceKind:
         name: The name of the service.
         matches: Tells whether a URL belongs to the service.
         check_url: Checks that a URL of the service is the URL of its API.
+        check_settings: Checks that no setting asks for what the service does not have.
+        permission: The delegated permission of an app for which a person signs in.
         dialect: How the service speaks OData.
         replication_keys: Columns that grow with each change. The first one that a table has is its
             replication key.
+        tracks_changes: Whether tables of the service can be replicated LOG_BASED.
+        selects_all: Whether discovery selects all tables if the settings name none.
+        many_tables: Above this number of selected tables, a warning says how to select fewer.
+        query_options: Returns the options of the query of each request for rows.
+        notices: Returns what a user has to know about the rows of a run, one sentence or two each.
         partition: The column that is a part of the key where it is in use: the primary id alone is
             not unique then. Empty if there is none.
         scope: Returns which part of the rows the settings select, if the service has parts.
@@ -113,8 +141,15 @@ class ServiceKind:
     name: str
     matches: Callable[[str], bool]
     check_url: Callable[[str], None] = _check_url
+    check_settings: Callable[[Settings], None] = _check_settings
+    permission: str = "user_impersonation"
     dialect: Dialect = field(default_factory=Dialect)
     replication_keys: tuple[str, ...] = ()
+    tracks_changes: bool = True
+    selects_all: bool = True
+    many_tables: float = math.inf
+    query_options: Callable[[Settings], Mapping[str, str]] = _query_options
+    notices: Callable[[Settings], Iterable[str]] = _notices
     partition: str = ""
     scope: Callable[[Settings], Scope | None] = _scope
     describe: Callable[[ODataClient], Description] = _describe

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.services.finance_operations.kind import FINANCE_OPERATIONS
 from tap_dynamics365.services.kind import ExtraStream, ServiceKind
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ OTHER = ServiceKind(
     partition=DATAVERSE.partition,
     refine=DATAVERSE.refine,
 )
-KINDS: Sequence[ServiceKind] = (DATAVERSE, OTHER)
+KINDS: Sequence[ServiceKind] = (DATAVERSE, FINANCE_OPERATIONS, OTHER)
 
 #: The streams that describe a service, of all services, by name.
 EXTRA_STREAMS: Mapping[str, ExtraStream] = {

@@ -64,6 +64,7 @@ class Settings:
     lookback_seconds: int
     tables: tuple[str, ...]
     filters: Mapping[str, str]
+    cross_company: bool | None
     schema_map: str | None
     create_map: CreateMap
     metadata_streams: bool

@@ -17,9 +17,10 @@ from jsonschema import Draft202012Validator
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.redaction import ONE_WORD
 from tap_dynamics365.settings import filters, names
+from tap_dynamics365.settings.access import EXAMPLE_URL
 from tap_dynamics365.settings.choices import CreateMap
 from tap_dynamics365.settings.grant import Grant
-from tap_dynamics365.settings.table import EXAMPLE_URL, SETTINGS
+from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -41,12 +41,8 @@ WITHOUT_EFFECT = frozenset(
     }
 )
 
-#: Properties that the tap does not support. They are refused: without them, the tap would extract
-#: other rows than the user asked for.
-NOT_SUPPORTED = frozenset({"CrossCompany"})
-
 # Spelling of the driver, by lower case.
-_PROPERTIES = {name.lower(): name for name in (*MIRRORED, *WITHOUT_EFFECT, *NOT_SUPPORTED)}
+_PROPERTIES = {name.lower(): name for name in (*MIRRORED, *WITHOUT_EFFECT)}
 
 # The driver keeps a file of another format under the path in SchemaMap.
 _SCHEMA_MAP_SUFFIX = ".tap-dynamics365.json"
@@ -87,8 +83,8 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
         Texts by setting name, and the names of the properties that have no effect.
 
     Raises:
-        SettingsError: The text is not a connection URL, or a property is unknown, occurs twice, or
-            is not supported. The message contains names of properties, never a value.
+        SettingsError: The text is not a connection URL, or a property is unknown or occurs twice.
+            The message contains names of properties, never a value.
     """
     if url[: len(PREFIX)].lower() != PREFIX:
         msg = f"Setting connection_url must start with {PREFIX}, as the driver's URLs do."
@@ -113,9 +109,6 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
             texts[MIRRORED[known]] = value
         elif known in WITHOUT_EFFECT:
             ignored.append(known)
-        elif known in NOT_SUPPORTED:
-            msg = f"{known} in connection_url is not supported yet: remove it to run without it."
-            raise SettingsError(msg)
     return texts, ignored
 
 

@@ -1,4 +1,4 @@
-"""Table of settings: each setting of the tap is declared here, and nowhere else.
+"""Table of settings: each setting of the tap is declared here or in access.py, and nowhere else.
 
 Derived from the table: the JSON Schema (`schema.py`), the defaults and types of `Settings`, the
 properties of `connection_url`, and the names that misspellings are compared with. Tests compare
@@ -12,190 +12,19 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.settings.choices import (
-    AuthenticationMethod,
-    AzureCredential,
-    CallLimitBehavior,
-    CreateMap,
-)
+from tap_dynamics365.settings.access import CONNECTION_URL, PROXY, SERVICE, SIGN_IN
+from tap_dynamics365.settings.choices import CallLimitBehavior, CreateMap
 from tap_dynamics365.settings.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EXAMPLE_URL = "https://yourorg.api.crm.dynamics.com/api/data/v9.2/"
-MAX_PORT = 65535
 # Rows in a page of Dataverse.
 MAX_PAGE_SIZE = 5000
 # Dataverse refuses more concurrent requests of one user with 0x80072326.
 MAX_PARALLEL_REQUESTS = 52
 # poll() takes milliseconds as a 32-bit integer.
 MAX_WAIT_SECONDS = 2**31 // 1000
-
-_SERVICE = (
-    Setting(
-        "service_url",
-        "Service URL",
-        f"URL of the Web API, including its version, such as `{EXAMPLE_URL}`. Required, "
-        "unless `connection_url` contains `ServiceURL`.",
-        driver_property="ServiceURL",
-        format="uri",
-    ),
-)
-
-_SIGN_IN = (
-    Setting(
-        "authentication_method",
-        "Authentication Method",
-        "`OAuth2`, or `NTLM` for on-premises servers. Case-insensitive. If not set, the tap uses "
-        "`OAuth2`.",
-        driver_property="AuthenticationMethod",
-        without_value="OAuth2",
-        choices=tuple(AuthenticationMethod),
-        ignores_case=True,
-    ),
-    Setting(
-        "token_uri",
-        "Token URI",
-        "URL of the token endpoint, such as "
-        "`https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token`. If not set, the tap asks "
-        "the service for it and accepts only the sign-in hosts of Microsoft.",
-        driver_property="TokenURI",
-        format="uri",
-        without_value="from the service",
-    ),
-    Setting(
-        "client_id",
-        "Client ID",
-        "Application (client) ID of the app registration in Microsoft Entra ID.",
-        driver_property="ClientID",
-    ),
-    Setting(
-        "client_secret",
-        "Client Secret",
-        "Client secret of the app registration. Leave it out for a public client. Without "
-        "`refresh_token`, the app signs in as itself.",
-        driver_property="ClientSecret",
-        is_secret=True,
-    ),
-    Setting(
-        "client_certificate",
-        "Client Certificate",
-        "Certificate of the app registration and its private key, instead of `client_secret`: the "
-        "path of a PEM file, or its text. Requires the extra `certificate`.",
-        is_secret=True,
-    ),
-    Setting(
-        "client_certificate_password",
-        "Client Certificate Password",
-        "Passphrase of the private key in `client_certificate`, if the key is encrypted.",
-        is_secret=True,
-    ),
-    Setting(
-        "refresh_token",
-        "Refresh Token",
-        "Refresh token, which the tap exchanges for access tokens at `token_uri`. Takes precedence "
-        "over `access_token`.",
-        driver_property="RefreshToken",
-        is_secret=True,
-    ),
-    Setting(
-        "token_store",
-        "Token Store",
-        "Path of the file in which the tap keeps new refresh tokens for the next run. "
-        "`tap-dynamics365-login` writes to it too.",
-    ),
-    Setting(
-        "access_token",
-        "Access Token",
-        "Access token, which the tap uses as it is. It is valid for about an hour and can't be "
-        "renewed.",
-        driver_property="AccessToken",
-        is_secret=True,
-    ),
-    Setting(
-        "azure_credential",
-        "Azure Credential",
-        "Credential of the Azure environment to sign in with: `managed_identity`, "
-        "`workload_identity`, `azure_cli`, or `default`, which tries them one after another. "
-        "Requires the extra `azure`.",
-        choices=tuple(AzureCredential),
-    ),
-    Setting(
-        "scope",
-        "Scope",
-        "Scopes to request at sign-in, separated by spaces. If not set, the sign-in host chooses. "
-        "An app that signs in as itself requests `<service>/.default`.",
-        driver_property="Scope",
-        without_value="depends on the way to sign in",
-    ),
-    Setting(
-        "auth_uri",
-        "Authorization URI",
-        "URL of the authorization endpoint, where a person signs in. Used only by "
-        "`tap-dynamics365-login`. If not set, it is derived from `token_uri`.",
-        driver_property="AuthURI",
-        format="uri",
-        without_value="derived from `token_uri`",
-    ),
-    Setting(
-        "ntlm_domain",
-        "NTLM Domain",
-        "Windows domain of `user`, for NTLM. Requires the extra `ntlm`.",
-        driver_property="NTLMDomain",
-    ),
-    Setting("user", "User", "User name for NTLM.", driver_property="User"),
-    Setting(
-        "password",
-        "Password",
-        "Password of `user`.",
-        driver_property="Password",
-        is_secret=True,
-    ),
-)
-
-_PROXY = (
-    Setting(
-        "proxy_host",
-        "Proxy Host",
-        "Host name or IP address of the HTTP proxy for all requests. Takes precedence over "
-        "environment variables such as `HTTPS_PROXY`.",
-        driver_property="ProxyHost",
-    ),
-    Setting(
-        "proxy_port",
-        "Proxy Port",
-        "Port of `proxy_host`.",
-        driver_property="ProxyPort",
-        type="integer",
-        minimum=0,
-        maximum=MAX_PORT,
-    ),
-    Setting(
-        "proxy_user",
-        "Proxy User",
-        "User name for `proxy_host`, if the proxy requires one.",
-        driver_property="ProxyUser",
-    ),
-    Setting(
-        "proxy_password",
-        "Proxy Password",
-        "Password of `proxy_user`.",
-        driver_property="ProxyPassword",
-        is_secret=True,
-    ),
-)
-
-_CONNECTION_URL = (
-    Setting(
-        "connection_url",
-        "Connection URL",
-        "Connection URL of the DataDirect JDBC driver: "
-        "`jdbc:datadirect:dynamics365:ServiceURL=…;ClientID=…;`. Other settings take precedence "
-        "over its properties.",
-        is_secret=True,
-    ),
-)
 
 _REPLICATION = (
     Setting(
@@ -229,7 +58,8 @@ _REPLICATION = (
         "tables",
         "Tables",
         "Names of the tables to discover, or shell-style patterns such as `new_*`. "
-        "Case-insensitive. If not set, all tables are discovered.",
+        "Case-insensitive. If not set, all tables are discovered. In Finance & Operations, all are "
+        "discovered then, but none is selected.",
         type="array",
         without_value="all tables",
     ),
@@ -241,6 +71,16 @@ _REPLICATION = (
         '`{"account": "statecode eq 0"}`. Case-insensitive. Not for `LOG_BASED` tables.',
         type="object",
         without_value="all rows",
+    ),
+    Setting(
+        "cross_company",
+        "Cross-Company",
+        "Whether to extract the rows of all companies that the user may read. If `false`, only "
+        "those of the user's default company are extracted; if not set, a warning says so. Finance "
+        "& Operations only.",
+        driver_property="CrossCompany",
+        type="boolean",
+        without_value="`false`, with a warning",
     ),
 )
 
@@ -377,10 +217,10 @@ _MESSAGES = (
 #: The settings by group, in the order of the documentation.
 GROUPS: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
     {
-        "Service": _SERVICE,
-        "Sign-in": _SIGN_IN,
-        "Proxy": _PROXY,
-        "Connection URL": _CONNECTION_URL,
+        "Service": SERVICE,
+        "Sign-in": SIGN_IN,
+        "Proxy": PROXY,
+        "Connection URL": CONNECTION_URL,
         "Tables and replication": _REPLICATION,
         "Metadata": _METADATA,
         "Requests": _REQUESTS,

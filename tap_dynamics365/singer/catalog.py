@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
-from tap_dynamics365.odata.csdl import Collection, Column, Complex, EdmType, Primitive, Table
-from tap_dynamics365.singer import name_columns, stream_key
+from tap_dynamics365.odata.edm import (
+    Collection,
+    Column,
+    Complex,
+    EdmType,
+    Enumeration,
+    Primitive,
+    Table,
+)
+from tap_dynamics365.singer import enumeration, name_columns, stream_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +44,8 @@ PRIMITIVES: dict[str, dict[str, str]] = {
     "Edm.TimeOfDay": {"type": "string", "format": "time"},
 }
 TEXT = {"type": "string"}
+# Types of columns that can be a replication key by default: points in time, and numbers of rows.
+GROWING = {Primitive("Edm.DateTimeOffset"), Primitive("Edm.Int64")}
 
 
 def is_stream(column: Column) -> bool:
@@ -52,13 +62,15 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
 
     Returns:
         A JSON Schema with a property for each column that rows have. Every property but the key is
-        nullable. Titles are display names. The maximum length of a text is only in its description,
+        nullable. Enumerations are nullable in the key too, because a value without a member is
+        null. Titles are display names. The maximum length of a text is only in its description,
         because services also send longer texts.
     """
     schema = _object(table.columns)
-    for name in table.key:
-        column = schema["properties"][name]
-        column["type"] = [kind for kind in column["type"] if kind != "null"]
+    for column in table.columns:
+        if column.name in table.key and not isinstance(column.type, Enumeration):
+            own = schema["properties"][column.name]
+            own["type"] = [kind for kind in own["type"] if kind != "null"]
     schema |= _words(table.description, definition)
     if definition is not None:
         columns = definition.by_property
@@ -97,7 +109,8 @@ def _object(columns: tuple[Column, ...]) -> dict[str, Any]:
 def _nullable(column: Column) -> dict[str, Any]:
     schema = _type(column.type)
     if column.description:
-        schema["description"] = column.description
+        words = [column.description, schema.get("description")]
+        schema["description"] = " ".join(filter(None, words))
     return schema
 
 
@@ -106,6 +119,8 @@ def _type(kind: EdmType) -> dict[str, Any]:
         case Primitive(name):
             schema = PRIMITIVES.get(name, TEXT)
             return {**schema, "type": [schema["type"], "null"]}
+        case Enumeration():
+            return {"type": ["string", "null"], "description": enumeration.sentence(kind)}
         case Complex(()):
             return {"type": ["object", "null"]}
         case Complex(columns):
@@ -119,6 +134,8 @@ def catalog_entry(
     method: str = INCREMENTAL,
     definition: TableDefinition | None = None,
     candidates: Sequence[str] = (),
+    *,
+    is_selected: bool = True,
 ) -> CatalogEntry:
     """Make the entry of a table in a Singer catalog.
 
@@ -128,14 +145,15 @@ def catalog_entry(
             tracking and a key of one column. INCREMENTAL needs a replication key.
         definition: The table definition of the service, if it has one.
         candidates: Columns that can be the replication key. The first one that the table has is
-            used.
+            used. Columns of other types than times and numbers don't count.
+        is_selected: Whether the table is selected, unless it is private.
 
     Returns:
         The entry. Its table name is the entity set, so that a sync needs no other description of
         the service. Key and replication key are always sent. Private tables are not selected.
     """
-    names = {column.name for column in table.columns}
-    replication_keys = [name for name in candidates if name in names]
+    growing = {column.name for column in table.columns if column.type in GROWING}
+    replication_keys = [name for name in candidates if name in growing]
     replication_key = replication_keys[0] if replication_keys else None
     log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
     schema = json_schema(table, definition)
@@ -143,9 +161,9 @@ def catalog_entry(
         schema=schema,
         key_properties=table.key,
         valid_replication_keys=replication_keys,
-        selected_by_default=not table.private,
+        selected_by_default=is_selected and not table.private,
     )
-    metadata.root.selected = not table.private
+    metadata.root.selected = is_selected and not table.private
     # In the metadata it would count as the user's choice (see read_catalog).
     metadata.root.replication_key = None
     for name in replication_keys[1:]:

@@ -12,7 +12,7 @@ from tap_dynamics365.singer import name_columns
 from tap_dynamics365.singer.catalog import catalog_entry, is_stream
 
 if TYPE_CHECKING:
-    from tap_dynamics365.odata.csdl import Table
+    from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
 
@@ -37,11 +37,22 @@ def discover(service: Service, settings: Settings) -> Catalog:
     """
     found = describe(service, settings)
     _report([table for table, _ in found])
+    is_selected = service.kind.selects_all or bool(settings.tables)
+    if not is_selected:
+        logger.info(
+            "No table is selected, because %s has thousands. Select tables by the setting tables, "
+            "in the catalog, or with meltano select.",
+            service.kind.name,
+        )
     catalog = Catalog(
         (
             table.name,
             catalog_entry(
-                table, settings.replication_method, definition, service.kind.replication_keys
+                table,
+                settings.replication_method,
+                definition,
+                service.kind.replication_keys,
+                is_selected=is_selected,
             ),
         )
         for table, definition in found

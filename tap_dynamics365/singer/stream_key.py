@@ -13,9 +13,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import CatalogError
+from tap_dynamics365.singer import enumeration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.singerlib import CatalogEntry
 
@@ -46,7 +47,7 @@ def read(entry: CatalogEntry, metadata: Mapping[str, Any]) -> None:
     if in_metadata and not isinstance(in_metadata, list):
         # Not a key. `check` reports it if the stream is selected.
         chosen, own = in_metadata, in_entry
-    elif in_metadata and not _is_own(entry, in_metadata):
+    elif in_metadata and _is_chosen(entry, in_metadata, in_entry):
         chosen, own = in_metadata, in_entry
     else:
         chosen, own = in_entry or in_metadata, in_metadata or in_entry
@@ -54,11 +55,29 @@ def read(entry: CatalogEntry, metadata: Mapping[str, Any]) -> None:
     entry.metadata.root.table_key_properties = own
 
 
+def _is_chosen(entry: CatalogEntry, in_metadata: Sequence[Any], in_entry: Sequence[Any]) -> bool:
+    """Tell whether a user wrote the key in the metadata.
+
+    If both keys may be the table's own, they differ in enumerations. Then the longer one is taken
+    for it, because a key without one of its columns does not identify a row.
+    """
+    if not _is_own(entry, in_metadata):
+        return True
+    return len(in_entry) > len(in_metadata) and _is_own(entry, in_entry)
+
+
 def _is_own(entry: CatalogEntry, key: Iterable[Any]) -> bool:
-    """Tell whether a key is the table's own: exactly its columns are not nullable."""
-    columns = (entry.schema.properties or {}).items()
-    never_null = {name for name, column in columns if "null" not in (column.type or ())}
-    return never_null == {*map(str, key)}
+    """Tell whether a key is the table's own.
+
+    Discovery makes exactly the columns of the key not nullable, enumerations apart.
+    """
+    columns = entry.schema.properties or {}
+    never_null = {name for name, column in columns.items() if "null" not in (column.type or ())}
+    names = {*map(str, key)}
+    others = names - never_null
+    return never_null <= names and all(
+        name in columns and enumeration.name(columns[name].description) for name in others
+    )
 
 
 def is_list_of_names(key: object) -> bool:

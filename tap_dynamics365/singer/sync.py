@@ -86,6 +86,7 @@ class Sync:
             logger.info(progress.summary(time.monotonic()))
 
     def _send(self, progress: Progress, describe: Callable[[], Any]) -> None:
+        self._warn()
         if self._metadata_streams:
             schema_map.check(self._service, self._settings)
         if self._tables or self._metadata_streams:
@@ -104,6 +105,22 @@ class Sync:
             self._states.write_now(self._state)
             raise
         self._states.write_now(self._state)
+
+    def _warn(self) -> None:
+        """Log what a user has to know before rows are read."""
+        if not self._tables:
+            return
+        kind = self._service.kind
+        for notice in kind.notices(self._settings):
+            logger.warning("%s", notice)
+        if len(self._tables) > kind.many_tables:
+            logger.warning(
+                "%d tables of %s are selected, which may take hours. Select fewer by the setting "
+                "tables, in the catalog, or with meltano select, which selects all tables unless "
+                "it is told otherwise.",
+                len(self._tables),
+                kind.name,
+            )
 
     def _send_tables(self) -> None:
         passed_through = [stream for stream in self._tables if stream.is_passed_through]

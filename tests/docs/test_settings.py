@@ -93,18 +93,9 @@ def test_mirrored_properties_in_the_documentation_are_those_of_the_table() -> No
     assert {name: cell for name, cell, *_ in rows(PROPERTIES.sections["Mirrored"])} == expected
 
 
-@pytest.mark.parametrize(
-    ("section", "names"),
-    [
-        ("Without effect", connection_url.WITHOUT_EFFECT),
-        ("Not supported", connection_url.NOT_SUPPORTED),
-    ],
-)
-def test_other_properties_in_the_documentation_are_those_of_the_code(
-    section: str, names: frozenset[str]
-) -> None:
-    listed = [name for name, *_ in rows(PROPERTIES.sections[section])]
-    assert listed == sorted(names)
+def test_properties_without_effect_in_the_documentation_are_those_of_the_code() -> None:
+    listed = [name for name, *_ in rows(PROPERTIES.sections["Without effect"])]
+    assert listed == sorted(connection_url.WITHOUT_EFFECT)
 
 
 def test_settings_without_a_property_in_the_documentation_are_those_of_the_table() -> None:

@@ -19,6 +19,7 @@ SETTINGS = {
     "ClientID": "client_id",
     "ClientSecret": "client_secret",
     "CreateMap": "create_map",
+    "CrossCompany": "cross_company",
     "FetchSize": "fetch_size",
     "NTLMDomain": "ntlm_domain",
     "Password": "password",
@@ -45,9 +46,6 @@ WITHOUT_EFFECT = [
     "MaxPooledStatements",
     "RegisterStatementPoolMonitorMBean",
     "SpyAttributes",
-]
-NOT_SUPPORTED = [
-    "CrossCompany",
 ]
 SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
 
@@ -133,13 +131,6 @@ def test_connection_url_without_properties_has_no_settings(rest: str) -> None:
 @pytest.mark.parametrize("name", WITHOUT_EFFECT)
 def test_property_without_effect_is_ignored_by_name(name: str) -> None:
     assert parse(f"{PREFIX}{name.lower()}=7;ClientID=x") == ({"client_id": "x"}, [name])
-
-
-@pytest.mark.parametrize("name", NOT_SUPPORTED)
-def test_property_that_is_not_supported_is_refused(name: str) -> None:
-    message = refusal(f"{PREFIX}{name.lower()}={SECRET};")
-    assert name in message
-    assert SECRET not in message
 
 
 @pytest.mark.parametrize(
@@ -249,7 +240,7 @@ def test_value_of_any_text_is_read_exactly(invented: tuple[str, dict[str, str]])
 
 
 PIECES = st.one_of(
-    st.sampled_from([*SETTINGS, *WITHOUT_EFFECT, *NOT_SUPPORTED]),
+    st.sampled_from([*SETTINGS, *WITHOUT_EFFECT]),
     st.sampled_from([";", "=", "{", "}", " "]),
     st.text(max_size=5),
 )

@@ -1,0 +1,1 @@
+"""Finance & Operations: the OData service of Finance, Supply Chain Management and Commerce."""

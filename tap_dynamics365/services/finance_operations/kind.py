@@ -1,0 +1,185 @@
+"""FINANCE_OPERATIONS: the ServiceKind of Finance & Operations.
+
+https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/odata
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.odata.dialect import Dialect
+from tap_dynamics365.services.finance_operations import errors
+from tap_dynamics365.services.kind import ServiceKind
+from tap_dynamics365.services.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_dynamics365.settings import Settings
+
+# Hosts of environments in the cloud, of cloud-hosted developer machines, of Human Resources, and of
+# local machines.
+HOST = re.compile(
+    r"\.(?:operations(?:\.[a-z]+)?|cloudax|hr\.talent|onebox)\.dynamics\.com$", re.IGNORECASE
+)
+# A Dataverse behind a gateway may have the path /api/data/ without a version.
+ROOT = re.compile(r"(?<!/api)/data/*$", re.IGNORECASE)
+
+# Columns with the time of the last change or its number, which few entities have. Customers add
+# them under these names. `SysRecVersion` and `RecVersionValue` are random numbers.
+# https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/rowversion-change-track
+REPLICATION_KEYS = (
+    "SysRowVersion",
+    "SysModifiedDateTime",
+    "System_ModifiedDateTime",
+    "ModifiedDateTime",
+    "ModifiedDateTime1",
+    "LastModifiedDateTime",
+    "ModifiedOn",
+    "LastModifiedOn",
+)
+
+# The annotation with the type of a column in X++, and what it says beyond the type in OData.
+AX_TYPE = "Microsoft.Dynamics.OData.Core.V1.AXType"
+FACTS: Mapping[str, Mapping[str, str]] = {
+    AX_TYPE: {
+        f"{AX_TYPE}/Date": (
+            "A date: noon UTC stands for no time of day, and 1900-01-01 for no date."
+        ),
+        f"{AX_TYPE}/UtcDateTime": (
+            "1900-01-01T00:00:00Z stands for no time, and 2154-12-31T23:59:59Z for no end."
+        ),
+        f"{AX_TYPE}/Time": "Seconds after midnight.",
+    }
+}
+
+DEFAULT_COMPANY = Scope(
+    name="the user's default company",
+    advice="Set cross_company to true to read the rows of all companies again.",
+)
+ALL_COMPANIES = Scope(name="all companies", narrower=frozenset({DEFAULT_COMPANY.name}))
+
+# Meltano selects all tables unless it is told otherwise.
+MANY_TABLES = 300
+
+
+def matches(url: str) -> bool:
+    """Tell whether a URL belongs to Finance & Operations.
+
+    Args:
+        url: The service root.
+    """
+    parts = urlsplit(url)
+    return ROOT.search(parts.path) is not None or HOST.search(parts.hostname or "") is not None
+
+
+def check_url(url: str) -> None:
+    """Check that a URL is the URL of the OData service.
+
+    Args:
+        url: The service root.
+
+    Raises:
+        SettingsError: The path is another one.
+    """
+    if not ROOT.search(urlsplit(url).path):
+        msg = (
+            "Setting service_url must end with the path of the OData service of Finance & "
+            "Operations: add /data/ to the URL of the environment."
+        )
+        raise SettingsError(msg)
+
+
+def check_settings(settings: Settings) -> None:
+    """Check that no setting asks for what only Dataverse has.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        SettingsError: A setting does.
+    """
+    for is_set, value, what in (
+        (settings.metadata_streams, "metadata_streams to true", "describes its tables in streams"),
+        (settings.show_name_columns, "show_name_columns to true", "sends labels and names"),
+        (
+            settings.replication_method == "LOG_BASED",
+            "replication_method to LOG_BASED",
+            "tracks changes",
+        ),
+    ):
+        if is_set:
+            msg = (
+                f"Don't set {value}: only Dataverse {what}, and service_url leads to Finance & "
+                "Operations."
+            )
+            raise SettingsError(msg)
+
+
+def query_options(settings: Settings) -> dict[str, str]:
+    """Return the options of each request for rows.
+
+    Without `cross-company`, the service sends only rows of the default company of the user.
+    https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/odata#cross-company-behavior
+
+    Args:
+        settings: The settings.
+    """
+    return {"cross-company": "true"} if settings.cross_company else {}
+
+
+def notices(settings: Settings) -> Iterator[str]:
+    """Yield what a user has to know about the rows of a run.
+
+    Args:
+        settings: The settings.
+    """
+    if settings.cross_company is None:
+        yield (
+            "Only rows of the default company of the user that signs in are extracted. Set "
+            "cross_company to true to extract the rows of all companies that the user may read, or "
+            "to false to hide this warning."
+        )
+
+
+def scope(settings: Settings) -> Scope:
+    """Return which companies a run reads.
+
+    Args:
+        settings: The settings.
+    """
+    return ALL_COMPANIES if settings.cross_company else DEFAULT_COMPANY
+
+
+FINANCE_OPERATIONS = ServiceKind(
+    name="Finance & Operations",
+    matches=matches,
+    check_url=check_url,
+    check_settings=check_settings,
+    # https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/services-home-page#authentication
+    permission="Odata.FullAccess",
+    dialect=Dialect(
+        errors=errors,
+        service="Finance & Operations",
+        # Names of types differ from those of entity sets, which users know.
+        is_named_by_set=True,
+        facts=FACTS,
+        # Throttling depends on the load of the whole environment, and nothing tells how close it
+        # is.
+        start_requests=4,
+        # https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/service-protection-operation-retry
+        first_throttle_wait=30.0,
+        largest_page=10_000,
+    ),
+    replication_keys=REPLICATION_KEYS,
+    tracks_changes=False,
+    # About 4,000 entity sets, many of them old versions of others.
+    selects_all=False,
+    many_tables=MANY_TABLES,
+    query_options=query_options,
+    notices=notices,
+    scope=scope,
+)

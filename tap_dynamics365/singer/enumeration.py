@@ -1,0 +1,38 @@
+"""Enumerations in the catalog: descriptions of columns name their enumeration.
+
+Rows hold the names of members as text. Filters need the qualified name of the enumeration, and the
+key of a table may have an enumeration that is null.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tap_dynamics365.odata.edm import Enumeration
+
+_SENTENCE = re.compile(r"(?:^| )Enumeration ([^\s.:]+(?:\.[^\s.:]+)+)(?:: [^.]*)?\.$")
+
+
+def sentence(enumeration: Enumeration) -> str:
+    """Describe an enumeration, with its members if they are few.
+
+    Args:
+        enumeration: The type of a column.
+    """
+    members = f": {', '.join(enumeration.members)}" if enumeration.members else ""
+    return f"Enumeration {enumeration.name}{members}."
+
+
+def name(description: str | None) -> str:
+    """Find the qualified name of the enumeration in the description of a column.
+
+    Args:
+        description: The description in the catalog.
+
+    Returns:
+        The name; empty if the column has another type.
+    """
+    found = _SENTENCE.search(description or "")
+    return found[1] if found else ""
