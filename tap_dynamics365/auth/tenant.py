@@ -67,7 +67,7 @@ def discover(service_url: str, session: requests.Session, timeout: float = TIMEO
     https://learn.microsoft.com/power-apps/developer/data-platform/authenticate-oauth
 
     Args:
-        service_url: The address of the Web API.
+        service_url: The address of the service.
         session: A session of `open_session`.
         timeout: Seconds to wait for a response.
 
@@ -88,6 +88,13 @@ def discover(service_url: str, session: requests.Session, timeout: float = TIMEO
     except requests.RequestException as error:
         msg = f"The service could not be reached to ask where to sign in. {failure_reason(error)}"
         raise TransientSignInError(msg) from None
+    if answer.is_redirect:
+        # Finance & Operations answers a request without a token with its sign-in page.
+        msg = (
+            f"{host} answered {status} when asked where to sign in: a redirect, as for a browser. "
+            f"If service_url is right, {NAME_TENANT}"
+        )
+        raise SignInError(msg)
     if status != requests.codes.unauthorized:
         msg = (
             f"{host} answered {status} when asked where to sign in: check service_url, or "

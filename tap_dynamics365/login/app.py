@@ -64,7 +64,7 @@ class App:
     @property
     def scope(self) -> str:
         """The scopes to request, separated by spaces."""
-        default = f"{self._settings.origin}/user_impersonation"
+        default = f"{self._settings.origin}/{self.service.kind.permission}"
         scopes = (self._settings.scope or default).split()
         return " ".join(scopes if OFFLINE_ACCESS in scopes else [*scopes, OFFLINE_ACCESS])
 

@@ -31,7 +31,7 @@ INTERRUPTED = 130
     help="Configuration file of the tap. Can be repeated. It takes precedence over "
     "TAP_DYNAMICS365_* variables, which are always read.",
 )
-@click.option("--service-url", metavar="URL", help="Address of the Web API with its version.")
+@click.option("--service-url", metavar="URL", help="Address of the service, with its path.")
 @click.option("--client-id", metavar="ID", help="Application (client) ID of the app registration.")
 @click.option(
     "--token-uri",

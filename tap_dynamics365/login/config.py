@@ -22,7 +22,8 @@ DEFAULT_STORE = "~/.tap-dynamics365/token.json"
 #: The questions, by setting.
 QUESTIONS = {
     "service_url": (
-        "Address of the Web API, such as https://yourorg.api.crm.dynamics.com/api/data/v9.2/"
+        "Address of the service, such as https://yourorg.api.crm.dynamics.com/api/data/v9.2/ or "
+        "https://yourorg.operations.dynamics.com/data/"
     ),
     "client_id": "Application (client) ID of the app registration",
     "client_secret": "Client secret, which is not shown (for a public client, press Enter)",

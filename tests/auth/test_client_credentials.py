@@ -57,13 +57,20 @@ def test_client_secret_is_sent_with_the_scope_of_the_service(endpoint: TokenEndp
     }
 
 
-@pytest.mark.parametrize("host", ["ORG.api.crm.dynamics.com", "org.api.crm.dynamics.com:443"])
+@pytest.mark.parametrize(
+    ("url", "resource"),
+    [
+        ("https://ORG.api.crm.dynamics.com/api/data/v9.2/", RESOURCE),
+        ("https://org.api.crm.dynamics.com:443/api/data/v9.2/", RESOURCE),
+        ("https://Org.Operations.dynamics.com/data", "https://org.operations.dynamics.com"),
+        ("HTTPS://org.operations.dynamics.com/Data//", "https://org.operations.dynamics.com"),
+    ],
+)
 def test_scope_of_a_service_url_in_another_spelling_is_that_of_its_origin(
-    endpoint: TokenEndpoint, host: str
+    endpoint: TokenEndpoint, url: str, resource: str
 ) -> None:
-    url = f"https://{host}/api/data/v9.2/"
     sent_form = form(endpoint, client_secret=SECRET, service_url=url)
-    assert sent_form["scope"] == f"{RESOURCE}/.default"
+    assert sent_form["scope"] == f"{resource}/.default"
 
 
 def test_scope_in_the_settings_replaces_the_scope_of_the_service(endpoint: TokenEndpoint) -> None:
