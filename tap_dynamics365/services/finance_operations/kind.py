@@ -62,6 +62,8 @@ DEFAULT_COMPANY = Scope(
 )
 ALL_COMPANIES = Scope(name="all companies", narrower=frozenset({DEFAULT_COMPANY.name}))
 
+# The limit is not documented. The names of all columns of the widest entities take 6,800 characters.
+LONGEST_URL = 8_000
 # Meltano selects all tables unless it is told otherwise.
 MANY_TABLES = 300
 
@@ -173,6 +175,9 @@ FINANCE_OPERATIONS = ServiceKind(
         # https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/service-protection-operation-retry
         first_throttle_wait=30.0,
         largest_page=10_000,
+        # Links have a $skip, and rows that come and go between pages shift them.
+        replaces_links=True,
+        longest_url=LONGEST_URL,
     ),
     replication_keys=REPLICATION_KEYS,
     tracks_changes=False,
