@@ -62,7 +62,7 @@ DEFAULT_COMPANY = Scope(
 )
 ALL_COMPANIES = Scope(name="all companies", narrower=frozenset({DEFAULT_COMPANY.name}))
 
-# The limit is not documented. The names of all columns of the widest entities take 6,800 characters.
+# The limit is not documented. The columns of the widest entities take 6,800 characters.
 LONGEST_URL = 8_000
 # Meltano selects all tables unless it is told otherwise.
 MANY_TABLES = 300
