@@ -71,8 +71,10 @@ class Condition:
             ServiceError: The service refuses the filter.
         """
         match tree:
-            case Both(operator, left, right):
-                return f"({self.write(left)} {operator.upper()} {self.write(right)})"
+            case Both(operator):
+                # The parser of SQLite has a stack of fixed depth, and needs least for the first.
+                first, second = sorted((tree.left, tree.right), key=_depth, reverse=True)
+                return f"({self.write(first)} {operator.upper()} {self.write(second)})"
             case Not(inner):
                 return f"(NOT {self.write(inner)})"
             case Truth(path):
@@ -130,6 +132,15 @@ class Condition:
             return
         if column.options or kind in {"Edm.Guid", "Edm.Boolean", "Edm.Binary"}:
             raise errors.incompatible(kind, kind, KINDS[operator])
+
+
+def _depth(tree: Expression) -> int:
+    match tree:
+        case Both(_, left, right):
+            return 1 + max(_depth(left), _depth(right))
+        case Not(inner):
+            return 1 + _depth(inner)
+    return 0
 
 
 def _stored(column: Column, operator: str, literal: Literal) -> Any:  # noqa: ANN401  - whatever SQLite holds
