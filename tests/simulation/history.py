@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +104,14 @@ class Setup:
         catalog: The catalog at the beginning of each history.
         method: The replication method of each table that supports it.
         parallel: The maximum number of parallel requests.
+        filters: The filters of tables.
     """
 
     service: Sandbox
     catalog: Message
     method: str
     parallel: int
+    filters: dict[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Message:
@@ -119,6 +121,7 @@ class Setup:
             "tables": list(KEYS),
             "fetch_size": 3,
             "max_parallel_requests": self.parallel,
+            "filters": self.filters,
             "ws_retry_count": RETRIES,
             "emit_activate_version_messages": True,
         }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.simulation.filtered_history import FilteredHistory
 from tests.simulation.history import History, Setup
 from tests.simulation.simulate import simulate
 from tests.storms.schedule import FULL_TABLE, INCREMENTAL, LOG_BASED
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tests.tap import Message
 
-HISTORIES = 14
+HISTORIES, FILTERED_HISTORIES = 14, 8
 
 
 @pytest.mark.parametrize("parallel", [m["max_parallel_requests"] for m in MODES.values()])
@@ -29,3 +30,12 @@ def test_warehouse_after_any_history_equals_the_service(
 ) -> None:
     setup = Setup(service, catalog, method, parallel)
     simulate(lambda: History(setup), HISTORIES)
+
+
+@pytest.mark.parametrize("parallel", [m["max_parallel_requests"] for m in MODES.values()])
+@pytest.mark.parametrize("method", [INCREMENTAL, FULL_TABLE])
+def test_warehouse_after_any_history_with_filters_has_what_they_leave(
+    service: Sandbox, catalog: Message, method: str, parallel: int
+) -> None:
+    setup = Setup(service, catalog, method, parallel)
+    simulate(lambda: FilteredHistory(setup), FILTERED_HISTORIES)
