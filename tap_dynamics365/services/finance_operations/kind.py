@@ -6,11 +6,12 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/oda
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.odata.dialect import Dialect
+from tap_dynamics365.odata.row_types import format_of
 from tap_dynamics365.services.finance_operations import errors
 from tap_dynamics365.services.kind import ServiceKind
 from tap_dynamics365.services.scope import Scope
@@ -64,6 +65,8 @@ ALL_COMPANIES = Scope(name="all companies", narrower=frozenset({DEFAULT_COMPANY.
 
 # The limit is not documented. The columns of the widest entities take 6,800 characters.
 LONGEST_URL = 8_000
+# Earlier dates stand for no date, with or without a time of day.
+FIRST_DATE = "1900-01-02T00:00:00Z"
 # Meltano selects all tables unless it is told otherwise.
 MANY_TABLES = 300
 
@@ -147,6 +150,22 @@ def notices(settings: Settings) -> Iterator[str]:
         )
 
 
+def without_value(column: str, schema: Mapping[str, Any]) -> str | None:
+    """Return the condition for rows without a value of a column.
+
+    Columns that may be a replication key are never null, and numbers are never missing.
+
+    Args:
+        column: The column.
+        schema: Its JSON Schema.
+
+    Returns:
+        The condition; None if every row has a value.
+    """
+    is_date = format_of(schema) == "date-time"
+    return f"{column} lt {FIRST_DATE}" if is_date else None
+
+
 def scope(settings: Settings) -> Scope:
     """Return which companies a run reads.
 
@@ -178,6 +197,10 @@ FINANCE_OPERATIONS = ServiceKind(
         # Links have a $skip, and rows that come and go between pages shift them.
         replaces_links=True,
         longest_url=LONGEST_URL,
+        key_columns=REPLICATION_KEYS,
+        without_value=without_value,
+        # The service sets them with each change, but not in rows of before they were added.
+        sets_missing_keys=True,
     ),
     replication_keys=REPLICATION_KEYS,
     tracks_changes=False,
