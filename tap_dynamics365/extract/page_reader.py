@@ -229,9 +229,11 @@ class PageReader:
         """
         self.fit_columns()
         self._page_size = PageSize(self._table.name, 1, self._client.dialect.largest_page)
+        # Where the page size may be ignored, a page is too much for a test.
+        limit = 1 if self._client.dialect.replaces_links else None
         while True:
             try:
-                page = self.fetch(self._table.read(), Range())
+                page = self.fetch(self._table.read(limit=limit), Range())
             except ServiceError as error:
                 if not self.adjust_columns(error):
                     raise

@@ -45,6 +45,7 @@ class TableRead:
         ids_only: Whether only the key columns are read.
         tracked: Whether the service is asked for a delta token at the end.
         since: A delta token; only changes since then are read.
+        limit: The most rows to read; None for no limit.
         single: Whether the rows are used only if all of them are on the first page.
         is_resumable: Whether the state notes the last row that was sent, so that another run can
             continue after it.
@@ -71,6 +72,7 @@ class TableRead:
     ids_only: bool = False
     tracked: bool = False
     since: str | None = None
+    limit: int | None = None
     single: bool = False
     is_resumable: bool = False
     version: int | None = None
@@ -127,7 +129,7 @@ class TableRead:
             stop=high,
             after=after,
             skip=skip,
-            top=top,
+            top=top if self.limit is None else self.limit,
             row_filter=self.row_filter,
             condition=self.without_key,
             delta_token=self.since,
