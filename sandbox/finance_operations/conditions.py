@@ -20,6 +20,8 @@ from sandbox.finance_operations.queries import column_of
 from sandbox.query.filters import Both, Comparison, Literal, Membership, Not, Path, TextTest, Truth
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox.data.model import Column, Table
     from sandbox.query.filters import Expression
 
@@ -71,10 +73,10 @@ class Condition:
             ServiceError: The service refuses the filter.
         """
         match tree:
-            case Both(operator):
-                # The parser of SQLite has a stack of fixed depth, and needs least for the first.
-                first, second = sorted((tree.left, tree.right), key=_depth, reverse=True)
-                return f"({self.write(first)} {operator.upper()} {self.write(second)})"
+            case Both(operator, _, _):
+                # SQLite's parser has a short stack: brackets at the beginning take the least.
+                operands = sorted(_operands(tree, operator), key=_depth, reverse=True)
+                return f"({f' {operator.upper()} '.join(map(self.write, operands))})"
             case Not(inner):
                 return f"(NOT {self.write(inner)})"
             case Truth(path):
@@ -134,13 +136,23 @@ class Condition:
             raise errors.incompatible(kind, kind, KINDS[operator])
 
 
+def _operands(tree: Expression, operator: str) -> Iterator[Expression]:
+    """Yield the operands of a chain of the same operator."""
+    if isinstance(tree, Both) and tree.operator == operator:
+        yield from _operands(tree.left, operator)
+        yield from _operands(tree.right, operator)
+    else:
+        yield tree
+
+
 def _depth(tree: Expression) -> int:
     match tree:
         case Both(_, left, right):
             return 1 + max(_depth(left), _depth(right))
         case Not(inner):
             return 1 + _depth(inner)
-    return 0
+        case _:
+            return 0
 
 
 def _stored(column: Column, operator: str, literal: Literal) -> Any:  # noqa: ANN401  - whatever SQLite holds
