@@ -108,9 +108,11 @@ class Sync:
 
     def _warn(self) -> None:
         """Log what a user has to know before rows are read."""
-        if not self._tables:
-            return
         kind = self._service.kind
+        if not self._tables:
+            if not kind.selects_all:
+                logger.warning("The catalog selects no table: nothing is extracted.")
+            return
         for notice in kind.notices(self._settings):
             logger.warning("%s", notice)
         if len(self._tables) > kind.many_tables:

@@ -150,3 +150,5 @@ def test_meltano_yml_is_read_without_a_warning(
     assert '"level": "warning"' not in output
     config, _ = json.JSONDecoder().raw_decode(output[output.index("{\n") :])
     assert (config["fetch_size"], config["ws_timeout"]) == (5000, 300)
+    # A default would hide the warning of the tap.
+    assert config.get("cross_company") is None

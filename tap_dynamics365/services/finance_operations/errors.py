@@ -49,8 +49,8 @@ ADVICE = {
     Failure.UNAUTHORIZED: (
         "Check that the app is listed in Finance & Operations under System administration > Setup "
         "> Microsoft Entra ID applications, with a user that is not disabled, that the token "
-        "comes from the tenant of the environment (token_uri), and that its scope is the address "
-        "of the environment in lower case with /.default, such as "
+        "comes from the tenant of the environment (token_uri), and that scope, if it is set, is "
+        "the address of the environment in lower case, without a slash before /.default, such as "
         "https://yourorg.operations.dynamics.com/.default."
     ),
     Failure.DENIED: (

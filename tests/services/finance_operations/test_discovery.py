@@ -87,6 +87,14 @@ def test_sync_without_catalog_and_tables_is_refused_before_any_request() -> None
         assert not running.server.asked
 
 
+def test_sync_of_a_catalog_that_selects_nothing_says_so(catalog: Message) -> None:
+    with service() as running:
+        run = running.tap.sync(catalog=catalog)
+        assert not running.server.asked
+    (warning,) = run.logged("WARNING")
+    assert "selects no table" in warning
+
+
 def test_stream_that_is_selected_in_the_catalog_has_all_columns(catalog: Message) -> None:
     with service({"CustomersV3": rows(customer(1))}, cross_company=False) as running:
         run = running.tap.sync(catalog=choose(catalog, "CustomersV3"))
