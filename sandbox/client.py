@@ -37,13 +37,17 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 launch: Callable[[Sequence[str]], Process] = start
 
 
+def _plain(key: Key) -> str:
+    return key if isinstance(key, str) else _encoder.encode(key).decode()
+
+
 def key_text(key: Key) -> str:
     """Return the key of a row as it is written into a path.
 
     Args:
         key: The key as text, or the values of its columns in the order of the document.
     """
-    return quote(key if isinstance(key, str) else _encoder.encode(key).decode())
+    return quote(_plain(key))
 
 
 class SandboxError(RuntimeError):
@@ -104,8 +108,8 @@ class Sandbox:
         table: str,
         *,
         insert: Sequence[Row] = (),
-        update: Mapping[str, Row] | None = None,
-        delete: Sequence[str] = (),
+        update: Mapping[str, Row] | Mapping[tuple[object, ...], Row] | None = None,
+        delete: Sequence[Key] = (),
         late: bool = True,
     ) -> Transaction:
         """Begin a transaction: changes that are invisible until they are committed.
@@ -121,8 +125,9 @@ class Sandbox:
         Returns:
             The transaction. The fault `commit` commits it too, in the middle of a run.
         """
-        order: Row = {"insert": list(insert), "update": dict(update or {})}
-        order |= {"delete": list(delete), "late": late}
+        order: Row = {"insert": list(insert), "late": late}
+        order["update"] = {_plain(key): values for key, values in (update or {}).items()}
+        order["delete"] = [_plain(key) for key in delete]
         begun = self.ask("POST", f"transactions/{quote(table)}", order)
         return Transaction(self, begun["transaction"], begun["keys"])
 

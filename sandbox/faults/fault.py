@@ -26,8 +26,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         method: HTTP method to match. Empty matches every method.
         count: Number of requests to hit. None hits all that match.
         skip: Number of matching requests to let through first.
-        over_rows: Hit only requests whose `Prefer` header asks for more rows a page than this, or
-            for no page size.
+        over_rows: Hit only requests that ask for more rows than this, by `$top` or a page size in
+            the `Prefer` header, and requests that ask for no number of rows.
         probability: Share of the matching requests to hit, drawn with `seed`.
         seed: Seed of the random draw.
         status: Status of the response, sent with `headers` and `body`. Without a body, the

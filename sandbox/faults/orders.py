@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sandbox.faults.fault import Fault
 
 PAGE_SIZE = re.compile(r"odata\.maxpagesize=([0-9]+)")
+TOP = re.compile(r"[?&]\$top=([0-9]+)")
 
 
 class OrderedFault:
@@ -43,8 +44,8 @@ class OrderedFault:
             return False
         if fault.path not in url and not (self.pattern and self.pattern.search(url)):
             return False
-        size = PAGE_SIZE.search(prefer)
-        if size and int(size[1]) <= fault.over_rows:
+        sizes = [int(size[1]) for size in (PAGE_SIZE.search(prefer), TOP.search(url)) if size]
+        if sizes and min(sizes) <= fault.over_rows:
             return False
         self.seen += 1
         if self.seen <= fault.skip or (fault.count is not None and self.hits >= fault.count):

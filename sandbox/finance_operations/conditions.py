@@ -48,6 +48,8 @@ TYPES = {
     "boolean": "Edm.Boolean",
 }
 NULL = Literal("null", "null")
+# SQLite's expressions are up to 1,000 levels deep.
+MOST_LITERALS = 800
 
 
 class Condition:
@@ -65,6 +67,21 @@ class Condition:
         self.table = table
         self.guid_order = guid_order
         self.parameters: list[Any] = []
+
+    def write_all(self, tree: Expression) -> str:
+        """Write the syntax tree of a whole filter.
+
+        Raises:
+            ServiceError: The filter has too many nodes, or the service refuses it.
+        """
+        try:
+            found = self.write(tree)
+        except RecursionError:
+            found = ""
+        if not found or len(self.parameters) > MOST_LITERALS:
+            message = f"The node count limit of '{MOST_LITERALS}' has been exceeded."
+            raise errors.bad_query(message)
+        return found
 
     def write(self, tree: Expression) -> str:
         """Write a syntax tree as SQL, and append its values to `parameters`.

@@ -69,7 +69,7 @@ class Pages:
         self.guid_order = True
         self._random = random.Random(1)  # noqa: S311  - repeatable by design
 
-    def page(self, table: Table, root: str, raw: str, largest: int) -> Page:
+    def page(self, table: Table, root: str, raw: str, largest: int, *, empty: bool = False) -> Page:
         """Return one page of an entity set.
 
         Args:
@@ -77,6 +77,7 @@ class Pages:
             root: URL of the service root, for links.
             raw: The query string.
             largest: Largest number of rows in a page.
+            empty: Return no rows, and a link to the same rows.
         """
         query = queries.read(raw, table)
         source = self._source(table, query)
@@ -87,14 +88,14 @@ class Pages:
             f"LIMIT {size + 1} OFFSET {query.skip}",
             source.parameters,
         )
-        more = len(found) > size and size != query.top
-        found = found[:size]
+        more = empty or (len(found) > size and size != query.top)
+        found = [] if empty else found[:size]
         self._check(table, query, [rowid for _, rowid in found])
         head = [f'"@odata.context":"{root}$metadata#{table.set_name}{_selected(query)}"']
         if query.count:
             head.append(f'"@odata.count":{self._number(table, source)}')
         rows = b",".join([row for row, _ in found])
-        link = f"{root}{table.set_name}?{query.onward(size)}"
+        link = f"{root}{table.set_name}?{query.onward(len(found))}"
         tail = f'],"@odata.nextLink":"{link}"}}' if more else "]}"
         body = f'{{{",".join(head)},"value":['.encode() + rows + tail.encode()
         return Page(body, len(found), query)
@@ -135,7 +136,7 @@ class Pages:
         where, parameters = self.access.condition(table, cross_company=query.cross_company)
         if query.filter:
             condition = Condition(table, guid_order=self.guid_order)
-            where = f"{where} AND {condition.write(query.filter)}"
+            where = f"{where} AND {condition.write_all(query.filter)}"
             parameters += condition.parameters
         return Source(where, parameters)
 

@@ -79,7 +79,8 @@ class Service:
             found = errors.in_own_shape(error)
             answer = Answer(found.content, found.media_type, found.headers, found.status)
         takes = "gzip" in request.headers.get("accept-encoding", "").lower()
-        return response(answer, gzipped=takes and self.switches.compress)
+        gzipped = takes and self.switches.compress
+        return await self._in_thread(partial(response, answer, gzipped=gzipped))
 
     async def _answer(self, request: Request) -> Answer:
         url = str(request.url)
@@ -141,12 +142,15 @@ class Service:
         if match[2] is not None:
             page = await self._in_thread(partial(self.pages.single, table, match[2], root, raw))
             return Answer(page.body)
+        empty = bool(request.scope.get("sandbox.empty_page"))
         wish = preferences.parse(request.headers.get("prefer", "")).page_size
         largest, headers = self.switches.page_size_cap, {}
         if wish and self.switches.honours_page_size:
             largest = min(largest, wish)
             headers["Preference-Applied"] = f"odata.maxpagesize={wish}"
-        page = await self._in_thread(partial(self.pages.page, table, root, raw, largest))
+        page = await self._in_thread(
+            partial(self.pages.page, table, root, raw, largest, empty=empty)
+        )
         await asyncio.sleep(self._delay(table, page) / 1000)
         return Answer(page.body, headers=headers)
 

@@ -172,6 +172,17 @@ def test_transaction_is_committed_at_a_request(changing: FinanceSandbox) -> None
     assert found[1][0]["SysModifiedDateTime"] == CLOCK
 
 
+def test_transaction_changes_rows_of_any_company(changing: FinanceSandbox) -> None:
+    rows = [{"dataAreaId": name, "CustomerAccount": "T"} for name in ("usmf", "demf")]
+    changing.insert("CustomersV3", rows)
+    change = changing.begin(
+        "CustomersV3", update={("demf", "T"): {"NameAlias": "new"}}, delete=[("usmf", "T")]
+    )
+    assert stored(changing, "CustomersV3", **rows[1])["NameAlias"] == ""
+    change.commit()
+    assert stored(changing, "CustomersV3", CustomerAccount="T")["NameAlias"] == "new"
+
+
 def test_row_without_a_key_is_deleted_by_its_record(changing: FinanceSandbox) -> None:
     (record,) = changing.insert("Certifications", [{"Notes": "new"}])
     number = len(changing.rows("Certifications"))

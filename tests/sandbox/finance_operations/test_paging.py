@@ -113,6 +113,23 @@ def test_count_is_of_all_rows_that_match(api: Api) -> None:
     assert response.content == b"\xef\xbb\xbf" + str(number).encode()
 
 
+def test_empty_page_goes_on_where_it_was(api: Api) -> None:
+    api.sandbox.configure(page_size_cap=10)
+    path = f"CustomersV3?{SELECT}&{ORDER}&$skip=10&$top=15"
+    expected = [row for page in pages(api, path) for row in page["value"]]
+    api.sandbox.fault("CustomersV3", empty_page=True, skip=1)
+    found = pages(api, path)
+    assert [len(page["value"]) for page in found] == [10, 0, 5]
+    assert [row for page in found for row in page["value"]] == expected
+
+
+def test_fault_over_rows_hits_requests_for_more_rows(api: Api) -> None:
+    api.sandbox.fault("CustomersV3", over_rows=5, status=504, error_form="html", count=None)
+    assert api.get("CustomersV3?$top=5").status_code == 200
+    assert api.get("CustomersV3?$top=6").status_code == 504
+    assert api.get("CustomersV3").status_code == 504
+
+
 def test_order_without_orderby_differs_from_request_to_request(api: Api) -> None:
     orders = {tuple(map(key, api.read(f"CustomersV3?{SELECT}")["value"])) for _ in range(3)}
     assert len(orders) == 3

@@ -143,6 +143,14 @@ def test_order_of_guids_can_be_refused(api: Api) -> None:
     assert "'Edm.Guid' and 'Edm.Guid'" in refusal(api, "DualWriteProjects", query)
 
 
+@pytest.mark.parametrize(("number", "status"), [(400, 200), (3_000, 400)])
+def test_filter_has_a_limited_number_of_nodes(api: Api, number: int, status: int) -> None:
+    text = quote(" or ".join(["LineNumber eq 1"] * number))
+    assert api.get(f"LedgerJournalLines?$filter={text}").status_code == status
+    if status == 400:
+        assert "node count" in refusal(api, "LedgerJournalLines", f"$filter={text}")
+
+
 def test_key_of_twenty_columns_can_be_compared(api: Api) -> None:
     names = next(t for t in api.sandbox.tables() if t["name"] == "DimensionCombinations")["key"]
     assert len(names) == 20
@@ -166,18 +174,21 @@ def test_key_in_a_url_finds_its_row_whatever_it_holds(api: Api) -> None:
             assert found["ChargeCode"] == row["ChargeCode"]
 
 
+def text_of(value: object) -> str:
+    """A text in a key or a filter."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 def test_key_in_a_url_has_each_type(api: Api) -> None:
-    row = api.read("PriceAgreements?$top=1&$filter=not (AccountType eq null)")["value"][0]
-    key = (
-        f"dataAreaId='usmf',AccountType={ENUMS}LedgerJournalACType'{row['AccountType']}',"
-        f"AccountCode='{row['AccountCode']}',FromQuantity={row['FromQuantity']}"
-    )
-    assert api.read(f"PriceAgreements({quote(key)})")["Price"] == row["Price"]
-    rate = api.read("ExchangeRates?$top=1")["value"][0]
-    key = ",".join(
-        f"{name}={rate[name]}" if name == "StartDate" else f"{name}='{rate[name]}'"
-        for name in ("RateTypeName", "FromCurrency", "ToCurrency", "StartDate")
-    )
-    if "'" not in rate["FromCurrency"]:
-        assert api.read(f"ExchangeRates({quote(key)})")["Rate"] == rate["Rate"]
+    for row in api.read("PriceAgreements?$filter=not (AccountType eq null)")["value"]:
+        key = (
+            f"dataAreaId='usmf',AccountType={ENUMS}LedgerJournalACType'{row['AccountType']}',"
+            f"AccountCode={text_of(row['AccountCode'])},FromQuantity={row['FromQuantity']}"
+        )
+        assert api.read(f"PriceAgreements({quote(key, safe='')})")["Price"] == row["Price"]
+    for rate in api.read("ExchangeRates?$top=9")["value"]:
+        names = ("RateTypeName", "FromCurrency", "ToCurrency")
+        texts = ",".join(f"{name}={text_of(rate[name])}" for name in names)
+        key = quote(f"{texts},StartDate={rate['StartDate']}", safe="")
+        assert api.read(f"ExchangeRates({key})")["Rate"] == rate["Rate"]
     assert api.get("CustomersV3('C-000001')").status_code == 400
