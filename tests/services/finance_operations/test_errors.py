@@ -72,6 +72,7 @@ def meaning(status: int, body: object) -> Failure:
         (500, exception("Access denied: CustCustomerV3Entity."), Failure.DENIED),
         (500, exception(TARGET, "You do not have sufficient rights to it."), Failure.DENIED),
         (500, {"Message": "An error has occurred."}, Failure.TRANSIENT),
+        (500, {"Message": "An error has occurred.", "ExceptionMessage": "No."}, Failure.FATAL),
         (500, NOT_LISTED, Failure.UNAUTHORIZED),
         (403, NOT_LISTED, Failure.UNAUTHORIZED),
         (403, {"Message": "Forbidden"}, Failure.DENIED),
