@@ -62,14 +62,18 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
 
     Returns:
         A JSON Schema with a property for each column that rows have. Every property but the key is
-        nullable. Enumerations are nullable in the key too, because a value without a member is
+        nullable. Enumerations are nullable in the key too, because a value without a name is
         null. Titles are display names. The maximum length of a text is only in its description,
         because services also send longer texts.
     """
     schema = _object(table.columns)
     for column in table.columns:
-        if column.name in table.key and not isinstance(column.type, Enumeration):
-            own = schema["properties"][column.name]
+        if column.name not in table.key:
+            continue
+        own = schema["properties"][column.name]
+        if isinstance(column.type, Enumeration):
+            own["description"] = f"{enumeration.IN_KEY} {own['description']}"
+        else:
             own["type"] = [kind for kind in own["type"] if kind != "null"]
     schema |= _words(table.description, definition)
     if definition is not None:

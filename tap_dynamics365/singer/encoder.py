@@ -27,6 +27,7 @@ from tap_dynamics365.odata import row_types
 from tap_dynamics365.odata.delta import DELETED, Entry
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.odata.row_types import NULL
+from tap_dynamics365.singer import enumeration
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.row_reader import Reader
 from tap_dynamics365.singer.type_check import SchemaDriftCheck
@@ -56,6 +57,7 @@ KEY_MISSING = (
 # The texts that OData sends for numbers that JSON can't express ("OData JSON Format Version 4.0",
 # section 7.1). They become null, because the schema allows only numbers and null.
 NOT_NUMBERS = {b'"NaN"', b'"INF"', b'"-INF"'}
+EMPTY = Raw(b'""')
 
 
 class Digits(Decimal):
@@ -80,7 +82,8 @@ class Encoder:
         annotated: For columns that are annotations of other columns: the names of the annotations
             in rows, by column name.
         key: The replication key, if rows are sorted by it.
-        ids: The columns that identify a row.
+        ids: The columns by which the service identifies a row.
+        stream_key: The columns by which the target identifies a row.
         partition: The column that names a row's partition, if rows have one.
         inspect_keys: Inspects the replication keys of rows, given as JSON, if rows are sorted.
         version: The table version that the messages carry, if they carry one.
@@ -95,6 +98,7 @@ class Encoder:
         annotated: Mapping[str, str] = MappingProxyType({}),
         key: str | None = None,
         ids: Sequence[str] = (),
+        stream_key: Sequence[str] = (),
         partition: str = "",
         inspect_keys: Callable[[Sequence[Raw | None]], Keys] | None = None,
         version: int | None = None,
@@ -115,6 +119,15 @@ class Encoder:
             (field.column, attrgetter(field.name))
             for field in fields
             if field.column in ids and "null" not in field.kinds
+        ]
+        # The fields of enumerations in the key. A value without a name is null, but targets can't
+        # store null in a key: target-postgres ends the whole pipeline.
+        self._enumerations = [
+            field.name
+            for field in fields
+            if field.column in stream_key
+            and "null" in field.kinds
+            and enumeration.name(columns[field.column].get("description"))
         ]
         # The fields of the partition and of the primary id, if the partition is part of the key.
         self._partition = None
@@ -231,6 +244,7 @@ class Encoder:
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
         self._fix_values(rows, plan)
+        self._fill_key(rows)
         self._check_key(rows)
         self._drift.write_texts(rows, _as_string)
         is_new = self._drift.check(rows, firsts)
@@ -248,15 +262,22 @@ class Encoder:
                     if bytes(getattr(row, name)) in NOT_NUMBERS:
                         setattr(row, name, NULL)
             self._drift.check(rows, plan.checks)
+        for name in plan.open:
+            for row in rows:
+                setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
+
+    def _fill_key(self, rows: Sequence[Any]) -> None:
+        """Replace null in columns of the key that may be null."""
         if self._partition is not None:
             # An empty partition means the primary id. No part of a key can be null.
             partition, primary_id = self._partition
             for row in rows:
                 if getattr(row, partition) in (None, NULL):
                     setattr(row, partition, getattr(row, primary_id))
-        for name in plan.open:
+        for name in self._enumerations:
             for row in rows:
-                setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
+                if getattr(row, name) in (None, NULL):
+                    setattr(row, name, EMPTY)
 
     def _check_key(self, rows: Sequence[Any]) -> None:
         """Raise if a row has no key."""

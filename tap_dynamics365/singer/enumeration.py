@@ -1,7 +1,7 @@
 """Enumerations in the catalog: descriptions of columns name their enumeration.
 
-Rows hold the names of members as text. Filters need the qualified name of the enumeration, and the
-key of a table may have an enumeration that is null.
+Rows hold the names of members as text; a value without a name is null. Filters need the qualified
+name of the enumeration, and records have an empty text for null in a key.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.edm import Enumeration
+
+#: Describes an enumeration in the key of a table, before `sentence`.
+IN_KEY = "An empty text stands for a value without a name."
 
 _SENTENCE = re.compile(r"(?:^| )Enumeration ([^\s.:]+(?:\.[^\s.:]+)+)(?:: [^.]*)?\.$")
 

@@ -191,6 +191,7 @@ class TableStream(RecordStream):
                 annotated=self.annotated,
                 key=key,
                 ids=self.table.spec.row_key,
+                stream_key=self.table.spec.stream_key,
                 partition=self._partition,
                 inspect_keys=self._inspect_keys,
                 version=version,

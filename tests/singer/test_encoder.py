@@ -83,6 +83,19 @@ def test_values_of_other_types_are_unchanged(literal: str) -> None:
     assert written(literal) == literal
 
 
+@pytest.mark.parametrize(("stream_key", "missing"), [(["e", "t"], ""), (["t"], None)])
+def test_null_of_an_enumeration_is_an_empty_text_in_the_key_only(
+    stream_key: list[str], missing: str | None
+) -> None:
+    column = {"type": ["string", "null"], "description": "Enumeration Invented.NoYes: No, Yes."}
+    schema = {"properties": {"e": column, "other": column, "t": {"type": ["string"]}}}
+    codec = Encoder("table", schema, lambda _: True, ids=["e", "t"], stream_key=stream_key)
+    body = '{"value":[{"e":null,"other":null,"t":"1"},{"t":"2"},{"e":"Yes","other":"No","t":"3"}]}'
+    found = list(records(codec.page(split(answer(body), DATAVERSE.dialect))))
+    assert [row["e"] for row in found] == [missing, missing, "Yes"]
+    assert [row["other"] for row in found] == [None, None, "No"]
+
+
 def test_text_of_any_language_arrives() -> None:
     (row,) = rows(answer('{"value":[{"a":"größe 年 😀","b":"\\ud83d\\ude00\\u0000"}]}'), ["a", "b"])
     assert row == {"a": "größe 年 😀", "b": "😀\0"}

@@ -55,11 +55,20 @@ def told_apart(rows: list[Message]) -> list[str]:
     return sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
 
 
-def reached(finance: FinanceSandbox, table: str, *companies: str) -> list[Message]:
-    """The rows of a set in the companies that the user may read, or in some of them."""
+def reached(
+    finance: FinanceSandbox, table: str, *companies: str, rows: list[Message] | None = None
+) -> list[Message]:
+    """The rows of a set in the companies that the user may read, or in some of them, as sent.
+
+    Null in the key is sent as an empty text.
+    """
+    (key,) = [found["key"] for found in finance.tables() if found["name"] == table]
     wanted = companies or finance.switches()["reached_companies"]
-    rows = finance.rows(table)
-    return [row for row in rows if row.get("dataAreaId", wanted[0]) in wanted]
+    return [
+        {name: "" if value is None and name in key else value for name, value in row.items()}
+        for row in (finance.rows(table) if rows is None else rows)
+        if row.get("dataAreaId", wanted[0]) in wanted
+    ]
 
 
 @pytest.mark.usefixtures("_page_size")
