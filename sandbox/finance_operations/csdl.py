@@ -110,12 +110,12 @@ class _Reader:
 
     def enum(self, element: ET.Element) -> None:
         name = element.get("Name", "")
-        options: dict[int, Option] = {}
-        for place, member in enumerate(element.iterfind(f"{EDM}Member")):
-            number = int(member.get("Value") or place)
-            # Numbers are not unique in every enumeration: rows show the first name.
-            options.setdefault(number, Option(number, Label(member.get("Name", ""), "")))
-        self.enums[name] = OptionSet(name, tuple(options.values()))
+        # Numbers are not unique in every enumeration: rows show the first name of a number.
+        options = (
+            Option(int(member.get("Value") or place), Label(member.get("Name", ""), ""))
+            for place, member in enumerate(element.iterfind(f"{EDM}Member"))
+        )
+        self.enums[name] = OptionSet(name, tuple(options))
 
     def table(self, set_name: str, type_name: str) -> Table:
         name = type_name.rpartition(".")[2]

@@ -124,7 +124,8 @@ def _choices(column: Column) -> list[int]:
     """Return the numbers of an enumeration, then one that has no member; or false and true."""
     if not column.options:
         return [0, 1]
-    return [*(option.value for option in column.options.options), values.no_member(column)]
+    numbers = dict.fromkeys(option.value for option in column.options.options)
+    return [*numbers, values.no_member(column)]
 
 
 def _value(column: Column, digit: int, shift: int) -> Any:  # noqa: ANN401  - a cell; a rule for each type

@@ -43,7 +43,7 @@ class Page(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
     """Rows that a request reads from: SQL condition and parameters."""
 
     where: str
@@ -130,17 +130,17 @@ class Pages:
 
     def size(self, table: Table) -> int:
         """Return the number of stored rows of all companies."""
-        return self._number(table, Source("1", []))
+        return self._number(table, RowSource("1", []))
 
-    def _source(self, table: Table, query: Query) -> Source:
+    def _source(self, table: Table, query: Query) -> RowSource:
         where, parameters = self.access.condition(table, cross_company=query.cross_company)
         if query.filter:
             condition = Condition(table, guid_order=self.guid_order)
             where = f"{where} AND {condition.write_all(query.filter)}"
             parameters += condition.parameters
-        return Source(where, parameters)
+        return RowSource(where, parameters)
 
-    def _number(self, table: Table, source: Source) -> int:
+    def _number(self, table: Table, source: RowSource) -> int:
         sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {source.where}"  # noqa: S608  - made of the model's names
         return int(self.store.select(sql, source.parameters)[0][0])
 

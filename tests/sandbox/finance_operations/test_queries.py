@@ -115,6 +115,13 @@ def test_unknown_member_of_an_enumeration_is_refused(api: Api) -> None:
     assert "'Nobody'" in refusal(api, "CustomersV3", f"$filter={text}")
 
 
+def test_number_with_two_names_is_found_by_each_and_shown_by_the_first(api: Api) -> None:
+    text = f"CustomersV3?$select=AddressTimeZone&$filter=AddressTimeZone eq {ENUMS}Timezone"
+    found = [api.read(f"{text}'{name}'")["value"] for name in ("GMT_LONDON", "GMT_DUBLIN")]
+    assert len(found[0]) == len(found[1])
+    assert {row["AddressTimeZone"] for rows in found for row in rows} == {"GMT_LONDON"}
+
+
 @pytest.mark.parametrize("column", ["PartyType", "CustomerAccount", "CreditLimit"])
 def test_column_that_is_not_null_is_refused(api: Api, column: str) -> None:
     refusal(api, "CustomersV3", f"$filter={column} ne null")
@@ -128,6 +135,33 @@ def test_null_is_found_in_enumerations_only(api: Api) -> None:
     found = api.read("LedgerJournalLines?$filter=not (AccountType eq null)")["value"]
     assert len(found) == len(rows) - len(nulls)
     assert api.read("LedgerJournalLines?$filter=Text eq null")["value"] == []
+
+
+def accounts(api: Api, text: str) -> set[str]:
+    """The accounts of the customers that a filter finds."""
+    path = f"CustomersV3?$select=CustomerAccount&$filter={quote(text)}"
+    return {row["CustomerAccount"] for row in api.read(path)["value"]}
+
+
+def test_asterisk_is_a_wildcard_with_eq_and_ne_and_a_character_elsewhere(api: Api) -> None:
+    every = {row["CustomerAccount"] for row in api.read("CustomersV3")["value"]}
+    odd = {account for account in every if account.lower().startswith("c")}
+    assert odd < every
+    assert accounts(api, "CustomerAccount eq 'C*'") == odd
+    assert accounts(api, "CustomerAccount ne 'c*'") == every - odd
+    assert accounts(api, "CustomerAccount eq '*'") == every
+    stars = {account for account in odd if account.startswith("C*")}
+    assert stars
+    assert accounts(api, "CustomerAccount ge 'C*' and CustomerAccount lt 'C+'") == stars
+
+
+@pytest.mark.parametrize("end", ["", " ", "   "])
+def test_trailing_blanks_make_no_difference(api: Api, end: str) -> None:
+    every = {row["CustomerAccount"] for row in api.read("CustomersV3")["value"]}
+    account = next(account for account in every if account.endswith(" "))
+    for operator in ("eq", "ge", "le"):
+        assert account in accounts(api, f"CustomerAccount {operator} '{account.strip()}{end}'")
+    assert account not in accounts(api, f"CustomerAccount gt '{account.strip()}{end}'")
 
 
 @pytest.mark.parametrize("operator", ["gt", "ge", "lt", "le"])
