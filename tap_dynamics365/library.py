@@ -170,7 +170,7 @@ class Dynamics365:
 
 def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
     """Yield the rows of a read."""
-    whole = read.first_range()
+    (whole,) = read.first_ranges()
     while not whole.done:
         page = read.accept(reader.pages.fetch(read, whole))
         for text in page.rows:

@@ -47,9 +47,17 @@ class _Task:
 
     def _begin(self, read: TableRead | None) -> None:
         self.read = read
-        scale = read.scale if read is not None and self.reader.may_be_divided else None
-        cut_off = read.keyset.cut_off if read is not None and read.keyset is not None else None
-        self.ranges = Ranges(scale, cut_off, read.first_range() if read is not None else None)
+        if read is None:
+            self.ranges = Ranges(None)
+            return
+        keyset, may_be_divided = read.keyset, self.reader.may_be_divided
+        self.ranges = Ranges(
+            read.scale if may_be_divided else None,
+            keyset.cut_off if keyset is not None else None,
+            read.first_ranges(),
+            in_order=not read.is_resumable,
+            shared_value=read.shared_value if may_be_divided else None,
+        )
 
     def is_reading(self, ranges: Ranges) -> bool:
         """Tell whether responses for a read are still needed: the read may have failed.
@@ -134,6 +142,10 @@ class Engine:
     def _submit_next(self) -> bool:
         """Submit the most useful request, and return whether there was one."""
         for task in self._tasks:
+            if (value := task.ranges.value_to_divide_after(self._concurrency.limit)) is not None:
+                then = partial(self._next_value_arrived, task, task.ranges)
+                self._pool.fetch(partial(task.reader.pages.fetch_next_value, value), then)
+                return True
             if task.ranges.is_head_idle():
                 return self._fetch(task)
         if self._buffered_bytes() >= self._read_ahead:
@@ -210,6 +222,15 @@ class Engine:
             ranges.maximum = position(ranges.scale, greatest)
         if ranges.maximum is None:
             logger.debug("%r is read link by link: %s", task.reader.table.name, greatest)
+
+    @staticmethod
+    def _next_value_arrived(task: _Task, ranges: Ranges, value: str | Exception | None) -> None:
+        """Take in the value before which a range is divided."""
+        if isinstance(value, Exception):
+            error = failure_of_table(value)
+            logger.debug("%r is not divided: %s", task.reader.table.name, error.message)
+            value = None
+        ranges.divide_before(value)
 
     def _fail(self, task: _Task, ranges: Ranges, error: ServiceError) -> None:
         """End a failed read after writing the pages that arrived before."""

@@ -7,13 +7,13 @@ error that ended a read is thrown in, so that the method can read in another way
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_dynamics365.errors import CallLimitError, ServiceError, UnsortedError, is_query_refused
 from tap_dynamics365.extract import scope
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from tap_dynamics365.extract.bookmark import Bookmark
     from tap_dynamics365.extract.read import TableRead
@@ -42,17 +42,19 @@ class FullTable:
         table = self._table
         keeps_rows = scope.keeps_rows(table)
         read = table.full_read()
-        after = self._after(read)
-        if after is not None and table.version.keep():
+        remaining = self._remaining(read)
+        if remaining is not None and table.version.keep():
             table.version.is_outdated = True
             table.logger.info("Continuing the full read of %r that was interrupted.", table.name)
         else:
-            after = None
-            table.version.begin(full_table_after=None)
+            remaining = None
+            table.version.begin(full_table_remaining=None)
         if keeps_rows:
             table.version.is_outdated = False
-        read = replace(read, after=after, version=table.version.number, is_resumable=not keeps_rows)
-        table.at_end = {"full_table_after": None}
+        read = replace(
+            read, remaining=remaining, version=table.version.number, is_resumable=not keeps_rows
+        )
+        table.at_end = {"full_table_remaining": None}
         try:
             yield read
         except UnsortedError as error:
@@ -65,12 +67,14 @@ class FullTable:
                 error.message,
             )
 
-    def _after(self, read: TableRead) -> Mapping[str, str | None] | None:
-        """Return the key values after which to continue; None to begin at the first row."""
-        after = self._table.state.entry.full_table_after
-        if after is None or read.keyset is None or tuple(after) != read.keyset.columns:
+    def _remaining(self, read: TableRead) -> Sequence[Mapping[str, Any]] | None:
+        """Return the ranges that an interrupted read has left; None to read all rows."""
+        ranges = self._table.state.entry.full_table_remaining
+        if ranges is None or read.keyset is None:
             return None
-        return after
+        # The key may have changed since.
+        known = (tuple(each["after"]) for each in ranges if "after" in each)
+        return ranges if all(key == read.keyset.columns for key in known) else None
 
 
 class Incremental:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tap_dynamics365.odata.page import Value
 
@@ -59,11 +59,13 @@ class Page:
     Attributes:
         pieces: The rows, in pieces.
         size: The size in bytes.
-        end: The key values after which a full read continues, if it can.
+        end: The key values of the last row, if reading can continue after it.
+        remaining: The ranges that are left once the page is sent, if the state notes them.
         has_deletions: Whether there are records of deleted rows.
     """
 
     pieces: tuple[Piece, ...]
     size: int
     end: Mapping[str, str | None] | None = None
+    remaining: Sequence[Mapping[str, Any]] | None = None
     has_deletions: bool = False

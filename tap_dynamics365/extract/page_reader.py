@@ -218,6 +218,24 @@ class PageReader:
         url = f"{self._address}?{query.max_key(key, spec.row_filter)}"
         return single(self._client.retrying(self._read_page)(url), key)
 
+    def fetch_next_value(self, value: str) -> str | None:
+        """Fetch the next greater value of the first column of the key, in any thread.
+
+        Args:
+            value: The value, as a literal.
+
+        Returns:
+            The next value, as a literal; None if there is none.
+
+        Raises:
+            ServiceError: The service refused, or its answer is not a page of rows.
+        """
+        spec = self._table.spec
+        column = spec.row_key[0]
+        url = f"{self._address}?{query.next_value(column, value, spec.row_filter)}"
+        found = single(self._client.retrying(self._read_page)(url), column)
+        return query.literal(found) if isinstance(found, str) else None
+
     def fetch_sample(self) -> RawPage:
         """Fetch a page of at most one row, in any thread.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import ServiceError
 
@@ -70,6 +70,7 @@ class Range:
         end: The key values of the last fetched row, if the rest can be requested by them.
         skip: How many rows after that row were fetched, too.
         fetched: How many rows were fetched.
+        sent: The key values of the last row that was sent, if the next run can continue after it.
         busy: Whether a request for the range is in flight.
         done: Whether all rows were fetched.
         reached: The key value of the last fetched row, as a number.
@@ -85,6 +86,7 @@ class Range:
     end: Mapping[str, str | None] | None = None
     skip: int = 0
     fetched: int = 0
+    sent: Mapping[str, str | None] | None = None
     busy: bool = False
     done: bool = False
     reached: int | None = None
@@ -171,6 +173,32 @@ class Range:
             The page size to request.
         """
         return rows if is_keyset_link else min(rows, self.asked)
+
+    @classmethod
+    def restored(cls, remaining: Mapping[str, Any]) -> Range:
+        """Make the range of the rows that an interrupted read has not sent.
+
+        Args:
+            remaining: What `remaining` returned.
+        """
+        low, high, after = (remaining.get(name) for name in ("from", "to", "after"))
+        return cls(
+            low=None if low is None else Bound(0, low),
+            high=None if high is None else Bound(0, high),
+            end=after,
+            sent=after,
+            by_values=after is not None,
+        )
+
+    @property
+    def remaining(self) -> dict[str, Any]:
+        """The rows that were not sent, as kept in the state.
+
+        `after` has the key values of the last row that was sent, `from` and `to` are the bounds.
+        """
+        low, high = (bound and bound.literal for bound in (self.low, self.high))
+        values = {"after": self.sent and dict(self.sent), "from": low, "to": high}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def has_begun(self) -> bool:

@@ -13,6 +13,7 @@ length, so that they end one after the other.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from tap_dynamics365.extract.range import Bound, BufferedPage, Range
 from tap_dynamics365.odata.key_scale import position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.odata.key_scale import Scale
@@ -43,21 +44,32 @@ class Ranges:
         scale: The scale of the replication key; None if the table can't be divided, and is read
             link by link.
         cut_off: Cuts off a page before its last value of the key; returns None if it can't.
-        first: The range of all rows; by default it begins at the first row.
+        first: The ranges of the rows to read; by default one of all rows.
+        in_order: Whether pages are taken in the order of their rows.
+        shared_value: Returns the value, as a literal, that all rows of a page share in the first
+            column of their order; None if they don't. If it is given, the last range is divided
+            before the next value, so that the rows of large groups are fetched in parallel.
     """
 
     def __init__(
         self,
         scale: Scale | None,
         cut_off: Callable[[RawPage], RawPage | None] | None = None,
-        first: Range | None = None,
+        first: Iterable[Range] | None = None,
+        *,
+        in_order: bool = True,
+        shared_value: Callable[[RawPage], str | None] | None = None,
     ) -> None:
         self.scale = scale
         self._cut_off = cut_off
+        self._in_order = in_order
+        self._shared_value = shared_value
+        # The value that all rows of the last page of the last range share.
+        self._last_value: str | None = None
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was requested.
         self.has_max_key = scale is None
-        self._ranges: deque[Range] = deque([first or Range()])
+        self._ranges: deque[Range] = deque([Range()] if first is None else first)
         self._rows_a_page = 0
         # The density of the rows that were written last.
         self._density = Density()
@@ -155,6 +167,8 @@ class Ranges:
         asked.follow(page)
         # Not before `follow`: a range that can't continue must not be requested again.
         asked.busy = False
+        if self._shared_value is not None and asked is self._ranges[-1] and asked.high is None:
+            self._last_value = self._shared_value(page)
         if not page.rows:
             return None
         buffered = BufferedPage(page)
@@ -189,12 +203,61 @@ class Ranges:
         if begin is not None and end is not None and end >= begin:
             asked.density = self._density_at(index).updated(len(page.rows), end - begin)
 
-    def take(self) -> Page | None:
-        """Remove and return the next page in order, if it is ready.
+    def value_to_divide_after(self, most: int) -> str | None:
+        """Return the value before whose successor the last range is divided, if it is now.
+
+        Args:
+            most: The most ranges to read in parallel.
 
         Returns:
-            The page; None if it is not ready.
+            The value as a literal; `divide_before` must be called then.
         """
+        last = self._ranges[-1] if self._ranges else None
+        if self._last_value is None or last is None or last.busy or last.done:
+            return None
+        if sum(not part.done for part in self._ranges) >= most:
+            return None
+        value, self._last_value = self._last_value, None
+        last.busy = True
+        return value
+
+    def divide_before(self, value: str | None) -> None:
+        """Divide the last range before a value of the first column.
+
+        Args:
+            value: The value as a literal; None if there is no greater one, or if it is not known.
+        """
+        last = self._ranges[-1]
+        last.busy = False
+        if value is None:
+            self._shared_value = None
+            return
+        last.high = Bound(0, value)
+        self._ranges.append(Range(low=last.high))
+
+    def _take_any(self) -> Page | None:
+        """Remove and return a page of any range, with the ranges that are left after it."""
+        for part in self._ranges:
+            page = part.pages[0].page if part.pages else None
+            if page is not None:
+                part.pages.popleft()
+                part.sent = page.end or part.sent
+                break
+        else:
+            page = None
+        self._ranges = deque(part for part in self._ranges if part.pages or not part.done)
+        if page is None:
+            return None
+        return replace(page, remaining=[part.remaining for part in self._ranges])
+
+    def take(self) -> Page | None:
+        """Remove and return the next page, if it is ready.
+
+        Returns:
+            The page; None if none is ready.
+        """
+        if not self._in_order:
+            return self._take_any()
         while self._ranges:
             front = self._ranges[0]
             if front.pages:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_dynamics365.errors import UnsortedError
 from tap_dynamics365.extract.range import Range
 from tap_dynamics365.odata import query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.odata.key_scale import Scale
@@ -33,7 +33,7 @@ class TableRead:
         keyset: The columns that rows are sorted by, if they are sorted.
         sorted_by: The replication key, if rows are sorted by it.
         order: The columns to sort rows by.
-        after: Key values of a row; only rows after it are read.
+        remaining: The ranges of rows that an interrupted read has not sent; None for all rows.
         holds_back: Whether the bookmark is moved only at the end, because the order of the rows is
             not reliable. Such a read follows links, and is never divided.
         scale: How values of the replication key are divided into ranges.
@@ -47,6 +47,8 @@ class TableRead:
         since: A delta token; only changes since then are read.
         limit: The most rows to read; None for no limit.
         single: Whether the rows are used only if all of them are on the first page.
+        is_divided: Whether the first column of the order has few values, so that a large table can
+            be divided before each of them.
         is_resumable: Whether the state notes the last row that was sent, so that another run can
             continue after it.
         version: The table version that records carry.
@@ -62,7 +64,7 @@ class TableRead:
     keyset: Keyset | None = None
     sorted_by: str | None = None
     order: tuple[str, ...] = ()
-    after: Mapping[str, str | None] | None = None
+    remaining: Sequence[Mapping[str, Any]] | None = None
     holds_back: bool = False
     scale: Scale | None = None
     start: Value = None
@@ -74,6 +76,7 @@ class TableRead:
     since: str | None = None
     limit: int | None = None
     single: bool = False
+    is_divided: bool = False
     is_resumable: bool = False
     version: int | None = None
     is_whole: bool = True
@@ -86,7 +89,7 @@ class TableRead:
 
     def __post_init__(self) -> None:
         """Note whether all rows are read: `start` moves on while rows are sent."""
-        partial = (self.start, self.after, self.since, self.without_key)
+        partial = (self.start, self.remaining, self.since, self.without_key)
         begins = all(bound is None for bound in partial)
         self.reads_all = begins and not self.ids_only
 
@@ -95,9 +98,16 @@ class TableRead:
         """Whether reading continues by key values after every page."""
         return self.keyset is not None and self.keyset.replaces_links
 
-    def first_range(self) -> Range:
-        """Return the range of all rows that are read."""
-        return Range(end=self.after, by_values=self.after is not None)
+    @property
+    def shared_value(self) -> Callable[[RawPage], str | None] | None:
+        """Returns the value of the first column that all rows of a page share, if it divides."""
+        return self.keyset.shared_value if self.is_divided and self.keyset is not None else None
+
+    def first_ranges(self) -> list[Range]:
+        """Return the ranges of the rows that are read, in order."""
+        if self.remaining is None:
+            return [Range()]
+        return [*map(Range.restored, self.remaining)]
 
     def query(  # noqa: PLR0913 - what a query consists of
         self,
@@ -115,7 +125,7 @@ class TableRead:
         Args:
             columns: The columns to ask for; all columns if empty.
             key: The columns that identify a row.
-            low: The smallest value of the replication key; None is the start of the read.
+            low: The smallest value of the first column of the order; None is the start of the read.
             high: The value before which to end; None is the end of the table.
             after: The key values of a row; only rows after it are asked for.
             skip: How many rows after that row are not asked for.
@@ -124,7 +134,7 @@ class TableRead:
         return query.build(
             key if self.ids_only else columns,
             order=self.order,
-            replication_key=self.sorted_by,
+            bounded=self.sorted_by or next(iter(self.order), None),
             start=self.start if low is None else low,
             stop=high,
             after=after,

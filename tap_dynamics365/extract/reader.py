@@ -169,7 +169,7 @@ class TableReader:
             return FullTable(table)
         # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
-        table.state.change(version=None, delta_token=None, full_table_after=None, **adopted)
+        table.state.change(version=None, delta_token=None, full_table_remaining=None, **adopted)
         return Incremental(table, bookmark)
 
     def fallback(
@@ -281,8 +281,8 @@ class TableReader:
         Args:
             page: The page.
         """
-        if self.read is not None and self.read.is_resumable and page.end is not None:
-            self.table.state.change(full_table_after=page.end)
+        if self.read is not None and self.read.is_resumable and page.remaining is not None:
+            self.table.state.change(full_table_remaining=page.remaining)
 
     def check_order(self, page: Page) -> None:
         """Check the replication key of each row of a page before the page is sent.

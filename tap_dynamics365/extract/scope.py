@@ -30,9 +30,9 @@ def keeps_rows(table: Table) -> bool:
         return False
     # An interrupted read of another scope can't be continued.
     if scope.contains(before):
-        state.change(scope=scope.name, full_table_after=None)
+        state.change(scope=scope.name, full_table_remaining=None)
         return False
-    state.change(full_table_after=None)
+    state.change(full_table_remaining=None)
     table.logger.warning(
         "%r is read for %s, but runs before read it for %s. Rows of these stay in the target, and "
         "so do rows that were deleted. %s To give these rows up, run once without the state.",

@@ -13,6 +13,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tap_dynamics365.odata.page import Value
 
 
@@ -32,8 +34,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         replication_key_nulls: Whether there are rows without a value of the key; None if unknown.
         replication_key_unsorted: The replication key, if the service was seen to send rows out of
             its order.
-        full_table_after: FULL_TABLE: the key values of the last row that was sent by a read that
-            was not completed, as literals. The next run continues after it.
+        full_table_remaining: FULL_TABLE: the ranges of rows that an interrupted read has not sent,
+            as `Range.remaining` returns them. The next run reads these.
         delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
         metadata_version: The version of the service's data model.
@@ -50,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replication_key_began: Value | UnsetType = UNSET
     replication_key_nulls: bool | None = None
     replication_key_unsorted: str | None = None
-    full_table_after: dict[str, str | None] | None = None
+    full_table_remaining: Sequence[Mapping[str, Any]] | None = None
     delta_token: str | None = None
     version: int | None = None
     metadata_version: Value = None
@@ -73,7 +75,7 @@ NO_BOOKMARK: Final[dict[str, Any]] = {
 #: Values after which the table is read from its beginning.
 NOTHING_READ: Final[dict[str, Any]] = {
     **NO_BOOKMARK,
-    "full_table_after": None,
+    "full_table_remaining": None,
     "delta_token": None,
 }
 

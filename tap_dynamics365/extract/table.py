@@ -175,11 +175,16 @@ class Table:
 
         Without a key, rows are sorted by all columns that may be sorted by.
         """
-        if not self._client.dialect.replaces_links:
+        dialect = self._client.dialect
+        if not dialect.replaces_links:
             return self.read()
         others = [name for name, column in self.spec.schema.items() if is_sortable(column)]
         keyset = self._keyset(None, self.spec.row_key or others)
-        return self.read(order=keyset.order, keyset=keyset if keyset.columns else None)
+        return self.read(
+            order=keyset.order,
+            keyset=keyset if keyset.columns else None,
+            is_divided=dialect.group_column in keyset.columns[:1],
+        )
 
     def _keyset(self, key: str | None, ids: Sequence[str]) -> Keyset:
         return Keyset(

@@ -52,6 +52,8 @@ class Dialect:
             Such a link can be followed with another page size.
         replaces_links: Whether rows are always sorted by their key, and reading continues by key
             values instead of the service's links, because these count rows.
+        group_column: A column that is the first of many keys and has few values, by which large
+            tables are divided; empty if there is none.
         longest_url: The most characters that a URL may have.
         key_columns: The replication keys that the service itself sets in each row.
         without_value: Returns the condition for rows without a value of a column with a JSON
@@ -76,6 +78,7 @@ class Dialect:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     is_keyset_link: Callable[[str], bool] = _never
     replaces_links: bool = False
+    group_column: str = ""
     longest_url: int = LONGEST_URL
     key_columns: tuple[str, ...] = ()
     without_value: Callable[[str, Mapping[str, Any]], str | None] = _is_null

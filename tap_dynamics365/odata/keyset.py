@@ -138,6 +138,22 @@ class Keyset:
                 return replace(page, rows=rows[:index], next_link=None, more=True)
         return replace(page, group_rows=len(rows), next_link=None, more=True)
 
+    def shared_value(self, page: RawPage) -> str | None:
+        """Return the value that all rows of a page share in the first column of the order.
+
+        Args:
+            page: The page.
+
+        Returns:
+            The value as a literal; None if there are no rows, or if they differ.
+        """
+        column = next(iter(self.columns), "")
+        with reading():
+            first, last = (
+                (self.end(rows) or {}).get(column) for rows in (page.rows[:1], page.rows)
+            )
+        return first if first == last else None
+
     def _group(self, row: Raw) -> list[Any]:
         """Return the values that rows may share, equal where the service may take them for equal.
 

@@ -46,7 +46,7 @@ def build(  # noqa: PLR0913 - what a query consists of
     columns: Sequence[str],
     *,
     order: Sequence[str] = (),
-    replication_key: str | None = None,
+    bounded: str | None = None,
     start: str | int | None = None,
     stop: str | int | None = None,
     after: Mapping[str, str | None] | None = None,
@@ -62,8 +62,8 @@ def build(  # noqa: PLR0913 - what a query consists of
         columns: The columns to request; all columns if empty.
         order: The columns to sort by. Unless they identify a row, the service may repeat or skip
             rows between pages.
-        replication_key: The column that `start` and `stop` are values of.
-        start: The smallest value of the replication key, as a literal.
+        bounded: The column that `start` and `stop` are values of.
+        start: The smallest value of that column, as a literal.
         stop: The value before which to end, as a literal.
         after: Keyset pagination: the first columns that rows are sorted by, with their literals in
             the last row that was read. None stands for null.
@@ -81,7 +81,7 @@ def build(  # noqa: PLR0913 - what a query consists of
     if columns:
         options.append(("$select", ",".join(columns)))
     terms = [
-        *_bounds(replication_key, start, stop, after),
+        *_bounds(bounded, start, stop, after),
         *_after([*(after or {}).items()]),
         *([] if condition is None else [condition]),
         *([f"({row_filter})"] if row_filter else []),
@@ -102,19 +102,19 @@ def build(  # noqa: PLR0913 - what a query consists of
 
 
 def _bounds(
-    key: str | None,
+    name: str | None,
     start: str | int | None,
     stop: str | int | None,
     after: Mapping[str, str | None] | None,
 ) -> Iterator[str]:
-    """Yield the conditions for the bounds of the replication key."""
-    if key is None:
+    """Yield the conditions for the bounds of a column."""
+    if name is None:
         return
     # The condition for rows after a row begins with the row's own value.
-    if start is not None and (after or {}).get(key) is None:
-        yield f"{key} ge {start}"
+    if start is not None and (after or {}).get(name) is None:
+        yield f"{name} ge {start}"
     if stop is not None:
-        yield f"{key} lt {stop}"
+        yield f"{name} lt {stop}"
 
 
 def _after(row: Sequence[tuple[str, str | None]]) -> Iterator[str]:
@@ -151,3 +151,17 @@ def max_key(replication_key: str, row_filter: str = "") -> str:
     key = quote(replication_key)
     condition = f"&$filter={quote(row_filter, safe=SAFE)}" if row_filter else ""
     return f"$select={key}{condition}&$orderby={key}%20desc&$top=1"
+
+
+def next_value(column: str, value: str, row_filter: str = "") -> str:
+    """Write the query for the next greater value of a column.
+
+    Args:
+        column: The name of the column.
+        value: The value, as a literal.
+        row_filter: A condition of the user, which every row fulfils.
+
+    Returns:
+        The options, encoded.
+    """
+    return build([column], order=[column], after={column: value}, top=1, row_filter=row_filter)

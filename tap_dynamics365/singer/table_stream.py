@@ -300,11 +300,15 @@ class TableStream(RecordStream):
 
     def _pages(self, read: TableRead) -> Iterator[Page]:
         """Fetch the pages of a read one after the other."""
-        whole = read.first_range()
-        while not whole.done:
-            page = read.accept(self.reader.pages.fetch(read, whole))
-            yield self.decode(read, page)
-            whole.follow(page)
+        ranges = read.first_ranges()
+        while ranges:
+            front = ranges[0]
+            page = read.accept(self.reader.pages.fetch(read, front))
+            front.sent = page.end or front.sent
+            left = ranges[page.is_last :]
+            yield replace(self.decode(read, page), remaining=[part.remaining for part in left])
+            front.follow(page)
+            ranges = left
 
     def fetch_sample(self) -> Record | None:
         """Fetch one row, in any thread.

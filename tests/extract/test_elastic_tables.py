@@ -140,7 +140,7 @@ def test_rows_after_a_row_are_requested_by_its_partition_too(
     assert keyset.order == ("changed", "sensor", "partitionid")
     end = keyset.end(texts)
     assert end is not None
-    query = parse_qs(build([], replication_key="changed", after=end))
+    query = parse_qs(build([], bounded="changed", after=end))
     (text,) = query["$filter"]
     assert [row for row in rows if found(parse(text), row)] == rows[read:]
 

@@ -34,7 +34,7 @@ def test_query_without_a_replication_key_has_no_order() -> None:
 
 def test_query_of_a_first_run_sorts_by_replication_key_and_key() -> None:
     assert (
-        build(["name"], order=["modifiedon", "accountid"], replication_key="modifiedon")
+        build(["name"], order=["modifiedon", "accountid"], bounded="modifiedon")
         == "$select=name&$orderby=modifiedon%20asc,accountid%20asc"
     )
 
@@ -44,7 +44,7 @@ def test_query_of_a_later_run_begins_with_the_bookmark() -> None:
         build(
             ["a"],
             order=["modifiedon", "id"],
-            replication_key="modifiedon",
+            bounded="modifiedon",
             start="2026-01-31T08:00:00.5Z",
         )
         == "$select=a&$filter=modifiedon%20ge%202026-01-31T08:00:00.5Z"
@@ -54,9 +54,7 @@ def test_query_of_a_later_run_begins_with_the_bookmark() -> None:
 
 @pytest.mark.parametrize("start", [0, 1, 9_223_372_036_854_775_807])
 def test_query_with_a_number_as_bookmark_begins_with_it(start: int) -> None:
-    query = parse_qs(
-        build([], order=["versionnumber"], replication_key="versionnumber", start=start)
-    )
+    query = parse_qs(build([], order=["versionnumber"], bounded="versionnumber", start=start))
     assert query == {
         "$filter": [f"versionnumber ge {start}"],
         "$orderby": ["versionnumber asc"],
@@ -72,7 +70,7 @@ def test_query_sorts_by_all_columns_of_the_order() -> None:
     "name", ["größe", "select", "年", "a&b", "a=b", "a+b", "a#b", "a%20b", "?"]
 )
 def test_names_with_unusual_characters_reach_the_service_unchanged(name: str) -> None:
-    query = parse_qs(build([name], order=[name], replication_key=name, start=1))
+    query = parse_qs(build([name], order=[name], bounded=name, start=1))
     assert query == {
         "$select": [name],
         "$filter": [f"{name} ge 1"],
@@ -94,7 +92,7 @@ STARTS = st.one_of(st.none(), st.integers(min_value=0), NAMES)
 def test_query_is_decoded_by_the_service_as_written(
     columns: list[str], order: list[str], replication_key: str | None, start: str | int | None
 ) -> None:
-    query = build(columns, order=order, replication_key=replication_key, start=start)
+    query = build(columns, order=order, bounded=replication_key, start=start)
     assert query.isascii()
     assert not set(query) & set('+ #"<>')
     expected = {"$select": [",".join(columns)]}
@@ -158,7 +156,7 @@ def test_rows_after_a_row_are_those_that_follow_in_order(
     texts = [msgspec.Raw(msgspec.json.encode(row)) for row in rows[:read]]
     end = Keyset("changed", ["company", "number"], columns).end(texts)
     assert end is not None
-    query = build([], replication_key="changed", start=0, stop=stop, after=end)
+    query = build([], bounded="changed", start=0, stop=stop, after=end)
     (text,) = parse_qs(query)["$filter"]
     # Of rows without a value none are asked for where there is a value to begin or to end with.
     wanted = [
@@ -168,7 +166,7 @@ def test_rows_after_a_row_are_those_that_follow_in_order(
     ]
     assert [row for row in rows if found(parse(text), row)] == wanted
     if rows[read - 1]["changed"] is None:
-        everything = build([], replication_key="changed", after=end)
+        everything = build([], bounded="changed", after=end)
         (text,) = parse_qs(everything)["$filter"]
         assert [row for row in rows if found(parse(text), row)] == rows[read:]
 

@@ -196,6 +196,8 @@ FINANCE_OPERATIONS = ServiceKind(
         largest_page=10_000,
         # Links have a $skip, and rows that come and go between pages shift them.
         replaces_links=True,
+        # The company, which most keys begin with.
+        group_column="dataAreaId",
         longest_url=LONGEST_URL,
         key_columns=REPLICATION_KEYS,
         without_value=without_value,

@@ -127,6 +127,30 @@ def test_run_that_is_killed_is_continued_after_its_last_state(
     assert activated(second) == {WHOLE: version}
 
 
+def test_companies_that_were_read_side_by_side_are_all_continued(
+    service: FinanceSandbox, tap: Tap, discovered: Message
+) -> None:
+    service.configure(page_size_cap=5)
+    catalog = full(discovered, WHOLE)
+    runs: list[Run] = []
+    for skip in (4, 5, 6, 7, 8, 9):
+        # The last companies may be ahead of the first ones when the run ends.
+        service.clear_faults()
+        service.fault(f"{WHOLE}.*OrganizationName", skip=skip, status=500, count=None)
+        state = runs[-1].state if runs else None
+        runs.append(tap.but(ws_retry_count=0).run(catalog=catalog, state=state))
+        if runs[-1].status == 0:
+            break
+        assert not activated(runs[-1])
+    service.clear_faults()
+    if runs[-1].status:
+        runs.append(tap.sync(catalog=catalog, state=runs[-1].state))
+    sent = [row for run in runs for row in run.records(WHOLE)]
+    assert told_apart(sent) == told_apart(reached(service, WHOLE))
+    assert len({version for run in runs for version in versions(run, WHOLE)}) == 1
+    assert len(runs) > 1
+
+
 def test_read_of_a_key_that_cannot_be_compared_begins_anew(
     service: FinanceSandbox, tap: Tap, discovered: Message
 ) -> None:
