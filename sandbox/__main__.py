@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,15 +47,22 @@ def settings(origin: str, path: str) -> dict[str, str]:
     }
 
 
-def _readable(found: dict[str, str], rows: int, note: str) -> str:
+def _readable(found: dict[str, str], rows: int, kind: app.ServiceKind) -> str:
     names = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
-    environment = "\n".join(f"TAP_DYNAMICS365_{name.upper()}={found[name]}" for name in names)
-    config = json.dumps({name: found[name] for name in names}, indent=2)
-    return (
-        f"A local Dynamics 365 with {rows:,} rows is at {found['url']}\n\n"
-        f"# .env\n{environment}\n\n# config.json\n{config}\n\n"
-        f"{note}Press Ctrl-C to stop it.\n"
+    given = {**{name: found[name] for name in names}, **kind.settings}
+    environment = "\n".join(
+        f"TAP_DYNAMICS365_{name.upper()}={_in_environment(value)}" for name, value in given.items()
     )
+    return (
+        f"A local {kind.title} with {rows:,} rows is at {found['url']}\n\n"
+        f"# .env\n{environment}\n\n# config.json\n{json.dumps(given, indent=2)}\n\n"
+        f"{kind.note}Press Ctrl-C to stop it.\n"
+    )
+
+
+def _in_environment(value: object) -> str:
+    """Return a setting as a line of a file `.env` has it."""
+    return value if isinstance(value, str) else shlex.quote(json.dumps(value))
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -133,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         def announce() -> None:
             found = settings(origin, kind.path)
-            text = _readable(found, given.rows, kind.note)
+            text = _readable(found, given.rows, kind)
             sys.stdout.write(json.dumps(found) + "\n" if given.announce_json else text)
             sys.stdout.flush()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from sandbox.finance_operations import service as finance_service
 from sandbox.identity import routes as identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sandbox.control import Service, ServiceControl
     from sandbox.data.filling import Source
@@ -35,6 +36,8 @@ class ServiceKind(NamedTuple):
         source: Where the contents of the store come from.
         service: Makes the service.
         control: Makes the control API of the service.
+        title: Name of the service for a user of the sandbox.
+        settings: Settings of the tap without which it reads little or nothing of the service.
         note: What a user of the sandbox has to know about the service.
     """
 
@@ -42,6 +45,8 @@ class ServiceKind(NamedTuple):
     source: Source
     service: Callable[[Store, Authority], Service]
     control: Callable[[Any], ServiceControl]
+    title: str = "Dynamics 365"
+    settings: Mapping[str, object] = MappingProxyType({})
     note: str = ""
 
 
@@ -58,8 +63,11 @@ KINDS = {
         finance_filling.SOURCE,
         finance_service.Service,
         finance_control.Control,
-        "The user's default company is usmf: rows of other companies need cross-company=true, "
-        "the setting cross_company of the tap.\n\n",
+        title="Dynamics 365 Finance & Operations",
+        settings={"cross_company": True, "tables": ["CustomersV3", "SalesOrder*"]},
+        note="The user's default company is usmf. Without cross_company, the tap reads only rows "
+        "of this company.\nWithout tables, the tap reads nothing, and --discover lists all entity "
+        "sets.\n\n",
     ),
 }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 import requests
@@ -37,15 +40,43 @@ def test_sandbox_stops_when_the_program_fails() -> None:
     assert sandbox.process.returncode == 0
 
 
-def test_command_line_prints_the_settings() -> None:
-    command = [sys.executable, "-m", "sandbox", "--rows", "10"]
+def printed(*arguments: str) -> str:
+    """What the command line prints until it is ready."""
+    command = [sys.executable, "-m", "sandbox", "--rows", "10", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:  # noqa: S603  - this interpreter
         assert process.stdout
-        lines = [process.stdout.readline() for _ in range(9)]
+        lines = [*iter(process.stdout.readline, "Press Ctrl-C to stop it.\n")]
         process.terminate()
         assert process.wait(timeout=10) == 0
-    assert lines[0].startswith("A local Dynamics 365 with 10 rows is at http://127.0.0.1:")
-    assert any(line.startswith("TAP_DYNAMICS365_SERVICE_URL=http://127.0.0.1:") for line in lines)
+    return "".join(lines)
+
+
+def blocks(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings in config.json, and those in .env as a shell reads them."""
+    config = json.loads(text.partition("# config.json\n")[2].partition("\n\n")[0])
+    lines = shlex.split(text.partition("# .env\n")[2].partition("\n\n")[0])
+    named = (line.removeprefix("TAP_DYNAMICS365_").partition("=") for line in lines)
+    return config, {name.lower(): value for name, _, value in named}
+
+
+def test_command_line_prints_the_settings() -> None:
+    text = printed()
+    assert text.startswith("A local Dynamics 365 with 10 rows is at http://127.0.0.1:")
+    config, environment = blocks(text)
+    assert config == environment
+    assert config["service_url"].startswith("http://127.0.0.1:")
+
+
+def test_command_line_prints_settings_that_select_tables_of_finance_and_operations() -> None:
+    """Without them the tap reads nothing, or one company alone."""
+    text = printed("--service", "finance-operations")
+    assert text.startswith("A local Dynamics 365 Finance & Operations with 10 rows is at http://")
+    config, environment = blocks(text)
+    assert config["cross_company"] is True
+    assert "CustomersV3" in config["tables"]
+    assert environment["cross_company"] == "true"
+    assert json.loads(environment["tables"]) == config["tables"]
+    assert "default company is usmf" in text
 
 
 def test_command_line_with_an_unknown_table_fails() -> None:
