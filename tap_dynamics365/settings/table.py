@@ -126,7 +126,8 @@ _REQUESTS = (
     Setting(
         "fetch_size",
         "Fetch Size",
-        f"Rows to request per page. Dataverse returns up to {MAX_PAGE_SIZE:,}.",
+        f"Rows to request per page. Dataverse returns up to {MAX_PAGE_SIZE:,}, and Finance & "
+        "Operations up to 10,000.",
         driver_property="FetchSize",
         type="integer",
         default=5000,

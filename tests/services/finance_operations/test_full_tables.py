@@ -164,6 +164,20 @@ def test_read_of_a_key_that_cannot_be_compared_begins_anew(
     assert activated(second)[NOT] not in versions(first, NOT)
 
 
+def test_read_cut_short_by_the_call_limit_is_continued(
+    service: FinanceSandbox, tap: Tap, discovered: Message
+) -> None:
+    catalog = full(discovered, WHOLE)
+    limit = {"stmt_call_limit": 2, "stmt_call_limit_behavior": "ReturnResults"}
+    first = tap.but(**limit).sync(catalog=catalog)
+    assert 0 < first.counts[WHOLE] < len(reached(service, WHOLE))
+    second = tap.sync(catalog=catalog, state=first.state)
+    sent = [*first.records(WHOLE), *second.records(WHOLE)]
+    assert told_apart(sent) == told_apart(reached(service, WHOLE))
+    assert activated(first) == {}
+    assert versions(first, WHOLE) == {activated(second)[WHOLE]}
+
+
 def test_rows_that_were_there_all_the_time_are_sent_whatever_comes_and_goes(
     service: FinanceSandbox, tap: Tap, discovered: Message
 ) -> None:
