@@ -80,7 +80,7 @@ def test_filter_that_is_accepted_is_one_condition_among_others(expression: str) 
     """Whatever it says, the service still applies the conditions of the tap to every row."""
     if filters.flaw(expression):
         return
-    query = build([], replication_key="on", start=1, row_filter=filters.tidy(expression))
+    query = build([], bounded="on", start=1, row_filter=filters.tidy(expression))
     (text,) = parse_qs(query)["$filter"]
     try:
         found = parse(text)
