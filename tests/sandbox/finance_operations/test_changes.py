@@ -183,6 +183,16 @@ def test_transaction_changes_rows_of_any_company(changing: FinanceSandbox) -> No
     assert stored(changing, "CustomersV3", CustomerAccount="T")["NameAlias"] == "new"
 
 
+def test_asterisk_in_the_key_of_a_url_is_no_wildcard(changing: FinanceSandbox) -> None:
+    api = Api(changing)
+    codes = ("AA1", "A*1", "AB1")
+    changing.insert("AutomaticCharges", [{"ChargeCode": code} for code in codes])
+    for code in codes:
+        key = f"AutomaticCharges(dataAreaId='usmf',ChargeCode='{code}')"
+        assert api.read(key)["ChargeCode"] == code
+    assert api.get("AutomaticCharges(dataAreaId='usmf',ChargeCode='A*2')").status_code == 404
+
+
 def test_row_without_a_key_is_deleted_by_its_record(changing: FinanceSandbox) -> None:
     (record,) = changing.insert("Certifications", [{"Notes": "new"}])
     number = len(changing.rows("Certifications"))
