@@ -15,13 +15,13 @@ from sandbox.client import SandboxError
 from tests.simulation import runs
 from tests.simulation.warehouse import Warehouse
 from tests.storms.schedule import (
+    DATAVERSE,
     FULL_TABLE,
     INCREMENTAL,
     LOG_BASED,
     RETRIES,
     SETS,
     SPEED,
-    run_faults,
 )
 from tests.tap import entry, own_metadata, select
 
@@ -278,7 +278,7 @@ class History(RuleBasedStateMachine):
         run = self._run(meanwhile)
         assert run.status == 0, run.log
 
-    @rule(meanwhile=meanwhile, faults=run_faults)
+    @rule(meanwhile=meanwhile, faults=DATAVERSE.run_faults)
     def run_with_faults(
         self, meanwhile: list[tuple[int, bool, Change]], faults: list[Fault]
     ) -> None:

@@ -23,6 +23,8 @@ from sandbox.faults.mishaps import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from hypothesis.strategies import SearchStrategy
 
 INCREMENTAL, LOG_BASED, FULL_TABLE = "INCREMENTAL", "LOG_BASED", "FULL_TABLE"
@@ -46,6 +48,7 @@ class Fault:
     Attributes:
         sort: The sort of failure, which decides how the tap reacts.
         kind: The kind within the sort.
+        attributes: What happens, as attributes of `sandbox.faults.fault.Fault`.
         route: A pattern of the URLs to hit, as for the sandbox.
         skip: The number of matching requests before the first that is hit.
         count: The number of requests to hit; None means all.
@@ -55,6 +58,7 @@ class Fault:
 
     sort: str
     kind: str
+    attributes: Attributes
     route: str
     skip: int = 0
     count: int | None = 1
@@ -70,13 +74,13 @@ class Fault:
             "count": self.count,
             "probability": self.probability,
             "seed": self.seed,
-            **KINDS[self.sort][self.kind],
+            **self.attributes,
         }
 
     @property
     def retry_after(self) -> float:
         """The seconds of its Retry-After header, or 0."""
-        return float(KINDS[self.sort][self.kind].get("retry_after") or 0)
+        return float(self.attributes.get("retry_after") or 0)
 
 
 @dataclass(frozen=True)
@@ -94,94 +98,121 @@ class Schedule:
     cut: float | None
 
 
-DATA_ROUTES = [f"/{name}?" for name in SETS.values()]
-ROUTES = ["", "/token", "/api/data/", *DATA_ROUTES]
-METADATA_ROUTES = ["$metadata", "EntityDefinitions", "RetrieveMetadataChanges"]
-
 _skips = st.integers(0, 5)
 
 
-def _kinds(sort: str, routes: list[str]) -> SearchStrategy[tuple[str, str]]:
-    """Draw a kind and a route; error codes of the service only occur on its routes."""
+class Strategies:
+    """Draws the faults of one service.
 
-    def where(kind: str) -> SearchStrategy[tuple[str, str]]:
-        of_service = is_of_service(KINDS[sort][kind])
-        fitting = [route for route in routes if route not in {"", "/token"}]
-        return st.tuples(st.just(kind), st.sampled_from(fitting if of_service else routes))
+    Args:
+        kinds: The catalogue of its faults.
+        root: The path of the service.
+        sets: The entity sets that are read.
+        metadata: Patterns of the requests before those for rows.
 
-    # Drawn with equal probability, although there are many more kinds with codes than without.
-    coded, others = [], []
-    for kind, attributes in KINDS[sort].items():
-        (coded if is_of_service(attributes) else others).append(kind)
-    choices = [st.sampled_from(kinds) for kinds in (coded, others) if kinds]
-    return st.one_of(choices).flatmap(where)
+    Attributes:
+        run_faults: Faults in a run of the simulation, which may last until its end.
+        schedules: Schedules; with most of them a run succeeds.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Mapping[str, Attributes]],
+        root: str,
+        sets: Sequence[str],
+        metadata: list[str],
+    ) -> None:
+        self._by_sort = kinds
+        data = [f"/{name}?" for name in sets]
+        routes = ["", "/token", root, *data]
+        any_fault = st.one_of(
+            *(self._many(sort, routes) for sort in (THROTTLED, FAILED, TOO_MUCH, HARMLESS))
+        )
+        endless = self._one(FAILED, ["/token", *data], count=None)
+        refused = self._one(REFUSED, [root])
+        self.run_faults: SearchStrategy[list[Fault]] = st.lists(
+            any_fault | any_fault | any_fault | endless | refused, min_size=1, max_size=3
+        )
+        # Requests for pages, not those for the largest value of a key.
+        pages = [rf"/{name}\?(?!.*\$top=1$)" for name in sets]
+        # The first of them takes precedence.
+        rare = [
+            (endless, 5),
+            (self._one(FINAL, data), 9),
+            (self._one(MISLED, data), 4),
+            # At most once: a token that is refused twice in a row is not a transient failure.
+            (refused, 3),
+        ]
+        before_rows = st.one_of(*(self._many(sort, metadata) for sort in (THROTTLED, FAILED)))
+        heavy = self._one(HEAVY, pages, st.just(0), count=None)
+
+        @st.composite
+        def schedules(draw: st.DrawFn) -> Schedule:
+            first = [draw(fault) for fault, odds in rare if draw(st.integers(0, odds)) == 0]
+            discover = draw(st.integers(0, 9)) == 0
+            first += draw(st.lists(before_rows, max_size=2)) if discover else []
+            faults = [*first, *draw(st.lists(any_fault, min_size=1, max_size=4))]
+            if draw(st.integers(0, 4)) == 0:
+                faults.append(draw(heavy))
+            cut = draw(st.floats(0, 1)) if draw(st.integers(0, 4)) == 0 else None
+            return Schedule(tuple(faults), discover, cut)
+
+        self.schedules: SearchStrategy[Schedule] = schedules()
+
+    def _kinds(self, sort: str, routes: list[str]) -> SearchStrategy[tuple[str, Attributes, str]]:
+        """Draw a kind and a route; error codes of the service only occur on its routes."""
+        kinds = self._by_sort[sort]
+
+        def where(kind: str) -> SearchStrategy[tuple[str, Attributes, str]]:
+            of_service = is_of_service(kinds[kind])
+            fitting = [route for route in routes if route not in {"", "/token"}]
+            route = st.sampled_from(fitting if of_service else routes)
+            return st.tuples(st.just(kind), st.just(kinds[kind]), route)
+
+        # Drawn with equal probability, although there are many more kinds with codes than without.
+        coded, others = [], []
+        for kind, attributes in kinds.items():
+            (coded if is_of_service(attributes) else others).append(kind)
+        choices = [st.sampled_from(found) for found in (coded, others) if found]
+        return st.one_of(choices).flatmap(where)
+
+    def _one(
+        self,
+        sort: str,
+        routes: list[str],
+        skips: SearchStrategy[int] = _skips,
+        *,
+        count: int | None = 1,
+    ) -> SearchStrategy[Fault]:
+        """Draw a fault of some requests one after the other."""
+        return st.builds(
+            lambda kind, skip: Fault(sort, *kind, skip, count), self._kinds(sort, routes), skips
+        )
+
+    def _many(self, sort: str, routes: list[str]) -> SearchStrategy[Fault]:
+        """Draw a fault of up to three requests, or of some of them."""
+        return st.builds(
+            lambda kind, *more: Fault(sort, *kind, *more),
+            self._kinds(sort, routes),
+            _skips,
+            st.integers(1, 3),
+            st.sampled_from([1.0, 1.0, 0.3]),
+            st.integers(0, 999),
+        )
 
 
-def _faults(sort: str, routes: list[str]) -> SearchStrategy[Fault]:
-    return st.builds(
-        lambda kind, *more: Fault(sort, *kind, *more),
-        _kinds(sort, routes),
-        _skips,
-        st.integers(1, 3),
-        st.sampled_from([1.0, 1.0, 0.3]),
-        st.integers(0, 999),
-    )
-
-
-_any = st.one_of(*(_faults(sort, ROUTES) for sort in (THROTTLED, FAILED, TOO_MUCH, HARMLESS)))
-_before_rows = _faults(THROTTLED, METADATA_ROUTES) | _faults(FAILED, METADATA_ROUTES)
-_heavy = st.builds(
-    Fault,
-    st.just(HEAVY),
-    st.sampled_from([*KINDS[HEAVY]]),
-    # Requests for pages, not those for the largest value of a key.
-    st.sampled_from([rf"/{name}\?(?!.*\$top)" for name in SETS.values()]),
-    count=st.none(),
+DATAVERSE = Strategies(
+    KINDS,
+    "/api/data/",
+    [*SETS.values()],
+    ["$metadata", "EntityDefinitions", "RetrieveMetadataChanges"],
 )
-_refused = st.builds(
-    Fault, st.just(REFUSED), st.sampled_from([*KINDS[REFUSED]]), st.just("/api/data/"), _skips
-)
-_misled = st.builds(
-    Fault, st.just(MISLED), st.sampled_from([*KINDS[MISLED]]), st.sampled_from(DATA_ROUTES), _skips
-)
-_final = st.builds(lambda kind, skip: Fault(FINAL, *kind, skip), _kinds(FINAL, DATA_ROUTES), _skips)
-_endless = st.builds(
-    lambda kind, skip: Fault(FAILED, *kind, skip, None),
-    _kinds(FAILED, ["/token", *DATA_ROUTES]),
-    _skips,
-)
-#: Faults in a run of the simulation, which may last until its end.
-run_faults: SearchStrategy[list[Fault]] = st.lists(
-    _any | _any | _any | _endless | _refused, min_size=1, max_size=3
-)
-
-
-@st.composite
-def schedules(draw: st.DrawFn) -> Schedule:
-    """Draw schedules; with most of them a run succeeds."""
-    faults = draw(st.lists(_any, min_size=1, max_size=4))
-    discover = draw(st.integers(0, 9)) == 0
-    if discover:
-        faults = draw(st.lists(_before_rows, max_size=2)) + faults
-    # At most once: a token that is refused twice in a row is not a transient failure.
-    if draw(st.integers(0, 3)) == 0:
-        faults.insert(0, draw(_refused))
-    if draw(st.integers(0, 4)) == 0:
-        faults.append(draw(_heavy))
-    if draw(st.integers(0, 4)) == 0:
-        faults.insert(0, draw(_misled))
-    if draw(st.integers(0, 9)) == 0:
-        faults.insert(0, draw(_final))
-    # Before the others, so that none of them takes precedence.
-    if draw(st.integers(0, 5)) == 0:
-        faults.insert(0, draw(_endless))
-    cut = draw(st.floats(0, 1)) if draw(st.integers(0, 4)) == 0 else None
-    return Schedule(tuple(faults), discover, cut)
-
 
 #: Each transient failure with an error code that comes with status 400.
 transient_with_status_400 = [
-    Schedule((Fault(sort, kind, f"/{SETS['lead']}?", skip=1),), discover=False, cut=None)
+    Schedule(
+        (Fault(sort, kind, attributes, f"/{SETS['lead']}?", skip=1),), discover=False, cut=None
+    )
     for sort in (THROTTLED, FAILED, TOO_MUCH)
     for kind, attributes in KINDS[sort].items()
     if attributes.get("status") == HTTPStatus.BAD_REQUEST

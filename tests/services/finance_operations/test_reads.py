@@ -10,6 +10,8 @@ import pytest
 from tests.tap import MODES, Message, Tap, own_metadata, reads, select
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.finance_client import FinanceSandbox
 
 PAGE = 30
@@ -59,16 +61,18 @@ def told_apart(rows: list[Message]) -> list[str]:
 def reached(
     finance: FinanceSandbox, table: str, *companies: str, rows: list[Message] | None = None
 ) -> list[Message]:
-    """The rows of a set in the companies that the user may read, or in some of them, as sent.
-
-    Null in the key is sent as an empty text.
-    """
+    """The rows of a set in the companies that the user may read, or in some of them, as sent."""
     (key,) = [found["key"] for found in finance.tables() if found["name"] == table]
     wanted = companies or finance.switches()["reached_companies"]
+    return as_sent(finance.rows(table) if rows is None else rows, key, wanted)
+
+
+def as_sent(rows: list[Message], key: Sequence[str], companies: Sequence[str]) -> list[Message]:
+    """Rows of some companies, and rows without a company. Null in the key is an empty text."""
     return [
         {name: "" if value is None and name in key else value for name, value in row.items()}
-        for row in (finance.rows(table) if rows is None else rows)
-        if row.get(COMPANY, wanted[0]) in wanted
+        for row in rows
+        if row.get(COMPANY, companies[0]) in companies
     ]
 
 
