@@ -89,7 +89,7 @@ def _batch(
     first = values.FIRST_RECORD + sum(map(ord, table.name))
     done[csdl.RECORD] = [first + row * RECORD_STEP for row, _, _ in places]
     done[csdl.VERSION] = rng.choices(UNCHANGED, k=count)
-    done[csdl.JOINED] = [joined(rng)] * count
+    done[csdl.JOINED] = [_joined(rng)] * count
     for known, row in zip(KNOWN_ROWS.get(table.name, []), range(count), strict=False):
         for name, value in known.items():
             if name in done:
@@ -97,7 +97,7 @@ def _batch(
     return Batch(table, list(done), zip(*done.values(), strict=True), repeats=False)
 
 
-def joined(rng: random.Random) -> str:
+def _joined(rng: random.Random) -> str:
     """Return the pairs of record version and record ID of the joined tables, for etags."""
     pairs = ("0,0", f"1,{values.FIRST_RECORD + rng.randrange(10**6)}")
     return "".join(f";{rng.choice(pairs)}" for _ in range(rng.randrange(_MOST_JOINED)))

@@ -129,7 +129,7 @@ class Table:
         known = [row[column] for row in self.rows if row[column] is not None]
         values: st.SearchStrategy[Any] = st.sampled_from(known)
         if kind == "Edm.String":
-            values |= st.builds(_altered, values, st.integers(0, 5))
+            values |= st.builds(_altered, values, st.integers(0, 7))
             values |= st.text(st.sampled_from("aC-*'0 ü&%+/1"), max_size=4)
         elif kind == "Edm.Decimal":
             values |= st.decimals(-100, 100, places=2)
@@ -154,8 +154,10 @@ class Table:
 
 def _altered(text: str, change: int) -> str:
     """A text that is equal, nearly equal, or a pattern."""
-    changed = (text.upper(), text.lower() + "  ", text[:-1], text + "0", f"*{text[2:]}", text[:3])
-    return changed[change]
+    equal = (text.upper(), text.lower() + "  ")
+    other = (text[:-1], text + "0", text[:3])
+    patterns = (f"*{text[2:]}", f"{text[:3]}*", f"*{text[1:-1]}*")
+    return (*equal, *other, *patterns)[change]
 
 
 def _combined(inner: st.SearchStrategy[Test]) -> st.SearchStrategy[Test]:

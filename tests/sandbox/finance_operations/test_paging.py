@@ -53,6 +53,13 @@ def test_next_link_repeats_all_options_and_skips_the_page(api: Api) -> None:
     }
 
 
+def test_links_can_name_a_gateway(api: Api) -> None:
+    api.sandbox.configure(page_size_cap=1, link_origin="https://gateway.example")
+    found = api.read("CustomersV3?$select=CustomerAccount")
+    assert found["@odata.nextLink"].startswith("https://gateway.example/data/CustomersV3?")
+    assert found["@odata.context"].startswith("https://gateway.example/data/$metadata#")
+
+
 def test_pages_in_order_have_every_row_once(api: Api) -> None:
     api.sandbox.configure(page_size_cap=17)
     found = pages(api, f"CustomersV3?cross-company=true&{SELECT}&{ORDER}")
