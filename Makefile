@@ -6,7 +6,7 @@ MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
-# Service that it imitates: dataverse or finance-operations.
+# Its service: dataverse or finance-operations.
 SERVICE ?= dataverse
 
 # Histories per test of the simulation, and schedules of faults per test of the storms.
@@ -52,7 +52,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/demo-installed .venv-meltano/installed ## Load a local Dynamics 365 into a local PostgreSQL, in 2 minutes
-	@.venv/bin/python -m demo --rows $(ROWS)
+	@.venv/bin/python -m demo --service $(SERVICE) --rows $(ROWS)
 
 sandbox: .venv/demo-installed ## Run a local Dynamics 365; Ctrl-C ends it
 	@.venv/bin/python -m sandbox --service $(SERVICE) --rows $(ROWS)

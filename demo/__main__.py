@@ -7,13 +7,14 @@ import tempfile
 import time
 from typing import NoReturn
 
-from demo import pipeline
+from demo import dataverse, finance_operations
 from demo.pipeline import WrongResultError
 from sandbox.client import SandboxError
 from tools.meltano import MeltanoError
 from tools.postgres import PostgresError
 
 TAIL = 25
+STORIES = {"dataverse": dataverse.run, "finance-operations": finance_operations.run}
 
 
 def main() -> int:
@@ -24,13 +25,16 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--rows", type=int, default=50_000, help="rows of the Dynamics 365")
-    rows = parser.parse_args().rows
+    parser.add_argument(
+        "--service", choices=[*STORIES], default="dataverse", help="service of the Dynamics 365"
+    )
+    given = parser.parse_args()
     # SIGTERM must stop everything that the demo has started, too.
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     print("From Dynamics 365 to PostgreSQL with Meltano, on this machine.\n")
     try:
-        pipeline.run(rows)
+        STORIES[given.service](given.rows)
     except KeyboardInterrupt:
         print("\nInterrupted. All processes of the demo have ended.")
         return 130
@@ -41,7 +45,10 @@ def main() -> int:
     print(
         f"Duration: {time.monotonic() - started:.0f} seconds. All processes of the demo have ended."
     )
-    print("To work with the local Dynamics 365 yourself: make sandbox")
+    yourself = "make sandbox"
+    if given.service != parser.get_default("service"):
+        yourself += f" SERVICE={given.service}"
+    print(f"To work with the local Dynamics 365 yourself: {yourself}")
     return 0
 
 

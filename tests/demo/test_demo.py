@@ -24,6 +24,21 @@ def command_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
+def run(home: Path, *arguments: str) -> str:
+    """Run the demo to its end, and return its output."""
+    finished = subprocess.run(  # noqa: S603  - this interpreter
+        [sys.executable, "-m", "demo", "--rows", "600", *arguments],
+        cwd=REPOSITORY,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.stderr == ""
+    assert finished.returncode == 0
+    return finished.stdout
+
+
 @pytest.mark.usefixtures("needs_meltano")
 def test_demo_prints_both_runs(tmp_path: Path) -> None:
     """All rows arrive, then only the changes, and the repository is unchanged."""
@@ -36,22 +51,25 @@ def test_demo_prints_both_runs(tmp_path: Path) -> None:
         }
 
     before = files()
-    finished = subprocess.run(
-        [sys.executable, "-m", "demo", "--rows", "600"],
-        cwd=REPOSITORY,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.stderr == ""
-    assert finished.returncode == 0
-    assert re.search(r"First run: .* s +\d{3} rows in \d+ requests\n", finished.stdout)
+    output = run(tmp_path)
+    assert re.search(r"First run: .* s +\d{3} rows in \d+ requests\n", output)
     # The changes, and the row changed last before, unless it is among the changes.
-    assert re.search(r"\n    account +20 +5 +(2[56]) +\1\n", finished.stdout)
-    assert re.search(r"\n    contact +30 +10 +(4[01]) +\1\n", finished.stdout)
-    assert "PostgreSQL has the same rows as Dynamics 365.\n" in finished.stdout
+    assert re.search(r"\n    account +20 +5 +(2[56]) +\1\n", output)
+    assert re.search(r"\n    contact +30 +10 +(4[01]) +\1\n", output)
+    assert "PostgreSQL has the same rows as Dynamics 365.\n" in output
     assert files() == before
+
+
+@pytest.mark.usefixtures("needs_meltano")
+def test_demo_of_finance_operations_shows_companies_and_deletions(tmp_path: Path) -> None:
+    """All companies within reach arrive, and deleted rows leave."""
+    output = run(tmp_path, "--service", "finance-operations")
+    for company in ("usmf", "ussi", "demf", "dat"):
+        assert re.search(rf"\n    {company} +(\d+) +\1(  default company.*)?\n", output)
+    assert re.search(r"\n    gbsi +\d+ +0  not within", output)
+    assert re.search(r"\n    CustomersV3 +none: .* +20 +12 +(\d+) +\1\n", output)
+    assert "PostgreSQL has the same rows as Finance & Operations.\n" in output
+    assert output.endswith("make sandbox SERVICE=finance-operations\n")
 
 
 @pytest.mark.usefixtures("command_line")
