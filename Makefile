@@ -20,6 +20,11 @@ SOAK_ROWS ?= 20000000
 ROUNDS ?= 3
 SCALE ?= full
 BENCH := bench-tap bench-target-postgres bench-ms-dynamics bench-airbyte bench-dlt bench-dataverse
+BENCHMARKS := benchmarks
+ifeq ($(SERVICE),finance-operations)
+BENCH := bench-tap bench-dlt
+BENCHMARKS := benchmarks.finance_operations
+endif
 
 # Environments of the tests, in addition to .venv: the tap without extras, and other programs.
 OIDC := tests/servers/oidc/node_modules
@@ -81,7 +86,7 @@ audit: .venv-audit/installed ## Check the dependencies for known vulnerabilities
 		echo "There are vulnerabilities, or advisories can't be downloaded: see pip-audit's output." ; false; }
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
-	@.venv-bench/bin/python -m benchmarks --rounds $(ROUNDS) --scale $(SCALE)
+	@.venv-bench/bin/python -m $(BENCHMARKS) --rounds $(ROUNDS) --scale $(SCALE)
 
 clean: ## Remove the environments and the files of tools
 	rm -rf .venv .venv-* $(OIDC) .meltano .*_cache .hypothesis build dist output

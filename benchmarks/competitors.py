@@ -11,6 +11,8 @@ from tools import organisation
 from tools.measuring import Command, FailedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.loads import Load
     from benchmarks.programs import Catalog, Place
 
@@ -126,7 +128,15 @@ class Dlt(Peer):
             {"name": table, "set": organisation.entity_set(table), "query": load.query(table)}
             for table in load.tables
         ]
-        given = place.file("given.json", {**place.settings, "tables": tables})
+        return self.loop(place.file("given.json", {**place.settings, "tables": tables}), place)
+
+    def loop(self, given: Path, place: Place) -> Command:
+        """The command of its loop with a configuration file.
+
+        Args:
+            given: The file.
+            place: Service and folder of the program.
+        """
         quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false"}
         return Command(
             [self.python, PEERS / "dlt_rows.py", given], {**self.redirection(place), **quiet}

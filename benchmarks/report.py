@@ -26,6 +26,8 @@ from benchmarks.running import Results  # noqa: TC001  - read by msgspec
 from tools.measuring import FailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmarks.programs import Program
     from tools.measuring import Measurement
 
@@ -89,7 +91,21 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _versions(programs: tuple[Program, ...]) -> str:
+def machine() -> str:
+    """Return the date, and the machine on which the programs run."""
+    today = dt.datetime.now(dt.UTC).date()
+    return (
+        f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{platform.system()}"
+    )
+
+
+def versions(programs: Iterable[Program]) -> str:
+    """Return the packages of programs with their versions.
+
+    Args:
+        programs: The programs.
+    """
     found = []
     for program in programs:
         try:
@@ -277,17 +293,13 @@ def write(run: Run) -> str:
         run: The run.
     """
     results = run.results
-    today = dt.datetime.now(dt.UTC).date()
     large, typical = run.rows["bench_large"], run.rows["bench_typical"]
     lines = [
         "# Benchmarks",
         "",
-        (
-            f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-            f"{platform.system()}; {run.minutes:.0f} min for all cases."
-        ),
+        (f"{machine()}; {run.minutes:.0f} min for all cases."),
         "",
-        f"Versions: {_versions((SEQUENTIAL, TEXTBOOK, *PEERS))}.",
+        f"Versions: {versions((SEQUENTIAL, TEXTBOOK, *PEERS))}.",
         "",
         LEGEND,
         "",

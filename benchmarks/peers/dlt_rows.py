@@ -40,6 +40,10 @@ def main(path: str) -> None:
             ],
         }
     )
+    if columns := given.get("print_keys"):
+        for row in source:
+            print(json.dumps([row[column] for column in columns]))
+        return
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline("benchmark", pipelines_dir=folder, destination="duckdb")
         found = pipeline.extract(source)
