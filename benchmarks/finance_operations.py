@@ -116,7 +116,11 @@ SMALL_PAGES = (FinanceTap(4, 1_000), FinanceTap(1, 1_000))
 CASES = (
     FinanceCase("200 ms per page", (*TAPS, *OTHERS), {"page_delay_ms": 200}),
     FinanceCase("No delay", (*TAPS, *OTHERS)),
-    FinanceCase("2 s per page, companies side by side", TAPS, {"page_delay_ms": 2_000}),
+    FinanceCase(
+        "Pages of 1,000 rows, which the service honours, 1 s per page",
+        SMALL_PAGES,
+        {"page_delay_ms": 1_000, "honours_page_size": True},
+    ),
     FinanceCase(
         "Pages of 1,000 rows, which the service honours, 200 ms per page",
         SMALL_PAGES,
