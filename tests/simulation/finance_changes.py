@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.tap import Message
 
     Key = tuple[Any, ...]
+    # A row before and after a change; None for no row.
+    Note = tuple[Message | None, Message | None]
 
 # Sets by their replication key, and by what their key is like.
 BY_DATE, BY_VERSION, TEXTS, ENUMERATION, SHARED = (
@@ -48,6 +50,8 @@ VALUES = {
 JOINED = "AddressCity"
 COMPANIES = ("usmf", "ussi", "demf", "dat")
 DEFAULT = "usmf"
+# Most rows belong to the first two.
+CYCLE = ("usmf", "usmf", "usmf", "ussi", "ussi", "demf", "dat")
 MEMBERS = (None, "Vend", "Ledger", "Bank", "Cust", "Project")
 # Beginnings and ends of texts in a key, around a number.
 STYLES = (
@@ -101,6 +105,9 @@ changes: SearchStrategy[Change] = st.builds(
     deletes=st.lists(positions, max_size=3).map(tuple),
     respelled=st.booleans(),
 )
+# Changes during a run: the number of the request before which the change is committed, and whether
+# its rows have the time of the beginning of the transaction (otherwise, of the commit).
+meanwhile = st.lists(st.tuples(st.integers(0, 5), st.booleans(), changes), max_size=2)
 
 
 @dataclass
@@ -111,11 +118,13 @@ class OpenTransaction:
         transaction: The transaction.
         table: The entity set.
         keys: The folded keys of its rows.
+        notes: Each of its rows before and after it.
     """
 
     transaction: Transaction
     table: str
     keys: set[Key]
+    notes: list[Note]
 
 
 def key_of(table: str, row: Message) -> Key:
@@ -178,7 +187,7 @@ class Writer:
         self._made += 1
         begin, end = rng.choice(STYLES)
         text = f"{begin}{self._made}{end}"
-        key: Message = {"dataAreaId": rng.choice(COMPANIES)}
+        key: Message = {"dataAreaId": rng.choice(CYCLE)}
         if table == ENUMERATION:
             key |= {"AccountType": rng.choice(MEMBERS), "AccountCode": rng.choice(CODES)}
             key["FromQuantity"] = rng.choice(QUANTITIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from tests.simulation.finance_changes import (
     BY_VERSION,
     COMPANIES,
     DEFAULT,
+    ENUMERATION,
     JOINED,
     KEYS,
+    TEXTS,
     VALUES,
     Change,
     OpenTransaction,
@@ -28,6 +30,7 @@ from tests.simulation.finance_changes import (
     changes,
     folded,
     key_of,
+    meanwhile,
     place_of,
     positions,
     tables,
@@ -41,20 +44,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.finance_client import FinanceSandbox
-    from tests.simulation.finance_changes import Key
+    from tests.simulation.finance_changes import Key, Note
     from tests.storms.schedule import Fault
     from tests.tap import Message, Run
 
 FAULTS = Strategies(FINANCE_KINDS, "/data/", [*KEYS], ["$metadata"])
 FETCH_SIZE = 3
+# Rows at the beginning of a history: with several pages of a company, a full read is divided.
+ROWS = {TEXTS: 16, ENUMERATION: 16}
 GROWING = (BY_DATE, BY_VERSION)
-# Longer than `lookback_seconds`.
-LONG = 600
 FILTERS = ("dataAreaId eq 'usmf'", "dataAreaId eq 'demf'", "not (dataAreaId eq 'usmf')")
-
-# Changes during a run: the number of the request before which the change is committed, and whether
-# its rows have the time of the beginning of the transaction (otherwise, of the commit).
-meanwhile = st.lists(st.tuples(st.integers(0, 5), st.booleans(), changes), max_size=2)
 
 
 @dataclass
@@ -86,17 +85,6 @@ class Setup:
         return catalog
 
 
-@dataclass
-class Pass:
-    """One pass over a set: the runs after a complete one, up to the next complete one.
-
-    Attributes:
-        values: The values that each key had during the pass, if they changed; None for no row.
-    """
-
-    values: dict[Key, list[Message | None]] = field(default_factory=dict)
-
-
 class FinanceHistory(RuleBasedStateMachine):
     """A service that changes, runs of the tap, and a warehouse that loads their messages."""
 
@@ -113,8 +101,11 @@ class FinanceHistory(RuleBasedStateMachine):
         self.is_wide, self.has_versions, self.filters = True, True, dict[str, str]()
         #: Sets of which rows of all companies were read once.
         self.was_wide: set[str] = set()
-        self.passes = {table: Pass() for table in KEYS}
-        #: Rows of which only a column of a joined table has changed since they were sent.
+        #: The values of rows that changed since a read began, by set; None for no row.
+        self.changed: dict[str, dict[Key, list[Message | None]]] = {table: {} for table in KEYS}
+        #: Sets of which the last read was not complete.
+        self.begun: set[str] = set()
+        #: Rows of which a joined table has changed since they were sent.
         self.joined: set[Key] = set()
 
     @initialize(has_versions=st.booleans(), is_wide=st.booleans(), seed=st.integers(0, 999))
@@ -125,10 +116,11 @@ class FinanceHistory(RuleBasedStateMachine):
         self.service.clear_faults()
         self.service.mend()
         self.service.configure(forbidden_tables=[])
+        self.change_pages(honoured=False, cap=FETCH_SIZE)
         for table in KEYS:
             if keys := [place_of(table, row) for row in self.service.rows(table)]:
                 self.service.begin(table, delete=keys).commit()
-            self.change(Change(table, seed, inserts=9))
+            self.change(Change(table, seed, inserts=ROWS.get(table, 6)))
 
     # Events at the service.
 
@@ -141,13 +133,11 @@ class FinanceHistory(RuleBasedStateMachine):
     @rule(place=positions)
     def change_joined(self, place: int) -> None:
         """Change a column of a joined table."""
-        taken = self._taken(BY_DATE)
-        rows = [r for r in self.service.rows(BY_DATE) if folded(key_of(BY_DATE, r)) not in taken]
-        if rows:
+        if rows := self.service.rows(BY_DATE):
             row = rows[place % len(rows)]
             value = self.writer.values(BY_DATE)[JOINED]
             self.service.update_joined(BY_DATE, place_of(BY_DATE, row), {JOINED: value})
-            self._note(BY_DATE, row, {**row, JOINED: value})
+            self._note(BY_DATE, [(row, {**row, JOINED: value})])
             self.joined.add(key_of(BY_DATE, row))
 
     @rule(
@@ -157,14 +147,14 @@ class FinanceHistory(RuleBasedStateMachine):
         seconds=st.sampled_from([1, 59]),
     )
     def overtake(self, table: str, late: Change, change: Change, seconds: int) -> None:
-        """Begin a transaction, and commit it after a run whose bookmark is later."""
+        """Commit a transaction after a run whose bookmark is later than its beginning."""
         begun = self._begin(_in(late, table))
         self._set_clock(seconds)
         self.change(_in(change, table))
         self.run([])
         self._commit(begun)
 
-    @rule(seconds=st.sampled_from([1, 59, LONG]))
+    @rule(seconds=st.sampled_from([1, 59, 600]))
     def let_time_pass(self, seconds: int) -> None:
         """Advance the service's clock."""
         self._set_clock(seconds)
@@ -204,6 +194,16 @@ class FinanceHistory(RuleBasedStateMachine):
         run = self._run(meanwhile)
         assert run.status == 0, run.log
 
+    @rule(
+        table=st.sampled_from([TEXTS, ENUMERATION]),
+        seed=st.integers(0, 999),
+        requests=st.integers(1, 4),
+    )
+    def run_while_first_rows_go(self, table: str, seed: int, requests: int) -> None:
+        """Run the tap while rows that it has read are deleted, and others are inserted."""
+        change = Change(table, seed, inserts=seed % 3, deletes=(0, 1, 2, 3))
+        self.run([(requests, True, change)])
+
     @rule(meanwhile=meanwhile, faults=FAULTS.run_faults)
     def run_with_faults(
         self, meanwhile: list[tuple[int, bool, Change]], faults: list[Fault]
@@ -237,9 +237,11 @@ class FinanceHistory(RuleBasedStateMachine):
         self._run(meanwhile, lines)
 
     def teardown(self) -> None:
-        """Compare at the end of every history, after a run that nothing disturbs."""
+        """Compare at the end of every history, also after a change of the scope."""
         self.run([])
         # A read that was continued does not see the rows before its place again.
+        self.run([])
+        self.change_scope()
         self.run([])
 
     def _run(
@@ -248,6 +250,9 @@ class FinanceHistory(RuleBasedStateMachine):
         lines: int | None = None,
         faults: Iterable[Fault] = (),
     ) -> Run:
+        for table in KEYS.keys() - self.begun:
+            self.changed[table] = {}
+        self.begun |= KEYS.keys()
         begun = []
         for skip, late, change in meanwhile:
             begun.append(self._begin(change, late=late))
@@ -296,30 +301,30 @@ class FinanceHistory(RuleBasedStateMachine):
         table = change.table
         order = self.writer.order(change, self._taken(table))
         rows = {place_of(table, row): row for row in self.service.rows(table)}
-        for key, values in order["update"].items():
-            self._note(table, rows[key], {**rows[key], **values})
-        for key in order["delete"]:
-            self._note(table, rows[key], None)
-        for row in order["insert"]:
-            self._note(table, None, row)
-        keys = {folded(key_of(table, row)) for row in order["insert"]}
-        places = [*order["update"], *order["delete"]]
-        keys |= {folded(key_of(table, rows[place])) for place in places}
-        self.open.append(
-            OpenTransaction(self.service.begin(table, **order, late=late), table, keys)
-        )
+        updates = order["update"].items()
+        notes = [
+            *((rows[place], {**rows[place], **values}) for place, values in updates),
+            *((rows[place], None) for place in order["delete"]),
+            *((None, row) for row in order["insert"]),
+        ]
+        keys = {folded(key_of(table, before or after or {})) for before, after in notes}
+        transaction = self.service.begin(table, **order, late=late)
+        self.open.append(OpenTransaction(transaction, table, keys, notes))
+        self._note(table, notes)
         return self.open[-1]
 
     def _commit(self, begun: OpenTransaction) -> None:
         if begun in self.open:
             self.open.remove(begun)
+            self._note(begun.table, begun.notes)
             with suppress(SandboxError):
                 begun.transaction.commit()
 
-    def _note(self, table: str, before: Message | None, after: Message | None) -> None:
-        """Note the values that a key has during the pass."""
-        key = key_of(table, before or after or {})
-        self.passes[table].values.setdefault(key, [before]).append(after)
+    def _note(self, table: str, notes: Iterable[Note]) -> None:
+        """Note the values of rows before and after changes."""
+        for before, after in notes:
+            key = key_of(table, before or after or {})
+            self.changed[table].setdefault(key, []).extend([before, after])
 
     # Comparison.
 
@@ -348,8 +353,7 @@ class FinanceHistory(RuleBasedStateMachine):
         assert not (activated and (failed or is_narrower)), context
         if self.is_wide and "RECORD" in sent and "STATE" in sent[sent.index("RECORD") :]:
             self.was_wide.add(table)
-        is_complete = activated or not (is_killed or failed or run.status)
-        if not is_complete:
+        if not activated and (is_killed or failed or run.status):
             return
         if self.is_wide:
             self.was_wide.add(table)
@@ -361,8 +365,8 @@ class FinanceHistory(RuleBasedStateMachine):
             if self._is_left(table, row)
         }
         for key in found.keys() | expected.keys():
+            # Without a new version, rows that are gone stay in the target.
             if key in found and key not in expected and not activated:
-                # The tap can't tell that the row is gone, or it must not.
                 continue
             allowed = [expected.get(key), *self._during(table, key)]
             assert self._seen(table, key, found.get(key), allowed), (
@@ -371,15 +375,15 @@ class FinanceHistory(RuleBasedStateMachine):
         for key in self.joined & found.keys():
             if found[key] == expected.get(key):
                 self.joined.discard(key)
-        # A run that is killed may leave a state from before the end of the pass.
+        # A run that is killed may leave a state from before the end of the read.
         if not is_killed:
-            self.passes[table] = Pass()
+            self.begun.discard(table)
 
     def _during(self, table: str, key: Key) -> list[list[Any] | None]:
-        """Return the values that a row had during the pass."""
+        """Return the values that the tap may have seen of a row that changed."""
         return [
             [row[name] for name in VALUES[table]] if row and self._is_left(table, row) else None
-            for row in self.passes[table].values.get(key, [])
+            for row in self.changed[table].get(key, [])
         ]
 
     def _seen(
