@@ -45,6 +45,7 @@ NO_PROMISES = {
     ("Setting", "Type"),
     ("You see", "Change"),
     ("Case", "This tap, 8 parallel requests"),
+    ("Finance & Operations", "Rows lost"),
     ("You have", "Way"),
     ("What you see", "What to do"),
     ("Cloud", "Host of `service_url`"),
