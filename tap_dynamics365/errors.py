@@ -189,7 +189,7 @@ class CallLimitError(ServiceError):
 
 
 class UnsortedError(ServiceError):
-    """The service can't sort the rows of a table by its replication key.
+    """The service can't sort the rows of a table as asked for.
 
     Args:
         message: How this was noticed, in one sentence.

@@ -14,8 +14,7 @@ from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table, TableSpec
 from tap_dynamics365.extract.version import TableVersion
-from tap_dynamics365.odata.edm import Primitive
-from tap_dynamics365.odata.edm import Table as CsdlTable
+from tap_dynamics365.odata.json_schema import properties
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services.describe import Described, describe
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.odata.edm import Table as CsdlTable
 
 __all__ = ["Described", "Dynamics365"]
-
-# A stream is not in the row, but at a URL of its own.
-STREAM = Primitive("Edm.Stream")
 
 
 def _number(text: str) -> Decimal | float:
@@ -123,16 +120,17 @@ class Dynamics365:
             SignInError: The sign-in host gave no token.
         """
         table = self._table(name)
-        known = [column.name for column in table.columns if column.type != STREAM]
-        wanted = columns or known
+        known = properties(table)
+        wanted = columns or list(known)
         if unknown := [column for column in columns if column not in known]:
             msg = f"The table {table.name!r} has no column {', '.join(map(repr, unknown))}."
             raise SettingsError(msg)
         spec = TableSpec(
             name=table.name,
             entity_set=table.entity_set,
-            schema={column: {} for column in known},
-            columns=tuple(columns),
+            schema=known,
+            # Reading continues after a row by its key.
+            columns=tuple(dict.fromkeys((*columns, *table.key))) if columns else (),
             row_key=tuple(table.key),
             stream_key=tuple(table.key),
             row_filter=filters.find(self._settings.filters, table.name),

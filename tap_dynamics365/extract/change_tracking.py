@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
-from tap_dynamics365.extract.methods import FullTable, Incremental, rows_without_key
+from tap_dynamics365.extract.full_table import FullTable
+from tap_dynamics365.extract.methods import Incremental, rows_without_key
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL
 from tap_dynamics365.extract.state import NO_BOOKMARK, NOTHING_READ
 

@@ -143,9 +143,7 @@ class Engine:
         """Submit the most useful request, and return whether there was one."""
         for task in self._tasks:
             if (value := task.ranges.value_to_divide_after(self._concurrency.limit)) is not None:
-                then = partial(self._next_value_arrived, task, task.ranges)
-                self._pool.fetch(partial(task.reader.pages.fetch_next_value, value), then)
-                return True
+                return self._fetch_next_value(task, value)
             if task.ranges.is_head_idle():
                 return self._fetch(task)
         if self._buffered_bytes() >= self._read_ahead:
@@ -222,6 +220,13 @@ class Engine:
             ranges.maximum = position(ranges.scale, greatest)
         if ranges.maximum is None:
             logger.debug("%r is read link by link: %s", task.reader.table.name, greatest)
+
+    def _fetch_next_value(self, task: _Task, value: str) -> bool:
+        """Submit a request for the value before which a range is divided."""
+        column = task.read.order[0] if task.read is not None else ""
+        fetch = partial(task.reader.pages.fetch_next_value, column, value)
+        self._pool.fetch(fetch, partial(self._next_value_arrived, task, task.ranges))
+        return True
 
     @staticmethod
     def _next_value_arrived(task: _Task, ranges: Ranges, value: str | Exception | None) -> None:

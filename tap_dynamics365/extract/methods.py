@@ -7,13 +7,13 @@ error that ended a read is thrown in, so that the method can read in another way
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tap_dynamics365.errors import CallLimitError, ServiceError, UnsortedError, is_query_refused
-from tap_dynamics365.extract import scope
+from tap_dynamics365.extract import coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator
 
     from tap_dynamics365.extract.bookmark import Bookmark
     from tap_dynamics365.extract.read import TableRead
@@ -25,56 +25,6 @@ class Method(Protocol):
 
     def reads(self) -> Generator[TableRead, None, None]:
         """Yield the reads of a run."""
-
-
-class FullTable:
-    """All rows at every run. A read that was interrupted is continued, where that is possible.
-
-    Args:
-        table: The table.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-
-    def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the read of all rows, and one in no order if they can't be sorted."""
-        table = self._table
-        keeps_rows = scope.keeps_rows(table)
-        read = table.full_read()
-        remaining = self._remaining(read)
-        if remaining is not None and table.version.keep():
-            table.version.is_outdated = True
-            table.logger.info("Continuing the full read of %r that was interrupted.", table.name)
-        else:
-            remaining = None
-            table.version.begin(full_table_remaining=None)
-        if keeps_rows:
-            table.version.is_outdated = False
-        read = replace(
-            read, remaining=remaining, version=table.version.number, is_resumable=not keeps_rows
-        )
-        table.at_end = {"full_table_remaining": None}
-        try:
-            yield read
-        except UnsortedError as error:
-            yield table.read()
-            table.logger.warning(
-                "%r was read in no order, because the service does not sort it by %s. %s Rows may "
-                "be missing if others were deleted or added meanwhile.",
-                table.name,
-                ", ".join(read.order),
-                error.message,
-            )
-
-    def _remaining(self, read: TableRead) -> Sequence[Mapping[str, Any]] | None:
-        """Return the ranges that an interrupted read has left; None to read all rows."""
-        ranges = self._table.state.entry.full_table_remaining
-        if ranges is None or read.keyset is None:
-            return None
-        # The key may have changed since.
-        known = (tuple(each["after"]) for each in ranges if "after" in each)
-        return ranges if all(key == read.keyset.columns for key in known) else None
 
 
 class Incremental:
@@ -95,7 +45,7 @@ class Incremental:
         The last read is of the rows without a value of the key.
         """
         bookmark = self._bookmark
-        scope.widen(self._table, bookmark)
+        coverage.widen(self._table, bookmark)
         began_at = bookmark.value
         read = self._table.sorted_read(bookmark.start())
         yield read
@@ -141,7 +91,9 @@ def rows_without_key(
         # The data provider of a virtual table may not support the condition. And a read that only
         # checks whether there are such rows must not fail because of the call limit.
         is_question = not (part.has_nulls or table.state.entry.replication_key_nulls)
-        if is_query_refused(error, is_virtual=table.spec.is_virtual):
+        if is_query_refused(error, is_virtual=table.spec.is_virtual) or isinstance(
+            error, UnsortedError
+        ):
             return False
         if isinstance(error, CallLimitError) and is_question:
             return None

@@ -134,7 +134,7 @@ class PageReader:
                 value = place.end[read.sorted_by]
                 asked = Range(low=Bound(0, value) if value else None, high=place.high)
             else:
-                skip = place.fetched
+                skip, read.is_by_position = place.fetched, True
         elif place.link is not None and rows != place.asked:
             # The link belongs to the earlier page size.
             after = place.end if compares_ids else None
@@ -183,9 +183,10 @@ class PageReader:
             )
             url = f"{self._address}?{write(self._columns.names)}"
             if len(url) > self._client.longest_url:
-                self._columns.ask_for_all()
-                url = f"{self._address}?{write(self._columns.names)}"
+                # The key values of this row are long.
+                url = f"{self._address}?{write(())}"
         else:
+            read.is_by_position = read.is_by_position or self._client.dialect.replaces_links
             url = self._client.resolve(place.link)
         is_first = not place.has_begun and place.low is None
         version = self._client.dialect.metadata_version if is_first else ""
@@ -218,10 +219,11 @@ class PageReader:
         url = f"{self._address}?{query.max_key(key, spec.row_filter)}"
         return single(self._client.retrying(self._read_page)(url), key)
 
-    def fetch_next_value(self, value: str) -> str | None:
-        """Fetch the next greater value of the first column of the key, in any thread.
+    def fetch_next_value(self, column: str, value: str) -> str | None:
+        """Fetch the next greater value of a column, in any thread.
 
         Args:
+            column: The column.
             value: The value, as a literal.
 
         Returns:
@@ -230,10 +232,8 @@ class PageReader:
         Raises:
             ServiceError: The service refused, or its answer is not a page of rows.
         """
-        spec = self._table.spec
-        column = spec.row_key[0]
-        url = f"{self._address}?{query.next_value(column, value, spec.row_filter)}"
-        found = single(self._client.retrying(self._read_page)(url), column)
+        options = query.next_value(column, value, self._table.spec.row_filter)
+        found = single(self._client.retrying(self._read_page)(f"{self._address}?{options}"), column)
         return query.literal(found) if isinstance(found, str) else None
 
     def fetch_sample(self) -> RawPage:

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 from tap_dynamics365.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from msgspec import Raw
 
     from tap_dynamics365.extract.density import Density
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.odata.page import RawPage
+
+
+SENT_AGAIN = (
+    "The service says that there are more rows, but gives no link to them. If the next "
+    "rows are requested, it sends the same rows again. The rest of the table is not "
+    "read. Choose another fetch_size."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,7 @@ class Range:
     pages: deque[BufferedPage] = field(default_factory=deque)
     _followed: int = 0
     _kept: str | None = None
+    _group: Raw | None = None
 
     def follow(self, page: RawPage) -> None:
         """Move on to the rows after a page.
@@ -109,6 +119,7 @@ class Range:
         elif page.next_link is not None:
             self._check_link(page.next_link)
         if page.group_rows:
+            self._group = page.rows[0]
             self.skip += page.group_rows
         elif page.rows:
             self.end, self.skip = page.end, 0
@@ -138,6 +149,8 @@ class Range:
     def _continue_by_values(self, page: RawPage) -> None:
         """Raise if the rows after a page without a link can't be requested by values."""
         if page.group_rows:
+            if page.rows[0] == self._group:
+                raise ServiceError(SENT_AGAIN)
             return
         end = page.end if page.rows else self.end
         if end is None:
@@ -148,12 +161,7 @@ class Range:
             )
             raise ServiceError(msg)
         if self.by_values and end == self.end:
-            msg = (
-                "The service says that there are more rows, but gives no link to them. If the next "
-                "rows are requested, it sends the same rows again. The rest of the table is not "
-                "read. Choose another fetch_size."
-            )
-            raise ServiceError(msg)
+            raise ServiceError(SENT_AGAIN)
 
     @property
     def position(self) -> int | None:
@@ -175,13 +183,15 @@ class Range:
         return rows if is_keyset_link else min(rows, self.asked)
 
     @classmethod
-    def restored(cls, remaining: Mapping[str, Any]) -> Range:
+    def restored(cls, remaining: Mapping[str, Any], columns: Sequence[str]) -> Range:
         """Make the range of the rows that an interrupted read has not sent.
 
         Args:
             remaining: What `remaining` returned.
+            columns: The columns by whose values reading continues.
         """
-        low, high, after = (remaining.get(name) for name in ("from", "to", "after"))
+        low, high, values = (remaining.get(name) for name in ("from", "to", "after"))
+        after = None if values is None else dict(zip(columns, values, strict=True))
         return cls(
             low=None if low is None else Bound(0, low),
             high=None if high is None else Bound(0, high),
@@ -194,10 +204,12 @@ class Range:
     def remaining(self) -> dict[str, Any]:
         """The rows that were not sent, as kept in the state.
 
-        `after` has the key values of the last row that was sent, `from` and `to` are the bounds.
+        `after` has the key values of the last row that was sent, as literals in the order of the
+        columns; `from` and `to` are bounds of the first column.
         """
         low, high = (bound and bound.literal for bound in (self.low, self.high))
-        values = {"after": self.sent and dict(self.sent), "from": low, "to": high}
+        after = None if self.sent is None else [*self.sent.values()]
+        values = {"after": after, "from": low, "to": high}
         return {name: value for name, value in values.items() if value is not None}
 
     @property

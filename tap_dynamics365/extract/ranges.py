@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from tap_dynamics365.extract.density import Density
 from tap_dynamics365.extract.range import Bound, BufferedPage, Range
 from tap_dynamics365.odata.key_scale import position
+from tap_dynamics365.odata.keyset import folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -66,6 +67,8 @@ class Ranges:
         self._shared_value = shared_value
         # The value that all rows of the last page of the last range share.
         self._last_value: str | None = None
+        # The values that were divided after.
+        self._values: set[str] = set()
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was requested.
         self.has_max_key = scale is None
@@ -218,6 +221,7 @@ class Ranges:
         if sum(not part.done for part in self._ranges) >= most:
             return None
         value, self._last_value = self._last_value, None
+        self._values.add(folded(value))
         last.busy = True
         return value
 
@@ -229,7 +233,8 @@ class Ranges:
         """
         last = self._ranges[-1]
         last.busy = False
-        if value is None:
+        # A service that sends a value again has another order, or none.
+        if value is None or folded(value) in self._values:
             self._shared_value = None
             return
         last.high = Bound(0, value)

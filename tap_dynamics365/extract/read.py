@@ -51,6 +51,7 @@ class TableRead:
             be divided before each of them.
         is_resumable: Whether the state notes the last row that was sent, so that another run can
             continue after it.
+        is_by_position: Whether rows were counted to continue after a page.
         version: The table version that records carry.
         is_whole: Whether all rows were read.
         delta_token: The delta token at the end.
@@ -78,6 +79,7 @@ class TableRead:
     single: bool = False
     is_divided: bool = False
     is_resumable: bool = False
+    is_by_position: bool = False
     version: int | None = None
     is_whole: bool = True
     delta_token: str | None = None
@@ -107,7 +109,8 @@ class TableRead:
         """Return the ranges of the rows that are read, in order."""
         if self.remaining is None:
             return [Range()]
-        return [*map(Range.restored, self.remaining)]
+        columns = self.keyset.columns if self.keyset is not None else ()
+        return [Range.restored(part, columns) for part in self.remaining]
 
     def query(  # noqa: PLR0913 - what a query consists of
         self,

@@ -12,7 +12,8 @@ from tap_dynamics365.errors import (
     is_query_refused,
 )
 from tap_dynamics365.extract.change_tracking import LogBased
-from tap_dynamics365.extract.methods import FullTable, Incremental
+from tap_dynamics365.extract.full_table import FullTable
+from tap_dynamics365.extract.methods import Incremental
 from tap_dynamics365.extract.page_reader import PageReader
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
 from tap_dynamics365.extract.state import NOTHING_READ, Entry
@@ -169,7 +170,7 @@ class TableReader:
             return FullTable(table)
         # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
-        table.state.change(version=None, delta_token=None, full_table_remaining=None, **adopted)
+        table.state.change(version=None, delta_token=None, full_table=None, **adopted)
         return Incremental(table, bookmark)
 
     def fallback(
@@ -281,8 +282,13 @@ class TableReader:
         Args:
             page: The page.
         """
-        if self.read is not None and self.read.is_resumable and page.remaining is not None:
-            self.table.state.change(full_table_remaining=page.remaining)
+        read = self.read
+        if read is None or not read.is_resumable or page.remaining is None:
+            return
+        order = read.keyset.columns if read.keyset is not None else ()
+        columns = self.table.spec.columns_digest
+        progress = {"order": order, "columns": columns, "remaining": page.remaining}
+        self.table.state.change(full_table=progress)
 
     def check_order(self, page: Page) -> None:
         """Check the replication key of each row of a page before the page is sent.

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tap_dynamics365.odata.page import Value
 
@@ -34,15 +34,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         replication_key_nulls: Whether there are rows without a value of the key; None if unknown.
         replication_key_unsorted: The replication key, if the service was seen to send rows out of
             its order.
-        full_table_remaining: FULL_TABLE: the ranges of rows that an interrupted read has not sent,
-            as `Range.remaining` returns them. The next run reads these.
+        full_table: FULL_TABLE: what an interrupted read has not sent; see `Interrupted`.
         delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
         metadata_version: The version of the service's data model.
         filter_digest: The digest of the user's filter that the rows were read with; None without a
             filter.
-        scope: The widest scope that was read of the table, if the service has scopes.
-        replication_key_scope: The scope of the run that set the bookmark.
+        coverage: The widest coverage that was read of the table; see `Coverage`.
+        replication_key_coverage: The coverage of the run that set the bookmark.
     """
 
     replication_key: str | None = None
@@ -52,13 +51,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replication_key_began: Value | UnsetType = UNSET
     replication_key_nulls: bool | None = None
     replication_key_unsorted: str | None = None
-    full_table_remaining: Sequence[Mapping[str, Any]] | None = None
+    full_table: Mapping[str, Any] | None = None
     delta_token: str | None = None
     version: int | None = None
     metadata_version: Value = None
     filter_digest: str | None = None
-    scope: str | None = None
-    replication_key_scope: str | None = None
+    coverage: str | None = None
+    replication_key_coverage: str | None = None
 
 
 NAMES: Final = frozenset(Entry.__struct_fields__)
@@ -75,7 +74,7 @@ NO_BOOKMARK: Final[dict[str, Any]] = {
 #: Values after which the table is read from its beginning.
 NOTHING_READ: Final[dict[str, Any]] = {
     **NO_BOOKMARK,
-    "full_table_remaining": None,
+    "full_table": None,
     "delta_token": None,
 }
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.page import Value
-    from tap_dynamics365.services.scope import Scope
+    from tap_dynamics365.services.coverage import Coverage
     from tap_dynamics365.settings import Settings
 
 
-# Hexadecimal digits of the digest of a filter: enough to tell the filters of one table apart.
+# Hexadecimal digits of a digest: enough to tell the filters, or the columns, of one table apart.
 DIGEST_LENGTH = 16
 
 
@@ -50,7 +50,7 @@ class TableSpec:
         is_virtual: Whether a data provider fetches the rows from another source.
         partition: The column that names a row's partition, if rows have one.
         row_filter: The user's condition, which every row fulfils; empty for all rows.
-        scope: Which part of the service's rows is read; None if the service has one part only.
+        coverage: Which part of the service's rows is read; None if they are not divided.
     """
 
     name: str
@@ -65,7 +65,7 @@ class TableSpec:
     is_virtual: bool = False
     partition: str = ""
     row_filter: str = ""
-    scope: Scope | None = None
+    coverage: Coverage | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -76,9 +76,16 @@ class TableSpec:
     @property
     def filter_digest(self) -> str | None:
         """A short text that changes with the filter; None without a filter."""
-        if not self.row_filter:
-            return None
-        return sha256(self.row_filter.encode()).hexdigest()[:DIGEST_LENGTH]
+        return _digest(self.row_filter) if self.row_filter else None
+
+    @property
+    def columns_digest(self) -> str:
+        """A short text that changes with the selected columns."""
+        return _digest("\n".join(sorted(self.columns)))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 class Table:

@@ -160,7 +160,7 @@ class Keyset:
         Databases ignore case, accents, width, or blanks at the end, depending on their collation.
         """
         values = map(msgspec.json.decode, msgspec.structs.astuple(self._row.decode(row)))
-        return [_folded(value) if isinstance(value, str) else value for value in values]
+        return [folded(value) if isinstance(value, str) else value for value in values]
 
     def cut_off(self, page: RawPage) -> RawPage | None:
         """Cut off the rows that share the last value of the replication key.
@@ -209,7 +209,12 @@ class Keyset:
         return end if known else None
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Return a text that is the same for all texts that a database may take for equal.
+
+    Args:
+        text: The text.
+    """
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(
         letter for letter in letters if not unicodedata.combining(letter) and not letter.isspace()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
-    from tap_dynamics365.services.scope import Scope
+    from tap_dynamics365.services.coverage import Coverage
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
 
@@ -62,7 +62,7 @@ def _notices(settings: Settings) -> Iterable[str]:  # noqa: ARG001 - as above
     return ()
 
 
-def _scope(settings: Settings) -> None:  # noqa: ARG001 - a service with one part
+def _coverage(settings: Settings) -> None:  # noqa: ARG001 - a service with one part
     return None
 
 
@@ -125,7 +125,7 @@ class ServiceKind:
         notices: Returns what a user has to know about the rows of a run, one sentence or two each.
         partition: The column that is a part of the key where it is in use: the primary id alone is
             not unique then. Empty if there is none.
-        scope: Returns which part of the rows the settings select, if the service has parts.
+        coverage: Returns which part of the rows the settings select, if they are divided.
         describe: Reads the whole description of the service.
         describe_changes: Reads what has changed since a description. Returns the same description
             if nothing has changed, and None if the description has to be read in full. None if the
@@ -151,7 +151,7 @@ class ServiceKind:
     query_options: Callable[[Settings], Mapping[str, str]] = _query_options
     notices: Callable[[Settings], Iterable[str]] = _notices
     partition: str = ""
-    scope: Callable[[Settings], Scope | None] = _scope
+    coverage: Callable[[Settings], Coverage | None] = _coverage
     describe: Callable[[ODataClient], Description] = _describe
     describe_changes: Callable[[ODataClient, Description], Description | None] | None = None
     define: Callable[

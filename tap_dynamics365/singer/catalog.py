@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
-from tap_dynamics365.odata.edm import (
-    Collection,
-    Column,
-    Complex,
-    EdmType,
-    Enumeration,
-    Primitive,
-    Table,
-)
-from tap_dynamics365.singer import enumeration, name_columns, stream_key
+from tap_dynamics365.odata.edm import Primitive, Table
+from tap_dynamics365.odata.json_schema import properties
+from tap_dynamics365.singer import name_columns, stream_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,31 +19,8 @@ if TYPE_CHECKING:
 # The column with the time at which a row was found to be deleted; the name is Singer's.
 DELETED_AT = "_sdc_deleted_at"
 
-# How OData writes primitive values in JSON ("OData JSON Format Version 4.0", section 7.1).
-PRIMITIVES: dict[str, dict[str, str]] = {
-    "Edm.Binary": {"type": "string", "contentEncoding": "base64"},
-    "Edm.Boolean": {"type": "boolean"},
-    "Edm.Byte": {"type": "integer"},
-    "Edm.Date": {"type": "string", "format": "date"},
-    "Edm.DateTimeOffset": {"type": "string", "format": "date-time"},
-    "Edm.Decimal": {"type": "number"},
-    "Edm.Double": {"type": "number"},
-    "Edm.Guid": {"type": "string", "format": "uuid"},
-    "Edm.Int16": {"type": "integer"},
-    "Edm.Int32": {"type": "integer"},
-    "Edm.Int64": {"type": "integer"},
-    "Edm.SByte": {"type": "integer"},
-    "Edm.Single": {"type": "number"},
-    "Edm.TimeOfDay": {"type": "string", "format": "time"},
-}
-TEXT = {"type": "string"}
 # Types of columns that can be a replication key by default: points in time, and numbers of rows.
 GROWING = {Primitive("Edm.DateTimeOffset"), Primitive("Edm.Int64")}
-
-
-def is_stream(column: Column) -> bool:
-    """Tell whether a column is a stream: its value has a URL of its own and is not in the row."""
-    return column.type == Primitive("Edm.Stream")
 
 
 def json_schema(table: Table, definition: TableDefinition | None = None) -> dict[str, Any]:
@@ -66,15 +36,7 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
         null. Titles are display names. The maximum length of a text is only in its description,
         because services also send longer texts.
     """
-    schema = _object(table.columns)
-    for column in table.columns:
-        if column.name not in table.key:
-            continue
-        own = schema["properties"][column.name]
-        if isinstance(column.type, Enumeration):
-            own["description"] = f"{enumeration.IN_KEY} {own['description']}"
-        else:
-            own["type"] = [kind for kind in own["type"] if kind != "null"]
+    schema: dict[str, Any] = {"type": "object", "properties": properties(table)}
     schema |= _words(table.description, definition)
     if definition is not None:
         columns = definition.by_property
@@ -82,7 +44,7 @@ def json_schema(table: Table, definition: TableDefinition | None = None) -> dict
             found = columns.get(column.name)
             if found is not None and column.name in schema["properties"]:
                 schema["properties"][column.name] |= _words(column.description, found, *found.facts)
-    return {**schema, "type": "object"}
+    return schema
 
 
 def _words(
@@ -99,38 +61,6 @@ def _words(
     if text := " ".join([description, *facts] if description else facts):
         words["description"] = text
     return words
-
-
-def _object(columns: tuple[Column, ...]) -> dict[str, Any]:
-    return {
-        "type": ["object", "null"],
-        "properties": {
-            column.name: _nullable(column) for column in columns if not is_stream(column)
-        },
-    }
-
-
-def _nullable(column: Column) -> dict[str, Any]:
-    schema = _type(column.type)
-    if column.description:
-        words = [column.description, schema.get("description")]
-        schema["description"] = " ".join(filter(None, words))
-    return schema
-
-
-def _type(kind: EdmType) -> dict[str, Any]:
-    match kind:
-        case Primitive(name):
-            schema = PRIMITIVES.get(name, TEXT)
-            return {**schema, "type": [schema["type"], "null"]}
-        case Enumeration():
-            return {"type": ["string", "null"], "description": enumeration.sentence(kind)}
-        case Complex(()):
-            return {"type": ["object", "null"]}
-        case Complex(columns):
-            return _object(columns)
-        case Collection(item):
-            return {"type": ["array", "null"], "items": _type(item)}
 
 
 def catalog_entry(

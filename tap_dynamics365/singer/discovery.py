@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.singerlib import Catalog
 
+from tap_dynamics365.odata.json_schema import is_stream
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.singer import name_columns
-from tap_dynamics365.singer.catalog import catalog_entry, is_stream
+from tap_dynamics365.singer.catalog import catalog_entry
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.edm import Table

@@ -23,11 +23,10 @@ from typing_extensions import override
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.page import NO_KEYS, Page, Piece
-from tap_dynamics365.odata import row_types
+from tap_dynamics365.odata import enumeration, row_types
 from tap_dynamics365.odata.delta import DELETED, Entry
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.odata.row_types import NULL
-from tap_dynamics365.singer import enumeration
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.row_reader import Reader
 from tap_dynamics365.singer.type_check import SchemaDriftCheck

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.odata.json_schema import is_stream
 from tap_dynamics365.odata.metadata_document import read_metadata
-from tap_dynamics365.singer.catalog import is_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,6 +23,9 @@ class _Bookmark(msgspec.Struct):
     version: int | None = None
     metadata_version: str | int | None = None
     filter_digest: str | None = None
+    full_table: dict[str, Any] | None = None
+    coverage: str | None = None
+    replication_key_coverage: str | None = None
     partitions: list[dict[str, Any]] | None = None
     progress_markers: dict[str, Any] | None = None
 

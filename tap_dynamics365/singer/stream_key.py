@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import CatalogError
-from tap_dynamics365.singer import enumeration
+from tap_dynamics365.odata import enumeration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -119,7 +119,7 @@ class TableStream(RecordStream):
             is_virtual=bool(entry.is_view),
             partition=self._partition,
             row_filter=row_filter,
-            scope=service.kind.scope(settings),
+            coverage=service.kind.coverage(settings),
         )
         state = TableState(cast("dict[str, Any]", self.tap_state), self.name)
         version = TableVersion(

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.row_types import format_of
+from tap_dynamics365.services.coverage import Coverage
 from tap_dynamics365.services.finance_operations import errors
 from tap_dynamics365.services.kind import ServiceKind
-from tap_dynamics365.services.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,17 +57,18 @@ FACTS: Mapping[str, Mapping[str, str]] = {
     }
 }
 
-DEFAULT_COMPANY = Scope(
-    name="the user's default company",
+DEFAULT_COMPANY = Coverage(
+    name="default_company",
+    words="the user's default company",
     advice="Set cross_company to true to read the rows of all companies again.",
 )
-ALL_COMPANIES = Scope(name="all companies", narrower=frozenset({DEFAULT_COMPANY.name}))
+ALL_COMPANIES = Coverage(name="all_companies", words="all companies", narrower=(DEFAULT_COMPANY,))
 
 # The limit is not documented. The columns of the widest entities take 6,800 characters.
 LONGEST_URL = 8_000
 # Earlier dates stand for no date, with or without a time of day.
 FIRST_DATE = "1900-01-02T00:00:00Z"
-# Meltano selects all tables unless it is told otherwise.
+# Reading more tables than these is seldom meant: Meltano selects all unless it is told otherwise.
 MANY_TABLES = 300
 
 
@@ -166,7 +167,7 @@ def without_value(column: str, schema: Mapping[str, Any]) -> str | None:
     return f"{column} lt {FIRST_DATE}" if is_date else None
 
 
-def scope(settings: Settings) -> Scope:
+def coverage(settings: Settings) -> Coverage:
     """Return which companies a run reads.
 
     Args:
@@ -211,5 +212,5 @@ FINANCE_OPERATIONS = ServiceKind(
     many_tables=MANY_TABLES,
     query_options=query_options,
     notices=notices,
-    scope=scope,
+    coverage=coverage,
 )

@@ -98,7 +98,7 @@ def test_full_read_with_a_filter_is_continued_unless_the_filter_changes(
     part = tap.run(catalog=chosen)
     finance.clear_faults()
     assert part.status == 1
-    assert part.state["bookmarks"][SET]["full_table_remaining"]
+    assert part.state["bookmarks"][SET]["full_table"]
     rest = tap.sync(catalog=chosen, state=part.state)
     assert sorted(keys(part) + keys(rest)) == sorted(left(finance))
     assert keys(part)

@@ -126,6 +126,17 @@ def test_start_date_leaves_out_old_rows_but_not_those_without_a_date(
     assert NO_DATE not in {row[DATE] for row in second.records(BY_DATE)}
 
 
+def test_condition_for_rows_without_a_date_may_be_refused(
+    service: FinanceSandbox, tap: Tap, catalog: Message
+) -> None:
+    service.fault("lt 1900", status=400, error_form="finance_query", message="No.", count=None)
+    dates = sorted(row[DATE] for row in reached(service, BY_DATE))
+    tap = tap.but(start_date=dates[len(dates) // 2])
+    run = tap.sync(catalog=select(catalog, {BY_DATE: None}))
+    assert service.hits() != [0]
+    assert 0 < run.counts[BY_DATE] < len(dates)
+
+
 def test_companies_that_come_in_are_read_from_their_first_row(
     service: FinanceSandbox, tap: Tap, catalog: Message
 ) -> None:

@@ -153,51 +153,6 @@ def test_rows_that_differ_only_in_an_enumeration_are_read_whatever_the_page_size
         assert told_apart(run.records(table)) == told_apart(reached(finance, table)), table
 
 
-def test_comparison_that_is_refused_does_not_lose_the_place(
-    finance: FinanceSandbox, tap: Tap, catalog: Message
-) -> None:
-    """The service may sort by GUIDs and refuse to compare them."""
-    finance.configure(guid_comparison="refused", page_size_cap=PAGE)
-    run = tap.sync(catalog=select(catalog, {"DualWriteProjects": None}))
-    assert told_apart(run.records("DualWriteProjects")) == told_apart(
-        reached(finance, "DualWriteProjects")
-    )
-    skips = [query.get("$skip") for query in queries(finance, "DualWriteProjects")]
-    later = range(PAGE, len(finance.rows("DualWriteProjects")), PAGE)
-    assert skips == [None, None, *map(str, later)]
-    assert not run.logged("WARNING")
-
-
-def test_order_that_is_refused_is_named_and_the_rows_are_read(
-    finance: FinanceSandbox, tap: Tap, catalog: Message
-) -> None:
-    message = "The query specified in the URI is not valid. Cannot sort by a virtual column."
-    finance.fault(
-        r"CustomersV3\?.*\$orderby",
-        status=400,
-        message=message,
-        error_form="finance_query",
-        count=None,
-    )
-    run = tap.sync(catalog=select(catalog, {"CustomersV3": None}))
-    assert told_apart(run.records("CustomersV3")) == told_apart(reached(finance, "CustomersV3"))
-    (warning,) = run.logged("WARNING")
-    assert "'CustomersV3' was read in no order" in warning
-    assert "Cannot sort by a virtual column" in warning
-
-
-def test_set_without_a_key_is_sorted_by_its_columns_and_read_by_links(
-    finance: FinanceSandbox, tap: Tap, catalog: Message
-) -> None:
-    finance.configure(page_size_cap=PAGE)
-    run = tap.sync(catalog=select(catalog, {"Certifications": None}))
-    assert told_apart(run.records("Certifications")) == told_apart(finance.rows("Certifications"))
-    asked = queries(finance, "Certifications")
-    assert asked[0]["$orderby"].count(" asc") > 1
-    later = range(PAGE, len(finance.rows("Certifications")), PAGE)
-    assert [query.get("$skip") for query in asked] == [None, *map(str, later)]
-
-
 @pytest.mark.parametrize("status", [404, 414, 400])
 def test_columns_are_not_named_where_that_makes_the_url_too_long(
     finance: FinanceSandbox, catalog: Message, status: int

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_dynamics365.odata import enumeration
 from tap_dynamics365.odata.edm import Enumeration
-from tap_dynamics365.singer import enumeration
 
 NAMES = st.from_regex(r"[^\W\d]\w{0,8}", fullmatch=True)
 QUALIFIED = st.lists(NAMES, min_size=2, max_size=4).map(".".join)
