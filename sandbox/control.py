@@ -44,7 +44,7 @@ class ServiceControl(Protocol):
     """The part of the control API that belongs to a service."""
 
     @property
-    def choices(self) -> Mapping[str, Sequence[str]]:
+    def choices(self) -> Mapping[str, Sequence[object]]:
         """Values of the switches with a closed choice."""
 
     @property

@@ -37,8 +37,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         body: Body of the response: text as it is, everything else as JSON.
         code: Error code of the response, valid with any status.
         message: Error message of the response. Empty takes the service's own for the code.
-        error_form: Format of the error, one of `sandbox.faults.refusals.FORMS` or
-            `sandbox.faults.finance_forms.FORMS`.
+        error_form: Format of the error, one of `sandbox.faults.refusals.FORMS`,
+            `sandbox.faults.finance_forms.FORMS` or `sandbox.faults.central_forms.FORMS`.
         substitute: Pairs of pattern and replacement for the text of the service's response, in
             the syntax of `re.sub`.
         in_batch: Hit only requests within `$batch`.

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 
 LONGEST_LOG = 200_000
-LOGGED_HEADERS = ("prefer", "user-agent", "accept-encoding", "odata-version", "odata-maxversion")
+LOGGED_HEADERS = (
+    "prefer",
+    "user-agent",
+    "accept-encoding",
+    "accept-language",
+    "data-access-intent",
+    "odata-version",
+    "odata-maxversion",
+)
 
 
 class Connections(Protocol):

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from sandbox.faults import finance_forms
+from sandbox.faults import central_forms, finance_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,14 +168,14 @@ def refusal(form: str, code: str, message: str) -> tuple[str, bytes]:
     """Return media type and body of an error.
 
     Args:
-        form: One of `FORMS`, or of the forms of Finance & Operations.
+        form: One of `FORMS`, or of the forms of the other services.
         code: Error code such as `0x80040216`, or empty.
         message: Error message. Empty takes the service's message for the code.
 
     Raises:
         ValueError: There is no such format.
     """
-    forms = FORMS | finance_forms.FORMS
+    forms = FORMS | finance_forms.FORMS | central_forms.FORMS
     if form not in forms:
         text = f"Unknown form of an error: '{form}'; the forms are {sorted(forms)}."
         raise ValueError(text)
