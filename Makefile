@@ -6,7 +6,7 @@ MELTANO_PYTHON ?= $(PYTHON)
 # Rows of the local Dynamics 365.
 ROWS ?= 50000
 
-# Its service: dataverse or finance-operations.
+# Its service: dataverse or finance-operations; `make sandbox` also knows business-central.
 SERVICE ?= dataverse
 
 # Histories per test of the simulation, and schedules of faults per test of the storms.

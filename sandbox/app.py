@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from starlette.applications import Starlette
 
 from sandbox import control
+from sandbox.business_central import addresses as central_addresses
+from sandbox.business_central import control as central_control
+from sandbox.business_central import filling as central_filling
+from sandbox.business_central import service as central_service
 from sandbox.dataverse import control as dataverse_control
 from sandbox.dataverse import filling as dataverse_filling
 from sandbox.dataverse import service as dataverse_service
@@ -51,6 +55,7 @@ class ServiceKind(NamedTuple):
 
 
 DATAVERSE, FINANCE_OPERATIONS = "dataverse", "finance-operations"
+BUSINESS_CENTRAL = "business-central"
 KINDS = {
     DATAVERSE: ServiceKind(
         "/api/data/v9.2/",
@@ -68,6 +73,15 @@ KINDS = {
         note="The user's default company is usmf. Without cross_company, the tap reads only rows "
         "of this company.\nWithout tables, the tap reads nothing, and --discover lists all entity "
         "sets.\n\n",
+    ),
+    BUSINESS_CENTRAL: ServiceKind(
+        central_addresses.PATH,
+        central_filling.SOURCE,
+        central_service.Service,
+        central_control.Control,
+        title="Dynamics 365 Business Central",
+        note="Requests that name no company read CRONUS Sandbox Ltd. On-premises, the server is at "
+        "/BC/api/v2.0/.\n\n",
     ),
 }
 

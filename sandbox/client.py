@@ -364,7 +364,7 @@ def running(  # noqa: PLR0913  - what can be said on the command line
         table: Logical name of a table that gets all rows.
         port: Port to listen on. 0 takes a free one.
         sizes: Number of rows by table, whatever the table's share of `rows`.
-        service: Service to imitate: `dataverse` or `finance-operations`.
+        service: Service to imitate: `dataverse`, `finance-operations` or `business-central`.
 
     Raises:
         SandboxError: The sandbox did not start.

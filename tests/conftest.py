@@ -12,7 +12,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from sandbox import client, finance_client
+from sandbox import central_client, client, finance_client
+from sandbox.central_client import CentralSandbox
 from sandbox.client import Sandbox
 from sandbox.finance_client import FinanceSandbox
 from tests.fork_server import Forked, ForkServer
@@ -103,6 +104,27 @@ def finance(finance_sandbox: FinanceSandbox) -> Iterator[FinanceSandbox]:
     """The session's sandbox of Finance & Operations; all but its rows is reset after each test."""
     with finance_sandbox.unchanged():
         yield finance_sandbox
+
+
+@pytest.fixture(scope="session")
+def central_sandbox() -> Iterator[CentralSandbox]:
+    """A sandbox of Business Central for the whole session, which tests only read."""
+    with central_client.running(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def changing_central() -> Iterator[CentralSandbox]:
+    """A sandbox of Business Central for one test, which may change it."""
+    with central_client.running(rows=ROWS) as running:
+        yield running
+
+
+@pytest.fixture
+def central(central_sandbox: CentralSandbox) -> Iterator[CentralSandbox]:
+    """The session's sandbox of Business Central; all but its rows is reset after each test."""
+    with central_sandbox.unchanged():
+        yield central_sandbox
 
 
 @pytest.fixture(scope="session", params=[*MODES.values()], ids=[*MODES])

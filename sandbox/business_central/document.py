@@ -1,0 +1,145 @@
+"""`$metadata` in the form of Business Central, and the service document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from sandbox.business_central.csdl import API
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sandbox.business_central.csdl import Api
+
+CAPABILITIES = "Org.OData.Capabilities.V1"
+FACETS = {"Edm.Decimal": ' Scale="Variable"'}
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An entity set with its type.
+
+    Attributes:
+        set_name: Name of the entity set.
+        type_name: Name of the entity type.
+        key: Properties of the key.
+        properties: Types by property: a primitive type without `Edm.`, an enumeration, or a text
+            with its largest length.
+        links: Navigation properties to one row: set and own property that has the id of the row.
+        lists: Navigation properties to several rows: set and property that has the own id.
+        is_sortable: Whether `$orderby` is supported.
+        is_global: Whether the rows are in no company.
+    """
+
+    set_name: str
+    type_name: str
+    key: tuple[str, ...]
+    properties: Mapping[str, str]
+    links: Mapping[str, tuple[str, str]]
+    lists: Mapping[str, tuple[str, str]]
+    is_sortable: bool = True
+    is_global: bool = False
+
+
+def write(
+    entities: Iterable[Entity], enums: Mapping[str, Sequence[str]], namespace: str = API
+) -> bytes:
+    """Return a CSDL document.
+
+    Args:
+        entities: The entity sets.
+        enums: Names of the members by enumeration.
+        namespace: Namespace of the document.
+    """
+    entities = list(entities)
+    types = {each.set_name: each.type_name for each in entities}
+    lines = [
+        '<?xml version="1.0" encoding="utf-8"?>',
+        '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">',
+        "  <edmx:DataServices>",
+        f'    <Schema Namespace="{namespace}" xmlns="http://docs.oasis-open.org/odata/ns/edm">',
+    ]
+    for name, members in enums.items():
+        lines.append(f'      <EnumType Name="{name}">')
+        lines += [
+            f'        <Member Name="{member}" Value="{number}" />'
+            for number, member in enumerate(members)
+        ]
+        lines.append("      </EnumType>")
+    for entity in entities:
+        lines += _entity_type(entity, namespace, types, entities)
+    lines.append('      <EntityContainer Name="NAV">')
+    for entity in entities:
+        lines += _entity_set(entity, namespace)
+    lines += ["      </EntityContainer>", "    </Schema>", "  </edmx:DataServices>"]
+    lines.append("</edmx:Edmx>")
+    return "\n".join(lines).encode()
+
+
+def _entity_type(
+    entity: Entity, namespace: str, types: Mapping[str, str], entities: Sequence[Entity]
+) -> Iterator[str]:
+    yield f'      <EntityType Name="{entity.type_name}">'
+    yield "        <Key>"
+    for name in entity.key:
+        yield f'          <PropertyRef Name="{name}" />'
+    yield "        </Key>"
+    for name, kind in entity.properties.items():
+        nullable = ' Nullable="false"' if name in entity.key else ""
+        yield f'        <Property Name="{name}" {_type(kind, namespace)}{nullable} />'
+    if entity.set_name == "companies":
+        for other in entities:
+            if not other.is_global:
+                target = f"Collection({namespace}.{other.type_name})"
+                yield _navigation(other.set_name, target, "") + " />"
+    for name, (target, own) in entity.links.items():
+        yield _navigation(name, f"{namespace}.{types[target]}", "") + ">"
+        yield _constraint(own, "id")
+        yield "        </NavigationProperty>"
+    for name, (target, other_name) in entity.lists.items():
+        kind = f"Collection({namespace}.{types[target]})"
+        yield _navigation(name, kind, entity.type_name) + ">"
+        yield _constraint("id", other_name)
+        yield "        </NavigationProperty>"
+    yield "      </EntityType>"
+
+
+def _type(kind: str, namespace: str) -> str:
+    if kind.isdecimal():
+        return f'Type="Edm.String" MaxLength="{kind}"'
+    if kind[0].islower():
+        return f'Type="{namespace}.{kind}"'
+    full = f"Edm.{kind}"
+    return f'Type="{full}"{FACETS.get(full, "")}'
+
+
+def _navigation(name: str, kind: str, partner: str) -> str:
+    also = f" Partner={quoteattr(partner)}" if partner else ""
+    return f'        <NavigationProperty Name="{name}" Type="{kind}"{also} ContainsTarget="true"'
+
+
+def _constraint(own: str, other: str) -> str:
+    return f'          <ReferentialConstraint Property="{own}" ReferencedProperty="{other}" />'
+
+
+def _entity_set(entity: Entity, namespace: str) -> Iterator[str]:
+    yield (
+        f'        <EntitySet Name="{entity.set_name}" EntityType="{namespace}.{entity.type_name}">'
+    )
+    sortable = str(entity.is_sortable).lower()
+    for term, name, value in (
+        ("ChangeTracking", "Supported", "false"),
+        ("SortRestrictions", "Sortable", sortable),
+    ):
+        yield f'          <Annotation Term="{CAPABILITIES}.{term}">'
+        yield f'            <Record><PropertyValue Property="{name}" Bool="{value}" /></Record>'
+        yield "          </Annotation>"
+    yield "        </EntitySet>"
+
+
+def service_document(api: Api, root: str) -> dict[str, Any]:
+    """Return the service document: the entity sets at the service root."""
+    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in api.sets]
+    return {"@odata.context": f"{root}$metadata", "value": sets}

@@ -1,0 +1,151 @@
+"""Sets that are read through a parent, and `$expand`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.business_central.companies import MAIN, OWN
+
+if TYPE_CHECKING:
+    from tests.sandbox.api import Api
+
+Row = dict[str, Any]
+LINES = "You must specify an Id or a Document Id to get the lines."
+
+
+def documents(api: Api) -> dict[str, list[Row]]:
+    """The lines of the main company's invoices, by invoice in the order of their numbers."""
+    numbers = {row["id"]: row["number"] for row in api.read("salesInvoices")["value"]}
+    found: dict[str, list[Row]] = {key: [] for key in sorted(numbers, key=numbers.__getitem__)}
+    for row in api.sandbox.rows("salesInvoiceLines"):
+        if row.pop("$company") == MAIN.id:
+            found[row["documentId"]].append(row)
+    return found
+
+
+def without_etag(rows: list[Row]) -> list[Row]:
+    """Rows as the control API returns them."""
+    return [{name: cell for name, cell in row.items() if name[0] != "@"} for row in rows]
+
+
+def keyed(rows: list[Row]) -> list[str]:
+    """The ids of rows, sorted."""
+    return sorted(row["id"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("salesInvoiceLines", LINES),
+        ("salesOrderLines", LINES),
+        ("journalLines", "You must specify a journal batch ID or a journal ID"),
+        ("dimensionSetLines", "You must get to the parent first"),
+        ("defaultDimensions", "You must get to the parent first"),
+        ("pictures", "You must get to the parent first"),
+    ],
+)
+def test_sets_without_a_parent_are_refused(api: Api, name: str, message: str) -> None:
+    for path in (name, f"companies({OWN.id})/{name}?$top=1"):
+        status, code, text = api.refusal(path)
+        assert (status, code) == (400, "Application_DialogException")
+        assert message in text
+
+
+def test_refusal_is_in_the_language_of_the_caller(api: Api) -> None:
+    _, _, text = api.refusal("salesInvoiceLines", Accept_Language="de-DE, en;q=0.5")
+    assert "Beleg-ID" in text
+    _, _, text = api.refusal("salesInvoiceLines", Accept_Language="en-US")
+    assert LINES in text
+
+
+def test_lines_are_read_by_filter_by_path_and_by_expand(api: Api) -> None:
+    (document, lines) = next(item for item in documents(api).items() if len(item[1]) > 1)
+    by_filter = api.read(f"salesInvoiceLines?$filter=documentId eq {document}")["value"]
+    assert keyed(by_filter) == keyed(lines)
+    by_path = api.read(f"salesInvoices({document})/salesInvoiceLines")
+    assert by_path["value"] == by_filter
+    context = f"$metadata#salesInvoices({document})/salesInvoiceLines"
+    assert by_path["@odata.context"].endswith(context)
+    header = api.read(f"salesInvoices({document})?$expand=salesInvoiceLines")
+    assert keyed(header["salesInvoiceLines"]) == keyed(lines)
+    (line,) = api.read(f"salesInvoiceLines?$filter=id eq {lines[0]['id']}")["value"]
+    assert without_etag([line]) == [lines[0]]
+
+
+def test_filter_with_two_documents_returns_the_lines_of_the_first_alone(api: Api) -> None:
+    first, second = [key for key, lines in documents(api).items() if lines][:2]
+    for text in (
+        f"documentId eq {second} or documentId eq {first}",
+        f"documentId in ({second},{first})&$schemaversion=2.1",
+    ):
+        found = api.read(f"salesInvoiceLines?$filter={text}")["value"]
+        assert {row["documentId"] for row in found} == {first}
+        assert keyed(found) == keyed(documents(api)[first])
+
+
+def test_filter_with_two_parents_of_dimensions_returns_both(api: Api) -> None:
+    rows = [row for row in api.sandbox.rows("dimensionSetLines") if row["$company"] == MAIN.id]
+    parents = sorted({row["parentId"] for row in rows})[:2]
+    text = " or ".join(f"parentId eq {parent}" for parent in parents)
+    found = api.read(f"dimensionSetLines?$filter={text}")["value"]
+    assert {row["parentId"] for row in found} == set(parents)
+
+
+def test_expand_has_lists_and_single_rows_at_several_levels(api: Api) -> None:
+    path = "salesInvoices?$expand=customer,salesInvoiceLines($select=id;$expand=dimensionSetLines)"
+    lines = documents(api)
+    found = api.read(path)["value"]
+    assert len(found) == len(lines)
+    nested = []
+    for row in found:
+        assert row["customer"]["id"] == row["customerId"]
+        assert row["customer"]["@odata.etag"]
+        assert keyed(row["salesInvoiceLines"]) == keyed(lines[row["id"]])
+        for line in row["salesInvoiceLines"]:
+            assert [*line] == ["@odata.etag", "id", "dimensionSetLines"]
+            nested += line["dimensionSetLines"]
+            assert {each["parentId"] for each in line["dimensionSetLines"]} <= {line["id"]}
+    assert nested
+
+
+def test_expand_with_a_filter_and_unknown_parts(api: Api) -> None:
+    path = "salesInvoices?$expand=salesInvoiceLines($filter=lineType eq 'Item')"
+    kinds = {
+        line["lineType"] for row in api.read(path)["value"] for line in row["salesInvoiceLines"]
+    }
+    assert kinds == {"Item"}
+    assert api.refusal("salesInvoices?$expand=nothing")[0] == 400
+    assert api.refusal("salesInvoices?$expand=customer($top=1)")[0] == 400
+
+
+def test_row_that_no_navigation_leads_to_is_null(api: Api) -> None:
+    found = api.read("items?$expand=picture")["value"]
+    assert None in [row["picture"] for row in found]
+
+
+def test_broken_row_fails_the_page_that_expands_to_it_and_no_other(api: Api) -> None:
+    rows = [row for row in api.sandbox.rows("dimensionSetLines") if row["$company"] == MAIN.id]
+    lines = {row["id"]: row for row in api.sandbox.rows("salesInvoiceLines")}
+    bad = next(row for row in rows if row["parentId"] in lines)
+    document = lines[bad["parentId"]]["documentId"]
+    api.sandbox.break_row("dimensionSetLines", [MAIN.name, bad["id"]])
+    nested = "$expand=salesInvoiceLines($expand=dimensionSetLines)"
+    status, code, message = api.refusal(f"salesInvoices?{nested}")
+    assert (status, code) == (400, "Application_DialogException")
+    assert "Dimension Value does not exist" in message
+    assert api.get("salesInvoices?$expand=salesInvoiceLines").status_code == 200
+    for other in documents(api):
+        expected = 400 if other == document else 200
+        assert api.get(f"salesInvoices({other})?{nested}").status_code == expected
+    api.sandbox.mend()
+    assert api.get(f"salesInvoices?{nested}").status_code == 200
+
+
+def test_broken_row_can_fail_once_with_another_error(api: Api) -> None:
+    (row,) = api.read("vendors?$top=1")["value"]
+    how = {"status": 404, "code": "BadRequest_NotFound", "message": "Parent with ID x.", "count": 1}
+    api.sandbox.break_row("vendors", [MAIN.id, row["id"]], **how)
+    assert api.refusal("vendors")[:2] == (404, "BadRequest_NotFound")
+    assert api.get("vendors").status_code == 200
