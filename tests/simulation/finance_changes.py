@@ -85,7 +85,8 @@ class Change:
         inserts: The number of new rows.
         updates: Positions of the rows to update, modulo the number of rows.
         deletes: Positions of the rows to delete, likewise.
-        respelled: Whether a deleted row is inserted again, with another spelling of its key.
+        respelled: Whether a row that was deleted before is inserted again, with another spelling of
+            its key.
     """
 
     table: str
@@ -147,6 +148,8 @@ class Writer:
     def __init__(self, service: FinanceSandbox) -> None:
         self._service = service
         self._made = 0
+        #: The last deleted row of each set.
+        self._gone: dict[str, Message] = {}
 
     def order(self, change: Change, taken: set[Key]) -> Message:
         """Choose the rows of a change.
@@ -170,13 +173,15 @@ class Writer:
             if folded(key_of(table, row)) not in used:
                 used.add(folded(key_of(table, row)))
                 inserted.append(row)
-        gone = [free[place] for place in sorted(deleted)]
-        if change.respelled and gone:
+        if change.respelled and (row := self._gone.get(table)):
             last = KEYS[table][-1]
-            texts = {name: gone[0][name] for name in KEYS[table]}
-            if isinstance(texts[last], str):
-                texts[last] = texts[last].swapcase()
-                inserted.append({**texts, **self.values(table)})
+            key = {name: row[name] for name in KEYS[table]}
+            if isinstance(key[last], str) and folded(key_of(table, row)) not in used:
+                key[last] = key[last].swapcase()
+                inserted.append({**key, **self.values(table)})
+        gone = [free[place] for place in sorted(deleted)]
+        if gone:
+            self._gone[table] = gone[-1]
         return {
             "insert": inserted,
             "update": {place_of(table, free[place]): self.values(table) for place in updated},

@@ -164,8 +164,6 @@ class FinanceHistory(RuleBasedStateMachine):
         """Let the service honour the page size that it is asked for, or ignore it."""
         self.service.configure(honours_page_size=honoured, page_size_cap=cap)
 
-    # Events at the tap's settings.
-
     @rule()
     def change_scope(self) -> None:
         """Lose the setting cross_company, or set it again."""
@@ -256,8 +254,8 @@ class FinanceHistory(RuleBasedStateMachine):
         begun = []
         for skip, late, change in meanwhile:
             begun.append(self._begin(change, late=late))
-            path = f"/{change.table}?"
-            self.service.fault(path, skip=skip, commit=begun[-1].transaction.number)
+            number = begun[-1].transaction.number
+            self.service.fault(f"/{change.table}?", skip=skip, commit=number)
         for fault in faults:
             self.service.fault(**fault.order)
         self.runs += 1
@@ -319,6 +317,8 @@ class FinanceHistory(RuleBasedStateMachine):
             self._note(begun.table, begun.notes)
             with suppress(SandboxError):
                 begun.transaction.commit()
+            held = {key_of(begun.table, row) for row in self.service.rows(begun.table)}
+            assert held >= {key_of(begun.table, row) for _, row in begun.notes if row}
 
     def _note(self, table: str, notes: Iterable[Note]) -> None:
         """Note the values of rows before and after changes."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox.finance_client import FinanceSandbox
     from tests.tap import Message
 
-HISTORIES = 4
+HISTORIES = 3
 
 
 @pytest.fixture(scope="module")
