@@ -365,10 +365,10 @@ class FinanceHistory(RuleBasedStateMachine):
             if self._is_left(table, row)
         }
         for key in found.keys() | expected.keys():
-            # Without a new version, rows that are gone stay in the target.
-            if key in found and key not in expected and not activated:
-                continue
             allowed = [expected.get(key), *self._during(table, key)]
+            # Without a new version, a row that was gone stays in the target.
+            if key in found and None in allowed and not activated:
+                continue
             assert self._seen(table, key, found.get(key), allowed), (
                 f"{key} is {found.get(key)}, but was {allowed} at the service. {context}"
             )
