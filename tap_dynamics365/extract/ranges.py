@@ -1,4 +1,4 @@
-"""Ranges: divides a table into ranges of the replication key, which are fetched in parallel.
+"""Ranges: divides a table into ranges of a column, which are fetched in parallel.
 
 The first load of a large table is divided into ranges. Their widths follow from the density of the
 rows: each page shows how many rows there are per unit of the key. If a range holds many more rows
@@ -8,6 +8,9 @@ estimates don't have to be exact.
 Every range costs one request for a page that is not full, and its pages are buffered until all
 ranges before it are written. Therefore ranges are as long as the buffer allows, and of increasing
 length, so that they end one after the other.
+
+A full table is divided before values of the first column of its key, if that column has few, such
+as companies. Its pages may be written in any order, so they are not buffered.
 """
 
 from __future__ import annotations
@@ -69,6 +72,9 @@ class Ranges:
         self._last_value: str | None = None
         # The values that were divided after.
         self._values: set[str] = set()
+        # At first, as many values are looked up as ranges are read in parallel. Later ones may have
+        # few rows: then, only a full page of one value shows that a division is worth a request.
+        self._looks_ahead = True
         self.maximum: int | None = None
         #: Whether the greatest value of the key is known, or was requested.
         self.has_max_key = scale is None
@@ -219,6 +225,7 @@ class Ranges:
         if self._last_value is None or last is None or last.busy or last.done:
             return None
         if sum(not part.done for part in self._ranges) >= most:
+            self._looks_ahead = False
             return None
         value, self._last_value = self._last_value, None
         self._values.add(folded(value))
@@ -239,6 +246,8 @@ class Ranges:
             return
         last.high = Bound(0, value)
         self._ranges.append(Range(low=last.high))
+        if self._looks_ahead:
+            self._last_value = value
 
     def _take_any(self) -> Page | None:
         """Remove and return a page of any range, with the ranges that are left after it."""
