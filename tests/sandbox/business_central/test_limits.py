@@ -10,6 +10,7 @@ import requests
 
 from sandbox.business_central import addresses
 from sandbox.business_central.companies import MAIN
+from sandbox.faults.central_mishaps import CENTRAL_KINDS
 from tests.sandbox.api import TIMEOUT, Api
 
 if TYPE_CHECKING:
@@ -136,6 +137,23 @@ def test_faults_come_in_the_form_of_the_service(
     assert "As ordered" not in text
     assert "CorrelationId:" in text
     assert api.get("customers").status_code == 200
+
+
+@pytest.mark.parametrize("sort", [*CENTRAL_KINDS])
+def test_every_fault_of_the_catalogue_can_be_ordered(api: Api, sort: str) -> None:
+    for attributes in CENTRAL_KINDS[sort].values():
+        api.sandbox.fault("items", **attributes)
+        expected = attributes.get("status", 401 if attributes.get("expire_tokens") else 200)
+        broken = {"drop", "reset", "truncate"} & attributes.keys()
+        try:
+            response = api.get("items")
+            assert not broken
+            assert response.status_code == expected
+        except requests.exceptions.RequestException:
+            assert broken or attributes.get("garble")
+        if attributes.get("expire_tokens"):
+            api.sign_in()
+    assert set(api.sandbox.hits()) == {1}
 
 
 def test_log_has_paths_queries_and_headers(api: Api) -> None:
