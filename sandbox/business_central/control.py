@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sandbox.business_central import document
 from sandbox.business_central.broken import Breakage
 from sandbox.business_central.companies import Company
 from sandbox.business_central.writing import CentralWriter
 from sandbox.data.control import ERRORS, RowControl, content
-from sandbox.http.control_route import control_route
+from sandbox.http.control_route import OrderError, control_route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,6 +52,8 @@ class Control:
         """Return the routes."""
         return [
             control_route("tables", "GET", self._tables, ERRORS),
+            control_route("tables/{table}", "DELETE", self._drop, ERRORS),
+            control_route("columns/{table}/{column}", "DELETE", self._drop, ERRORS),
             control_route("rows/{table}", "GET", self._rows, ERRORS),
             *self.rows.routes(),
             control_route("calculated/{table}/{key:path}", "PATCH", self._calculate, ERRORS),
@@ -93,6 +96,21 @@ class Control:
             }
             for table in model.tables
         ]
+
+    async def _drop(self, request: Request) -> object:
+        """Remove a set or a column; the rows stay as they are in the store."""
+        table = self.writer.table(request.path_params["table"])
+        column = request.path_params.get("column", "")
+        if column and (column not in table.by_property or column in table.row_key):
+            message = f"{table.name} has no column {column!r} that can be removed."
+            raise OrderError(message)
+        model = self.service.model
+        for api in model.apis:
+            if table.name in api.sets:
+                gone = (table.name, column, table.schema_name)
+                api.document = document.without(api.document, *gone)
+        model.drop(table, column)
+        return {}
 
     async def _rows(self, request: Request) -> object:
         shape = self.service.model.shape(self.writer.table(request.path_params["table"]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -146,6 +146,24 @@ class CentralModel(Model):
     def shape(self, table: Table) -> Shape:
         """Return the shape of a table in the first API that has it."""
         return next(api.sets[table.name] for api in self.apis if table.name in api.sets)
+
+    def drop(self, table: Table, column: str = "") -> None:
+        """Remove a set, or a column of it, from every API.
+
+        Args:
+            table: The table.
+            column: Name of the column. Empty removes the set.
+        """
+        kept = tuple(each for each in table.columns if each.property_name != column)
+        changed = replace(table, columns=kept)
+        for api in self.apis:
+            if table.name not in api.sets:
+                continue
+            if column:
+                api.sets[table.name] = replace(api.sets[table.name], table=changed)
+            else:
+                del api.sets[table.name]
+        self.replace(table.name, *((changed,) if column else ()))
 
     def api_of(self, table: Table) -> Api:
         """Return the first API that has a table."""

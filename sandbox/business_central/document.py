@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 CAPABILITIES = "Org.OData.Capabilities.V1"
 FACETS = {"Edm.Decimal": ' Scale="Variable"'}
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Entity:
         set_name: Name of the entity set.
         type_name: Name of the entity type.
         key: Properties of the key.
-        properties: Types by property: a primitive type without `Edm.`, an enumeration, or a text
-            with its largest length.
+        properties: Types by property: a primitive type without `Edm.`, an enumeration, the largest
+            length of a text, or a complex type of a collection in square brackets.
         links: Navigation properties to one row: set and own property that has the id of the row.
         lists: Navigation properties to several rows: set and property that has the own id.
         is_sortable: Whether `$orderby` is supported.
@@ -44,13 +47,17 @@ class Entity:
 
 
 def write(
-    entities: Iterable[Entity], enums: Mapping[str, Sequence[str]], namespace: str = API
+    entities: Iterable[Entity],
+    enums: Mapping[str, Sequence[str]] = NONE,
+    complex_types: Mapping[str, Mapping[str, str]] = NONE,
+    namespace: str = API,
 ) -> bytes:
     """Return a CSDL document.
 
     Args:
         entities: The entity sets.
         enums: Names of the members by enumeration.
+        complex_types: Types of the properties by complex type.
         namespace: Namespace of the document.
     """
     entities = list(entities)
@@ -68,6 +75,13 @@ def write(
             for number, member in enumerate(members)
         ]
         lines.append("      </EnumType>")
+    for name, properties in complex_types.items():
+        lines.append(f'      <ComplexType Name="{name}">')
+        lines += [
+            f'        <Property Name="{each}" {_type(kind, namespace)} />'
+            for each, kind in properties.items()
+        ]
+        lines.append("      </ComplexType>")
     for entity in entities:
         lines += _entity_type(entity, namespace, types, entities)
     lines.append('      <EntityContainer Name="NAV">')
@@ -109,6 +123,8 @@ def _entity_type(
 def _type(kind: str, namespace: str) -> str:
     if kind.isdecimal():
         return f'Type="Edm.String" MaxLength="{kind}"'
+    if kind.startswith("["):
+        return f'Type="Collection({namespace}.{kind[1:-1]})"'
     if kind[0].islower():
         return f'Type="{namespace}.{kind}"'
     full = f"Edm.{kind}"
@@ -137,6 +153,33 @@ def _entity_set(entity: Entity, namespace: str) -> Iterator[str]:
         yield f'            <Record><PropertyValue Property="{name}" Bool="{value}" /></Record>'
         yield "          </Annotation>"
     yield "        </EntitySet>"
+
+
+def without(document: bytes, set_name: str, column: str = "", type_name: str = "") -> bytes:
+    """Return a document without an entity set, or without a column.
+
+    Args:
+        document: The document.
+        set_name: Name of the entity set.
+        column: Name of the column. Empty removes the set, with what leads to it.
+        type_name: Name of the set's entity type.
+    """
+    if not column:
+        kind = rb"Type=\"(?:Collection\()?[\w.]*\b%s\)?\"" % type_name.encode()
+        name = b'Name="%s"' % set_name.encode()
+        document = _removed(document, b"EntitySet", name)
+        return _removed(document, b"NavigationProperty", kind, everywhere=True)
+    start = document.index(b'<EntityType Name="%s"' % type_name.encode())
+    end = document.index(b"</EntityType>", start)
+    name = b'Name="%s"' % column.encode()
+    inner = _removed(document[start:end], b"Property", name)
+    return document[:start] + inner + document[end:]
+
+
+def _removed(document: bytes, tag: bytes, with_: bytes, *, everywhere: bool = False) -> bytes:
+    """Return a document without elements that have an attribute."""
+    pattern = rb"\s*<%s (?:[^>]*\s)?%s[^>]*?(?:/>|>.*?</%s>)" % (tag, with_, tag)
+    return re.sub(pattern, b"", document, count=0 if everywhere else 1, flags=re.DOTALL)
 
 
 def service_document(api: Api, root: str) -> dict[str, Any]:

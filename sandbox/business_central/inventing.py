@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox.business_central import values
 from sandbox.business_central.companies import ALL, COPY, MAIN, OWN, SYSTEM_VERSION
 from sandbox.business_central.csdl import API, COMPANY, WRITES
 from sandbox.data import pools
-from sandbox.data.model import FIRST_VERSION
+from sandbox.data.model import ENGLISH, FIRST_VERSION, GERMAN
 from sandbox.data.rows import Batch, shares
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ def known_rows(model: CentralModel) -> dict[str, list[dict[str, Any]]]:
         "Company": [web_service_row(company) for company in ALL],
         "apicategoryroutes": routes,
         "entityDefinitions": [
-            {"entityName": shape.table.schema_name, "entitySetName": name, **_captions(shape)}
-            for name, shape in model.apis[0].sets.items()
+            _definition(name, shape) for name, shape in model.apis[0].sets.items()
         ],
     }
 
@@ -68,12 +68,35 @@ def web_service_row(company: Company) -> dict[str, Any]:
     }
 
 
-def _captions(shape: Shape) -> dict[str, str]:
-    captions = [
-        {"name": c.property_name, "captions": [{"languageCode": 1033, "caption": c.property_name}]}
-        for c in shape.shown
+def _definition(name: str, shape: Shape) -> dict[str, str]:
+    """Return the row of an entity set in `entityDefinitions`, with captions in two languages."""
+    fields = [
+        {"name": each.property_name, "captions": _captions(each.property_name)}
+        for each in shape.shown
     ]
-    return {"properties": json.dumps(captions, separators=(",", ":"))}
+    members = [
+        {"name": option.label.english, "value": option.value, "captions": _captions(text)}
+        for column in shape.shown
+        for option in (column.options.options if column.options else ())
+        if (text := option.label.english.replace("_x0020_", " ").replace("_x002D_", "-"))
+    ]
+    cells = {
+        "entityCaptions": _captions(shape.table.schema_name),
+        "entitySetCaptions": _captions(name),
+        "properties": fields,
+        "enumMembers": members,
+    }
+    plain = {"entityName": shape.table.schema_name, "entitySetName": name}
+    return plain | {key: json.dumps(cell, separators=(",", ":")) for key, cell in cells.items()}
+
+
+def _captions(name: str) -> list[dict[str, Any]]:
+    """Return the captions of a name: its words, and in German the words with a mark."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z0-9])", " ", name).capitalize()
+    return [
+        {"languageCode": ENGLISH, "caption": words},
+        {"languageCode": GERMAN, "caption": f"{words} (DE)"},
+    ]
 
 
 def invent(model: Model, rows: int, seed: int, sizes: Mapping[str, int]) -> Iterator[Batch]:

@@ -32,6 +32,16 @@ ENUMS = {
     "documentType": (BLANK, "Payment", "Invoice", "Credit_x0020_Memo"),
     "parentType": (BLANK, "Customer", "Item", "Vendor", "Sales_x0020_Invoice_x0020_Line"),
 }
+# Captions of entity sets, columns and options, by language.
+COMPLEX_TYPES = {
+    "entityMetadataLabel": {"languageCode": "Int32", "caption": "String"},
+    "entityMetadataField": {"name": "String", "captions": "[entityMetadataLabel]"},
+    "entityMetadataEnumMember": {
+        "name": "String",
+        "value": "Int32",
+        "captions": "[entityMetadataLabel]",
+    },
+}
 _NONE: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
 
@@ -65,7 +75,9 @@ STANDARD = (
     _entity(
         "entityDefinitions",
         "entityMetadata",
-        "entityName:String entitySetName:String",
+        "entityName:String entitySetName:String entityCaptions:[entityMetadataLabel] "
+        "entitySetCaptions:[entityMetadataLabel] properties:[entityMetadataField] "
+        "enumMembers:[entityMetadataEnumMember]",
         ("entityName",),
         is_global=True,
     ),
@@ -296,8 +308,8 @@ def model() -> CentralModel:
     """Return the sandbox's own model."""
     return CentralModel(
         [
-            csdl.parse(document.write(STANDARD, ENUMS), csdl.STANDARD),
-            csdl.parse(document.write(LOYALTY, {}), CUSTOM),
-            csdl.parse(document.write(WEB_SERVICES, {}, csdl.WEB_SERVICES), csdl.ODATA),
+            csdl.parse(document.write(STANDARD, ENUMS, COMPLEX_TYPES), csdl.STANDARD),
+            csdl.parse(document.write(LOYALTY), CUSTOM),
+            csdl.parse(document.write(WEB_SERVICES, namespace=csdl.WEB_SERVICES), csdl.ODATA),
         ]
     )

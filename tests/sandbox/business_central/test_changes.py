@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.business_central.companies import COPY, EMPTY, MAIN
+from sandbox.business_central.csdl import parse
 from sandbox.client import SandboxError
 from tests.sandbox.api import Api
 
@@ -138,3 +139,19 @@ def test_tables_tell_of_apis_keys_and_columns(changing: CentralSandbox) -> None:
     assert found["Sales_Order"]["key"] == ["Document_Type", "No"]
     assert (found["companies"]["has_company"], found["items"]["has_company"]) == (False, True)
     assert found["items"]["columns"]["inventory"] == "Edm.Decimal"
+
+
+def test_removed_set_and_column_are_gone_from_document_and_rows(changing: CentralSandbox) -> None:
+    api = Api(changing)
+    changing.drop_table("vendors")
+    changing.drop_column("customers", "city")
+    assert api.refusal("vendors")[:2] == (404, "BadRequest_ResourceNotFound")
+    assert api.refusal("customers?$select=city")[0] == 400
+    assert "city" not in api.read("customers?$top=1")["value"][0]
+    sets = parse(api.get("$metadata").content, "api/v2.0").sets
+    assert "vendors" not in sets
+    assert "vendors" not in sets["companies"].navigations
+    assert not {"city"} & sets["customers"].table.by_property.keys()
+    assert "city" in sets["companyInformation"].table.by_property
+    with pytest.raises(SandboxError):
+        changing.drop_column("customers", "id")

@@ -91,3 +91,15 @@ def test_every_response_has_ids_by_which_it_is_found(api: Api) -> None:
     first, second = (api.refusal("nothing")[2] for _ in range(2))
     assert re.search(r"  CorrelationId:  [0-9a-f-]{36}\.$", first)
     assert first != second
+
+
+def test_definitions_have_captions_of_columns_and_options_by_language(api: Api) -> None:
+    found = {row["entitySetName"]: row for row in api.read("entityDefinitions")["value"]}
+    item = found["items"]
+    names = {each["name"]: each["captions"] for each in item["properties"]}
+    assert names["unitPrice"] == [
+        {"languageCode": 1033, "caption": "Unit price"},
+        {"languageCode": 1031, "caption": "Unit price (DE)"},
+    ]
+    members = {each["name"]: each["captions"][0]["caption"] for each in item["enumMembers"]}
+    assert members["Non_x002D_Inventory"] == "Non-inventory"
