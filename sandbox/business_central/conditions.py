@@ -186,7 +186,7 @@ def equal_to(tree: Expression | None, name: str) -> Iterator[str]:
         case Both(_, left, right):
             yield from equal_to(left, name)
             yield from equal_to(right, name)
-        case Comparison("eq", Path(found), Literal() as literal) if found == name:
+        case Comparison("eq", Path(found), Literal() as literal) if found.lower() == name.lower():
             yield literal.text.lower()
 
 

@@ -83,8 +83,8 @@ def condition(
     rule = RULES.get(shape.table.name)
     if rule is None:
         return "1", []
-    named = set(columns(query.filter)) if query.filter else set()
-    if named.isdisjoint(rule.columns):
+    named = {name.lower() for name in columns(query.filter)} if query.filter else set()
+    if named.isdisjoint(name.lower() for name in rule.columns):
         raise errors.dialog(rule.message)
     if rule is not _DOCUMENT:
         return "1", []

@@ -78,6 +78,7 @@ def test_filter_with_two_documents_returns_the_lines_of_the_first_alone(api: Api
     first, second = [key for key, lines in documents(api).items() if lines][:2]
     for text in (
         f"documentId eq {second} or documentId eq {first}",
+        f"DOCUMENTID eq {second} or documentid eq {first}",
         f"documentId in ({second},{first})&$schemaversion=2.1",
     ):
         found = api.read(f"salesInvoiceLines?$filter={text}")["value"]
