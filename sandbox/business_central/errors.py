@@ -172,6 +172,12 @@ def read_only() -> CentralError:
     return CentralError(400, "Internal_ServerError", message)
 
 
+def changed() -> CentralError:
+    """Return the refusal of a read of a row that another user is changing."""
+    code = "Request_EntityChanged"
+    return CentralError(409, code, central_forms.MESSAGES[code])
+
+
 def page_too_large(most: int) -> CentralError:
     """Return the refusal of a page size above the largest one."""
     message = f"The page size exceeds the maximum of {most} entities."

@@ -12,6 +12,7 @@ from sandbox.business_central import errors, parents, queries, rendering
 from sandbox.business_central.conditions import Condition
 from sandbox.business_central.csdl import COMPANY
 from sandbox.data.guids import sortable
+from sandbox.data.model import Kind
 from sandbox.data.store import order_of, quoted
 from sandbox.query import filters
 
@@ -111,8 +112,9 @@ class Pages:
         return _number(store, resource.shape, where, parameters) > 0
 
     def stored(self, store: Store, shape: Shape) -> bytes:
-        """Return all stored rows of all companies with all their columns as a JSON array."""
-        row = rendering.row(shape, [], "", etag=False)
+        """Return all stored rows of all companies as a JSON array; streams are left out."""
+        columns = [column for column in shape.shown if column.kind is not Kind.STREAM]
+        row = rendering.row(shape, columns, "", etag=False)
         order = ", ".join(
             order_of(shape.table, shape.table.by_property[k]) for k in shape.table.key
         )
@@ -121,6 +123,10 @@ class Pages:
             f"SELECT {company} || substr({row}, 2) FROM {quoted(shape.table.name)} ORDER BY {order}"  # noqa: S608  - names of the model
         )
         return b"[" + b",".join([row for (row,) in store.select(sql)]) + b"]"
+
+    def size(self, store: Store, shape: Shape) -> int:
+        """Return the number of stored rows of all companies."""
+        return _number(store, shape, "1", [])
 
     def _source(self, store: Store, resource: Resource, query: Query) -> tuple[str, list[Any]]:
         where, parameters = resource.condition()

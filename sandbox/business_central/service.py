@@ -172,6 +172,8 @@ class Service:
                 raise errors.BareError(404) from None
             raise
         self._check_access(found, intent, on_premises=address.on_premises)
+        if "$expand" in given and request.headers.get("if-match") != "*":
+            self._check_conflict()
         return await self._read(found, store, address, root, request)
 
     def _check_access(self, found: Resource, intent: str, *, on_premises: bool) -> None:
@@ -183,6 +185,12 @@ class Service:
             raise errors.no_permission(switches.permission_status, "Company Information")
         if name in switches.writing_pages and intent.lower() == "readonly" and not on_premises:
             raise errors.read_only()
+
+    def _check_conflict(self) -> None:
+        """Refuse a read as if another user had changed the record, if that was ordered."""
+        if self.switches.expand_conflicts:
+            self.switches.expand_conflicts -= 1
+            raise errors.changed()
 
     async def _read(
         self, found: Resource, store: Store, address: Address, root: str, request: Request

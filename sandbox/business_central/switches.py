@@ -26,6 +26,8 @@ class Switches:
         app_not_registered: Whether the environment does not know the app: every token is refused.
         writing_pages: Entity sets whose page writes when it is opened, which fails with
             `Data-Access-Intent: ReadOnly`.
+        expand_conflicts: Number of reads with `$expand` to refuse with 409. Reads with the header
+            `If-Match: *` are not refused.
         odata_off: Whether the OData web services of the on-premises server are switched off.
         link_origin: Scheme, host and port of links, as behind a gateway. Empty takes those of the
             request.
@@ -44,6 +46,7 @@ class Switches:
     compress: bool = True
     app_not_registered: bool = False
     writing_pages: list[str] = field(default_factory=list)
+    expand_conflicts: int = 0
     odata_off: bool = False
     link_origin: str = ""
     longest_query: int = LONGEST_QUERY

@@ -109,6 +109,9 @@ def test_unknown_company_is_not_found(api: Api, place: str) -> None:
     query = "" if place else "?company=Nobody"
     status, code, _ = api.refusal(f"{place}customers{query}")
     assert (status, code) == (404, "Internal_CompanyNotFound")
+    api.sandbox.configure(default_company="")
+    assert api.refusal("customers")[:2] == (404, "Internal_CompanyNotFound")
+    assert api.get("companies").status_code == 200
 
 
 def test_odata_names_companies_with_awkward_names(api: Api) -> None:

@@ -138,6 +138,7 @@ def test_tables_tell_of_apis_keys_and_columns(changing: CentralSandbox) -> None:
     assert found["loyaltyCards"]["api"] == "api/sandbox/loyalty/v1.0"
     assert found["Sales_Order"]["key"] == ["Document_Type", "No"]
     assert (found["companies"]["has_company"], found["items"]["has_company"]) == (False, True)
+    assert found["items"]["rows"] == len(changing.rows("items"))
     assert found["items"]["columns"]["inventory"] == "Edm.Decimal"
 
 

@@ -150,3 +150,12 @@ def test_broken_row_can_fail_once_with_another_error(api: Api) -> None:
     api.sandbox.break_row("vendors", [MAIN.id, row["id"]], **how)
     assert api.refusal("vendors")[:2] == (404, "BadRequest_NotFound")
     assert api.get("vendors").status_code == 200
+
+
+def test_expand_can_meet_a_change_unless_any_version_is_accepted(api: Api) -> None:
+    path = "salesInvoices?$expand=salesInvoiceLines"
+    api.sandbox.configure(expand_conflicts=1)
+    assert api.get("salesInvoices").status_code == 200
+    assert api.get(path, If_Match="*").status_code == 200
+    assert api.refusal(path)[:2] == (409, "Request_EntityChanged")
+    assert api.get(path).status_code == 200
