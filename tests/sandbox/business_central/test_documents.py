@@ -12,7 +12,7 @@ from sandbox.business_central.parents import RULES
 from sandbox.central_client import running
 from tests.sandbox.api import Api
 
-DOCUMENTS = Path(__file__).parents[5] / "shared" / "csdl"
+DOCUMENTS = Path(__file__).parents[4] / "shared" / "csdl"
 
 
 def path_of(name: str) -> Path:

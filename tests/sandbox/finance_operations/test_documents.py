@@ -13,7 +13,7 @@ from sandbox.finance_operations import csdl, document, organisation
 from sandbox.finance_operations.csdl import shown
 from tests.sandbox.api import Api
 
-DOCUMENTS = Path(__file__).parents[5] / "shared" / "csdl"
+DOCUMENTS = Path(__file__).parents[4] / "shared" / "csdl"
 NAMES = ("finance-operations-300-rebuilt", "finance-operations-cut")
 REACHED = {"usmf", "ussi", "demf", "dat"}
 

@@ -19,7 +19,7 @@ from tests.sandbox.api import Api
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CSDL = Path(__file__).parents[5] / "shared" / "csdl"
+CSDL = Path(__file__).parents[4] / "shared" / "csdl"
 DOCUMENT = CSDL / "finance-operations-300-rebuilt.xml.gz"
 ANSWERS = CSDL / "finance-operations-answers.json.gz"
 
