@@ -247,6 +247,8 @@ class TapDynamics365(Tap):
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
         process.tune()
+        for notice in self.service.kind.notices(self.settings):
+            self.logger.warning("%s", notice)
         self.service.client.sign_in()
         test = ConnectionTest(self.service.client.concurrency)
         test.tables(self._selected_tables())

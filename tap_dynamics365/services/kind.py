@@ -46,8 +46,8 @@ def _check_settings(settings: Settings) -> None:
     """Refuse `cross_company`, because a service that has no companies would ignore it."""
     if settings.cross_company:
         msg = (
-            "Don't set cross_company to true: only Finance & Operations has it, and service_url "
-            "leads to another service."
+            "Don't set cross_company to true: only Finance & Operations has it, whose service_url "
+            "ends with /data/. This service_url leads to another service."
         )
         raise SettingsError(msg)
 

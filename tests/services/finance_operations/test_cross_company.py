@@ -56,6 +56,13 @@ def test_no_request_has_the_option_unless_the_setting_is_true(value: bool | None
     assert not any("cross_company" not in line for line in warnings)
 
 
+def test_connection_test_says_that_only_one_company_is_read() -> None:
+    with service(tables=["CustomersV3"]) as running:
+        run = running.tap.run("--test")
+    (warning,) = [line for line in run.logged("WARNING") if "default company" in line]
+    assert "cross_company" in warning
+
+
 def test_requests_for_metadata_lack_the_option() -> None:
     with service(cross_company=True) as running:
         run = running.tap.run("--discover")
