@@ -148,7 +148,7 @@ class TableReader:
                 self.read = next(plan, None)
 
     def _note_filter(self) -> None:
-        """Note the filter in the state, and begin the table anew if it is another one.
+        """Note the filter in the state. If it has changed, read the table from its first row.
 
         The rows before the bookmark were read with the filter of the run before.
         """

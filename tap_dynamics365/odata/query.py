@@ -122,7 +122,7 @@ def _after(row: Sequence[tuple[str, str | None]]) -> Iterator[str]:
 
     Each column decides where those before it are equal. There is no `eq` among the conditions:
     Finance & Operations takes an asterisk after it for a wildcard, and not every database ignores
-    blanks at the end of texts. `ge` and `gt` agree with the order of rows in any case. Nulls come
+    blanks at the end of texts. `ge` and `gt` always agree with the order of rows. Nulls come
     first ("OData Version 4.0 Part 1: Protocol", section 11.2.5.2).
     """
     if not row:

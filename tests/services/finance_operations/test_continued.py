@@ -53,7 +53,7 @@ def interrupted(service: FinanceSandbox, tap: Tap, catalog: Message) -> Run:
 def test_rows_before_a_broken_one_are_read_by_every_run_but_the_next(
     service: FinanceSandbox, tap: Tap, catalog: Message
 ) -> None:
-    """If a read went on at the broken row for ever, the rows before it would become stale."""
+    """If every run continued at the broken row, the rows before it would become stale."""
     rows = sorted(
         reached(service, TABLE), key=lambda row: (row["dataAreaId"], row["CustomerAccount"])
     )
@@ -130,7 +130,7 @@ def test_damaged_state_begins_anew(
 def test_next_company_that_is_the_same_again_ends_the_division(
     service: FinanceSandbox, tap: Tap, catalog: Message
 ) -> None:
-    """Otherwise the first page of the company would be read for ever."""
+    """Otherwise the first page of the company would be read without end."""
     service.configure(page_size_cap=5)
     service.fault(
         "select=dataAreaId&",

@@ -77,7 +77,7 @@ def as_sent(rows: list[Message], key: Sequence[str], companies: Sequence[str]) -
 
 
 @pytest.mark.usefixtures("_page_size")
-@pytest.mark.parametrize("cap", [7, 10_000])
+@pytest.mark.parametrize("cap", [7, PAGE, 10_000])
 def test_every_row_of_every_set_is_sent_once(
     finance: FinanceSandbox, tap: Tap, catalog: Message, cap: int
 ) -> None:
