@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.odata.dialect import Dialect
@@ -16,11 +16,18 @@ from tap_dynamics365.services.table_definition import Description
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from msgspec import Raw
+
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.coverage import Coverage
+    from tap_dynamics365.services.parent_path import ParentPath
+    from tap_dynamics365.services.part import Part
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
+
+    #: Converts a value, the JSON text of which is given and returned.
+    Conversion = Callable[[Raw], Raw]
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,39 @@ def _refine(table: Table, definition: TableDefinition | None) -> Table:  # noqa:
     return table
 
 
+def _arrange(tables: Sequence[Table]) -> Sequence[Table]:
+    return tables
+
+
+def _parts(
+    client: ODataClient,  # noqa: ARG001 - a service without parts
+    settings: Settings,  # noqa: ARG001
+) -> Sequence[Part]:
+    return ()
+
+
+def _conversion(
+    schema: Mapping[str, Any],  # noqa: ARG001 - a service that sends values as they are
+    settings: Settings,  # noqa: ARG001
+) -> Conversion | None:
+    return None
+
+
+def _url(root: str, entity_set: str, path: str) -> str:
+    return f"{root}{path}{quote(entity_set)}"
+
+
+def _is_bound(entity_set: str) -> bool:  # noqa: ARG001 - a service without such sets
+    return False
+
+
+def _parents(
+    client: ODataClient,  # noqa: ARG001 - as above
+    entity_set: str,  # noqa: ARG001
+) -> Sequence[ParentPath]:
+    return ()
+
+
 def _who_am_i(client: ODataClient) -> Identity:
     # A response is all that such a service offers.
     read_object(client, "")
@@ -126,6 +166,20 @@ class ServiceKind:
         partition: The column that is a part of the key where it is in use: the primary id alone is
             not unique then. Empty if there is none.
         coverage: Returns which part of the rows the settings select, if they are divided.
+        arrange: Chooses the tables that are streams, and adds the columns that the tap itself
+            fills.
+        part_columns: The columns that the tap adds to the rows of each part of the service. The
+            first one identifies the part.
+        parts: Reads the parts of the service that tables with these columns have rows in, selected
+            or not.
+        url: Returns the URL of the rows of an entity set, by the service root, the name of the set
+            as the catalog has it, and the path of a part (empty without one).
+        is_bound: Tells whether an entity set can only be read through the rows of other tables.
+        parents: Reads the ways to the rows of such a set.
+        parent_changed_at: The column, which the tap adds to the rows of such sets, of the time of
+            the last change of the parent. Empty if there is none.
+        conversion: Returns how values of a column, with its JSON Schema, are converted; None if
+            they are sent as they are.
         describe: Reads the whole description of the service.
         describe_changes: Reads what has changed since a description. Returns the same description
             if nothing has changed, and None if the description has to be read in full. None if the
@@ -152,6 +206,14 @@ class ServiceKind:
     notices: Callable[[Settings], Iterable[str]] = _notices
     partition: str = ""
     coverage: Callable[[Settings], Coverage | None] = _coverage
+    arrange: Callable[[Sequence[Table]], Sequence[Table]] = _arrange
+    part_columns: tuple[str, ...] = ()
+    parts: Callable[[ODataClient, Settings], Sequence[Part]] = _parts
+    url: Callable[[str, str, str], str] = _url
+    is_bound: Callable[[str], bool] = _is_bound
+    parents: Callable[[ODataClient, str], Sequence[ParentPath]] = _parents
+    parent_changed_at: str = ""
+    conversion: Callable[[Mapping[str, Any], Settings], Conversion | None] = _conversion
     describe: Callable[[ODataClient], Description] = _describe
     describe_changes: Callable[[ODataClient, Description], Description | None] | None = None
     define: Callable[

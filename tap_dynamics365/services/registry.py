@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_dynamics365.services.business_central.kind import BUSINESS_CENTRAL
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.finance_operations.kind import FINANCE_OPERATIONS
 from tap_dynamics365.services.kind import ExtraStream, ServiceKind
@@ -25,7 +26,7 @@ OTHER = ServiceKind(
     partition=DATAVERSE.partition,
     refine=DATAVERSE.refine,
 )
-KINDS: Sequence[ServiceKind] = (DATAVERSE, FINANCE_OPERATIONS, OTHER)
+KINDS: Sequence[ServiceKind] = (DATAVERSE, FINANCE_OPERATIONS, BUSINESS_CENTRAL, OTHER)
 
 #: The streams that describe a service, of all services, by name.
 EXTRA_STREAMS: Mapping[str, ExtraStream] = {
