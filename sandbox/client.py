@@ -283,6 +283,7 @@ class Sandbox:
                 `device_code_interval`, `user_language` (1033 or 1031), `clock` (a time to stop at),
                 `clock_offset` (seconds ahead), `delta_token_days`, `stamp_days`, `delta_links`,
                 `delta_links_beside_annotations`, `more_records_without_link`, `guid_comparison`,
+                `unsortable_tables` (of `sandbox.query.sorting.Sorting`),
                 `virtual_provider` (one of `sandbox.dataverse.virtual.BEHAVIORS`),
                 `virtual_provider_status`.
 

@@ -78,6 +78,7 @@ class Control:
             "queued_requests": (service.gate, "queued"),
             "requests_in_window": (service.gate, "most"),
             "longest_wait": (service.gate, "longest_wait"),
+            "unsortable_tables": (service.pages.sorting, "unsortable_tables"),
             "replica_lags": (service.replica, "lags"),
             **{each.name: (service.switches, each.name) for each in fields(service.switches)},
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.faults import central_forms
+from sandbox.faults import central_forms, finance_forms
 from sandbox.faults.errors import ServiceError
 
 # Error texts in German, by the English text.
@@ -176,6 +176,11 @@ def changed() -> CentralError:
     """Return the refusal of a read of a row that another user is changing."""
     code = "Request_EntityChanged"
     return CentralError(409, code, central_forms.MESSAGES[code])
+
+
+def timed_out() -> BareError:
+    """Return the answer of the gateway to a request that takes longer than it waits."""
+    return BareError(504, finance_forms.page("504 Gateway Time-out"))
 
 
 def page_too_large(most: int) -> CentralError:

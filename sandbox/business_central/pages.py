@@ -15,6 +15,7 @@ from sandbox.data.guids import sortable
 from sandbox.data.model import Kind
 from sandbox.data.store import order_of, quoted
 from sandbox.query import filters
+from sandbox.query.sorting import Sorting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,11 +50,13 @@ class Pages:
         breakages: The broken rows.
 
     Attributes:
+        sorting: Which sorted reads time out.
         guid_order: Whether the order of GUIDs can be compared.
     """
 
     def __init__(self, breakages: Breakages) -> None:
         self.breakages = breakages
+        self.sorting = Sorting()
         self.guid_order = True
 
     def page(self, store: Store, resource: Resource, raw: str, view: View) -> bytes:
@@ -67,6 +70,8 @@ class Pages:
         """
         api, shape = resource.api, resource.shape
         query = queries.read(raw, api, shape)
+        if self.sorting.times_out(shape.table, (part.column for part in query.order)):
+            raise errors.timed_out()
         where, parameters = self._source(store, resource, query)
         size = view.largest if query.top is None else min(view.largest, query.top)
         order = self._order(shape, query.order)

@@ -71,6 +71,7 @@ class Control:
             "stamp_days": (service.metadata_changes, "days"),
             "more_records_without_link": (service.pages, "more_records_without_link"),
             "guid_comparison": (service.pages, "guid_comparison"),
+            "unsortable_tables": (service.pages.sorting, "unsortable_tables"),
             "virtual_provider": (service.provider, "behavior"),
             "virtual_provider_status": (service.provider, "status"),
             "delta_links": (changes, "delta_links"),

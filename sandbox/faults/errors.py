@@ -80,6 +80,11 @@ def url_too_long() -> ServiceError:
     return ServiceError(414, QUERY_ERROR, "The request URI is too long.")
 
 
+def timed_out() -> ServiceError:
+    """Return the error for a query that takes longer than the service waits for it."""
+    return ServiceError(504, "0x80044151", "SQL timeout expired.")
+
+
 def expired_version_stamp() -> ServiceError:
     """Return the error for a delta token or version stamp that has expired."""
     message = "Version stamp associated with the client has expired. Please perform a full sync."

@@ -61,6 +61,7 @@ class Control:
             "clock": (service.clock, "stopped_at"),
             "clock_offset": (service.clock, "offset"),
             "default_company": (service.access, "default"),
+            "unsortable_tables": (service.pages.sorting, "unsortable_tables"),
             "reached_companies": (service.access, "reached"),
             **{each.name: (service.switches, each.name) for each in fields(service.switches)},
         }

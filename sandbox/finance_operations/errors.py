@@ -115,6 +115,12 @@ def failed(message: str, layers: int) -> FinanceError:
     return FinanceError(500, finance_forms.failure(message, layers))
 
 
+def timed_out() -> FinanceError:
+    """Return the answer of the gateway to a request that takes longer than it waits."""
+    body = finance_forms.page("504 Gateway Time-out")
+    return FinanceError(504, body, finance_forms.HTML)
+
+
 def busy(retry_after: str) -> FinanceError:
     """Return the refusal of a request because of the load of the environment.
 

@@ -15,6 +15,7 @@ from sandbox.finance_operations import errors, queries, rendering
 from sandbox.finance_operations.broken import Breakages
 from sandbox.finance_operations.conditions import Condition
 from sandbox.finance_operations.keys_in_urls import parse_key
+from sandbox.query.sorting import Sorting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ class Pages:
 
     Attributes:
         breakages: The broken entities.
+        sorting: Which sorted reads time out.
         guid_order: Whether the order of GUIDs can be compared.
     """
 
@@ -66,6 +68,7 @@ class Pages:
         self.store = store
         self.access = access
         self.breakages = Breakages()
+        self.sorting = Sorting()
         self.guid_order = True
         self._random = random.Random(1)  # noqa: S311  - repeatable by design
 
@@ -80,6 +83,8 @@ class Pages:
             empty: Return no rows, and a link to the same rows.
         """
         query = queries.read(raw, table)
+        if self.sorting.times_out(table, (part.column for part in query.order)):
+            raise errors.timed_out()
         source = self._source(table, query)
         size = largest if query.top is None else min(largest, query.top)
         found = self.store.select(

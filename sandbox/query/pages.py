@@ -8,11 +8,12 @@ from urllib.parse import quote, unquote
 
 from sandbox.data.model import PARTITION, TableType
 from sandbox.data.store import order_of, quoted
-from sandbox.faults.errors import bad_query, no_record, unknown_segment
+from sandbox.faults.errors import bad_query, no_record, timed_out, unknown_segment
 from sandbox.query import paging, query_options
 from sandbox.query.filters import Literal
 from sandbox.query.rendering import Renderer, wanted
 from sandbox.query.row_cache import Found, RowCache
+from sandbox.query.sorting import Sorting
 from sandbox.query.sql import Condition, refuse_guid_order, stored_value
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Pages:
         store: The rows.
 
     Attributes:
+        sorting: Which sorted reads time out.
         more_records_without_link: Whether a page that is not the last one has `morerecords` and a
             paging cookie in place of a nextLink.
         guid_comparison: Whether `gt`, `ge`, `lt` and `le` of a GUID are "understood" or "refused".
@@ -49,13 +51,15 @@ class Pages:
         self.store = store
         self.renderer = Renderer(model)
         self.row_cache = RowCache(model, store)
+        self.sorting = Sorting()
         self.more_records_without_link = False
         self.guid_comparison = "understood"
 
     @property
     def behavior(self) -> Hashable:
         """Settings that responses depend on, for keys of the cache."""
-        return self.more_records_without_link, self.guid_comparison
+        unsortable = tuple(self.sorting.unsortable_tables)
+        return self.more_records_without_link, self.guid_comparison, unsortable
 
     def page(  # noqa: PLR0913  - what an answer depends on
         self,
@@ -80,6 +84,8 @@ class Pages:
             stamp: Delta token for the last page, when changes are tracked.
         """
         query = self.parse(table, raw)
+        if self.sorting.times_out(table, (part.column for part in query.order)):
+            raise timed_out()
         columns = paging.paging_columns(table, query.order)
         number = paging.read(query.skip_token, columns).page if query.skip_token else 1
         size, limited = self.size(query, preferences, largest)

@@ -35,6 +35,7 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
         long_url_status=404,
         more_records_without_link=False,
         guid_comparison="understood",
+        unsortable_tables=[],
         virtual_provider="absent",
         virtual_provider_status=400,
         user_language=1033,
