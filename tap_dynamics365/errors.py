@@ -38,6 +38,9 @@ class Failure(Enum):
         TOKEN_EXPIRED: The delta token or the version stamp is too old.
         NOT_TRACKED: Change tracking is not enabled for the table.
         NOT_UNDERSTOOD: The service does not understand or support the query.
+        NEEDS_PARENT: The rows can only be read through the rows of another table.
+        LINK_LOST: A link to a next page is no longer valid.
+        READ_ONLY: The read has to write, and the connection is read-only.
         FATAL: Any other failure that a retry does not fix.
     """
 
@@ -52,6 +55,9 @@ class Failure(Enum):
     TOKEN_EXPIRED = auto()
     NOT_TRACKED = auto()
     NOT_UNDERSTOOD = auto()
+    NEEDS_PARENT = auto()
+    LINK_LOST = auto()
+    READ_ONLY = auto()
     FATAL = auto()
 
 
@@ -66,6 +72,9 @@ REFUSED = frozenset(
         Failure.UNKNOWN_COLUMN,
         Failure.NOT_TRACKED,
         Failure.NOT_UNDERSTOOD,
+        Failure.NEEDS_PARENT,
+        Failure.LINK_LOST,
+        Failure.READ_ONLY,
     }
 )
 

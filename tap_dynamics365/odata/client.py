@@ -201,6 +201,7 @@ class ODataClient:
         *,
         prefer: str = "",
         asked: int = 0,
+        headers: Mapping[str, str] = NO_OPTIONS,
         on_answer: Callable[[requests.Response], None] | None = None,
     ) -> RawPage:
         """Read a page of rows, without retries.
@@ -209,6 +210,7 @@ class ODataClient:
             url: The absolute URL. The options of each request are added, if it lacks them.
             prefer: The header `Prefer` (RFC 7240).
             asked: How many rows are asked for.
+            headers: Further headers, by name.
             on_answer: Called with each answer, also with a refusal.
 
         Returns:
@@ -220,7 +222,7 @@ class ODataClient:
         """
         response = self.session.get(
             with_options(url, self._options),
-            headers={"Prefer": prefer} if prefer else None,
+            headers={**({"Prefer": prefer} if prefer else {}), **headers},
             auth=self.signer,
             timeout=self.timeout,
         )
