@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.data.store import Store
 
 _SEGMENT = re.compile(r"([^\W\d]\w*)(?:\((.*)\))?", re.DOTALL)
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
 # Characters of a key that links don't encode.
 _BARE = "',=-"
 
@@ -90,7 +91,7 @@ class Resources:
         rest, place, company = list(segments), "", None
         name, key = _parts(rest[0])
         if name == api.companies and key is not None and len(rest) > 1:
-            company = self.companies.find(key.strip("'").replace("''", "'"))
+            company = self.companies.find(_company(key))
             place = f"{_in_path(api, company)}/"
             del rest[0]
             name, key = _parts(rest[0])
@@ -164,6 +165,15 @@ class Resources:
         if not rows:
             raise errors.no_row()
         return tuple(cell.decode() if isinstance(cell, bytes) else cell for cell in rows[0])
+
+
+def _company(key: str) -> str:
+    """Return the id or the name in a key of a company."""
+    name = _TEXT.fullmatch(key)
+    if name is None and "'" in key:
+        message = "Syntax error: an apostrophe in a text must be doubled."
+        raise errors.bad_query(message)
+    return name[1].replace("''", "'") if name else key
 
 
 def _parts(segment: str) -> tuple[str, str | None]:

@@ -49,14 +49,44 @@ def _check_url(url: str) -> None:
     """Accept any URL."""
 
 
-def _check_settings(settings: Settings) -> None:
-    """Refuse `cross_company`, because a service that has no companies would ignore it."""
+def check_business_central(settings: Settings) -> None:
+    """Check that no setting asks for what only Business Central has.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        SettingsError: A setting does.
+    """
+    if settings.companies:
+        msg = (
+            "Don't set companies: only Business Central has it, whose service_url ends with a path "
+            "such as /api/v2.0/ or /ODataV4/. This service_url leads to another service."
+        )
+        raise SettingsError(msg)
+
+
+def check_finance_operations(settings: Settings) -> None:
+    """Check that no setting asks for what only Finance & Operations has.
+
+    Args:
+        settings: The settings.
+
+    Raises:
+        SettingsError: A setting does.
+    """
     if settings.cross_company:
         msg = (
             "Don't set cross_company to true: only Finance & Operations has it, whose service_url "
             "ends with /data/. This service_url leads to another service."
         )
         raise SettingsError(msg)
+
+
+def _check_settings(settings: Settings) -> None:
+    """Refuse what only other services have."""
+    check_finance_operations(settings)
+    check_business_central(settings)
 
 
 def _query_options(

@@ -65,6 +65,7 @@ class Settings:
     tables: tuple[str, ...]
     filters: Mapping[str, str]
     cross_company: bool | None
+    companies: tuple[str, ...]
     schema_map: str | None
     create_map: CreateMap
     metadata_streams: bool

@@ -82,6 +82,15 @@ _REPLICATION = (
         type="boolean",
         without_value="`false`, with a warning",
     ),
+    Setting(
+        "companies",
+        "Companies",
+        "Names or ids of the companies to extract, or shell-style patterns of names such as "
+        "`CRONUS*`. Case-insensitive. If not set, all companies are extracted. Business Central "
+        "only.",
+        type="array",
+        without_value="all companies",
+    ),
 )
 
 _METADATA = (

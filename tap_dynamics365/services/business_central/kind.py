@@ -9,8 +9,8 @@ import re
 from urllib.parse import urlsplit
 
 from tap_dynamics365.odata.dialect import Dialect
-from tap_dynamics365.services.business_central import errors
-from tap_dynamics365.services.kind import ServiceKind
+from tap_dynamics365.services.business_central import companies, errors
+from tap_dynamics365.services.kind import ServiceKind, check_finance_operations
 
 HOST = "api.businesscentral.dynamics.com"
 # The standard APIs, the API of a publisher, and the OData web services.
@@ -42,6 +42,7 @@ def matches(url: str) -> bool:
 BUSINESS_CENTRAL = ServiceKind(
     name="Business Central",
     matches=matches,
+    check_settings=check_finance_operations,
     # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/developer/devenv-develop-connect-apps
     permission="Financials.ReadWrite.All",
     dialect=Dialect(
@@ -61,5 +62,6 @@ BUSINESS_CENTRAL = ServiceKind(
     ),
     replication_keys=REPLICATION_KEYS,
     tracks_changes=False,
-    part_columns=("company_id", "company_name"),
+    part_columns=companies.COLUMNS,
+    parts=companies.parts,
 )

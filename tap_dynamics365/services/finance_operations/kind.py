@@ -14,7 +14,7 @@ from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.row_types import format_of
 from tap_dynamics365.services.coverage import Coverage
 from tap_dynamics365.services.finance_operations import errors
-from tap_dynamics365.services.kind import ServiceKind
+from tap_dynamics365.services.kind import ServiceKind, check_business_central
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,7 +100,7 @@ def check_url(url: str) -> None:
 
 
 def check_settings(settings: Settings) -> None:
-    """Check that no setting asks for what only Dataverse has.
+    """Check that no setting asks for what only other services have.
 
     Args:
         settings: The settings.
@@ -108,6 +108,7 @@ def check_settings(settings: Settings) -> None:
     Raises:
         SettingsError: A setting does.
     """
+    check_business_central(settings)
     for is_set, value, what in (
         (settings.metadata_streams, "metadata_streams to true", "describes its tables in streams"),
         (settings.show_name_columns, "show_name_columns to true", "sends labels and names"),
