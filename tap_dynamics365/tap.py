@@ -20,7 +20,7 @@ from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.progress.display import LINES_EVERY
 from tap_dynamics365.settings import CreateMap, Settings, environment, filters
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tap_dynamics365.singer import process, state_file, stream_key
+from tap_dynamics365.singer import process, service_notices, state_file, stream_key
 from tap_dynamics365.singer.catalog import read_catalog
 from tap_dynamics365.singer.connection_test import ConnectionTest
 from tap_dynamics365.singer.discovery import discover
@@ -247,11 +247,11 @@ class TapDynamics365(Tap):
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
         process.tune()
-        for notice in self.service.kind.notices(self.settings):
-            self.logger.warning("%s", notice)
+        tables = self._selected_tables()
+        service_notices.log(self.service.kind, self.settings, tables)
         self.service.client.sign_in()
         test = ConnectionTest(self.service.client.concurrency)
-        test.tables(self._selected_tables())
+        test.tables(tables)
         for stream in self._selected(MetadataStream):
             test.stream(stream, stream.sample)
         test.conclude()

@@ -102,6 +102,7 @@ class ODataClient:
         options: Mapping[str, str] = NO_OPTIONS,
     ) -> None:
         self.url = settings.service_url
+        self._host = urljoin(self.url, "/")
         self.dialect = dialect
         self.signer = signer
         self.throttle = throttle
@@ -158,7 +159,7 @@ class ODataClient:
         """Read one answer as a stream, with retries.
 
         Args:
-            path: The path and query below the service root.
+            path: The path and query below the service root; or a URL at the same host.
             take: Reads the body, and raises if it is cut off.
             accept: The media type wanted.
             prefer: The header `Prefer` (RFC 7240).
@@ -180,7 +181,7 @@ class ODataClient:
                 headers["Content-Type"], body = batch
             with self.session.request(
                 "GET" if body is None else "POST",
-                self.url + path,
+                path if path.startswith(self._host) else self.url + path,
                 headers=headers,
                 data=body,
                 auth=self.signer,

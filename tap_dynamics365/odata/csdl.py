@@ -19,6 +19,7 @@ from tap_dynamics365.odata.edm import (
     Complex,
     EdmType,
     Enumeration,
+    Navigation,
     Primitive,
     Table,
 )
@@ -42,6 +43,7 @@ def read(
     metadata_sets: Container[str] = (),
     *,
     is_named_by_set: bool = False,
+    has_navigations: bool = False,
     facts: Mapping[str, Mapping[str, str]] = NO_FACTS,
 ) -> list[Table]:
     """Read a CSDL document as it arrives.
@@ -51,6 +53,8 @@ def read(
         metadata_sets: Entity sets that describe the service. They are not tables.
         is_named_by_set: Whether tables are named after their entity sets. If not, they are named
             after their types; of two sets with the same type, the second one after the set.
+        has_navigations: Whether to read navigation properties, which large services have tens of
+            thousands of.
         facts: Sentences that annotations add to the description of a table or column, by term and
             value.
 
@@ -61,7 +65,7 @@ def read(
         IncompleteMetadataError: The document is cut off, or damaged.
         MetadataError: The document is not CSDL, or is inconsistent.
     """
-    document = _Document(facts)
+    document = _Document(facts, has_navigations=has_navigations)
     try:
         for chunk in chunks:
             document.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes it by position only
@@ -98,6 +102,8 @@ def read(
             description=descriptions.get(structure.qualified_name),
             tracked=entity_set in document.tracked,
             type_name=structure.name,
+            namespace=structure.namespace if has_navigations else "",
+            navigations=document.navigations(structure),
         )
     return list(tables.values())
 
@@ -111,6 +117,8 @@ class _Structure:
     base: str | None
     key: list[str] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
+    # Types and pairs of columns of navigation properties.
+    links: dict[str, tuple[str, list[tuple[str, str]]]] = field(default_factory=dict)
 
     @property
     def qualified_name(self) -> str:
@@ -120,8 +128,11 @@ class _Structure:
 class _Document:
     """Collects the declarations of a document while expat reads it."""
 
-    def __init__(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self, facts: Mapping[str, Mapping[str, str]], *, has_navigations: bool = False
+    ) -> None:
         self.described = False
+        self._has_navigations = has_navigations
         self._facts = facts
         # An alias hides the namespaces of terms and values until the document has been read.
         self._terms = {term.rpartition(".")[2] for term in facts}
@@ -136,6 +147,8 @@ class _Document:
         # The members by the name of the enumeration.
         self._enumerations: dict[str, list[str]] = {}
         self._members: list[str] = []
+        # The pairs of the navigation property that was read last.
+        self._pairs: list[tuple[str, str]] = []
         self._definitions: dict[str, str] = {}
         # The types that contain no column, by name. Thousands of columns share each of them.
         self._simple: dict[str, EdmType] = {}
@@ -188,6 +201,14 @@ class _Document:
             self._target = f"{structure.qualified_name}/{column}"
         elif name == "PropertyRef" and parent == "Key":
             structure.key.append(attributes.get("Name", ""))
+        elif not self._has_navigations:
+            return
+        elif name == "NavigationProperty" and parent == "EntityType":
+            self._pairs = []
+            structure.links[attributes.get("Name", "")] = (attributes.get("Type", ""), self._pairs)
+        elif name == "ReferentialConstraint" and parent == "NavigationProperty":
+            own, other = attributes.get("Property", ""), attributes.get("ReferencedProperty", "")
+            self._pairs.append((own, other))
 
     def _start_in_schema(self, name: str, parent: str, attributes: dict[str, str]) -> None:
         own_name = attributes.get("Name", "")
@@ -312,6 +333,19 @@ class _Document:
         key = next((ancestor.key for ancestor in reversed(line) if ancestor.key), [])
         names = {name for ancestor in line for name in ancestor.types}
         return tuple(key) if names.issuperset(key) else ()
+
+    def navigations(self, structure: _Structure) -> tuple[Navigation, ...]:
+        """List the navigation properties of a type, with inherited ones."""
+        links = {
+            name: link
+            for ancestor in self._line(structure)
+            for name, link in ancestor.links.items()
+        }
+        return tuple(
+            Navigation(name, self._full(item), item != type_name, tuple(pairs))
+            for name, (type_name, pairs) in links.items()
+            for item in [type_name.removeprefix("Collection(").removesuffix(")")]
+        )
 
     def columns(
         self, structure: _Structure, within: tuple[_Structure, ...] = ()

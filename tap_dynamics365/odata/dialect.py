@@ -37,6 +37,7 @@ class Dialect:
         metadata_path: The path and query of the metadata document.
         metadata_sets: Entity sets that describe the service and are no tables.
         is_named_by_set: Whether tables are named after their entity sets instead of their types.
+        has_navigations: Whether the navigation properties of tables are needed.
         facts: Sentences that annotations of the metadata document add to descriptions, by term and
             value.
         metadata_version: The annotation with the version of the data model; empty if there is none.
@@ -68,6 +69,7 @@ class Dialect:
     metadata_path: str = "$metadata"
     metadata_sets: frozenset[str] = frozenset()
     is_named_by_set: bool = False
+    has_navigations: bool = False
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     metadata_version: str = ""
     more_rows: str = ""

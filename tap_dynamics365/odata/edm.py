@@ -53,6 +53,22 @@ class Column(msgspec.Struct, frozen=True, array_like=True, gc=False):
     description: str | None = None
 
 
+class Navigation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A navigation property (section 8): the way from a row to rows of another type.
+
+    Attributes:
+        name: The name in URLs.
+        target: The qualified name of the type of the rows it leads to.
+        is_collection: Whether it leads to several rows.
+        pairs: The columns with equal values, of the row and of the rows it leads to.
+    """
+
+    name: str
+    target: str
+    is_collection: bool = False
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
 class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An entity set and the type of its rows.
 
@@ -66,6 +82,9 @@ class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
         private: Whether the table is private, and therefore not selected by default.
         tracked: Whether the service tracks changes.
         type_name: The name of the entity type.
+        namespace: The namespace of the entity type, if navigation properties are read.
+        navigations: The navigation properties, if they are read.
+        parameters: The properties that are parameters of a query and no columns.
     """
 
     name: str
@@ -76,3 +95,6 @@ class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
     private: bool = False
     tracked: bool = False
     type_name: str = ""
+    namespace: str = ""
+    navigations: tuple[Navigation, ...] = ()
+    parameters: tuple[str, ...] = ()

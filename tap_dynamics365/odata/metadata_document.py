@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 64 * 1024
 
 
-def read_metadata(client: ODataClient) -> list[Table]:
+def read_metadata(client: ODataClient, root: str = "") -> list[Table]:
     """Read the metadata document as a stream, because it has megabytes.
 
     Args:
         client: The client of the service.
+        root: The URL of another root of the same service; empty for the service root.
 
     Returns:
         The tables of the service.
@@ -28,11 +29,12 @@ def read_metadata(client: ODataClient) -> list[Table]:
     """
     dialect = client.dialect
     return client.read(
-        dialect.metadata_path,
+        f"{root}{dialect.metadata_path}",
         lambda response: csdl.read(
             response.iter_content(CHUNK_BYTES),
             dialect.metadata_sets,
             is_named_by_set=dialect.is_named_by_set,
+            has_navigations=dialect.has_navigations,
             facts=dialect.facts,
         ),
         accept="application/xml",

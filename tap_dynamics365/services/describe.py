@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_dynamics365.errors import MetadataError
-from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services import schema_map
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def describe(service: Service, settings: Settings) -> list[Described]:
     """
     patterns = settings.tables
     kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
-    tables = read_metadata(service.client) if kept is None else kept.tables
-    found = list(_matching(tables, patterns))
+    tables = service.kind.read_tables(service.client, settings) if kept is None else kept.tables
+    found = list(_matching(service.kind.arrange(tables), patterns))
     if not found:
         msg = f"No table matches the setting tables ({', '.join(patterns)})."
         raise MetadataError(msg if patterns else "The service has no tables.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.coverage import Coverage
     from tap_dynamics365.services.parent_path import ParentPath
     from tap_dynamics365.services.part import Part
+    from tap_dynamics365.services.selected_table import SelectedTable
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
 
@@ -58,12 +59,13 @@ def check_business_central(settings: Settings) -> None:
     Raises:
         SettingsError: A setting does.
     """
-    if settings.companies:
-        msg = (
-            "Don't set companies: only Business Central has it, whose service_url ends with a path "
-            "such as /api/v2.0/ or /ODataV4/. This service_url leads to another service."
-        )
-        raise SettingsError(msg)
+    for name in ("companies", "api_routes"):
+        if getattr(settings, name):
+            msg = (
+                f"Don't set {name}: only Business Central has it, whose service_url ends with a "
+                "path such as /api/v2.0/ or /ODataV4/. This service_url leads to another service."
+            )
+            raise SettingsError(msg)
 
 
 def check_finance_operations(settings: Settings) -> None:
@@ -95,7 +97,10 @@ def _query_options(
     return {}
 
 
-def _notices(settings: Settings) -> Iterable[str]:  # noqa: ARG001 - as above
+def _notices(
+    settings: Settings,  # noqa: ARG001 - as above
+    tables: Iterable[SelectedTable],  # noqa: ARG001
+) -> Iterable[str]:
     return ()
 
 
@@ -103,8 +108,15 @@ def _coverage(settings: Settings) -> None:  # noqa: ARG001 - a service with one 
     return None
 
 
-def _describe(client: ODataClient) -> Description:
-    return Description(tables=tuple(read_metadata(client)))
+def _read_tables(
+    client: ODataClient,
+    settings: Settings,  # noqa: ARG001 - a service with one metadata document
+) -> Sequence[Table]:
+    return read_metadata(client)
+
+
+def _describe(client: ODataClient, settings: Settings) -> Description:
+    return Description(tables=tuple(_read_tables(client, settings)))
 
 
 def _define(
@@ -192,7 +204,8 @@ class ServiceKind:
         selects_all: Whether discovery selects all tables if the settings name none.
         many_tables: Above this number of selected tables, a warning says how to select fewer.
         query_options: Returns the options of the query of each request for rows.
-        notices: Returns what a user has to know about the rows of a run, one sentence or two each.
+        notices: Returns what a user has to know about the rows of the selected tables, one sentence
+            or two each.
         partition: The column that is a part of the key where it is in use: the primary id alone is
             not unique then. Empty if there is none.
         coverage: Returns which part of the rows the settings select, if they are divided.
@@ -210,6 +223,7 @@ class ServiceKind:
             the last change of the parent. Empty if there is none.
         conversion: Returns how values of a column, with its JSON Schema, are converted; None if
             they are sent as they are.
+        read_tables: Reads the tables of the metadata documents that the settings name.
         describe: Reads the whole description of the service.
         describe_changes: Reads what has changed since a description. Returns the same description
             if nothing has changed, and None if the description has to be read in full. None if the
@@ -233,7 +247,7 @@ class ServiceKind:
     selects_all: bool = True
     many_tables: float = math.inf
     query_options: Callable[[Settings], Mapping[str, str]] = _query_options
-    notices: Callable[[Settings], Iterable[str]] = _notices
+    notices: Callable[[Settings, Iterable[SelectedTable]], Iterable[str]] = _notices
     partition: str = ""
     coverage: Callable[[Settings], Coverage | None] = _coverage
     arrange: Callable[[Sequence[Table]], Sequence[Table]] = _arrange
@@ -244,7 +258,8 @@ class ServiceKind:
     parents: Callable[[ODataClient, str], Sequence[ParentPath]] = _parents
     parent_changed_at: str = ""
     conversion: Callable[[Mapping[str, Any], Settings], Conversion | None] = _conversion
-    describe: Callable[[ODataClient], Description] = _describe
+    read_tables: Callable[[ODataClient, Settings], Sequence[Table]] = _read_tables
+    describe: Callable[[ODataClient, Settings], Description] = _describe
     describe_changes: Callable[[ODataClient, Description], Description | None] | None = None
     define: Callable[
         [ODataClient, Sequence[Table], Collection[str] | None], Mapping[str, TableDefinition]

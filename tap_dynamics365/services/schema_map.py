@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-dynamics365.schema_map")
 
-FORMAT = 2
+FORMAT = 3
 # The permissions of the file. It holds no secrets.
 MODE = 0o644
 
@@ -42,7 +42,8 @@ class SchemaMap(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         format: The version of the file format.
         service_url: The service root.
-        tables: The tables of `$metadata`.
+        api_routes: The further APIs that the settings named.
+        tables: The tables of the metadata documents.
         definitions: The table definitions; empty if the service does not provide them.
         version: The version of the data model, if the definitions have no stamp.
     """
@@ -52,6 +53,7 @@ class SchemaMap(msgspec.Struct, frozen=True, kw_only=True):
     tables: tuple[Table, ...]
     definitions: Definitions = Definitions()
     version: str | int = ""
+    api_routes: tuple[str, ...] = ()
 
 
 class _Head(msgspec.Struct):
@@ -119,7 +121,7 @@ def read(service: Service, settings: Settings) -> SchemaMap:
         is_writable = True
     kept = None
     if content is not None and settings.create_map is not CreateMap.FORCE_NEW:
-        kept = _understand(path, content, service.client.url)
+        kept = _understand(path, content, service.client.url, settings.api_routes)
     if settings.create_map is CreateMap.NO:
         if kept is None:
             msg = (
@@ -133,7 +135,8 @@ def read(service: Service, settings: Settings) -> SchemaMap:
     fresh = _refreshed(service, kept) if kept is not None else None
     if fresh is None:
         logger.info("Reading the description of the service.")
-        fresh = _from(service.client.url, service.kind.describe(service.client))
+        description = service.kind.describe(service.client, settings)
+        fresh = _from(service.client.url, settings.api_routes, description)
     if fresh is not kept and is_writable:
         _save(path, fresh)
     return fresh
@@ -175,7 +178,9 @@ def _is_own(content: bytes) -> bool:
     return True
 
 
-def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | None:
+def _understand(
+    path: Path, content: bytes, service_url: str, api_routes: tuple[str, ...]
+) -> SchemaMap | None:
     """Decode the file. If it can't be used, log why and return None."""
     try:
         head = _head.decode(content)
@@ -190,10 +195,14 @@ def _understand(path: Path, content: bytes, service_url: str) -> SchemaMap | Non
                 head.service_url,
             )
             return None
-        return _whole.decode(content)
+        kept = _whole.decode(content)
     except DECODE_ERRORS:
         logger.warning("schema_map %s is damaged.", path)
         return None
+    if {*kept.api_routes} != {*api_routes}:
+        logger.info("schema_map %s holds the description of other api_routes.", path)
+        return None
+    return kept
 
 
 def _save(path: Path, fresh: SchemaMap) -> None:
@@ -208,9 +217,10 @@ def _save(path: Path, fresh: SchemaMap) -> None:
         )
 
 
-def _from(service_url: str, description: Description) -> SchemaMap:
+def _from(service_url: str, api_routes: tuple[str, ...], description: Description) -> SchemaMap:
     return SchemaMap(
         service_url=service_url,
+        api_routes=api_routes,
         tables=description.tables,
         definitions=description.definitions,
         version=description.version,
@@ -226,4 +236,4 @@ def _refreshed(service: Service, kept: SchemaMap) -> SchemaMap | None:
     changed = service.kind.describe_changes(service.client, known)
     if changed is None:
         return None
-    return kept if changed is known else _from(kept.service_url, changed)
+    return kept if changed is known else _from(kept.service_url, kept.api_routes, changed)

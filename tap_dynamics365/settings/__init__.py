@@ -66,6 +66,7 @@ class Settings:
     filters: Mapping[str, str]
     cross_company: bool | None
     companies: tuple[str, ...]
+    api_routes: tuple[str, ...]
     schema_map: str | None
     create_map: CreateMap
     metadata_streams: bool

@@ -91,6 +91,14 @@ _REPLICATION = (
         type="array",
         without_value="all companies",
     ),
+    Setting(
+        "api_routes",
+        "API Routes",
+        "Further APIs of the environment to discover, such as `contoso/warehouse/v1.0`: publisher, "
+        "group, and version. Business Central only.",
+        type="array",
+        without_value="only the API of `service_url`",
+    ),
 )
 
 _METADATA = (

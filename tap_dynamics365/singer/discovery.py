@@ -71,8 +71,12 @@ def _report(tables: list[Table]) -> None:
     count = len(tables)
     logger.info("Discovered %d %s.", count, "table" if count == 1 else "tables")
     for what, names in (
-        ("Not selected by default (private, or without a data provider)", _private(tables)),
+        (
+            "Not selected by default (private, computed when read, or without a data provider)",
+            _private(tables),
+        ),
         ("Left out, because rows do not hold their values (type Edm.Stream)", _streams(tables)),
+        ("Left out, because they are parameters of queries", _parameters(tables)),
         ("Tables without a key", [table.name for table in tables if not table.key]),
     ):
         if names:
@@ -90,3 +94,7 @@ def _streams(tables: list[Table]) -> list[str]:
         for column in table.columns
         if is_stream(column)
     ]
+
+
+def _parameters(tables: list[Table]) -> list[str]:
+    return [f"{table.name}.{name}" for table in tables for name in table.parameters]

@@ -12,7 +12,7 @@ from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.progress.display import shown
 from tap_dynamics365.progress.progress import Progress
 from tap_dynamics365.services import schema_map
-from tap_dynamics365.singer import new_columns, process
+from tap_dynamics365.singer import new_columns, process, service_notices
 from tap_dynamics365.singer.metadata_stream import is_supported
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class Sync:
             if not kind.selects_all:
                 logger.warning("The catalog selects no table: nothing is extracted.")
             return
-        for notice in kind.notices(self._settings):
-            logger.warning("%s", notice)
+        service_notices.log(kind, self._settings, self._tables)
         if len(self._tables) > kind.many_tables:
             logger.warning(
                 "%d tables of %s are selected, which may take hours. Select fewer by the setting "

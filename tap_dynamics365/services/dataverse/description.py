@@ -16,6 +16,7 @@ from tap_dynamics365.services.table_definition import Description
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.settings import Settings
 
 METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
 # One row, to get the annotation. Every Dataverse has this table, and every user may read it.
@@ -28,11 +29,15 @@ class _OneRow(msgspec.Struct):
     version: str | int = msgspec.field(default="", name=f"@{METADATA_VERSION}")
 
 
-def describe(client: ODataClient) -> Description:
+def describe(
+    client: ODataClient,
+    settings: Settings,  # noqa: ARG001 - the form of the seam
+) -> Description:
     """Read the whole description.
 
     Args:
         client: The client of the service.
+        settings: The settings.
 
     Returns:
         The description.

@@ -17,8 +17,9 @@ from tap_dynamics365.services.finance_operations import errors
 from tap_dynamics365.services.kind import ServiceKind, check_business_central
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from tap_dynamics365.services.selected_table import SelectedTable
     from tap_dynamics365.settings import Settings
 
 # Hosts of environments in the cloud, of cloud-hosted developer machines, of Human Resources, and of
@@ -138,11 +139,12 @@ def query_options(settings: Settings) -> dict[str, str]:
     return {"cross-company": "true"} if settings.cross_company else {}
 
 
-def notices(settings: Settings) -> Iterator[str]:
+def notices(settings: Settings, tables: Iterable[SelectedTable]) -> Iterator[str]:  # noqa: ARG001 - the form of the seam
     """Yield what a user has to know about the rows of a run.
 
     Args:
         settings: The settings.
+        tables: The selected tables.
     """
     if settings.cross_company is None:
         yield (

@@ -1,0 +1,32 @@
+"""Description of an environment of Business Central: the tables of all routes, and captions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.services.business_central import labels, routes
+from tap_dynamics365.services.business_central.tables import arrange
+from tap_dynamics365.services.table_definition import Definitions, Description
+
+if TYPE_CHECKING:
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.settings import Settings
+
+
+def describe(client: ODataClient, settings: Settings) -> Description:
+    """Read the whole description.
+
+    Args:
+        client: The client of the service.
+        settings: The settings; `api_routes` has further APIs.
+
+    Returns:
+        The description.
+
+    Raises:
+        MetadataError: A metadata document is not valid.
+        ServiceError: The service refused.
+    """
+    tables = routes.read_tables(client, settings)
+    definitions = labels.define(client, arrange(tables), None)
+    return Description(tables=tuple(tables), definitions=Definitions({**definitions}))
