@@ -47,6 +47,7 @@ SWITCHES: dict[str, Any] = {
     "long_url_status": 404,
     "more_records_without_link": False,
     "guid_comparison": "understood",
+    "unsortable_tables": [],
     "virtual_provider": "absent",
     "virtual_provider_status": 400,
 }

@@ -18,11 +18,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     from asyncio import BaseTransport, Transport
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from starlette.types import ASGIApp
 
 
 BACKLOG = 512
+ENDING = (signal.SIGTERM, signal.SIGINT)
 # Seconds that the event loop needs at most to set up the connections that it has accepted.
 ACCEPTED = 0.01
 # Value of SO_LINGER: a connection that is closed without time to linger is reset.
@@ -132,11 +134,18 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Shut down on SIGTERM and SIGINT."""
+        """Shut down on SIGTERM and SIGINT; a second signal changes nothing."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            # The next signal may come when the loop is closed.
+            for number in ENDING:
+                signal.signal(number, signal.SIG_IGN)
+            loop.call_soon_threadsafe(self._end)
+
+        for number in ENDING:
             # Event loops have no signal handlers on Windows.
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._end))
+            signal.signal(number, end)
         yield
 
     def _end(self) -> None:

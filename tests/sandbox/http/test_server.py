@@ -1,4 +1,4 @@
-"""Server: what it logs."""
+"""Server: what it logs, and how it ends."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ async def app(scope, receive, send):
 listening = server.listen("127.0.0.1", 0)
 print(listening.getsockname()[1], flush=True)
 server.serve(app, listening, lambda: None)
+"""
+
+STOPPING = """
+import os
+import signal
+from sandbox.http import server
+
+def terminate():
+    os.kill(os.getpid(), signal.{name})
+
+server.serve(None, server.listen("127.0.0.1", 0), terminate)
+terminate()
+print("closed")
 """
 
 
@@ -66,3 +79,16 @@ def test_faults_and_shutdown_are_not_logged(capfd: pytest.CaptureFixture[str]) -
         with pytest.raises(requests.ReadTimeout):
             api.session.get(f"{sandbox.service_url}accounts", timeout=0.5)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_second_signal_does_not_disturb_the_shutdown(name: str) -> None:
+    done = subprocess.run(  # noqa: S603  - this interpreter, and a text of our own
+        [sys.executable, "-c", STOPPING.format(name=name)],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "closed\n", "")
