@@ -23,7 +23,7 @@ class CentralSandbox(Sandbox):
 
     A table is named by its entity set. A key is a list of the company's id or name (an empty text
     for sets that are in no company) and the values of the key columns. The company of an inserted
-    row is its value `$company`.
+    row is its value `$company`; the id of a parent that the row does not show is `$parent`.
     """
 
     def api_url(self, path: str, environment: str = "Production") -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -28,6 +29,10 @@ HIDDEN = (
     Column(COMPANY, Kind.HIDDEN, COMPANY, "Edm.String"),
     Column(WRITES, Kind.HIDDEN, WRITES, "Edm.Int64"),
 )
+# Stored column with the id of a parent that the rows themselves don't name.
+PARENT = "$parent"
+_PARENT = Column(PARENT, Kind.HIDDEN, PARENT, "Edm.Guid")
+_COMPANIES = frozenset({"company", "Company"})
 # Names under which sets have the time of the last change, or a row version.
 MODIFIED = frozenset({"lastModifiedDateTime", "systemModifiedAt"})
 CREATED, ROW_VERSION = "systemCreatedAt", "systemRowVersion"
@@ -62,7 +67,8 @@ class Navigation:
         name: Name of the property.
         target: Name of the entity type that it leads to, without namespace.
         is_collection: Whether it leads to several rows.
-        pairs: Own property and property of the target that are equal.
+        pairs: Own property and property of the target that are equal. Without a referential
+            constraint, the property of the target is the column `PARENT`, which no row shows.
     """
 
     name: str
@@ -262,10 +268,11 @@ class _Reader:
     def shape(self, set_name: str, type_name: str, is_sortable: bool) -> Shape:  # noqa: FBT001  - of `_set`
         found = self.types[type_name]
         columns = tuple(self._column(*each) for each in found.properties)
+        parent = (_PARENT,) if type_name in self.parts else ()
         table = Table(
             name=set_name,
             set_name=set_name,
-            columns=(*columns, *HIDDEN),
+            columns=(*columns, *HIDDEN, *parent),
             key=(COMPANY, *found.key),
             primary_id=found.key[0],
             schema_name=type_name,
@@ -276,7 +283,28 @@ class _Reader:
             has_company = type_name in held
         else:
             has_company = type_name != "Company"
-        return Shape(table, found.key, found.navigations, is_sortable, has_company)
+        navigations = {
+            each.name: replace(each, pairs=((found.key[0], PARENT),))
+            if each in self._undeclared(type_name)
+            else each
+            for each in found.navigations.values()
+        }
+        return Shape(table, found.key, navigations, is_sortable, has_company)
+
+    @cached_property
+    def parts(self) -> set[str]:
+        """Entity types whose rows belong to a parent that they don't name."""
+        return {each.target for name in self.types for each in self._undeclared(name)}
+
+    def _undeclared(self, type_name: str) -> list[Navigation]:
+        """Return navigation properties to rows of a row that have no referential constraint."""
+        found = self.types[type_name]
+        by_id = len(found.key) == 1 and (found.key[0], "Edm.Guid") in {
+            (name, edm_type) for name, edm_type, _ in found.properties
+        }
+        if type_name in _COMPANIES or not by_id:
+            return []
+        return [each for each in found.navigations.values() if not each.pairs]
 
     def _column(self, name: str, edm_type: str, length: str) -> Column:
         values = "modified" if name in MODIFIED else "created" if name == CREATED else ""

@@ -31,7 +31,8 @@ class Entity:
         properties: Types by property: a primitive type without `Edm.`, an enumeration, the largest
             length of a text, or a complex type of a collection in square brackets.
         links: Navigation properties to one row: set and own property that has the id of the row.
-        lists: Navigation properties to several rows: set and property that has the own id.
+        lists: Navigation properties to several rows: set and property that has the own id. An empty
+            property leaves out the referential constraint.
         is_sortable: Whether `$orderby` is supported.
         is_global: Whether the rows are in no company.
     """
@@ -114,6 +115,9 @@ def _entity_type(
         yield "        </NavigationProperty>"
     for name, (target, other_name) in entity.lists.items():
         kind = f"Collection({namespace}.{types[target]})"
+        if not other_name:
+            yield _navigation(name, kind, "") + " />"
+            continue
         yield _navigation(name, kind, entity.type_name) + ">"
         yield _constraint("id", other_name)
         yield "        </NavigationProperty>"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.business_central import values
 from sandbox.business_central.companies import ALL, COPY, MAIN, OWN, SYSTEM_VERSION
-from sandbox.business_central.csdl import API, COMPANY, WRITES
+from sandbox.business_central.csdl import API, COMPANY, PARENT, WRITES
 from sandbox.data import pools
 from sandbox.data.model import ENGLISH, FIRST_VERSION, GERMAN
 from sandbox.data.rows import Batch, shares
@@ -194,6 +194,16 @@ class _Inventor:
     def _parents(self, shape: Shape, name: str) -> list[Shape]:
         """Return the sets whose ids a column has."""
         api = self.model.api_of(shape.table)
+        if name == PARENT:
+            own = shape.table.schema_name
+            return [
+                each
+                for each in api.sets.values()
+                if any(
+                    navigation.target == own and navigation.pairs[:1] == ((each.key[0], PARENT),)
+                    for navigation in each.navigations.values()
+                )
+            ]
         found = [
             api.of_type(each.target)
             for each in shape.navigations.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -263,6 +264,14 @@ LOYALTY = (
         "systemId:Guid Code:20 Points:Int32 bigCounter:Int64 systemRowVersion:Int64 "
         "systemCreatedAt:DateTimeOffset systemModifiedAt:DateTimeOffset",
         ("systemId",),
+        lists={"loyaltyTransactions": ("loyaltyTransactions", "")},
+    ),
+    # Its rows don't name their card.
+    _entity(
+        "loyaltyTransactions",
+        "loyaltyTransaction",
+        "systemId:Guid entryNumber:Int32 points:Decimal systemModifiedAt:DateTimeOffset",
+        ("systemId",),
     ),
     # An API query: its key counts rows.
     _entity(
@@ -273,6 +282,7 @@ LOYALTY = (
         is_sortable=False,
     ),
 )
+FIXED_ROWS = {"loyaltyTransactions": 60}
 WEB_SERVICES = (
     _entity(
         "Company",
@@ -306,10 +316,14 @@ WEB_SERVICES = (
 
 def model() -> CentralModel:
     """Return the sandbox's own model."""
+    loyalty = csdl.parse(document.write(LOYALTY), CUSTOM)
+    for name, rows in FIXED_ROWS.items():
+        shape = loyalty.sets[name]
+        loyalty.sets[name] = replace(shape, table=replace(shape.table, fixed_rows=rows))
     return CentralModel(
         [
             csdl.parse(document.write(STANDARD, ENUMS, COMPLEX_TYPES), csdl.STANDARD),
-            csdl.parse(document.write(LOYALTY), CUSTOM),
+            loyalty,
             csdl.parse(document.write(WEB_SERVICES, namespace=csdl.WEB_SERVICES), csdl.ODATA),
         ]
     )

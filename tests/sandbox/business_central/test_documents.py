@@ -44,6 +44,24 @@ def test_real_document_is_served_with_rows_of_every_set(name: str, route: str) -
                 assert plain == names
 
 
+def test_navigation_properties_of_a_real_document_are_expanded() -> None:
+    path = path_of("v2")
+    found = csdl.read(path)
+    with running(rows=len(found.sets) * 5, csdl=path) as sandbox:
+        api = Api(sandbox)
+        for set_name in found.sets.keys() - RULES.keys() - {"companies"}:
+            names = found.sets[set_name].navigations.keys()
+            for name in names:
+                for row in api.read(f"{set_name}?$top=1&$expand={name}")["value"]:
+                    assert name in row
+        (payment,) = api.read("vendorPayments?$filter=journalId ne null&$top=1")["value"]
+        (whole,) = api.read(
+            f"vendorPayments?$filter=id eq {payment['id']}&$expand=applyVendorEntries"
+        )["value"]
+        below = api.read(f"vendorPayments({payment['id']})/applyVendorEntries")["value"]
+        assert whole["applyVendorEntries"] == below
+
+
 def test_real_document_has_the_shapes_that_the_sandbox_relies_on() -> None:
     api = csdl.read(path_of("v2"))
     assert len(api.sets) == 87

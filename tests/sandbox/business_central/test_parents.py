@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox.business_central.companies import MAIN, OWN
+from tests.sandbox.api import Api
 
 if TYPE_CHECKING:
-    from tests.sandbox.api import Api
+    from sandbox.central_client import CentralSandbox
 
 Row = dict[str, Any]
 LINES = "You must specify an Id or a Document Id to get the lines."
@@ -30,9 +33,9 @@ def without_etag(rows: list[Row]) -> list[Row]:
     return [{name: cell for name, cell in row.items() if name[0] != "@"} for row in rows]
 
 
-def keyed(rows: list[Row]) -> list[str]:
+def keyed(rows: list[Row], name: str = "id") -> list[str]:
     """The ids of rows, sorted."""
-    return sorted(row["id"] for row in rows)
+    return sorted(row[name] for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -159,3 +162,50 @@ def test_expand_can_meet_a_change_unless_any_version_is_accepted(api: Api) -> No
     assert api.get(path, If_Match="*").status_code == 200
     assert api.refusal(path)[:2] == (409, "Request_EntityChanged")
     assert api.get(path).status_code == 200
+
+
+def test_rows_that_name_no_parent_are_read_through_it(api: Api) -> None:
+    root = api.sandbox.api_url("api/sandbox/loyalty/v1.0")
+    document = api.get(f"{root}$metadata").text
+    assert re.search('<NavigationProperty Name="loyaltyTransactions"[^>]*/>', document)
+    cards = api.read(f"{root}loyaltyCards?$expand=loyaltyTransactions")["value"]
+    expanded = [keyed(card["loyaltyTransactions"], "systemId") for card in cards]
+    for card, keys in zip(cards, expanded, strict=True):
+        below = f"{root}loyaltyCards({card['systemId']})/loyaltyTransactions"
+        assert keyed(api.read(below)["value"], "systemId") == keys
+    stored = [row for row in api.sandbox.rows("loyaltyTransactions") if row["$company"] == MAIN.id]
+    assert sorted(chain.from_iterable(expanded)) == keyed(stored, "systemId")
+    assert len([keys for keys in expanded if keys]) > 1
+    names = {name for card in cards for row in card["loyaltyTransactions"] for name in row}
+    assert names == {"@odata.etag", "systemId", "entryNumber", "points", "systemModifiedAt"}
+
+
+def test_broken_line_fails_its_document_wherever_the_lines_are_read(api: Api) -> None:
+    lines = documents(api)
+    document = max(lines, key=lambda each: len(lines[each]))
+    api.sandbox.break_row("salesInvoiceLines", [MAIN.id, lines[document][-1]["id"]])
+    of_document = (
+        f"salesInvoices({document})/salesInvoiceLines",
+        f"salesInvoices({document})/salesInvoiceLines?$select=id",
+        f"salesInvoices({document})?$expand=salesInvoiceLines",
+        f"salesInvoices?$filter=id eq {document}&$expand=salesInvoiceLines($select=id)",
+        f"salesInvoiceLines?$filter=documentId eq {document}",
+    )
+    for path in of_document:
+        assert api.refusal(path)[:2] == (400, "Application_DialogException"), path
+    for other in lines.keys() - {document}:
+        assert api.get(f"salesInvoices({other})/salesInvoiceLines").status_code == 200
+    assert api.get("salesInvoices").status_code == 200
+    assert api.get(f"salesInvoices({document})").status_code == 200
+    api.sandbox.mend()
+    for path in of_document:
+        assert api.get(path).status_code == 200, path
+
+
+def test_inserted_row_goes_to_the_parent_that_it_names(changing: CentralSandbox) -> None:
+    api = Api(changing)
+    root = changing.api_url("api/sandbox/loyalty/v1.0")
+    (card,) = api.read(f"{root}loyaltyCards?$top=1")["value"]
+    (key,) = changing.insert("loyaltyTransactions", [{"$parent": card["systemId"], "points": 7}])
+    below = api.read(f"{root}loyaltyCards({card['systemId']})/loyaltyTransactions")["value"]
+    assert key["systemId"] in keyed(below, "systemId")
