@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from sandbox.faults import central_forms, finance_forms
 from sandbox.faults.errors import ServiceError
 
+NO_PERMISSION = re.compile(
+    r"Sorry, the current permissions prevented the action\. \(TableData (.*) Read: (.*)\)"
+)
+NO_PERMISSION_GERMAN = (
+    r"Die aktuellen Berechtigungen haben die Aktion verhindert. (TableData \1 Lesen: \2)"
+)
 # Error texts in German, by the English text.
 GERMAN = {
+    "You must get to the parent first to get to the default dimensions.": (
+        "Sie müssen zuerst zum übergeordneten Element wechseln, um zu den Standarddimensionen zu "
+        "gelangen."
+    ),
+    "You must get to the parent first to get to the picture.": (
+        "Sie müssen zuerst zum übergeordneten Element wechseln, um zum Bild zu gelangen."
+    ),
+    "Dimension Value does not exist.": "Der Dimensionswert ist nicht vorhanden.",
     "You must specify an Id or a Document Id to get the lines.": (
         "Sie müssen eine ID oder eine Beleg-ID angeben, um die Zeilen abzurufen."
     ),
@@ -47,7 +63,7 @@ class CentralError(ServiceError):
             language: Value of the `Accept-Language` header.
         """
         german = language.lower().startswith("de")
-        text = GERMAN.get(self.message, self.message) if german else self.message
+        text = _in_german(self.message) if german else self.message
         return central_forms.central(self.code, text)
 
 
@@ -66,6 +82,10 @@ class BareError(CentralError):
     def content(self, language: str) -> bytes:  # noqa: ARG002  - the page has one language
         """Return the web page."""
         return self.page
+
+
+def _in_german(message: str) -> str:
+    return GERMAN.get(message) or NO_PERMISSION.sub(NO_PERMISSION_GERMAN, message)
 
 
 def in_own_shape(error: ServiceError) -> CentralError:

@@ -215,6 +215,9 @@ class Service:
         view = View(root, largest, added, empty)
         body = await self._in_thread(partial(self.pages.page, store, found, raw, view))
         await asyncio.sleep(self.switches.page_delay_ms / 1000)
+        if found.company:
+            # A company that was removed meanwhile may have lost a part of the rows.
+            self.companies.find(found.company.id)
         return Answer(body, headers=headers)
 
     def _page_size(self, prefer: str, on_premises: bool) -> tuple[int, dict[str, str]]:  # noqa: FBT001  - of `Address`

@@ -65,7 +65,7 @@ class CentralWriter(Writer):
                 no rows.
         """
         source = self.companies.find(copied) if copied else None
-        self.companies.all.append(company)
+        self.companies.all = [*self.companies.all, company]
         with self.store.writing:
             self._tell(company)
             for table in self._of_companies() if source else ():
@@ -78,7 +78,8 @@ class CentralWriter(Writer):
     def remove_company(self, text: str) -> None:
         """Remove a company with all its rows."""
         company = self.companies.find(text)
-        self.companies.all.remove(company)
+        # Requests may be looking for a company in the list.
+        self.companies.all = [each for each in self.companies.all if each != company]
         with self.store.writing:
             self._forget(company)
             for table in self._of_companies():
@@ -89,8 +90,8 @@ class CentralWriter(Writer):
         """Rename a company; its id stays."""
         company = self.companies.find(text)
         renamed = company._replace(name=name)
-        places = self.companies.all
-        places[places.index(company)] = renamed
+        all_of_them = self.companies.all
+        self.companies.all = [renamed if each == company else each for each in all_of_them]
         if self.companies.default == company.name:
             self.companies.default = name
         with self.store.writing:

@@ -61,6 +61,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         echo: Answer 400 and repeat the headers and body of the request, as some gateways do.
         commit: Number of a transaction to commit before the request is served, so that a change
             comes in the middle of a run.
+        change: Control request to execute before the request is served, such as `["DELETE",
+            "companies/CRONUS"]`: method, path below /sandbox/, and perhaps a body.
     """
 
     path: str = ""
@@ -96,6 +98,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     expire_tokens: bool = False
     echo: bool = False
     commit: int | None = None
+    change: list[Any] = []
 
     @property
     def touches_body(self) -> bool:
@@ -147,6 +150,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         given = self.code is not None or self.message or self.error_form != "odata"
         if given and self.status is None and not self.throttle:
             text = "code, message and error_form describe an error, which needs a status."
+            raise ValueError(text)
+        if self.change and len(self.change) not in {2, 3}:
+            text = "A change is a method, a path and perhaps a body."
             raise ValueError(text)
         answer = self.answer(now)
         if self.in_batch and answer is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -123,10 +124,7 @@ class FaultLayer:
         return entry
 
     async def _apply(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        if fault.commit is not None:
-            self.commit(fault.commit)
-        if fault.delay_ms:
-            await asyncio.sleep(fault.delay_ms / 1000)
+        await self._before(fault)
         if fault.away_ms:
             await self.connections.leave(fault.away_ms / 1000)
             return
@@ -149,6 +147,42 @@ class FaultLayer:
             await self._rewrite(fault, scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _before(self, fault: Fault) -> None:
+        """Change the sandbox, and wait."""
+        if fault.commit is not None:
+            self.commit(fault.commit)
+        if fault.change:
+            await self._change(*fault.change)
+        if fault.delay_ms:
+            await asyncio.sleep(fault.delay_ms / 1000)
+
+    async def _change(self, method: str, path: str, body: object = None) -> None:
+        """Execute a control request.
+
+        Raises:
+            ValueError: The request is refused.
+        """
+        place = f"{control_route.ROOT}{path}"
+        scope: Scope = {
+            "type": "http",
+            "method": method,
+            "path": unquote(place),
+            "raw_path": place.encode(),
+            "query_string": b"",
+            "headers": [],
+        }
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": msgspec.json.encode(body)}
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        await self.app(scope, receive, send)
+        if said[0]["status"] != HTTPStatus.OK:
+            raise ValueError(said[-1]["body"].decode())
 
     async def _rewrite(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.repeat_next_link or fault.relative_next_link:

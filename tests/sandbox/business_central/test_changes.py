@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
-from sandbox.business_central.companies import COPY, EMPTY, MAIN
+from sandbox.business_central.companies import COPY, EMPTY, MAIN, OWN
 from sandbox.business_central.csdl import parse
 from sandbox.client import SandboxError
 from tests.sandbox.api import Api
@@ -25,6 +26,11 @@ def customer(api: Api, key: str, company: str = MAIN.id) -> Row:
 def first(api: Api, company: str = MAIN.id) -> str:
     """The id of the first customer of a company."""
     return str(api.read(f"companies({company})/customers?$top=1")["value"][0]["id"])
+
+
+def quoted(name: str) -> str:
+    """A name as it is written within the quotes of an address."""
+    return name.replace("'", "''")
 
 
 def test_inserted_row_has_blanks_and_the_time_of_now(changing: CentralSandbox) -> None:
@@ -131,6 +137,47 @@ def test_company_can_be_renamed_and_removed(changing: CentralSandbox) -> None:
     assert api.get(f"companies({MAIN.id})/customers").status_code == 404
     assert MAIN.id not in {row["id"] for row in api.read("companies")["value"]}
     assert MAIN.id not in {row["$company"] for row in changing.rows("customers")}
+
+
+def test_company_that_is_removed_between_two_pages_is_not_found(changing: CentralSandbox) -> None:
+    api = Api(changing)
+    of_id = f"companies({COPY.id})/customers"
+    of_name = f"{changing.api_url('ODataV4')}Customer_Card?company={quote(COPY.name)}"
+    links = [
+        api.read(path, Prefer="odata.maxpagesize=3")["@odata.nextLink"] for path in (of_id, of_name)
+    ]
+    changing.fault(r"skiptoken", change=["DELETE", f"companies/{quote(COPY.name, safe='')}"])
+    for link in links:
+        assert api.refusal(link)[:2] == (404, "Internal_CompanyNotFound")
+    assert api.get(f"companies({MAIN.id})/customers").status_code == 200
+    changing.remove_company(MAIN.id)
+    assert api.refusal("customers")[:2] == (404, "Internal_CompanyNotFound")
+
+
+def test_company_that_is_renamed_between_two_pages_is_found_by_its_id(
+    changing: CentralSandbox,
+) -> None:
+    api = Api(changing)
+    size = "odata.maxpagesize=3"
+    of_id = api.read(f"companies({OWN.id})/customers", Prefer=size)["@odata.nextLink"]
+    rest = api.read(of_id)["value"]
+    root = changing.api_url("ODataV4")
+    of_name = api.read(f"{root}Company('{quote(quoted(OWN.name))}')/Customer_Card", Prefer=size)
+    order = ["PATCH", f"companies/{OWN.id}", {"name": "Söhne & Töchter"}]
+    changing.fault("skiptoken", change=order)
+    assert api.read(of_id)["value"] == rest
+    assert api.refusal(of_name["@odata.nextLink"])[:2] == (404, "Internal_CompanyNotFound")
+
+
+def test_company_that_is_added_between_two_pages_is_listed(changing: CentralSandbox) -> None:
+    api = Api(changing)
+    first = api.read("companies", Prefer="odata.maxpagesize=1")
+    added = {"id": "ffffffff-5a4d-ef11-a1b2-ffffffffffff", "name": "New", "copy_of": MAIN.name}
+    changing.fault("skiptoken", change=["POST", "companies", added])
+    rest = api.read(first["@odata.nextLink"])["value"]
+    assert rest[-1]["name"] == "New"
+    found = api.read(f"companies({added['id']})/customers")["value"]
+    assert found == api.read(f"companies({MAIN.id})/customers")["value"]
 
 
 def test_tables_tell_of_apis_keys_and_columns(changing: CentralSandbox) -> None:

@@ -57,10 +57,21 @@ def test_sets_without_a_parent_are_refused(api: Api, name: str, message: str) ->
 
 
 def test_refusal_is_in_the_language_of_the_caller(api: Api) -> None:
-    _, _, text = api.refusal("salesInvoiceLines", Accept_Language="de-DE, en;q=0.5")
-    assert "Beleg-ID" in text
-    _, _, text = api.refusal("salesInvoiceLines", Accept_Language="en-US")
-    assert LINES in text
+    api.sandbox.configure(forbidden_tables=["vendors"])
+    (row,) = api.read("customers?$top=1")["value"]
+    api.sandbox.break_row("customers", [MAIN.id, row["id"]])
+    for path, german, english in (
+        ("salesInvoiceLines", "Beleg-ID", LINES),
+        ("pictures", "zum Bild zu gelangen.", "to get to the picture."),
+        ("defaultDimensions", "Standarddimensionen", "default dimensions"),
+        ("customers", "Der Dimensionswert", "Dimension Value does not exist."),
+        ("vendors", "(TableData vendors Lesen: Base", "(TableData vendors Read: Base"),
+    ):
+        _, _, text = api.refusal(path, Accept_Language="de-DE, en;q=0.5")
+        assert german in text
+        assert english not in text
+        _, _, text = api.refusal(path, Accept_Language="en-US")
+        assert english in text
 
 
 def test_lines_are_read_by_filter_by_path_and_by_expand(api: Api) -> None:

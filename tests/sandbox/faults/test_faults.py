@@ -335,6 +335,8 @@ def test_order_that_is_invalid_is_refused(api: Api) -> None:
         api.sandbox.fault("contacts", status=400, error_form="yaml")
     with pytest.raises(SandboxError, match="bad escape"):
         api.sandbox.fault("contacts", substitute=[("a", r"\ud83d")])
+    with pytest.raises(SandboxError, match="a method, a path and perhaps a body"):
+        api.sandbox.fault("contacts", change=["DELETE"])
     with pytest.raises(SandboxError, match="Within a batch"):
         api.sandbox.fault("contacts", in_batch=True, drop=True)
     with pytest.raises(SandboxError, match="guid_comparison is one of"):
