@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.auth.authenticator import AccessTokenAuthenticator, Authenticator
+from tap_dynamics365.auth.basic import BasicAuthenticator
 from tap_dynamics365.auth.grants import ClientCredentialsAuthenticator, RefreshTokenAuthenticator
 from tap_dynamics365.settings.grant import Grant
 
@@ -30,6 +31,8 @@ def way(settings: Settings) -> str:
             return ""
         case Grant.NTLM:
             return "NTLM"
+        case Grant.BASIC:
+            return "Basic"
         case Grant.AZURE:
             return f"azure_credential={settings.azure_credential}"
         case Grant.REFRESH_TOKEN if not settings.refresh_token:
@@ -73,6 +76,8 @@ def _create(
             from tap_dynamics365.auth.azure import AzureAuthenticator  # noqa: PLC0415
 
             return AzureAuthenticator(settings, throttle, traffic)
+        case Grant.BASIC:
+            return BasicAuthenticator(settings)
         case Grant.REFRESH_TOKEN:
             return RefreshTokenAuthenticator(settings, throttle, traffic)
         case Grant.CLIENT_CERTIFICATE | Grant.CLIENT_SECRET:

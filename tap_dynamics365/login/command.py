@@ -94,7 +94,7 @@ def _login(
     """
     values = config.complete({**configured, **given}, printing=printing)
     settings = Settings.from_config(values, CONFIG_SCHEMA, for_login=True)
-    if settings.grant in {Grant.NTLM, Grant.AZURE}:
+    if settings.grant in {Grant.NTLM, Grant.BASIC, Grant.AZURE}:
         msg = (
             f"With {settings.grant.value} set, the tap uses no refresh token: remove the setting, "
             "and run this command again."

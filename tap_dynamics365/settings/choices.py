@@ -10,6 +10,7 @@ class AuthenticationMethod(StrEnum):
 
     OAUTH2 = "OAuth2"
     NTLM = "NTLM"
+    BASIC = "Basic"
 
 
 class AzureCredential(StrEnum):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Grant(Enum):
     """A way to sign in. The value is the setting that selects it."""
 
-    NTLM = "authentication_method"
+    NTLM = "authentication_method=NTLM"
+    BASIC = "authentication_method=Basic"
     AZURE = "azure_credential"
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a setting
     CLIENT_CERTIFICATE = "client_certificate"
@@ -26,9 +27,9 @@ class Grant(Enum):
 def choose_grant(given: Mapping[str, Any]) -> Grant | None:
     """Choose the grant.
 
-    The order of precedence: NTLM and Azure, which are selected by name. Then a refresh token,
-    which may be in the token store. Then the certificate or secret of an app that signs in as
-    itself. Last an access token, which can't be renewed.
+    The order of precedence: NTLM, Basic and Azure, which are selected by name. Then a refresh
+    token, which may be in the token store. Then the certificate or secret of an app that signs in
+    as itself. Last an access token, which can't be renewed.
 
     Args:
         given: The settings that are set, with choices in their own spelling.
@@ -38,6 +39,8 @@ def choose_grant(given: Mapping[str, Any]) -> Grant | None:
     """
     if given.get("authentication_method") == AuthenticationMethod.NTLM:
         return Grant.NTLM
+    if given.get("authentication_method") == AuthenticationMethod.BASIC:
+        return Grant.BASIC
     if "azure_credential" in given:
         return Grant.AZURE
     if "refresh_token" in given or _stores_token(given):

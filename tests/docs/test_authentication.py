@@ -34,6 +34,7 @@ GRANTS = {
     "Azure credential": Grant.AZURE,
     "Access token": Grant.ACCESS_TOKEN,
     "NTLM": Grant.NTLM,
+    "Basic": Grant.BASIC,
     "Proxy": Grant.CLIENT_SECRET,
     "National clouds": Grant.CLIENT_SECRET,
 }
@@ -74,7 +75,7 @@ def test_azure_credentials_in_the_page_are_those_of_the_tap() -> None:
 
 def test_order_of_precedence_in_the_page_is_that_of_the_tap() -> None:
     (listed,) = re.findall(r"the first of these is used:(.*?)\.\n", TEXT, re.DOTALL)
-    names = [name for name in re.findall(r"`(\w+)`", listed) if name != "token_store"]
+    names = [name for name in re.findall(r"`([\w=]+)`", listed) if name != "token_store"]
     assert names == [grant.value for grant in Grant]
 
 

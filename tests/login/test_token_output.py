@@ -205,7 +205,11 @@ def test_connection_url_of_the_driver_alone_is_enough(
         ('{"service_url": "http://invented.example/"}', "Setting service_url must start with"),
         (
             '{"authentication_method": "NTLM"}',
-            "With authentication_method set, the tap uses no refresh token",
+            "With authentication_method=NTLM set, the tap uses no refresh token",
+        ),
+        (
+            '{"authentication_method": "Basic"}',
+            "With authentication_method=Basic set, the tap uses no refresh token",
         ),
         (
             '{"azure_credential": "default"}',

@@ -37,6 +37,12 @@ NTLM = {
     "user": "reader",
     "password": SECRET,
 }
+BASIC = {
+    "service_url": SERVICE,
+    "authentication_method": "Basic",
+    "user": "reader",
+    "password": SECRET,
+}
 PROXY = {
     **ACCESS_TOKEN,
     "proxy_host": "proxy.example",

@@ -11,6 +11,7 @@ from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings
 from tests.settings.configs import (
     ACCESS_TOKEN,
     AZURE,
+    BASIC,
     CLIENT_CERTIFICATE,
     CLIENT_SECRET,
     NTLM,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
         ({**NTLM, **REFRESH_TOKEN}, Grant.NTLM),
         ({**REFRESH_TOKEN, "authentication_method": "oauth2"}, Grant.REFRESH_TOKEN),
         ({**NTLM, "authentication_method": "ntlm"}, Grant.NTLM),
+        ({**BASIC, **REFRESH_TOKEN}, Grant.BASIC),
+        ({**BASIC, "authentication_method": "basic"}, Grant.BASIC),
     ],
 )
 def test_grant_is_selected_by_the_settings_present(config: dict[str, Any], grant: Grant) -> None:
@@ -79,6 +82,7 @@ def test_access_token_beside_a_refresh_token_is_accepted() -> None:
         (CLIENT_SECRET, "client_id"),
         (CLIENT_CERTIFICATE, "client_id"),
         *((NTLM, name) for name in ("ntlm_domain", "user", "password")),
+        *((BASIC, name) for name in ("user", "password")),
     ],
 )
 @pytest.mark.parametrize("nothing", ["", None])
@@ -94,7 +98,7 @@ def test_required_setting_that_is_missing_is_named(
 def test_settings_without_a_grant_are_refused_with_each_grant(config: dict[str, Any]) -> None:
     message = refusal(service_url=SERVICE, **config)
     for grant in Grant:
-        if grant is not Grant.NTLM:
+        if grant not in {Grant.NTLM, Grant.BASIC}:
             assert grant.value in message
     assert "client_id" in message
     assert "tap-dynamics365-login" in message
@@ -102,7 +106,7 @@ def test_settings_without_a_grant_are_refused_with_each_grant(config: dict[str, 
 
 def test_user_without_ntlm_is_refused_with_the_method() -> None:
     message = refusal(**without(NTLM, "authentication_method"))
-    assert "set authentication_method to NTLM" in message
+    assert "set authentication_method to NTLM or Basic" in message
 
 
 def test_token_store_without_a_token_is_refused_with_the_login_command(tmp_path: Path) -> None:
@@ -134,6 +138,8 @@ def test_login_command_without_a_grant_is_accepted() -> None:
     ("config", "names"),
     [
         ({**NTLM, **AZURE}, ("authentication_method", "azure_credential")),
+        ({**BASIC, **AZURE}, ("authentication_method=Basic", "azure_credential")),
+        ({**BASIC, **CLIENT_CERTIFICATE}, ("authentication_method=Basic", "client_certificate")),
         ({**AZURE, **CLIENT_CERTIFICATE}, ("azure_credential", "client_certificate")),
     ],
 )
@@ -144,9 +150,15 @@ def test_settings_that_select_two_grants_are_refused(
     assert all(name in message for name in names)
 
 
+def test_user_with_a_colon_is_refused_for_basic() -> None:
+    message = refusal(**{**BASIC, "user": "corp:reader"})
+    assert message == "Setting user must not contain a colon with authentication_method=Basic."
+    assert read(**{**NTLM, "user": "corp:reader"}).grant is Grant.NTLM
+
+
 def test_authentication_method_that_is_unknown_is_refused_with_the_known_ones() -> None:
     message = refusal(**ACCESS_TOKEN, authentication_method="Kerberos")
-    assert message == "Setting authentication_method must be OAuth2 or NTLM."
+    assert message == "Setting authentication_method must be OAuth2, NTLM, or Basic."
 
 
 def test_azure_credential_that_is_unknown_is_refused_with_the_known_ones() -> None:
