@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin, urlsplit
@@ -27,6 +28,9 @@ DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # Every proxy and gateway accepts a URL of this length. By default, IIS refuses longer queries.
 # https://learn.microsoft.com/iis/configuration/system.webserver/security/requestfiltering/requestlimits/
 SAFE_URL = 2_048
+
+# The id of a request in a message of the service.
+CORRELATION_ID = re.compile(r"\bCorrelationId:\s*([0-9a-f-]{36})", re.IGNORECASE)
 
 # The failure where neither the code nor the messages of a refusal are known.
 BY_STATUS: dict[int, Failure] = {
@@ -54,6 +58,8 @@ GATEWAY_STATUSES = {
     HTTPStatus.GONE,
 }
 SERVICE_ONLY = {Failure.DENIED, Failure.GONE, Failure.NOT_UNDERSTOOD}
+# There is no metadata document, because the URL is wrong or the API is switched off.
+NO_DOCUMENT = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 # A retry does not help with these statuses, whatever the message says, unless the code is known to
 # be transient.
 FINAL_STATUSES = {
@@ -69,9 +75,13 @@ class Errors(Protocol):
 
     Attributes:
         NO_METADATA: What the user can do if there is no metadata document.
+        CORRELATION_HEADERS: The headers with the id of a request, by which the support of the
+            service finds it. The first one that a response has is a part of the message, unless
+            the service's own message has the id.
     """
 
     NO_METADATA: str
+    CORRELATION_HEADERS: tuple[str, ...]
 
     def classify(self, said: refusal.Refusal, status: int) -> Failure | None:
         """Classify a refusal by its code and messages; None if they are not known."""
@@ -112,6 +122,7 @@ def check(
     message = f"The service answered {status} to {path}: {_words(response, said)}"
     if said.code:
         message += f" ({printable(said.code)})"
+    message = _with_correlation_id(message, response, said, errors)
     known = errors.advice(failure, said.code)
     if failure is Failure.UNAUTHORIZED:
         message = (
@@ -119,7 +130,7 @@ def check(
         )
     elif known:
         message = f"{message.rstrip('.')}. {known}"
-    elif status == HTTPStatus.NOT_FOUND and path.endswith("/$metadata"):
+    elif status in NO_DOCUMENT and path.endswith("/$metadata"):
         message = f"{message.rstrip('.')}. {errors.NO_METADATA}"
     column = errors.unknown_column(said.words) if failure is Failure.UNKNOWN_COLUMN else ""
     raise ServiceError(message, failure, response=response, column=column)
@@ -141,8 +152,23 @@ def late_error(response: requests.Response, errors: Errors) -> ServiceError:
         f"The service's response to {urlsplit(response.url).path} contains an error: "
         f"{_words(response, said)}{code}"
     )
+    message = _with_correlation_id(message, response, said, errors)
     failure = classify(HTTPStatus.INTERNAL_SERVER_ERROR, said, errors)
     return ServiceError(message, failure, response=response)
+
+
+def _with_correlation_id(
+    message: str, response: requests.Response, said: refusal.Refusal, errors: Errors
+) -> str:
+    """Add the id of the request to a message that does not have it."""
+    if not errors.CORRELATION_HEADERS:
+        return message
+    own = CORRELATION_ID.search(said.words)
+    headers = (response.headers.get(name, "") for name in errors.CORRELATION_HEADERS)
+    found = own[1] if own else next((printable(value) for value in headers if value), "")
+    if not found or found in message:
+        return message
+    return f"{message.rstrip('.')}. CorrelationId: {found}."
 
 
 def _redirected(response: requests.Response) -> str:

@@ -21,6 +21,9 @@ TRANSIENT_WORDS = re.compile(
 #: What to do if there is no metadata document.
 NO_METADATA = "Check service_url: it is the root of an OData service, with its version."
 
+#: The service has no such headers that are known.
+CORRELATION_HEADERS: tuple[str, ...] = ()
+
 
 def classify(said: Refusal, status: int) -> Failure | None:
     """Classify a refusal by its words.

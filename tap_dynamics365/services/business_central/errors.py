@@ -28,9 +28,10 @@ FAILURES: Mapping[str, Failure] = {
     "Internal_TenantUnavailable": Failure.TRANSIENT,
     # The app or the user is not known here, or the token is for another service.
     "Authentication_InvalidCredentials": Failure.UNAUTHORIZED,
+    # The spelling in the documentation.
+    "Authenciation_InvalidCredentials": Failure.UNAUTHORIZED,
     "BadRequest_ResourceNotFound": Failure.GONE,
     "Internal_CompanyNotFound": Failure.GONE,
-    "Internal_DataNotFoundFilter": Failure.GONE,
     "Internal_RecordNotFound": Failure.GONE,
     "Internal_TenantNotFound": Failure.GONE,
     "NoEnvironment": Failure.GONE,
@@ -41,7 +42,8 @@ FAILURES: Mapping[str, Failure] = {
     # The code of the page refuses a read without the id of a parent. Its text can be translated.
     "Application_DialogException": Failure.NEEDS_PARENT,
     "SkipTokenIsNoLongerValid": Failure.LINK_LOST,
-    # The code of the page asks a question, or refuses a value: it will do so again.
+    # The code of the page asks a question, misses a row or refuses a value, and will do so again.
+    "Internal_DataNotFoundFilter": Failure.FATAL,
     "Application_CallbackNotAllowed": Failure.FATAL,
     "Application_FieldValidationException": Failure.FATAL,
 }
@@ -114,6 +116,8 @@ ADVICE_BY_CODE: Mapping[str, str] = {
         "Check the API in service_url. A custom API is there while its extension is installed."
     ),
 }
+
+CORRELATION_HEADERS: tuple[str, ...] = ("ms-correlation-x", "Request-Id")
 
 is_transient = odata_errors.is_transient
 unknown_column = odata_errors.unknown_column

@@ -172,6 +172,7 @@ ADVICE: Mapping[str, str] = {
 }
 
 
+CORRELATION_HEADERS = odata_errors.CORRELATION_HEADERS
 unknown_column = odata_errors.unknown_column
 is_transient = odata_errors.is_transient
 

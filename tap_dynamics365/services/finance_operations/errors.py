@@ -59,6 +59,7 @@ ADVICE = {
     ),
 }
 
+CORRELATION_HEADERS = odata_errors.CORRELATION_HEADERS
 unknown_column = odata_errors.unknown_column
 
 
