@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from tap_dynamics365.connection import connect
+from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
@@ -60,7 +60,7 @@ class Dynamics365:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = Settings.from_config(settings, JSON_SCHEMA)
-        self._service = connect(self._settings)
+        self._service = open_service(self._settings)
         self._described: dict[str, Described] = {}
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
-from tap_dynamics365.connection import connect
+from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import CatalogError, SettingsError
 from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.progress.display import LINES_EVERY
@@ -158,7 +158,7 @@ class TapDynamics365(Tap):
         """The connection to the service."""
         process.hide_secrets()
         process.read_bodies_whole()
-        return connect(self.settings)
+        return open_service(self.settings)
 
     @cached_property
     def catalog(self) -> Catalog:

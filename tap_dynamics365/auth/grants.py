@@ -51,7 +51,7 @@ class TokenEndpointAuthenticator(RenewingAuthenticator):
         timeout = min(TIMEOUT, self._settings.ws_timeout or TIMEOUT)
         uri = self._settings.token_uri
         if uri is None:
-            uri = tenant.discover(self._settings.service_url, session, timeout).token_uri
+            uri = tenant.discover(self._settings.address, session, timeout).token_uri
         return TokenEndpoint(uri, session, timeout)
 
     def _target(self, default_scope: str | None) -> dict[str, str]:

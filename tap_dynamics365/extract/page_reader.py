@@ -72,6 +72,8 @@ class PageReader:
         )
         # Whether the service compares ids, as far as is known. Any thread may change it.
         self._compares_ids = True
+        # The headers of a table whose pages write when they are read. Any thread may set them.
+        self._headers: Mapping[str, str] = {}
         # Whether `$top` limits pages, because the service ignores the page size that is asked for,
         # or takes too long for a page. It ends the answer, so only a read that continues by key
         # values can use it.
@@ -199,11 +201,28 @@ class PageReader:
         return page
 
     def _read_page(self, url: str, prefer: str = "", rows: int = 0) -> RawPage:
-        self._calls.spend()
-        page = self._client.read_page(url, prefer=prefer, asked=rows, on_answer=self._on_answer)
+        page = self._read_or_write(
+            partial(
+                self._client.read_page, url, prefer=prefer, asked=rows, on_answer=self._on_answer
+            )
+        )
         for repair in page.repairs:
             self._table.notices.warn(REPAIRED, self._table.name, repair)
         return self._spelling.corrected(page)
+
+    def _read_or_write(self, read: Callable[..., RawPage]) -> RawPage:
+        """Read a page; again if it has to write, which is remembered for the table."""
+        writing = self._client.dialect.writing_headers
+        headers = self._headers
+        self._calls.spend()
+        try:
+            return read(headers=headers)
+        except ServiceError as error:
+            if error.failure is not Failure.READ_ONLY or not writing or headers == writing:
+                raise
+        self._headers = writing
+        self._calls.spend()
+        return read(headers=writing)
 
     def fetch_max_key(self) -> Value:
         """Fetch the greatest value of the replication key, in any thread.

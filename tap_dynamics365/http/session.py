@@ -33,6 +33,8 @@ USER_AGENT = f"tap-dynamics365/{__version__}"
 
 # The reasons that OpenSSL gives if the peer does not speak TLS, before and from version 3.2 on.
 NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
+# The connections that are kept open where the settings don't limit the requests in flight.
+CONNECTIONS = 8
 # Redirects that keep the method of the request.
 KEEP_METHOD = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 
@@ -221,7 +223,7 @@ class _Adapter(HTTPAdapter):
             # RFC 7617, section 2.1: UTF-8. requests itself uses Latin-1.
             pair = f"{settings.proxy_user}:{settings.proxy_password or ''}"
             self._proxy_authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        super().__init__(pool_maxsize=settings.max_parallel_requests)
+        super().__init__(pool_maxsize=settings.max_parallel_requests or CONNECTIONS)
 
     @override
     def send(

@@ -52,11 +52,12 @@ class App:
     @cached_property
     def tenant(self) -> Tenant:
         """The sign-in addresses, from the settings or else from the service."""
-        if self._settings.token_uri:
-            found = Tenant.from_token_uri(_to_version_2(self._settings.token_uri))
+        known = self._settings.token_uri or self.service.kind.token_uri(self._settings.service_url)
+        if known:
+            found = Tenant.from_token_uri(_to_version_2(known))
         else:
             ask = self.service.client.retrying(tenant.discover)
-            found = ask(self._settings.service_url, self._session, self._timeout)
+            found = ask(self._settings.address, self._session, self._timeout)
         if self._settings.auth_uri:
             return replace(found, authorization_uri=_to_version_2(self._settings.auth_uri))
         return found

@@ -80,6 +80,7 @@ class ODataClient:
 
     Attributes:
         url: The service root, with a slash at its end.
+        url_options: The options in the query of each request, by name.
         timeout: Seconds to wait for an answer; None waits without limit.
         concurrency: How many requests may be in flight now.
         clock: The service's time.
@@ -102,20 +103,24 @@ class ODataClient:
         options: Mapping[str, str] = NO_OPTIONS,
     ) -> None:
         self.url = settings.service_url
+        self.url_options = settings.url_options
         self._host = urljoin(self.url, "/")
         self.dialect = dialect
         self.signer = signer
         self.throttle = throttle
         self.traffic = traffic
         self.timeout = settings.ws_timeout or None
-        self.concurrency = ConcurrencyLimit(settings.max_parallel_requests, dialect.start_requests)
+        wanted = settings.max_parallel_requests or dialect.default_requests
+        most = int(min(wanted, dialect.most_requests))
+        self.concurrency = ConcurrencyLimit(most, dialect.start_requests)
         self.clock = Clock()
         self.is_reached = False
         self.longest_url = dialect.longest_url
         self.links_beside_annotations = True
         self.session = open_session(settings, throttle, traffic)
         self.session.headers.update(HEADERS)
-        self._options = options
+        self.session.headers.update(dialect.headers(self.url))
+        self._options = {**self.url_options, **options}
         self._budgets = Budgets(dialect.budgets)
         self._retry = RetryPolicy(
             settings.ws_retry_count,
@@ -172,6 +177,7 @@ class ODataClient:
         Raises:
             ServiceError: The service refused, or did not answer.
         """
+        url = path if path.startswith(self._host) else self.url + path
 
         def send() -> T:
             headers, body = {"Accept": accept}, None
@@ -181,7 +187,7 @@ class ODataClient:
                 headers["Content-Type"], body = batch
             with self.session.request(
                 "GET" if body is None else "POST",
-                path if path.startswith(self._host) else self.url + path,
+                with_options(url, self.url_options),
                 headers=headers,
                 data=body,
                 auth=self.signer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.http.budgets import Budget
     from tap_dynamics365.http.response import Errors
+
+
+def _no_headers(url: str) -> Mapping[str, str]:  # noqa: ARG001 - as above
+    return {}
 
 
 def _never(link: str) -> bool:  # noqa: ARG001 - the default of a callable
@@ -44,7 +49,12 @@ class Dialect:
         more_rows: The annotation that says that there are more rows; empty if there is none.
         concurrency_hint: The header with the number of parallel requests that the service
             recommends; empty if there is none.
+        headers: Returns the headers of each request to a service with this URL.
+        writing_headers: The headers of the repetition of a read that has to write, which the
+            headers of each request do not allow.
         start_requests: Requests in flight before the service has recommended a number.
+        default_requests: The most requests in flight, where the settings do not say.
+        most_requests: The most requests in flight, whatever the settings say.
         first_throttle_wait: Seconds before the first retry of a throttled request if the service
             does not say how long to wait. Doubled for each further retry.
         largest_page: The most rows that the service sends in one page.
@@ -74,7 +84,11 @@ class Dialect:
     metadata_version: str = ""
     more_rows: str = ""
     concurrency_hint: str = ""
+    headers: Callable[[str], Mapping[str, str]] = _no_headers
+    writing_headers: Mapping[str, str] = field(default_factory=dict)
     start_requests: int = 8
+    default_requests: int = 8
+    most_requests: float = math.inf
     first_throttle_wait: float = 1.0
     largest_page: int = 5_000
     budgets: Mapping[str, Budget] = field(default_factory=dict)

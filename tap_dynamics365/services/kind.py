@@ -50,6 +50,14 @@ def _check_url(url: str) -> None:
     """Accept any URL."""
 
 
+def _check_address(client: ODataClient) -> None:
+    """Accept any address."""
+
+
+def _token_uri(url: str) -> None:  # noqa: ARG001 - a service that itself names its sign-in host
+    return None
+
+
 def check_business_central(settings: Settings) -> None:
     """Check that no setting asks for what only Business Central has.
 
@@ -195,7 +203,13 @@ class ServiceKind:
         name: The name of the service.
         matches: Tells whether a URL belongs to the service.
         check_url: Checks that a URL of the service is the URL of its API.
+        url_options: The names of the options that the query of `service_url` may have, which go
+            with each request. Case-insensitive.
+        check_address: Asks the service about a URL that is incomplete, and raises with what the
+            service says. Sends nothing if the URL is complete.
         check_settings: Checks that no setting asks for what the service does not have.
+        token_uri: Returns the token endpoint that belongs to a URL of the service; None if the URL
+            does not say.
         permission: The delegated permission of an app for which a person signs in.
         dialect: How the service speaks OData.
         replication_keys: Columns that grow with each change. The first one that a table has is its
@@ -239,7 +253,10 @@ class ServiceKind:
     name: str
     matches: Callable[[str], bool]
     check_url: Callable[[str], None] = _check_url
+    url_options: frozenset[str] = frozenset()
+    check_address: Callable[[ODataClient], None] = _check_address
     check_settings: Callable[[Settings], None] = _check_settings
+    token_uri: Callable[[str], str | None] = _token_uri
     permission: str = "user_impersonation"
     dialect: Dialect = field(default_factory=Dialect)
     replication_keys: tuple[str, ...] = ()

@@ -36,6 +36,8 @@ class Settings:
 
     Attributes:
         grant: The way to sign in. None only for the login command, which needs none yet.
+        url_options: The options in the query of `service_url`, encoded as they are written there.
+            `service_url` itself has no query.
         ignored: Properties in `connection_url` that have no effect.
         unknown: A sentence for each name that no setting has.
     """
@@ -77,9 +79,10 @@ class Settings:
     ws_retry_wait_limit: int
     stmt_call_limit: int
     stmt_call_limit_behavior: CallLimitBehavior
-    max_parallel_requests: int
+    max_parallel_requests: int | None
     read_ahead_mb: int
     grant: Grant | None
+    url_options: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -94,6 +97,12 @@ class Settings:
         host = f"[{host}]" if ":" in host else host
         has_port = parts.port not in {None, DEFAULT_PORTS.get(parts.scheme)}
         return f"{parts.scheme}://{host}{f':{parts.port}' if has_port else ''}"
+
+    @property
+    def address(self) -> str:
+        """`service_url` with its options."""
+        options = "&".join(f"{name}={value}" for name, value in self.url_options.items())
+        return f"{self.service_url}?{options}" if options else self.service_url
 
     @property
     def returns_results(self) -> bool:
@@ -135,10 +144,18 @@ class Settings:
         grant = choose_grant(given)
         if not for_login:
             checks.check_grant(grant, given)
-        given["service_url"] = given["service_url"].rstrip("/") + "/"
+        root, _, query = given["service_url"].partition("?")
+        given["service_url"] = root.rstrip("/") + "/"
+        options = dict(part.partition("=")[::2] for part in query.split("&") if part)
         defaults = {name: setting.convert(setting.default) for name, setting in SETTINGS.items()}
         values = {n: value for n, value in (defaults | given).items() if n not in NOT_A_FIELD}
-        return cls(**values, grant=grant, ignored=tuple(ignored), unknown=unknown)
+        return cls(
+            **values,
+            grant=grant,
+            url_options=options,
+            ignored=tuple(ignored),
+            unknown=unknown,
+        )
 
 
 def _without_method(token_uri: str) -> str:

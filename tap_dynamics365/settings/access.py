@@ -12,9 +12,11 @@ SERVICE = (
     Setting(
         "service_url",
         "Service URL",
-        f"URL of the Web API, including its version, such as `{EXAMPLE_URL}`, or of Finance & "
-        "Operations, such as `https://yourorg.operations.dynamics.com/data/`. Required, unless "
-        "`connection_url` contains `ServiceURL`.",
+        f"URL of the Web API, including its version, such as `{EXAMPLE_URL}`, of Finance & "
+        "Operations, such as `https://yourorg.operations.dynamics.com/data/`, or of an API of "
+        "Business Central, such as "
+        "`https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment>/api/v2.0/`. "
+        "Required, unless `connection_url` contains `ServiceURL`.",
         driver_property="ServiceURL",
         format="uri",
     ),
@@ -24,8 +26,8 @@ SIGN_IN = (
     Setting(
         "authentication_method",
         "Authentication Method",
-        "`OAuth2`, or `NTLM` for on-premises servers. Case-insensitive. If not set, the tap uses "
-        "`OAuth2`.",
+        "`OAuth2`, or for on-premises servers `NTLM` or `Basic`. Case-insensitive. If not set, the "
+        "tap uses `OAuth2`.",
         driver_property="AuthenticationMethod",
         without_value="OAuth2",
         choices=tuple(AuthenticationMethod),
@@ -36,7 +38,8 @@ SIGN_IN = (
         "Token URI",
         "URL of the token endpoint, such as "
         "`https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token`. If not set, the tap asks "
-        "the service for it and accepts only the sign-in hosts of Microsoft.",
+        "the service for it and accepts only the sign-in hosts of Microsoft. For Business Central, "
+        "it takes the tenant from `service_url`.",
         driver_property="TokenURI",
         format="uri",
         without_value="from the service",
@@ -121,11 +124,11 @@ SIGN_IN = (
         "Windows domain of `user`, for NTLM. Requires the extra `ntlm`.",
         driver_property="NTLMDomain",
     ),
-    Setting("user", "User", "User name for NTLM.", driver_property="User"),
+    Setting("user", "User", "User name for NTLM or Basic.", driver_property="User"),
     Setting(
         "password",
         "Password",
-        "Password of `user`.",
+        "Password of `user`. In Business Central with Basic, the web service access key.",
         driver_property="Password",
         is_secret=True,
     ),

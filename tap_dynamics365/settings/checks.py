@@ -35,6 +35,10 @@ _REQUIRED = {
         ("user", "the name of the user"),
         ("password", "the password of the user"),
     ),
+    Grant.BASIC: (
+        ("user", "the name of the user"),
+        ("password", "the password or web service access key of the user"),
+    ),
     Grant.AZURE: (),
     Grant.REFRESH_TOKEN: (("client_id", f"{_APP} that the token was issued to"),),
     Grant.CLIENT_CERTIFICATE: (("client_id", f"{_APP} that has the certificate"),),
@@ -161,9 +165,10 @@ def check_grant(grant: Grant | None, given: Mapping[str, Any]) -> None:
     """
     if grant is None:
         raise SettingsError(_no_grant(given))
-    selected_by = "authentication_method=NTLM" if grant is Grant.NTLM else grant.value
+    selected_by = grant.value
+    by_name = {Grant.NTLM, Grant.BASIC, Grant.AZURE}
     for other in (Grant.AZURE, Grant.CLIENT_CERTIFICATE):
-        if grant in {Grant.NTLM, Grant.AZURE} and grant is not other and other.value in given:
+        if grant in by_name and grant is not other and other.value in given:
             msg = (
                 f"Settings {selected_by} and {other.value} select two ways to sign in: keep one of "
                 "them."
@@ -175,6 +180,10 @@ def check_grant(grant: Grant | None, given: Mapping[str, Any]) -> None:
         if name not in given:
             msg = f"Setting {name} is missing: {selected_by} requires {what}."
             raise SettingsError(msg)
+    if grant is Grant.BASIC and ":" in given["user"]:
+        # RFC 7617, section 2: the first colon ends the name.
+        msg = f"Setting user must not contain a colon with {selected_by}."
+        raise SettingsError(msg)
 
 
 def _no_grant(given: Mapping[str, Any]) -> str:
@@ -182,7 +191,7 @@ def _no_grant(given: Mapping[str, Any]) -> str:
     if "user" in given or "password" in given:
         return (
             "No way to sign in is configured: to use user and password, set authentication_method "
-            "to NTLM. Cloud services do not accept NTLM."
+            "to NTLM or Basic. Cloud services accept neither."
         )
     if "token_store" in given:
         return (
@@ -215,8 +224,9 @@ def _check_url(name: str, url: str) -> None:
         not host
         or port == 0
         or parts.scheme not in {"http", "https"}
-        # Neither credentials nor a query nor a fragment.
-        or set("@?#\\ ").intersection(url)
+        # Neither credentials nor a query nor a fragment. The kind of the service decides about
+        # the query of its URL.
+        or set("@#\\ " if name == "service_url" else "@?#\\ ").intersection(url)
     ):
         msg = (
             f"Setting {name} must be an absolute URL such as https://host/path, without "

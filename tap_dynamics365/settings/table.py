@@ -143,8 +143,8 @@ _REQUESTS = (
     Setting(
         "fetch_size",
         "Fetch Size",
-        f"Rows to request per page. Dataverse returns up to {MAX_PAGE_SIZE:,}, and Finance & "
-        "Operations up to 10,000.",
+        f"Rows to request per page. Dataverse returns up to {MAX_PAGE_SIZE:,}, Finance & "
+        "Operations up to 10,000, and Business Central up to 20,000.",
         driver_property="FetchSize",
         type="integer",
         default=5000,
@@ -204,9 +204,10 @@ _REQUESTS = (
         "max_parallel_requests",
         "Maximum Parallel Requests",
         "Maximum number of concurrent requests over all tables. `1` sends one request at a time. "
-        f"Dataverse accepts up to {MAX_PARALLEL_REQUESTS}.",
+        f"Dataverse accepts up to {MAX_PARALLEL_REQUESTS}. In Business Central, more than 5 count "
+        "as 5. If not set, the tap sends up to 8, in Business Central 4.",
         type="integer",
-        default=8,
+        without_value="8, in Business Central 4",
         minimum=1,
         maximum=MAX_PARALLEL_REQUESTS,
     ),

@@ -5,57 +5,40 @@ https://learn.microsoft.com/dynamics365/business-central/dev-itpro/webservices/w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
 from tap_dynamics365.odata.dialect import Dialect
-from tap_dynamics365.services.business_central import companies, errors, labels, routes, tables
+from tap_dynamics365.services.business_central import (
+    address,
+    companies,
+    errors,
+    labels,
+    routes,
+    tables,
+)
 from tap_dynamics365.services.business_central.calculated import notices
 from tap_dynamics365.services.business_central.description import describe
 from tap_dynamics365.services.business_central.parents import parents
 from tap_dynamics365.services.business_central.sets import is_bound
-from tap_dynamics365.services.kind import ServiceKind, check_finance_operations
-
-if TYPE_CHECKING:
-    from tap_dynamics365.settings import Settings
-
-HOST = "api.businesscentral.dynamics.com"
+from tap_dynamics365.services.business_central.settings_checks import check_settings
+from tap_dynamics365.services.business_central.who_am_i import who_am_i
+from tap_dynamics365.services.kind import ServiceKind
 
 # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/administration/operational-limits-online
 LARGEST_PAGE = 20_000
-# 5 requests of a user are worked on at a time. One is left for other programs.
-START_REQUESTS = 4
+# Requests of a user that are worked on at a time. By default, one is left for other programs.
+MOST_REQUESTS, DEFAULT_REQUESTS = 5, 4
 # A query string of 8,100 characters is refused.
 LONGEST_URL = 8_000
 
 
-def matches(url: str) -> bool:
-    """Tell whether a URL belongs to Business Central.
-
-    Args:
-        url: The service root.
-    """
-    parts = urlsplit(url)
-    return (parts.hostname or "").lower() == HOST or routes.ROOT.search(parts.path) is not None
-
-
-def check_settings(settings: Settings) -> None:
-    """Check that no setting asks for what only other services have, and that routes are valid.
-
-    Args:
-        settings: The settings.
-
-    Raises:
-        SettingsError: A setting does, or a route is none.
-    """
-    check_finance_operations(settings)
-    routes.check(settings)
-
-
 BUSINESS_CENTRAL = ServiceKind(
     name="Business Central",
-    matches=matches,
+    matches=address.matches,
+    check_url=address.check_url,
+    # On-premises, servers with several tenants need it.
+    url_options=frozenset({"tenant"}),
+    check_address=address.check_address,
     check_settings=check_settings,
+    token_uri=address.token_uri,
     # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/developer/devenv-develop-connect-apps
     permission="Financials.ReadWrite.All",
     dialect=Dialect(
@@ -65,7 +48,12 @@ BUSINESS_CENTRAL = ServiceKind(
         is_named_by_set=True,
         # They tell through which parents rows can be read.
         has_navigations=True,
-        start_requests=START_REQUESTS,
+        headers=address.headers,
+        # A page may write when it is opened, which a read-only connection refuses.
+        writing_headers={"Data-Access-Intent": "ReadWrite"},
+        start_requests=DEFAULT_REQUESTS,
+        default_requests=DEFAULT_REQUESTS,
+        most_requests=MOST_REQUESTS,
         # The service does not say how long to wait.
         first_throttle_wait=5.0,
         largest_page=LARGEST_PAGE,
@@ -77,6 +65,7 @@ BUSINESS_CENTRAL = ServiceKind(
     ),
     replication_keys=tables.REPLICATION_KEYS,
     tracks_changes=False,
+    who_am_i=who_am_i,
     part_columns=companies.COLUMNS,
     parts=companies.parts,
     arrange=tables.arrange,

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-dynamics365.discovery")
 
 # The standard APIs, the API of a publisher, and the OData web services.
-ROOT = re.compile(
-    r"/(?:api/(?:v\d+\.\d+|beta)|api/[^/]+/[^/]+/(?:v\d+\.\d+|beta)|ODataV4)/*$", re.IGNORECASE
-)
+API = r"/(?:api/(?:[^/]+/[^/]+/)?(?:v\d+\.\d+|beta)|ODataV4)"
+ROOT = re.compile(rf"{API}/*$", re.IGNORECASE)
 # A route in the setting: a standard API, or the API of a publisher.
 ROUTE = re.compile(r"(?:[^/?#]+/[^/?#]+/)?(?:v\d+\.\d+|beta)", re.IGNORECASE)
 STANDARD = "v2.0"
