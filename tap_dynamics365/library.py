@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
+from msgspec import Raw
 
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
@@ -16,6 +17,7 @@ from tap_dynamics365.extract.table import Table, TableSpec
 from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.odata.json_schema import properties
 from tap_dynamics365.odata.page import reading
+from tap_dynamics365.services.conversion import conversions
 from tap_dynamics365.services.describe import Described, describe
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.odata.edm import Table as CsdlTable
+    from tap_dynamics365.services.conversion import Conversion
 
 __all__ = ["Described", "Dynamics365"]
 
@@ -38,6 +41,8 @@ def _number(text: str) -> Decimal | float:
 
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
+_value = msgspec.json.Decoder(str | None).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class Dynamics365:
@@ -144,11 +149,12 @@ class Dynamics365:
             self._settings,
             on_state=lambda: None,
         )
+        found = conversions(self._service.kind.conversion, known, self._settings)
         reads = reader.reads()
         read = next(reads, None)
         while read is not None:
             try:
-                for row in _rows(reader, read):
+                for row in _rows(reader, read, found):
                     yield {column: row.get(column) for column in wanted}
                 read = next(reads, None)
             except ServiceError as error:
@@ -166,13 +172,19 @@ class Dynamics365:
         return self._described[name].table
 
 
-def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a read."""
+def _rows(
+    reader: TableReader, read: TableRead, found: Mapping[str, Conversion]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a read, with converted values."""
     (whole,) = read.first_ranges()
     while not whole.done:
         page = read.accept(reader.pages.fetch(read, whole))
         for text in page.rows:
             with reading():
                 row = _decode(text)
+            for name, convert in found.items():
+                if isinstance(value := row.get(name), str):
+                    (new,) = convert([Raw(_encode(value))])
+                    row[name] = _value(new)
             yield row
         whole.follow(page)

@@ -6,6 +6,7 @@ name of the enumeration, and records have an empty text for null in a key.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 #: Describes an enumeration in the key of a table, before `sentence`.
 IN_KEY = "An empty text stands for a value without a name."
 
-_SENTENCE = re.compile(r"(?:^| )Enumeration ([^\s.:]+(?:\.[^\s.:]+)+)(?:: [^.]*)?\.$")
+# The members may have quotation marks around them, and then hold any character.
+_SENTENCE = re.compile(
+    r"""(?:^| )Enumeration ([^\s.:]+(?:\.[^\s.:]+)+)(?:: (?:[^."]|"(?:[^"\\]|\\.)*")*)?\.$"""
+)
+_WORD = re.compile(r"\w+")
 
 
 def sentence(enumeration: Enumeration) -> str:
@@ -23,9 +28,12 @@ def sentence(enumeration: Enumeration) -> str:
 
     Args:
         enumeration: The type of a column.
+
+    Returns:
+        A sentence. Members that are more than one word are in quotation marks.
     """
-    members = f": {', '.join(enumeration.members)}" if enumeration.members else ""
-    return f"Enumeration {enumeration.name}{members}."
+    members = ", ".join(map(_quoted, enumeration.members))
+    return f"Enumeration {enumeration.name}{f': {members}' if members else ''}."
 
 
 def name(description: str | None) -> str:
@@ -39,3 +47,7 @@ def name(description: str | None) -> str:
     """
     found = _SENTENCE.search(description or "")
     return found[1] if found else ""
+
+
+def _quoted(member: str) -> str:
+    return member if _WORD.fullmatch(member) else json.dumps(member, ensure_ascii=False)

@@ -59,8 +59,9 @@ def describe(service: Service, settings: Settings) -> list[Described]:
     else:
         names = [table.name for table in found] if patterns else None
         definitions = dict(service.kind.define(service.client, found, names))
+    kind = service.kind
     return [
-        Described(service.kind.refine(table, definition), definition)
+        Described(kind.describe_values(kind.refine(table, definition), settings), definition)
         for table in found
         for definition in [definitions.get(table.name)]
     ]

@@ -16,19 +16,15 @@ from tap_dynamics365.services.table_definition import Description
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from msgspec import Raw
-
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
+    from tap_dynamics365.services.conversion import Conversion
     from tap_dynamics365.services.coverage import Coverage
     from tap_dynamics365.services.parent_path import ParentPath
     from tap_dynamics365.services.part import Part
     from tap_dynamics365.services.selected_table import SelectedTable
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
-
-    #: Converts a value, the JSON text of which is given and returned.
-    Conversion = Callable[[Raw], Raw]
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,13 @@ def check_business_central(settings: Settings) -> None:
     Raises:
         SettingsError: A setting does.
     """
-    for name in ("companies", "api_routes"):
-        if getattr(settings, name):
+    for is_set, name in (
+        (settings.companies, "companies"),
+        (settings.api_routes, "api_routes"),
+        (settings.keep_blank_dates, "keep_blank_dates to true"),
+        (settings.keep_encoded_names, "keep_encoded_names to true"),
+    ):
+        if is_set:
             msg = (
                 f"Don't set {name}: only Business Central has it, whose service_url ends with a "
                 "path such as /api/v2.0/ or /ODataV4/. This service_url leads to another service."
@@ -157,6 +158,13 @@ def _conversion(
     return None
 
 
+def _describe_values(
+    table: Table,
+    settings: Settings,  # noqa: ARG001 - as above
+) -> Table:
+    return table
+
+
 def _url(root: str, entity_set: str, path: str) -> str:
     return f"{root}{path}{quote(entity_set)}"
 
@@ -237,6 +245,7 @@ class ServiceKind:
             the last change of the parent. Empty if there is none.
         conversion: Returns how values of a column, with its JSON Schema, are converted; None if
             they are sent as they are.
+        describe_values: Describes the values of a table's columns as they are after conversion.
         read_tables: Reads the tables of the metadata documents that the settings name.
         describe: Reads the whole description of the service.
         describe_changes: Reads what has changed since a description. Returns the same description
@@ -275,6 +284,7 @@ class ServiceKind:
     parents: Callable[[ODataClient, str], Sequence[ParentPath]] = _parents
     parent_changed_at: str = ""
     conversion: Callable[[Mapping[str, Any], Settings], Conversion | None] = _conversion
+    describe_values: Callable[[Table, Settings], Table] = _describe_values
     read_tables: Callable[[ODataClient, Settings], Sequence[Table]] = _read_tables
     describe: Callable[[ODataClient, Settings], Description] = _describe
     describe_changes: Callable[[ODataClient, Description], Description | None] | None = None

@@ -69,6 +69,8 @@ class Settings:
     cross_company: bool | None
     companies: tuple[str, ...]
     api_routes: tuple[str, ...]
+    keep_blank_dates: bool
+    keep_encoded_names: bool
     schema_map: str | None
     create_map: CreateMap
     metadata_streams: bool

@@ -99,6 +99,24 @@ _REPLICATION = (
         type="array",
         without_value="only the API of `service_url`",
     ),
+    Setting(
+        "keep_blank_dates",
+        "Keep Blank Dates",
+        "Whether dates without a value stay `0001-01-01` and `0001-01-01T00:00:00Z`, as the "
+        "service sends them. If `false`, they are null, except in key columns. Business Central "
+        "only.",
+        type="boolean",
+        default=False,
+    ),
+    Setting(
+        "keep_encoded_names",
+        "Keep Encoded Names",
+        "Whether the names of enumeration members stay as the service sends them, such as "
+        "`Non_x002D_Inventory`. If `false`, they are decoded: `Non-Inventory`, and a blank for "
+        "`_x0020_`. Business Central only.",
+        type="boolean",
+        default=False,
+    ),
 )
 
 _METADATA = (

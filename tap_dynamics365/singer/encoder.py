@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.extract.page import Keys
     from tap_dynamics365.odata.page import RawPage
+    from tap_dynamics365.services.conversion import Conversion
     from tap_dynamics365.singer.row_reader import Plan
 
 # A page is written in pieces of this many rows. Signals are handled between two pieces.
@@ -78,6 +79,7 @@ class Encoder:
         stream: The name of the stream.
         schema: The JSON Schema of the rows.
         selected: Tells whether the property at a path of names is selected.
+        conversions: How values are converted, by column name.
         annotated: For columns that are annotations of other columns: the names of the annotations
             in rows, by column name.
         key: The replication key, if rows are sorted by it.
@@ -94,6 +96,7 @@ class Encoder:
         schema: Mapping[str, Any],
         selected: Callable[[tuple[str, ...]], bool],
         *,
+        conversions: Mapping[str, Conversion] = MappingProxyType({}),
         annotated: Mapping[str, str] = MappingProxyType({}),
         key: str | None = None,
         ids: Sequence[str] = (),
@@ -127,6 +130,18 @@ class Encoder:
             if field.column in stream_key
             and "null" in field.kinds
             and enumeration.name(columns[field.column].get("description"))
+        ]
+        # The conversions of columns, with their fields. No part of a key can be null.
+        keys = {*ids, *stream_key}
+        self._conversions = [
+            (
+                field.column,
+                field.name,
+                attrgetter(field.name),
+                _without_null(convert) if field.column in keys else convert,
+            )
+            for field in fields
+            if field.is_text and (convert := conversions.get(field.column))
         ]
         # The fields of the partition and of the primary id, if the partition is part of the key.
         self._partition = None
@@ -243,6 +258,7 @@ class Encoder:
         if self._written is not None:
             rows = [self._written(*self._values_of(row)) for row in rows]
         self._fix_values(rows, plan)
+        self._convert(rows, plan)
         self._fill_key(rows)
         self._check_key(rows)
         self._drift.write_texts(rows, _as_string)
@@ -265,6 +281,18 @@ class Encoder:
             for row in rows:
                 setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
 
+    def _convert(self, rows: Sequence[Any], plan: Plan) -> None:
+        """Convert the values of columns that have a conversion."""
+        for column, name, value_of, convert in self._conversions:
+            if column not in plan.filled:
+                continue
+            values = list(map(value_of, rows))
+            if (converted := convert(values)) is values:
+                continue
+            for row, value, new in zip(rows, values, converted, strict=True):
+                if new is not value:
+                    setattr(row, name, new)
+
     def _fill_key(self, rows: Sequence[Any]) -> None:
         """Replace null in columns of the key that may be null."""
         if self._partition is not None:
@@ -285,6 +313,16 @@ class Encoder:
             if None in values or NULL in values:
                 msg = KEY_MISSING.format(stream=self._stream, column=column)
                 raise ServiceError(msg)
+
+
+def _without_null(convert: Conversion) -> Conversion:
+    """Restrict a conversion to values that it does not convert to null."""
+
+    def restricted(values: Sequence[Raw]) -> Sequence[Raw]:
+        pairs = zip(values, convert(values), strict=True)
+        return [value if new == NULL else new for value, new in pairs]
+
+    return restricted
 
 
 def _page(pieces: Iterable[Piece], *, has_deletions: bool = False) -> Page:

@@ -18,6 +18,7 @@ from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table, TableSpec, check, check_filter
 from tap_dynamics365.extract.version import TableVersion
+from tap_dynamics365.services.conversion import conversions
 from tap_dynamics365.settings import filters
 from tap_dynamics365.singer import deletions, name_columns, stream_key
 from tap_dynamics365.singer.catalog import DELETED_AT
@@ -80,6 +81,9 @@ class TableStream(RecordStream):
             )
             raise CatalogError(msg)
         super().__init__(tap, name=entry.tap_stream_id, schema=entry.schema.to_dict())
+        self._conversions = conversions(
+            service.kind.conversion, self.schema["properties"], settings
+        )
         self.primary_keys = entry.key_properties or ()
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
@@ -188,6 +192,7 @@ class TableStream(RecordStream):
                 self.name,
                 self.schema,
                 lambda path: self.mask[_breadcrumb(path)],
+                conversions=self._conversions,
                 annotated=self.annotated,
                 key=key,
                 ids=self.table.spec.row_key,

@@ -13,6 +13,7 @@ from tap_dynamics365.services.business_central import (
     labels,
     routes,
     tables,
+    values,
 )
 from tap_dynamics365.services.business_central.calculated import notices
 from tap_dynamics365.services.business_central.description import describe
@@ -77,4 +78,6 @@ BUSINESS_CENTRAL = ServiceKind(
     describe=describe,
     define=labels.define,
     notices=notices,
+    conversion=values.conversion,
+    describe_values=values.describe_values,
 )
