@@ -98,11 +98,6 @@ def bad_query(message: str) -> CentralError:
     return CentralError(400, "BadRequest", message)
 
 
-def unknown_property(name: str, type_name: str) -> CentralError:
-    """Return the error for a column that the entity does not have."""
-    return bad_query(f"Could not find a property named '{name}' on type '{type_name}'.")
-
-
 def not_implemented(message: str) -> CentralError:
     """Return the error for a query that the service does not translate."""
     return CentralError(501, NOT_IMPLEMENTED, message)

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from sandbox.business_central.broken import Breakages
     from sandbox.business_central.csdl import Navigation, Shape
-    from sandbox.business_central.queries import OrderBy, Query
+    from sandbox.business_central.queries import Query
     from sandbox.business_central.resources import Resource
     from sandbox.data.store import Store
+    from sandbox.query.option_values import OrderBy
 
 
 class View(NamedTuple):

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from sandbox.business_central import errors
+from sandbox.faults.errors import unknown_property
 from sandbox.query import filters
-from sandbox.query.query_options import options
+from sandbox.query.option_values import (
+    check_known,
+    empty,
+    filter_text,
+    in_link,
+    number,
+    options,
+    order_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.business_central.csdl import Api, Navigation, Shape
     from sandbox.data.model import Column
     from sandbox.query.filters import Expression
+    from sandbox.query.option_values import OrderBy
 
 KNOWN = frozenset(
     {
@@ -25,7 +34,6 @@ KNOWN = frozenset(
     }
 )
 WITHIN = frozenset({"$select", "$filter", "$expand"})
-DIRECTIONS = frozenset({"asc", "desc"})
 IN_LISTS = "2.1"
 _TEXT = r"'(?:[^']|'')*'"
 _IN = re.compile(rf"({_TEXT})|\b([\w/]+)\s+in\s*\(((?:{_TEXT}|[^()'])*)\)")
@@ -33,13 +41,6 @@ _LAMBDA = re.compile(rf"{_TEXT}|(/(?:any|all)\()")
 _NESTED = re.compile(rf"{_TEXT}|(\b(?:contains|startswith|endswith)\s*\(\s*\w+\s*\()")
 _ITEM = re.compile(rf"{_TEXT}|[^,']+")
 _NOT_SUPPORTED = "The OData filter expression is not supported."
-
-
-class OrderBy(NamedTuple):
-    """One column to sort by."""
-
-    column: Column
-    descending: bool
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Query:
         if self.top is not None:
             kept["$top"] = str(self.top - rows)
         kept |= {**added, "$skiptoken": token}
-        return "&".join(f"{quote(k, safe='$')}={quote(v, safe='')}" for k, v in kept.items())
+        return in_link(kept)
 
 
 def read(raw: str, api: Api, shape: Shape) -> Query:
@@ -104,21 +105,15 @@ def parse(given: dict[str, str], api: Api, shape: Shape) -> Query:
     Raises:
         ServiceError: The query is invalid.
     """
-    for name in given:
-        if name.startswith("$") and name not in KNOWN:
-            message = f"The query parameter '{name}' is not supported."
-            raise errors.bad_query(message)
-    text = given.get("$filter", "")
-    if "$filter" in given and not text.strip():
-        message = "The value for OData query '$filter' cannot be empty."
-        raise errors.bad_query(message)
+    check_known(given, KNOWN)
+    text = filter_text(given)
     return Query(
         select=_select(given.get("$select"), api, shape),
         filter=_filter(text, given.get("$schemaversion", "")) if text else None,
         order=_order(given.get("$orderby", ""), api, shape),
         expand=_expand(given.get("$expand", ""), api, shape),
-        top=_number("$top", given.get("$top")),
-        skip=_number("$skip", given.get("$skip")) or 0,
+        top=number("$top", given.get("$top")),
+        skip=number("$skip", given.get("$skip")) or 0,
         count=given.get("$count", "").lower() == "true",
         skip_token=given.get("$skiptoken", ""),
         given=given,
@@ -134,7 +129,7 @@ def column_of(name: str, api: Api, shape: Shape) -> Column:
     for column in shape.table.columns:
         if column.property_name.lower() == name.lower() and not name.startswith("$"):
             return column
-    raise errors.unknown_property(name, f"{api.namespace}.{shape.table.schema_name}")
+    raise unknown_property(name, f"{api.namespace}.{shape.table.schema_name}")
 
 
 def _select(text: str | None, api: Api, shape: Shape) -> tuple[Column, ...]:
@@ -150,8 +145,7 @@ def _select(text: str | None, api: Api, shape: Shape) -> tuple[Column, ...]:
         if name:
             chosen.add(column_of(name, api, shape))
     if not chosen and not text.strip():
-        message = "The value for OData query '$select' cannot be empty."
-        raise errors.bad_query(message)
+        raise empty(name="$select")
     return tuple(column for column in shape.shown if column in chosen)
 
 
@@ -176,20 +170,13 @@ def _as_equalities(match: re.Match[str]) -> str:
 
 
 def _order(text: str, api: Api, shape: Shape) -> tuple[OrderBy, ...]:
-    found: list[OrderBy] = []
-    for part in text.split(",") if text.strip() else ():
-        words = part.split()
-        direction = words[1:] or ["asc"]
-        if not words or len(direction) > 1 or direction[0] not in DIRECTIONS:
-            message = f"Syntax error at position {len(part)} in '{text}'."
-            raise errors.bad_query(message)
-        found.append(OrderBy(column_of(words[0], api, shape), direction[0] == "desc"))
+    found = tuple(order_by(text, lambda name: column_of(name, api, shape)))
     natural = [(name, False) for name in shape.key]
     asked = [(part.column.property_name, part.descending) for part in found]
     if found and (shape.is_query or not shape.is_sortable) and asked != natural:
         message = "The $orderby query option is not supported on this entity."
         raise errors.not_implemented(message)
-    return tuple(found)
+    return found
 
 
 def _expand(text: str, api: Api, shape: Shape) -> tuple[tuple[Navigation, Shape, Query], ...]:
@@ -200,7 +187,7 @@ def _expand(text: str, api: Api, shape: Shape) -> tuple[tuple[Navigation, Shape,
         target = api.of_type(navigation.target) if navigation else None
         if navigation is None or target is None or not navigation.pairs:
             type_name = f"{api.namespace}.{shape.table.schema_name}"
-            raise errors.unknown_property(name.strip(), type_name)
+            raise unknown_property(name.strip(), type_name)
         inner = {
             key.strip(): value
             for key, _, value in (
@@ -232,15 +219,3 @@ def split(text: str, mark: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts if part.strip()]
-
-
-def _number(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal()):
-        message = (
-            f"Invalid value '{text}' for {name} query option found. The {name} query option "
-            "requires a non-negative integer value."
-        )
-        raise errors.bad_query(message)
-    return int(text)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.routing import Route
@@ -20,17 +19,17 @@ from sandbox.business_central.gate import Gate
 from sandbox.business_central.pages import Pages, View
 from sandbox.business_central.replica import Replica
 from sandbox.business_central.resources import Resources
-from sandbox.business_central.response import Answer, response
+from sandbox.business_central.response import STREAMED, response
 from sandbox.business_central.switches import Switches
 from sandbox.data.clock import Clock
 from sandbox.faults import refusals
 from sandbox.faults.errors import ServiceError
+from sandbox.http.answer import Answer, accepts_gzip
+from sandbox.http.threads import Threads
 from sandbox.query import preferences
-from sandbox.query.query_options import options
+from sandbox.query.option_values import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -46,7 +45,6 @@ WORKERS = 6
 CLOUD = "https://api.businesscentral.dynamics.com"
 VERSIONS = ("v1.0", "v1.1", "v1.2")
 PICTURE = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\xff\xd9"
-T = TypeVar("T")
 
 
 class Service:
@@ -68,7 +66,7 @@ class Service:
         self.breakages = Breakages()
         self.replica = Replica(store)
         self.pages = Pages(self.breakages)
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+        self._threads = Threads(WORKERS)
 
     def routes(self) -> list[Route]:
         """Return the routes of the service: every path that nothing else has."""
@@ -76,7 +74,7 @@ class Service:
 
     def close(self) -> None:
         """Shut down the threads."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
         self.replica.close()
 
     async def respond(self, request: Request) -> Response:
@@ -88,9 +86,8 @@ class Service:
             body = found.content(request.headers.get("accept-language", ""))
             kind = "text/html" if isinstance(found, errors.BareError) else "application/json"
             answer = Answer(body, kind, found.headers, found.status)
-        takes = "gzip" in request.headers.get("accept-encoding", "").lower()
-        gzipped = takes and self.switches.compress
-        return await self._in_thread(partial(response, answer, gzipped=gzipped))
+        gzipped = self.switches.compress and accepts_gzip(request)
+        return await self._threads.run(partial(response, answer, gzipped=gzipped))
 
     async def _answer(self, request: Request) -> Answer:
         origin = f"{request.url.scheme}://{request.headers.get('host', '')}"
@@ -154,7 +151,7 @@ class Service:
             message = f"The tenant '{given['tenant']}' is not found."
             raise errors.CentralError(404, "Internal_TenantNotFound", message)
         if not segments:
-            return Answer(msgspec.json.encode(document.service_document(api, root)))
+            return Answer(msgspec.json.encode(document.service_document(api, root)), STREAMED)
         if segments == ["$metadata"]:
             delay, self.switches.metadata_delay_ms = self.switches.metadata_delay_ms, 0
             await asyncio.sleep(delay / 1000)
@@ -164,7 +161,7 @@ class Service:
         self.pages.guid_order = self.switches.guid_comparison == "understood"
         resources = Resources(store, self.companies)
         try:
-            found = await self._in_thread(
+            found = await self._threads.run(
                 partial(resources.find, api, segments, given.get("company", ""))
             )
         except errors.CentralError as error:
@@ -197,28 +194,28 @@ class Service:
     ) -> Answer:
         raw = request.url.query
         if found.stream:
-            if not await self._in_thread(partial(self.pages.exists, store, found)):
+            if not await self._threads.run(partial(self.pages.exists, store, found)):
                 raise errors.no_row()
             return Answer(PICTURE, "image/jpeg")
         if found.counts:
-            number = await self._in_thread(partial(self.pages.count, store, found, raw))
+            number = await self._threads.run(partial(self.pages.count, store, found, raw))
             return Answer(str(number).encode(), "text/plain; charset=utf-8")
         if found.is_row:
             view = View(root, 1, {})
-            body = await self._in_thread(partial(self.pages.single, store, found, raw, view))
-            return Answer(body)
+            body = await self._threads.run(partial(self.pages.single, store, found, raw, view))
+            return Answer(body, STREAMED)
         largest, headers = self._page_size(request.headers.get("prefer", ""), address.on_premises)
         given = options(raw)
         added = {"tenant": given["tenant"]} if "tenant" in given else {}
         added |= {} if address.on_premises else {"aid": "FIN"}
         empty = bool(request.scope.get("sandbox.empty_page"))
         view = View(root, largest, added, empty)
-        body = await self._in_thread(partial(self.pages.page, store, found, raw, view))
+        body = await self._threads.run(partial(self.pages.page, store, found, raw, view))
         await asyncio.sleep(self.switches.page_delay_ms / 1000)
         if found.company:
             # A company that was removed meanwhile may have lost a part of the rows.
             self.companies.find(found.company.id)
-        return Answer(body, headers=headers)
+        return Answer(body, STREAMED, headers)
 
     def _page_size(self, prefer: str, on_premises: bool) -> tuple[int, dict[str, str]]:  # noqa: FBT001  - of `Address`
         """Return the largest number of rows, and the header that says so."""
@@ -231,6 +228,3 @@ class Service:
             raise errors.page_too_large(largest)
         size = min(wish, largest)
         return size, {"Preference-Applied": f"odata.maxpagesize={size}"}
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

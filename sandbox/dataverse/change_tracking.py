@@ -17,6 +17,7 @@ from sandbox.data.store import quoted
 from sandbox.dataverse.errors import not_tracked
 from sandbox.faults.errors import ServiceError, bad_query, expired_version_stamp
 from sandbox.query import paging, query_options
+from sandbox.query.option_values import options
 
 if TYPE_CHECKING:
     from sandbox.data.clock import Clock
@@ -105,7 +106,7 @@ class ChangeTracking:
         return self.delta_links and beside
 
     def _check(self, table: Table, raw: str) -> None:
-        given = query_options.options(raw)
+        given = options(raw)
         for name in REFUSED:
             if f"${name}" in given:
                 message = (
@@ -133,7 +134,7 @@ class ChangeTracking:
     ) -> bytes:
         """Return a page of all rows; the last page has the first delta link."""
         self._check(table, raw)
-        stamp = self._stamp(query_options.options(raw).get("$skiptoken", ""))
+        stamp = self._stamp(options(raw).get("$skiptoken", ""))
         stamp = stamp if self._links(preferences) else ""
         return self.pages.page(table, root, raw, preferences, largest, stamp=stamp)
 

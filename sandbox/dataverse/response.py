@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from sandbox.http.compression import SMALLEST_COMPRESSED, compressed
+from sandbox.http.answer import encoded
+
+if TYPE_CHECKING:
+    from sandbox.http.answer import Answer
 
 METHODS = "OPTIONS,GET,HEAD,POST"
 SOURCE = "5a" * 24
 ORGANIZATION = "00000000-5a4d-4b0c-8b0c-000000000095"
-JSON = "application/json; odata.metadata=minimal"
-
-
-@dataclass
-class Answer:
-    """A response before headers and compression are added.
-
-    Attributes:
-        body: Body.
-        content_type: Media type.
-        headers: Further headers.
-        status: Status.
-        gzipped: Whether the body is compressed already.
-    """
-
-    body: bytes
-    content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
-    gzipped: bool = False
 
 
 def response(answer: Answer, *, gzipped: bool) -> Response:
@@ -41,11 +24,7 @@ def response(answer: Answer, *, gzipped: bool) -> Response:
         answer: The response.
         gzipped: Whether the caller accepts gzip.
     """
-    body, encoding = answer.body, {}
-    if answer.gzipped:
-        encoding = {"Content-Encoding": "gzip"}
-    elif gzipped and len(body) > SMALLEST_COMPRESSED:
-        body, encoding = compressed(body), {"Content-Encoding": "gzip"}
+    body, headers = encoded(answer, gzipped=gzipped)
     request_id = str(uuid.uuid4())
     made = Response(
         body,
@@ -64,9 +43,7 @@ def response(answer: Answer, *, gzipped: bool) -> Response:
             "x-ms-dop-hint": "4",
             "x-ms-ratelimit-time-remaining-xrm-requests": "1,200.00",
             "x-ms-ratelimit-burst-remaining-xrm-requests": "7999",
-            "Content-Type": answer.content_type,
-            **encoding,
-            **answer.headers,
+            **headers,
         },
     )
     # Recorded responses have these headers twice.

@@ -6,9 +6,8 @@ import asyncio
 import re
 import sqlite3
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
@@ -18,7 +17,7 @@ from sandbox.data.clock import Clock
 from sandbox.data.model import TableType
 from sandbox.dataverse import batch, errors, functions, user
 from sandbox.dataverse.change_tracking import ChangeTracking
-from sandbox.dataverse.response import JSON, Answer, response
+from sandbox.dataverse.response import response
 from sandbox.dataverse.switches import Switches
 from sandbox.dataverse.virtual import Provider
 from sandbox.faults import refusals
@@ -28,16 +27,18 @@ from sandbox.faults.errors import (
     url_too_long,
     wrong_method,
 )
+from sandbox.http.answer import JSON, Answer, accepts_gzip
 from sandbox.http.compression import SMALLEST_COMPRESSED, compressed
 from sandbox.http.page_cache import PageCache
+from sandbox.http.threads import Threads
 from sandbox.identity import introspection, tokens
 from sandbox.metadata import document
 from sandbox.metadata.definitions import Definitions
 from sandbox.metadata.metadata_changes import MetadataChanges
 from sandbox.query import preferences
+from sandbox.query.option_values import options
 from sandbox.query.pages import LARGEST_COUNT, Pages
 from sandbox.query.paging import LARGEST_PAGE
-from sandbox.query.query_options import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,6 @@ VERSIONS = frozenset({"v9.0", "v9.1", "v9.2"})
 OK = 200
 METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
 WORKERS = 4
-T = TypeVar("T")
 
 
 class Service:
@@ -79,7 +79,7 @@ class Service:
         self.metadata_changes = MetadataChanges(self.definitions, self.clock)
         self.provider = Provider(self.pages)
         self.cache = PageCache()
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+        self._threads = Threads(WORKERS)
 
     def routes(self) -> list[Route]:
         """Return the routes of the service."""
@@ -87,7 +87,7 @@ class Service:
 
     def close(self) -> None:
         """Shut down the threads."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
 
     async def respond(self, request: Request) -> Response:
         """Return the response to a request under /api/data/."""
@@ -102,8 +102,7 @@ class Service:
         return response(answer, gzipped=self._gives_gzip(request))
 
     def _gives_gzip(self, request: Request) -> bool:
-        takes = "gzip" in request.headers.get("accept-encoding", "").lower()
-        return takes and self.switches.compress
+        return self.switches.compress and accepts_gzip(request)
 
     def _refusal(self, prefer: str, error: ServiceError) -> Answer:
         body = error.body()
@@ -150,7 +149,7 @@ class Service:
         known = scheme.lower() == "bearer" and self.authority.is_valid(token, origin)
         if not known and token and self.switches.introspection_url:
             ask = partial(introspection.is_active, self.switches.introspection_url, token)
-            known = await self._in_thread(ask)
+            known = await self._threads.run(ask)
             self.authority.issued.append(token)
         if not known:
             authority_url = self.switches.authority_url or origin
@@ -235,11 +234,11 @@ class Service:
         delta, token = "$deltatoken" in options(raw), options(raw).get("$skiptoken", "")
         if count:
             source = self.changes if delta else self.pages
-            number = await self._in_thread(partial(source.count, table, raw))
+            number = await self._threads.run(partial(source.count, table, raw))
             return Answer(str(min(number, LARGEST_COUNT)).encode(), "text/plain", applied)
         if key is not None:
             work = partial(self.pages.single, table, key, root, raw, preferred.annotations)
-            return Answer(await self._in_thread(work), headers=applied)
+            return Answer(await self._threads.run(work), headers=applied)
         cap = self.switches.page_size_cap
         if delta or preferred.track_changes or 'istracking="True"' in token:
             if table.name in self.switches.forbidden_tracking:
@@ -248,7 +247,7 @@ class Service:
                 both = [applied.get("Preference-Applied"), "odata.track-changes"]
                 applied["Preference-Applied"] = ", ".join(each for each in both if each)
             read = self.changes.changes if delta else self.changes.everything
-            body = await self._in_thread(partial(read, table, root, raw, preferred, cap))
+            body = await self._threads.run(partial(read, table, root, raw, preferred, cap))
             return Answer(body, headers=applied)
         # Annotations show names from other tables.
         shown = bool(preferred.annotations)
@@ -303,12 +302,9 @@ class Service:
                 body = work()
                 return compressed(body) if gzipped and len(body) > SMALLEST_COMPRESSED else body
 
-            body = await self._in_thread(make)
+            body = await self._threads.run(make)
             self.cache.put(name, body)
         return Answer(body, content_type, gzipped=body.startswith(b"\x1f\x8b"))
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _part(self, root: str, part: batch.Part) -> Answer:
         path, raw = batch.relative(part.url)

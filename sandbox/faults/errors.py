@@ -43,6 +43,20 @@ def unknown_property(name: str, type_name: str) -> ServiceError:
     return bad_query(f"Could not find a property named '{name}' on type '{type_name}'.")
 
 
+def incompatible(left: str, right: str, kind: str) -> ServiceError:
+    """Return the error for operands whose types don't fit each other.
+
+    Args:
+        left: Type of the left operand.
+        right: Type of the right operand.
+        kind: Name of the operator in the OData library, such as `Equal`.
+    """
+    return bad_query(
+        "A binary operator with incompatible types was detected. Found operand types "
+        f"'{left}' and '{right}' for operator kind '{kind}'."
+    )
+
+
 def unknown_segment(segment: str) -> ServiceError:
     """Return the error for a path that does not exist."""
     message = f"Resource not found for the segment '{segment}'."

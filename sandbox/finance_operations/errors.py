@@ -42,25 +42,6 @@ def in_own_shape(error: ServiceError) -> FinanceError:
     return error if isinstance(error, FinanceError) else bad_query(error.message)
 
 
-def unknown_property(name: str, type_name: str) -> FinanceError:
-    """Return the error for a column that the entity does not have."""
-    return bad_query(f"Could not find a property named '{name}' on type '{type_name}'.")
-
-
-def incompatible(left: str, right: str, kind: str) -> FinanceError:
-    """Return the error for operands whose types don't fit each other.
-
-    Args:
-        left: Type of the left operand.
-        right: Type of the right operand.
-        kind: Name of the operator in the OData library, such as `Equal`.
-    """
-    return bad_query(
-        "A binary operator with incompatible types was detected. Found operand types "
-        f"'{left}' and '{right}' for operator kind '{kind}'."
-    )
-
-
 def not_queryable(function: str) -> FinanceError:
     """Return the error for a function that the service does not translate."""
     return bad_query(f"The function '{function}' is not Queryable on this entity.")

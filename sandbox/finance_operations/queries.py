@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
+from sandbox.faults.errors import bad_query, unknown_property
 from sandbox.finance_operations.csdl import NAMESPACE, shown
-from sandbox.finance_operations.errors import bad_query, unknown_property
 from sandbox.query import filters
-from sandbox.query.query_options import options
+from sandbox.query.option_values import (
+    check_known,
+    empty,
+    filter_text,
+    in_link,
+    number,
+    options,
+    order_by,
+)
 
 if TYPE_CHECKING:
     from sandbox.data.model import Column, Table
     from sandbox.query.filters import Expression
+    from sandbox.query.option_values import OrderBy
 
 CROSS_COMPANY = "cross-company"
 KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$skip", "$count", "$format"})
-DIRECTIONS = frozenset({"asc", "desc"})
 UNSORTABLE = frozenset({"Edm.Binary"})
-
-
-class OrderBy(NamedTuple):
-    """One column to sort by."""
-
-    column: Column
-    descending: bool
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Query:
         kept["$skip"] = str(self.skip + rows)
         if self.top is not None:
             kept["$top"] = str(self.top - rows)
-        return "&".join(f"{quote(k, safe='$')}={quote(v, safe='')}" for k, v in kept.items())
+        return in_link(kept)
 
 
 def read(raw: str, table: Table) -> Query:
@@ -76,20 +76,14 @@ def read(raw: str, table: Table) -> Query:
         ServiceError: The query is invalid.
     """
     given = options(raw)
-    for name in given:
-        if name.startswith("$") and name not in KNOWN:
-            message = f"The query parameter '{name}' is not supported."
-            raise bad_query(message)
-    text = given.get("$filter", "")
-    if "$filter" in given and not text.strip():
-        message = "The value for OData query '$filter' cannot be empty."
-        raise bad_query(message)
+    check_known(given, KNOWN)
+    text = filter_text(given)
     return Query(
         select=_select(given.get("$select"), table),
         filter=filters.parse(text) if text else None,
         order=_order(given.get("$orderby", ""), table),
-        top=_number("$top", given.get("$top")),
-        skip=_number("$skip", given.get("$skip")) or 0,
+        top=number("$top", given.get("$top")),
+        skip=number("$skip", given.get("$skip")) or 0,
         count=_flag(given.get("$count", "false")),
         cross_company=given.get(CROSS_COMPANY, "").lower() == "true",
         given=given,
@@ -116,37 +110,18 @@ def _select(text: str | None, table: Table) -> tuple[Column, ...]:
         return ()
     chosen = {column_of(name, table) for name in names if name}
     if not chosen:
-        message = "The value for OData query '$select' cannot be empty."
-        raise bad_query(message)
+        raise empty(name="$select")
     return tuple(column for column in shown(table) if column in chosen)
 
 
 def _order(text: str, table: Table) -> tuple[OrderBy, ...]:
-    found: list[OrderBy] = []
-    for part in text.split(",") if text.strip() else ():
-        words = part.split()
-        direction = words[1:] or ["asc"]
-        if not words or len(direction) > 1 or direction[0] not in DIRECTIONS:
-            message = f"Syntax error at position {len(part)} in '{text}'."
+    found = tuple(order_by(text, lambda name: column_of(name, table)))
+    for part in found:
+        if part.column.edm_type in UNSORTABLE:
+            name = part.column.property_name
+            message = f"The property '{name}' cannot be used in the $orderby query option."
             raise bad_query(message)
-        column = column_of(words[0], table)
-        if column.edm_type in UNSORTABLE:
-            message = f"The property '{words[0]}' cannot be used in the $orderby query option."
-            raise bad_query(message)
-        found.append(OrderBy(column, direction[0] == "desc"))
-    return tuple(found)
-
-
-def _number(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal()):
-        message = (
-            f"Invalid value '{text}' for {name} query option found. The {name} query option "
-            "requires a non-negative integer value."
-        )
-        raise bad_query(message)
-    return int(text)
+    return found
 
 
 def _flag(text: str) -> bool:

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from sandbox.faults.finance_forms import JSON
-from sandbox.http.compression import SMALLEST_COMPRESSED, compressed
+from sandbox.http.answer import encoded
 
-
-@dataclass
-class Answer:
-    """A response before headers and compression are added.
-
-    Attributes:
-        body: Body.
-        content_type: Media type.
-        headers: Further headers.
-        status: Status.
-    """
-
-    body: bytes
-    content_type: str = JSON
-    headers: dict[str, str] = field(default_factory=dict)
-    status: int = 200
+if TYPE_CHECKING:
+    from sandbox.http.answer import Answer
 
 
 def response(answer: Answer, *, gzipped: bool) -> Response:
@@ -35,12 +20,7 @@ def response(answer: Answer, *, gzipped: bool) -> Response:
         answer: The response.
         gzipped: Whether the caller accepts gzip.
     """
-    body, headers = answer.body, dict(answer.headers)
-    if gzipped and len(body) > SMALLEST_COMPRESSED:
-        body = compressed(body)
-        headers["Content-Encoding"] = "gzip"
-    if body:
-        headers["Content-Type"] = answer.content_type
+    body, headers = encoded(answer, gzipped=gzipped)
     return Response(
         body,
         answer.status,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import msgspec
@@ -18,14 +17,14 @@ from sandbox.faults.errors import ServiceError
 from sandbox.finance_operations import document, errors
 from sandbox.finance_operations.companies import Access
 from sandbox.finance_operations.pages import Pages
-from sandbox.finance_operations.response import Answer, response
+from sandbox.finance_operations.response import response
 from sandbox.finance_operations.switches import Switches
+from sandbox.http.answer import Answer, accepts_gzip
+from sandbox.http.threads import Threads
 from sandbox.identity import tokens
 from sandbox.query import preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -41,7 +40,6 @@ WORKERS = 4
 FIRST_WAIT, LAST_WAIT = 5, 60
 ROWS_OF_SKIP_DELAY = 1_000
 _RESOURCE = re.compile(r"(\w+)(?:\((.*)\))?(/\$count)?", re.DOTALL)
-T = TypeVar("T")
 
 
 class Service:
@@ -60,7 +58,7 @@ class Service:
         self.switches = Switches()
         self.access = Access(store)
         self.pages = Pages(store, self.access)
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="page")
+        self._threads = Threads(WORKERS)
         self._refused = 0
 
     def routes(self) -> list[Route]:
@@ -69,7 +67,7 @@ class Service:
 
     def close(self) -> None:
         """Shut down the threads."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
 
     async def respond(self, request: Request) -> Response:
         """Return the response to a request."""
@@ -78,9 +76,8 @@ class Service:
         except ServiceError as error:
             found = errors.in_own_shape(error)
             answer = Answer(found.content, found.media_type, found.headers, found.status)
-        takes = "gzip" in request.headers.get("accept-encoding", "").lower()
-        gzipped = takes and self.switches.compress
-        return await self._in_thread(partial(response, answer, gzipped=gzipped))
+        gzipped = self.switches.compress and accepts_gzip(request)
+        return await self._threads.run(partial(response, answer, gzipped=gzipped))
 
     async def _answer(self, request: Request) -> Answer:
         url = str(request.url)
@@ -137,10 +134,10 @@ class Service:
         raw = request.url.query
         self.pages.guid_order = self.switches.guid_comparison == "understood"
         if match[3]:
-            number = await self._in_thread(partial(self.pages.count, table, raw))
+            number = await self._threads.run(partial(self.pages.count, table, raw))
             return Answer(BOM + str(number).encode(), "text/plain; charset=utf-8")
         if match[2] is not None:
-            page = await self._in_thread(partial(self.pages.single, table, match[2], root, raw))
+            page = await self._threads.run(partial(self.pages.single, table, match[2], root, raw))
             return Answer(page.body)
         empty = bool(request.scope.get("sandbox.empty_page"))
         wish = preferences.parse(request.headers.get("prefer", "")).page_size
@@ -148,7 +145,7 @@ class Service:
         if wish and self.switches.honours_page_size:
             largest = min(largest, wish)
             headers["Preference-Applied"] = f"odata.maxpagesize={wish}"
-        page = await self._in_thread(
+        page = await self._threads.run(
             partial(self.pages.page, table, root, raw, largest, empty=empty)
         )
         await asyncio.sleep(self._delay(table, page) / 1000)
@@ -165,6 +162,3 @@ class Service:
         )
         skipped = query.skip / ROWS_OF_SKIP_DELAY * switches.skip_delay_ms
         return switches.page_delay_ms + skipped + of_row * page.rows
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

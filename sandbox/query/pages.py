@@ -11,6 +11,7 @@ from sandbox.data.store import order_of, quoted
 from sandbox.faults.errors import bad_query, no_record, timed_out, unknown_segment
 from sandbox.query import paging, query_options
 from sandbox.query.filters import Literal
+from sandbox.query.option_values import options
 from sandbox.query.rendering import Renderer, wanted
 from sandbox.query.row_cache import Found, RowCache
 from sandbox.query.sorting import Sorting
@@ -235,7 +236,7 @@ class Pages:
         if table.table_type is TableType.ELASTIC and len(names) == 1:
             # Without a partition, the partition is the one named by the id of the row.
             names.append(PARTITION)
-            values.append(query_options.options(raw).get("partitionId", values[0]))
+            values.append(options(raw).get("partitionId", values[0]))
         where = " AND ".join(f"{quoted(name)} = ?" for name in names)
         found = self.store.select(
             f"SELECT {self.renderer.row(table, query.select, annotations)} "  # noqa: S608  - made of the model's names

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.data.model import Column, Table
-    from sandbox.query.query_options import OrderBy
+    from sandbox.query.option_values import OrderBy
 
 LARGEST_PAGE = 5_000
 

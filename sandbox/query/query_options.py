@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl, quote
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sandbox.data.model import Kind
 from sandbox.faults.errors import bad_query, unknown_property
 from sandbox.query import filters
+from sandbox.query.option_values import OrderBy, check_known, number, options
 
 if TYPE_CHECKING:
     from sandbox.data.model import Column, Model, Table
@@ -26,13 +27,6 @@ UNSUPPORTED = {
     "$expand": "The query parameter '$expand' is not supported by the sandbox.",
     "$apply": "The query parameter '$apply' is not supported by the sandbox.",
 }
-
-
-class OrderBy(NamedTuple):
-    """One column to sort by."""
-
-    column: Column
-    descending: bool
 
 
 @dataclass(frozen=True)
@@ -62,11 +56,6 @@ class Query:
     text: str
 
 
-def options(raw: str) -> dict[str, str]:
-    """Decode the options of a query string."""
-    return dict(parse_qsl(raw, keep_blank_values=True))
-
-
 def encoded(given: dict[str, str]) -> str:
     """Encode options as the service writes them into links."""
     return "&".join(f"{name}={quote(value, safe=BARE)}" for name, value in given.items())
@@ -87,9 +76,7 @@ def read(raw: str, model: Model, table: Table) -> Query:
     for name in given:
         if name in UNSUPPORTED:
             raise bad_query(UNSUPPORTED[name])
-        if name.startswith("$") and name not in KNOWN:
-            message = f"The query parameter '{name}' is not supported."
-            raise bad_query(message)
+    check_known(given, KNOWN)
     type_name = f"{model.namespace}.{table.name}"
     aliases = {name: value for name, value in given.items() if name.startswith("@")}
     filter_text = _with_aliases(given.get("$filter", ""), aliases)
@@ -103,7 +90,7 @@ def read(raw: str, model: Model, table: Table) -> Query:
         named=named,
         filter=filters.parse(filter_text) if filter_text else None,
         order=_order(_with_aliases(given.get("$orderby", ""), aliases), table, type_name),
-        top=_top(given.get("$top")),
+        top=number("$top", given.get("$top")),
         count=given.get("$count", "").lower() == "true",
         skip_token=given.get("$skiptoken", ""),
         delta_token=given.get("$deltatoken", ""),
@@ -156,12 +143,3 @@ def _order(text: str, table: Table, type_name: str) -> tuple[OrderBy, ...]:
             raise bad_query(message)
         result.append(OrderBy(_column(words[0], table, type_name), words[-1] == "desc"))
     return tuple(result)
-
-
-def _top(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isdecimal():
-        message = f"Invalid value '{text}' for $top query option found."
-        raise bad_query(message)
-    return int(text)

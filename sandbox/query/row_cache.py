@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sandbox.data.model import Column, Model, Table
     from sandbox.data.store import Store
     from sandbox.query.filters import Expression
-    from sandbox.query.query_options import OrderBy, Query
+    from sandbox.query.option_values import OrderBy
+    from sandbox.query.query_options import Query
 
 # Types whose values compare in Python as in SQLite.
 COMPARABLE = UNCOLLATED | {"Edm.Int32", "Edm.Int64"}

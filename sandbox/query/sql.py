@@ -12,7 +12,8 @@ from sandbox.data.guids import sortable, sortable_sql
 from sandbox.data.model import EXACT_TEXT, INTEGERS
 from sandbox.data.store import quoted
 from sandbox.data.values import stored_moment
-from sandbox.faults.errors import bad_query, unknown_property
+from sandbox.faults.errors import bad_query, incompatible, unknown_property
+from sandbox.query.comparisons import EQUALITY, KINDS
 from sandbox.query.filters import Both, Comparison, Literal, Membership, Not, Path, TextTest, Truth
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
     from sandbox.query.filters import Expression, Operand
 
 OPERATORS = {"eq": "IS", "ne": "IS NOT", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-# Operators that compare an order, by the name in error messages.
-KINDS = {
-    "gt": "GreaterThan",
-    "ge": "GreaterThanOrEqual",
-    "lt": "LessThan",
-    "le": "LessThanOrEqual",
-}
 LIMITS = {"Edm.Int64": 2**63, "Edm.Int32": 2**31, "Edm.Int16": 2**15, "Edm.Byte": 2**8}
 
 
@@ -79,14 +73,9 @@ class Condition:
             return "1" if _constant(left, operator, right) else "0"
         columns = [self.column(side) for side in sides]
         if len(columns) > 1 and _family(columns[0]) != _family(columns[1]):
-            message = (
-                "A binary operator with incompatible types was detected. Found operand types "
-                f"'{columns[0].edm_type}' and '{columns[1].edm_type}' for operator kind "
-                f"'{operator}'."
-            )
-            raise bad_query(message)
+            raise incompatible(columns[0].edm_type, columns[1].edm_type, operator)
         texts = [self._side(side, columns[0]) for side in (left, right)]
-        if operator in KINDS and columns[0].edm_type == "Edm.Guid":
+        if operator not in EQUALITY and columns[0].edm_type == "Edm.Guid":
             return self._order_of_guids(texts, operator)
         folded = any(
             isinstance(side, Literal) and side.kind == "string" and not side.text.isascii()
@@ -146,15 +135,11 @@ def refuse_guid_order(tree: Expression, table: Table) -> None:
             refuse_guid_order(right, table)
         case Not(inner):
             refuse_guid_order(inner, table)
-        case Comparison(operator, left, right) if operator in KINDS:
+        case Comparison(operator, left, right) if operator not in EQUALITY:
             for side in (left, right):
                 column = table.by_property.get(side.name) if isinstance(side, Path) else None
                 if column and column.edm_type == "Edm.Guid":
-                    message = (
-                        "A binary operator with incompatible types was detected. Found operand "
-                        f"types 'Edm.Guid' and 'Edm.Guid' for operator kind '{KINDS[operator]}'."
-                    )
-                    raise bad_query(message)
+                    raise incompatible(column.edm_type, column.edm_type, KINDS[operator])
         case _:
             pass
 
