@@ -6,16 +6,16 @@ https://learn.microsoft.com/dynamics365/business-central/dev-itpro/webservices/o
 from __future__ import annotations
 
 import logging
-import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.redaction import printable
+from tap_dynamics365.services.business_central import routes
 from tap_dynamics365.services.part import Part
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ COLUMNS = ("company_id", "company_name")
 NAMED = 10
 # The id of a row that has none.
 NO_ID = "00000000-0000-0000-0000-000000000000"
-
-# The path of the OData web services. All other paths are those of APIs.
-WEB_SERVICES = re.compile(r"/ODataV4/*$", re.IGNORECASE)
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -104,7 +101,7 @@ def _matches(name: str, company: Company) -> bool:
 
 def _read(client: ODataClient) -> list[Company]:
     """Read all companies, sorted by name."""
-    if WEB_SERVICES.search(urlsplit(client.url).path):
+    if routes.is_web_services(client.url):
         found = [_by_name(row) for row in _rows(client, "Company")]
     else:
         found = [_by_id(row) for row in _rows(client, "companies")]

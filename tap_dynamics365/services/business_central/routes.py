@@ -28,6 +28,7 @@ logger = logging.getLogger("tap-dynamics365.discovery")
 # The standard APIs, the API of a publisher, and the OData web services.
 API = r"/(?:api/(?:[^/]+/[^/]+/)?(?:v\d+\.\d+|beta)|ODataV4)"
 ROOT = re.compile(rf"{API}/*$", re.IGNORECASE)
+WEB_SERVICES = re.compile(r"/ODataV4/*$", re.IGNORECASE)
 # A route in the setting: a standard API, or the API of a publisher.
 ROUTE = re.compile(r"(?:[^/?#]+/[^/?#]+/)?(?:v\d+\.\d+|beta)", re.IGNORECASE)
 STANDARD = "v2.0"
@@ -62,6 +63,15 @@ def further(settings: Settings) -> list[str]:
     main = _route_of(settings.service_url).lower()
     found = {route.lower(): route for route in map(_bare, settings.api_routes)}
     return sorted(route for lower, route in found.items() if lower != main)
+
+
+def is_web_services(url: str) -> bool:
+    """Tell whether a service root is that of the OData web services, and not of an API.
+
+    Args:
+        url: The service root.
+    """
+    return WEB_SERVICES.search(urlsplit(url).path) is not None
 
 
 def _bare(text: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tap_dynamics365.redaction import printable
-from tap_dynamics365.services.business_central import address
+from tap_dynamics365.services.business_central import address, routes
 from tap_dynamics365.services.kind import Identity, read_object
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 # The companies that a message names.
 MOST_NAMED = 3
-WEB_SERVICES = re.compile(r"/ODataV4/$", re.IGNORECASE)
 
 
 def who_am_i(client: ODataClient) -> Identity:
@@ -32,8 +30,8 @@ def who_am_i(client: ODataClient) -> Identity:
         SettingsError: `service_url` names no environment.
     """
     address.check_address(client)
-    is_web_service = WEB_SERVICES.search(urlsplit(client.url).path) is not None
-    path, column = ("Company", "Name") if is_web_service else ("companies", "name")
+    is_web_services = routes.is_web_services(client.url)
+    path, column = ("Company", "Name") if is_web_services else ("companies", "name")
     rows = read_object(client, f"{path}?$select={column}").get("value")
     names = [
         printable(str(row[column]))
