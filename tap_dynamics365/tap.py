@@ -184,7 +184,8 @@ class TapDynamics365(Tap):
             if entry.replication_method == LOG_BASED and not self.service.kind.tracks_changes:
                 msg = (
                     f"The catalog wants LOG_BASED for {entry.tap_stream_id!r}: only Dataverse "
-                    f"tracks changes, and service_url leads to {self.service.kind.name}."
+                    f"tracks changes, and service_url leads to {self.service.kind.name}. To remove "
+                    "deleted rows, use FULL_TABLE with emit_activate_version_messages."
                 )
                 raise CatalogError(msg)
         return selected

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 SERVICE_HOST = "invented-org.api.crm.dynamics.com"
 SIGN_IN_HOST = "login.microsoftonline.com"
-NAMES = (SERVICE_HOST, SIGN_IN_HOST, "localhost", "127.0.0.1")
+CENTRAL_HOST = "api.businesscentral.dynamics.com"
+HOSTS = (SERVICE_HOST, SIGN_IN_HOST, CENTRAL_HOST)
+NAMES = (*HOSTS, "localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class TlsFront:
     @property
     def ports(self) -> dict[str, int]:
         """The port of each host, for `proxy.running`."""
-        return dict.fromkeys((SERVICE_HOST, SIGN_IN_HOST), self.port)
+        return dict.fromkeys(HOSTS, self.port)
 
     @property
     def environment(self) -> dict[str, str]:
