@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -17,6 +18,7 @@ from tap_dynamics365.extract.table import Table, TableSpec
 from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.odata.json_schema import properties
 from tap_dynamics365.odata.page import reading
+from tap_dynamics365.services import part as parts
 from tap_dynamics365.services.conversion import conversions
 from tap_dynamics365.services.describe import Described, describe
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
+    from tap_dynamics365.extract.range import Range
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.odata.edm import Table as CsdlTable
     from tap_dynamics365.services.conversion import Conversion
+    from tap_dynamics365.services.part import Part
 
 __all__ = ["Described", "Dynamics365"]
 
@@ -38,6 +42,18 @@ def _number(text: str) -> Decimal | float:
     except InvalidOperation:
         # The exponent has more digits than Decimal takes.
         return float(text)
+
+
+class _SkippedError(Exception):
+    """The service does not let a table be read, or a part of it.
+
+    Args:
+        refusal: The refusal.
+    """
+
+    def __init__(self, refusal: ServiceError) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
 
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
@@ -124,24 +140,58 @@ class Dynamics365:
             ServiceError: The service refused.
             SignInError: The sign-in host gave no token.
         """
-        table = self._table(name)
+        table, kind = self._table(name), self._service.kind
         known = properties(table)
         wanted = columns or list(known)
         if unknown := [column for column in columns if column not in known]:
             msg = f"The table {table.name!r} has no column {', '.join(map(repr, unknown))}."
             raise SettingsError(msg)
+        divided = parts.columns(kind.part_columns, known)
+        changed_at = kind.parent_changed_at if kind.parent_changed_at in known else ""
+        added = {*divided, changed_at}
+        # Reading continues after a row by its key.
+        asked = dict.fromkeys((*columns, *table.key)) if columns else {}
         spec = TableSpec(
             name=table.name,
             entity_set=table.entity_set,
+            place=partial(kind.url, self._service.client.url),
             schema=known,
-            # Reading continues after a row by its key.
-            columns=tuple(dict.fromkeys((*columns, *table.key))) if columns else (),
-            row_key=tuple(table.key),
+            columns=tuple(column for column in asked if column not in added),
+            row_key=tuple(column for column in table.key if column not in added),
             stream_key=tuple(table.key),
             row_filter=filters.find(self._settings.filters, table.name),
+            changed_at=changed_at,
+            is_bound=kind.is_bound(table.entity_set),
+            parents=lambda: kind.parents(self._service.client, table.entity_set),
         )
-        state = TableState({}, table.name)
-        version = TableVersion(state, is_used=False, started_at=0)
+        specs = [spec]
+        if divided:
+            specs = [spec.in_part(part, divided) for part in self._parts if part.is_selected]
+        refusals = []
+        converted = conversions(kind.conversion, known, self._settings)
+        for each in specs:
+            try:
+                for row in self._rows(each):
+                    _convert(row, converted)
+                    yield {column: row.get(column) for column in wanted}
+            except _SkippedError as error:
+                refusals.append(error.refusal)
+        if len(refusals) == len(specs):
+            raise refusals[0]
+
+    @cached_property
+    def _parts(self) -> Sequence[Part]:
+        return self._service.kind.parts(self._service.client, self._settings)
+
+    def _rows(self, spec: TableSpec) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a table, or of a part of it.
+
+        Raises:
+            _SkippedError: The service does not let it be read.
+            ServiceError: It failed.
+        """
+        state = TableState({}, spec.name)
+        version = TableVersion(state, is_used=False, started_at=0, is_divided=spec.is_part)
         client = self._service.client
         reader = TableReader(
             Table(spec, state, version, self._settings, client),
@@ -149,19 +199,17 @@ class Dynamics365:
             self._settings,
             on_state=lambda: None,
         )
-        found = conversions(self._service.kind.conversion, known, self._settings)
         reads = reader.reads()
         read = next(reads, None)
         while read is not None:
             try:
-                for row in _rows(reader, read, found):
-                    yield {column: row.get(column) for column in wanted}
+                yield from _rows(reader, read)
                 read = next(reads, None)
             except ServiceError as error:
                 # Another way to read the table, if there is one.
                 read = reader.fallback(reads, error)
                 if reader.is_skipped:
-                    raise
+                    raise _SkippedError(error) from error
 
     def _table(self, name: str) -> CsdlTable:
         if name not in self._described:
@@ -172,19 +220,25 @@ class Dynamics365:
         return self._described[name].table
 
 
-def _rows(
-    reader: TableReader, read: TableRead, found: Mapping[str, Conversion]
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a read, with converted values."""
-    (whole,) = read.first_ranges()
+def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a read."""
+    for whole in read.first_ranges():
+        yield from _rows_of(reader, read, whole)
+
+
+def _rows_of(reader: TableReader, read: TableRead, whole: Range) -> Iterator[dict[str, Any]]:
     while not whole.done:
         page = read.accept(reader.pages.fetch(read, whole))
         for text in page.rows:
             with reading():
                 row = _decode(text)
-            for name, convert in found.items():
-                if isinstance(value := row.get(name), str):
-                    (new,) = convert([Raw(_encode(value))])
-                    row[name] = _value(new)
             yield row
         whole.follow(page)
+
+
+def _convert(row: dict[str, Any], found: Mapping[str, Conversion]) -> None:
+    """Convert the values of a row."""
+    for name, convert in found.items():
+        if isinstance(value := row.get(name), str):
+            (new,) = convert([Raw(_encode(value))])
+            row[name] = _value(new)

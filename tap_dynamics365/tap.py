@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     import click
 
     from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.part import Part
 
 S = TypeVar("S", TableStream, MetadataStream)
 
@@ -161,6 +162,11 @@ class TapDynamics365(Tap):
         return open_service(self.settings)
 
     @cached_property
+    def parts(self) -> Sequence[Part]:
+        """The parts of the service, such as companies, selected or not."""
+        return self.service.kind.parts(self.service.client, self.settings)
+
+    @cached_property
     def catalog(self) -> Catalog:
         """The selected entries of the given catalog; without one, every table of the service.
 
@@ -219,6 +225,7 @@ class TapDynamics365(Tap):
                 self.service,
                 self.states,
                 self.settings,
+                every_part=lambda: self.parts,
             )
             for entry in self.catalog.values()
         ]
@@ -252,6 +259,8 @@ class TapDynamics365(Tap):
         service_notices.log(self.service.kind, self.settings, tables)
         self.service.client.sign_in()
         test = ConnectionTest(self.service.client.concurrency)
+        for table in tables:
+            _ = table.parts
         test.tables(tables)
         for stream in self._selected(MetadataStream):
             test.stream(stream, stream.sample)

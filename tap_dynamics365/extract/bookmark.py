@@ -89,7 +89,7 @@ class Bookmark:
     def reset(self) -> None:
         """Read the table from its beginning. The bookmark is not restored either."""
         self._at_first = NO_BOOKMARK
-        self._state.change(**NO_BOOKMARK)
+        self._state.change(**NO_BOOKMARK, window=None)
 
     @property
     def value(self) -> Value:
@@ -113,6 +113,19 @@ class Bookmark:
         self._state.change(
             **NO_BOOKMARK | {"replication_key": key}, replication_key_unsorted=self._key
         )
+
+    @property
+    def is_date(self) -> bool:
+        """Whether the key is a date, so that the service's time can be the bookmark."""
+        return self._scale is not Numbers
+
+    def before_now(self, seconds: int) -> str | int:
+        """Return the value of the key some time before the service's time.
+
+        Args:
+            seconds: How long before.
+        """
+        return self._scale.literal(self._now() - seconds * SECOND)
 
     def restore(self) -> None:
         """Restore the bookmark from the start of the run, after all rows were sent."""
@@ -215,6 +228,24 @@ class Bookmark:
     def is_set_by_changes(self) -> bool:
         """Whether a change gives a row a value of the key, if it had none."""
         return self._dialect.sets_missing_keys and self._key in self._dialect.key_columns
+
+    def complete_at(self, value: str | int, *, has_nulls: bool | None, **values: Any) -> None:
+        """Note that a run has read all rows up to a value of the key, in any order.
+
+        Args:
+            value: The value.
+            has_nulls: As for `complete`.
+            **values: What else to change in the state, in the same assignment.
+        """
+        if self._position is None or self._scale.position(value) > self._position:
+            values |= {"replication_key": self._key, "replication_key_value": value}
+        self._state.change(
+            **values,
+            window=None,
+            replication_key_began=UNSET,
+            replication_key_overlap=UNSET,
+            replication_key_nulls=has_nulls,
+        )
 
     def complete(self, began_at: Value, *, has_nulls: bool | None) -> None:
         """Note that a run has read all rows.

@@ -154,11 +154,11 @@ class LogBased:
         has_new_version = False
         if bookmark is None or not (is_begun or bookmark.start() is not None):
             self._table.version.begin()
-            sent = self._table.tally.rows
+            sent = self._table.rows_sent
             if (yield from self._whole()):
                 return True
             # Rows that were sent may be deleted before the token is issued, and would stay.
-            has_new_version = sent == self._table.tally.rows
+            has_new_version = sent == self._table.rows_sent
         token = yield from self._token()
         if bookmark is None:
             if not has_new_version:

@@ -105,16 +105,16 @@ class Engine:
         self._waiting: deque[TableSink] = deque()
         self._tasks: list[_Task] = []
         self._page_size = 0
-        self._failed: list[str] = []
+        self._failed: list[TableSink] = []
 
-    def run(self, sinks: Iterable[TableSink]) -> list[str]:
+    def run(self, sinks: Iterable[TableSink]) -> list[TableSink]:
         """Read all tables to their end.
 
         Args:
             sinks: Where the rows of each table go, in the order in which tables begin.
 
         Returns:
-            The names of the tables that failed. The other tables were read.
+            The sinks of the tables that failed. The other tables were read.
         """
         self._waiting.extend(sinks)
         try:
@@ -282,5 +282,5 @@ class Engine:
         if task in self._tasks:
             self._tasks.remove(task)
         if error is not None:
-            self._failed.append(task.reader.table.name)
+            self._failed.append(task.sink)
         task.sink.finish(error)

@@ -11,19 +11,24 @@ from tap_dynamics365.errors import CallLimitError, Failure, ServiceError, Unsort
 from tap_dynamics365.extract import coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.state import Entry
     from tap_dynamics365.extract.table import Table
+
+# Failures after which a continued read begins again: where it ended, it can't go on.
+STUCK = {Failure.FATAL, Failure.LINK_LOST, Failure.NOT_UNDERSTOOD, Failure.GONE}
 
 
 class Interrupted(msgspec.Struct, frozen=True):
     """An interrupted read, as kept in the state.
 
     Attributes:
-        order: The columns by whose values the read continues.
+        order: The columns by whose values the read continues; empty if it continues by links.
         columns: The digest of the selected columns.
-        remaining: The ranges of rows that were not sent; see `Range.remaining`.
+        remaining: The ranges of rows that were not sent; see `Range.remaining`. Empty if all rows
+            of a part were sent, and other parts are left.
     """
 
     order: tuple[str, ...]
@@ -46,45 +51,53 @@ class FullTable:
         table = self._table
         keeps_rows = coverage.keeps_rows(table)
         read = table.full_read()
-        # Without a keyset, a read can't be continued.
-        read = replace(read, is_resumable=read.keyset is not None and not keeps_rows)
+        may_continue = (read.keyset is not None or table.keeps_links) and not keeps_rows
+        read = replace(read, kept_as="full_table" if may_continue else "")
         table.at_end = {"full_table": None}
-        interrupted = self._interrupted(read)
-        if interrupted is not None and table.version.keep():
-            table.version.is_outdated = True
-            table.logger.info("Continuing the full read of %r that was interrupted.", table.name)
-            try:
-                yield from self._attempts(replace(read, remaining=interrupted.remaining))
-            except ServiceError as error:
-                if not self._is_stuck(error):
-                    raise
-                table.logger.info(
-                    "%r is read from its first row, because the interrupted read still fails where "
-                    "it ended. %s",
-                    table.name,
-                    error.message,
-                )
-            else:
+        if begin_version(table, order_of(read)):
+            interrupted = usable(table, order_of(read), table.state.entry)
+            if interrupted is not None and (yield from self._rest(read, interrupted)):
                 return
-        table.version.begin(full_table=None)
         if keeps_rows:
             table.version.is_outdated = False
-        yield from self._attempts(read)
-
-    def _interrupted(self, read: TableRead) -> Interrupted | None:
-        """Return the interrupted read that this one continues, if there is one."""
         try:
-            found = msgspec.convert(self._table.state.entry.full_table, Interrupted)
-        except msgspec.ValidationError:
-            return None
-        # The key or the selected columns may have changed since.
-        same = read.keyset is not None and found.order == read.keyset.columns
-        return found if same and found.columns == self._table.spec.columns_digest else None
+            yield from self._attempts(read)
+        except ServiceError as error:
+            if error.failure is not Failure.LINK_LOST:
+                raise
+            table.logger.info("%r is read from its first row again. %s", table.name, error.message)
+            yield from self._attempts(read)
+        finish_part(table, order_of(read))
+
+    def _rest(self, read: TableRead, interrupted: Interrupted) -> Generator[TableRead, None, bool]:
+        """Yield the read of the rows that an interrupted read has left.
+
+        Returns:
+            Whether they were read.
+        """
+        table = self._table
+        if interrupted.remaining:
+            table.logger.info("Continuing the full read of %r that was interrupted.", table.name)
+        try:
+            yield from self._attempts(replace(read, remaining=interrupted.remaining))
+        except ServiceError as error:
+            if not self._is_stuck(error):
+                raise
+            table.logger.info(
+                "%r is read from its first row, because the interrupted read still fails where it "
+                "ended. %s",
+                table.name,
+                error.message,
+            )
+            table.version.restart()
+            return False
+        finish_part(table, order_of(read))
+        return True
 
     def _is_stuck(self, error: ServiceError) -> bool:
         """Tell whether a continued read can't go on, so that its first rows would become stale."""
         is_limit = isinstance(error, CallLimitError)
-        return error.failure is Failure.FATAL and not is_limit and not self._table.tally.rows
+        return error.failure in STUCK and not is_limit and not self._table.rows_sent
 
     def _attempts(self, read: TableRead) -> Generator[TableRead, None, None]:
         """Yield a sorted read, and others if the service refuses the order."""
@@ -130,3 +143,54 @@ class FullTable:
         )
         if keeps:
             table.version.is_outdated = False
+
+
+def order_of(read: TableRead) -> tuple[str, ...]:
+    """Return the columns by whose values a read continues; empty if it continues by links.
+
+    Args:
+        read: The read.
+    """
+    return read.keyset.columns if read.keyset is not None else ()
+
+
+def usable(table: Table, order: Sequence[str], entry: Entry) -> Interrupted | None:
+    """Return an interrupted read that can be continued, if there is one.
+
+    Args:
+        table: The table.
+        order: The columns by whose values reading continues now. They may have changed since, and
+            so may the selected columns.
+        entry: The entry of the table in the state, or of one of its parts.
+    """
+    try:
+        found = msgspec.convert(entry.full_table, Interrupted)
+    except msgspec.ValidationError:
+        return None
+    same = found.order == tuple(order) and found.columns == table.spec.columns_digest
+    return found if same else None
+
+
+def begin_version(table: Table, order: Sequence[str]) -> bool:
+    """Continue the version of an interrupted run, or begin a new one.
+
+    Args:
+        table: The table. The first of its parts decides for all.
+        order: The columns by whose values reading continues.
+
+    Returns:
+        Whether the version is continued.
+    """
+    return table.version.begin_run(lambda entry: usable(table, order, entry) is not None)
+
+
+def finish_part(table: Table, order: Sequence[str]) -> None:
+    """Note that all rows of a part were sent, until those of the other parts were, too.
+
+    Args:
+        table: The part of the table.
+        order: The columns by whose values reading continues.
+    """
+    if table.spec.is_part:
+        progress = {"order": order, "columns": table.spec.columns_digest, "remaining": []}
+        table.state.change(full_table=progress)

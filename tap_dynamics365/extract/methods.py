@@ -50,18 +50,33 @@ class Incremental:
         read = self._table.sorted_read(bookmark.start())
         yield read
         # The service's time is only known after a response.
-        if bookmark.is_in_future():
-            self._table.logger.warning(
-                "The bookmark of %r is in the service's future (%s), so changes may have been "
-                "missed. The table is read in full.",
-                self._table.name,
-                bookmark.value,
-            )
-            bookmark.reset()
+        if note_future(self._table, bookmark):
             read = self._table.sorted_read(bookmark.start())
             yield read
         has_nulls = yield from rows_without_key(self._table, bookmark, read)
         bookmark.complete(began_at, has_nulls=has_nulls)
+
+
+def note_future(table: Table, bookmark: Bookmark) -> bool:
+    """Drop a bookmark that is in the service's future, and log a warning.
+
+    Args:
+        table: The table.
+        bookmark: Its bookmark.
+
+    Returns:
+        Whether the bookmark was dropped.
+    """
+    if not bookmark.is_in_future():
+        return False
+    table.logger.warning(
+        "The bookmark of %r is in the service's future (%s), so changes may have been missed. The "
+        "table is read in full.",
+        table.name,
+        bookmark.value,
+    )
+    bookmark.reset()
+    return True
 
 
 def rows_without_key(
@@ -84,7 +99,7 @@ def rows_without_key(
     condition = table.condition_without_key
     if not bookmark.may_miss_rows or condition is None:
         return False
-    part = replace(table.full_read(), without_key=condition)
+    part = replace(table.full_read(), condition=condition, without_key=True)
     try:
         yield part
     except ServiceError as error:

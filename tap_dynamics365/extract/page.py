@@ -60,6 +60,7 @@ class Page:
         pieces: The rows, in pieces.
         size: The size in bytes.
         end: The key values of the last row, if reading can continue after it.
+        next_link: The link to the next page, if reading can continue by it.
         remaining: The ranges that are left once the page is sent, if the state notes them.
         has_deletions: Whether there are records of deleted rows.
     """
@@ -67,5 +68,6 @@ class Page:
     pieces: tuple[Piece, ...]
     size: int
     end: Mapping[str, str | None] | None = None
+    next_link: str | None = None
     remaining: Sequence[Mapping[str, Any]] | None = None
     has_deletions: bool = False

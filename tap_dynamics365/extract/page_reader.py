@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+import msgspec
 import requests
+from msgspec import Raw
 
 from tap_dynamics365.errors import (
     Failure,
@@ -16,26 +18,53 @@ from tap_dynamics365.errors import (
     UnsortedError,
     is_query_refused,
 )
-from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.columns import Columns
 from tap_dynamics365.extract.page_size import PageSize, is_too_much
+from tap_dynamics365.extract.parent_pages import ParentPages
 from tap_dynamics365.extract.range import Bound, Range
 from tap_dynamics365.extract.spelling import Spelling
 from tap_dynamics365.http.response import SAFE_URL
 from tap_dynamics365.http.session import never_connected
 from tap_dynamics365.odata import query
-from tap_dynamics365.odata.page import single
+from tap_dynamics365.odata.page import single, with_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from tap_dynamics365.extract.call_limit import CallLimit
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.table import Table
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.page import RawPage, Value
     from tap_dynamics365.settings import Settings
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
 REPAIRED = "Rows of %r hold values that can't be passed on as the service wrote them: %s."
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """Where a page begins: at the start of its range, by the link, or after a row.
+
+    Attributes:
+        place: The range, and how far it was read.
+        rows: How many rows to ask for.
+        after: The key values of the row after which the page begins.
+        skip: How many rows after that are not asked for.
+        tie: The key values of the row, if only the rows with its first value are asked for.
+    """
+
+    place: Range
+    rows: int
+    after: Mapping[str, str | None] | None = None
+    skip: int = 0
+    tie: Mapping[str, str | None] | None = None
+
+    @property
+    def is_by_query(self) -> bool:
+        """Whether the tap writes the whole query, without a link."""
+        return self.tie is None and (self.place.link is None or self.after is not None)
 
 
 class PageReader:
@@ -46,6 +75,7 @@ class PageReader:
         client: The client of the service.
         settings: How many rows to ask for with each request, and how many requests to send.
         on_answer: Called with each answer to a request for rows.
+        calls: Limits the number of requests.
     """
 
     def __init__(
@@ -54,15 +84,22 @@ class PageReader:
         client: ODataClient,
         settings: Settings,
         on_answer: Callable[[requests.Response], None] | None,
+        calls: CallLimit,
     ) -> None:
         self._table = table
         self._client = client
         self._on_answer = on_answer
         spec = table.spec
-        self._address = f"{client.url}{quote(spec.entity_set)}"
+        self._address = spec.url
         self._columns = Columns(table.name, list(spec.columns), spec.keys, spec.row_filter)
         self._page_size = PageSize(table.name, settings.fetch_size, client.dialect.largest_page)
-        self._calls = CallLimit(settings.stmt_call_limit)
+        self._calls = calls
+        self._parents = ParentPages(
+            table, client, self._columns, settings.fetch_size, self._read_any_page
+        )
+        part = spec.part.values if spec.part is not None else {}
+        # The columns of the part, as JSON.
+        self._added = {name: Raw(msgspec.json.encode(value)) for name, value in part.items()}
         self._spelling = Spelling(
             table.name,
             [*spec.columns, *spec.keys],
@@ -112,11 +149,24 @@ class PageReader:
             TransportError: There is no connection to the service, and never was.
         """
         try:
-            return self._client.retrying(self._fetch)(read, place)
+            page = self._fetch_page(read, place)
         except ServiceError as error:
             if not self._client.is_reached and never_connected(error.__cause__):
                 raise TransportError(error.message) from error
             raise
+        if self._added:
+            return replace(page, rows=with_columns(page.rows, self._added))
+        return page
+
+    def _fetch_page(self, read: TableRead, place: Range) -> RawPage:
+        if read.through is not None:
+            return self._parents.fetch(read, read.through, place)
+        return self._client.retrying(self._fetch)(read, place)
+
+    @property
+    def unread_parents(self) -> Collection[tuple[str, str]]:
+        """The parents whose rows could not be read: path and id of each."""
+        return self._parents.unread
 
     def _fetch(self, read: TableRead, place: Range) -> RawPage:
         """Request a page once, with the current page size.
@@ -126,61 +176,96 @@ class PageReader:
             ServiceError: The service refused.
             requests.RequestException: The service was not reached.
         """
-        rows, compares_ids = self._page_size.rows, self._compares_ids
-        asked, after, skip = place, None, 0
-        if place.by_values:
-            if compares_ids:
-                after, skip = place.end, place.skip
-            elif read.sorted_by and place.end is not None:
-                # The rows with the last value are sent again.
-                value = place.end[read.sorted_by]
-                asked = Range(low=Bound(0, value) if value else None, high=place.high)
-            else:
-                skip, read.is_by_position = place.fetched, True
-        elif place.link is not None and rows != place.asked:
-            # The link belongs to the earlier page size.
-            after = place.end if compares_ids else None
-            is_keyset = self._client.dialect.is_keyset_link(place.link)
-            rows = rows if after else place.rows_by_link(rows, is_keyset_link=is_keyset)
-        by_query = asked.link is None or after is not None
+        begin = self._begin(read, place)
         try:
-            page = self._send(read, asked, rows, after, skip)
+            page = self._send(read, begin)
         except (ServiceError, requests.RequestException) as error:
-            if isinstance(error, ServiceError) and is_query_refused(
-                error, is_virtual=read.holds_back
-            ):
-                if after is not None:
-                    self._compares_ids = False
-                    return self._fetch(read, place)
-                if by_query and read.order and read.has_bounds(asked) not in read.understood:
-                    raise UnsortedError(error.message, is_seen=False) from error
-            self._page_size.record_failure(rows, error)
+            if isinstance(error, ServiceError) and self._tries_other(read, place, begin, error):
+                return self._fetch(read, place)
+            self._page_size.record_failure(begin.rows, error)
             self._limits_by_top = self._limits_by_top or is_too_much(error)
             raise
-        if by_query:
-            read.understood.add(read.has_bounds(asked))
-        self._page_size.record_success(rows)
+        place.tie = begin.tie or place.tie
+        if begin.is_by_query:
+            read.understood.add(read.has_bounds(begin.place))
+        self._page_size.record_success(begin.rows)
         return page
 
-    def _send(
-        self,
-        read: TableRead,
-        place: Range,
-        rows: int,
-        after: Mapping[str, str | None] | None,
-        skip: int,
-    ) -> RawPage:
-        """Send a request for a page: after a row, by the link, or from the start of the range."""
-        spec = self._table.spec
+    def _begin(self, read: TableRead, place: Range) -> _Begin:
+        """Choose where the next page of a range begins."""
+        begin = _Begin(place, self._page_size.rows)
+        if place.by_values:
+            return self._begin_by_values(read, begin)
+        if place.link is not None and begin.rows != place.asked:
+            # The link belongs to the earlier page size.
+            if place.end and self._compares_ids and not self._needs_tie(place.end):
+                return replace(begin, after=place.end)
+            is_keyset = self._client.dialect.is_keyset_link(place.link)
+            rows = place.rows_by_link(begin.rows, is_keyset_link=is_keyset)
+            return replace(begin, rows=rows)
+        return begin
+
+    def _begin_by_values(self, read: TableRead, begin: _Begin) -> _Begin:
+        """Choose where the next page begins if there is no link to it."""
+        place = begin.place
+        if self._needs_tie(place.end):
+            return replace(begin, tie=place.end)
+        if self._compares_ids:
+            return replace(begin, after=place.end, skip=place.skip)
+        if read.sorted_by and place.end is not None:
+            # The rows with the last value are sent again.
+            value = place.end[read.sorted_by]
+            low = Bound(0, value) if value else None
+            return replace(begin, place=Range(low=low, high=place.high))
+        read.is_by_position = True
+        return replace(begin, skip=place.fetched)
+
+    def _tries_other(
+        self, read: TableRead, place: Range, begin: _Begin, error: ServiceError
+    ) -> bool:
+        """Tell whether the page can be requested in another way after a refusal.
+
+        Raises:
+            UnsortedError: The service does not understand the order, or a bound of the key.
+        """
+        if error.failure is Failure.LINK_LOST and read.sorted_by and place.end is not None:
+            place.link, place.by_values = None, True
+            return True
+        if not is_query_refused(error, is_virtual=read.holds_back):
+            return False
+        if (begin.after is not None or begin.tie is not None) and self._compares_ids:
+            self._compares_ids = False
+            return True
+        is_new = begin.is_by_query and read.has_bounds(begin.place) not in read.understood
+        if read.order and is_new:
+            raise UnsortedError(error.message, is_seen=False) from error
+        return False
+
+    def _needs_tie(self, end: Mapping[str, str | None] | None) -> bool:
+        """Tell whether it takes two requests to continue after a row.
+
+        The rows after it are those with the same value of the first column and a greater id, or
+        with a greater value. Where a service refuses such an `or`, the first ones are requested
+        alone, and then the others.
+        """
+        return end is not None and len(end) > 1 and not self._client.dialect.joins_by_or
+
+    def _send(self, read: TableRead, begin: _Begin) -> RawPage:
+        """Send a request for a page."""
+        spec, place, rows = self._table.spec, begin.place, begin.rows
         top = rows if read.continues_by_key and self._limits_by_top else None
-        if place.link is None or after:
+        if begin.tie is not None:
+            compares_ids = self._compares_ids
+            options = read.tie_query(self._columns.names, begin.tie, compares_ids=compares_ids)
+            url = f"{self._address}?{options}"
+        elif begin.is_by_query:
             write = partial(
                 read.query,
                 key=spec.row_key,
                 low=place.low.literal if place.low else None,
                 high=place.high.literal if place.high else None,
-                after=after,
-                skip=skip,
+                after=begin.after,
+                skip=begin.skip,
                 top=top,
             )
             url = f"{self._address}?{write(self._columns.names)}"
@@ -189,7 +274,7 @@ class PageReader:
                 url = f"{self._address}?{write(())}"
         else:
             read.is_by_position = read.is_by_position or self._client.dialect.replaces_links
-            url = self._client.resolve(place.link)
+            url = self._client.resolve(place.link or "")
         is_first = not place.has_begun and place.low is None
         version = self._client.dialect.metadata_version if is_first else ""
         prefer = read.prefer(rows, metadata_version=version, annotations=spec.annotations)
@@ -201,28 +286,35 @@ class PageReader:
         return page
 
     def _read_page(self, url: str, prefer: str = "", rows: int = 0) -> RawPage:
+        return self._spelling.corrected(self._read_any_page(url, prefer, rows))
+
+    def _read_any_page(
+        self, url: str, prefer: str, rows: int, headers: Mapping[str, str] = NO_HEADERS
+    ) -> RawPage:
+        """Request a page of rows of any table, once."""
         page = self._read_or_write(
             partial(
                 self._client.read_page, url, prefer=prefer, asked=rows, on_answer=self._on_answer
-            )
+            ),
+            headers,
         )
         for repair in page.repairs:
             self._table.notices.warn(REPAIRED, self._table.name, repair)
-        return self._spelling.corrected(page)
+        return page
 
-    def _read_or_write(self, read: Callable[..., RawPage]) -> RawPage:
+    def _read_or_write(self, read: Callable[..., RawPage], further: Mapping[str, str]) -> RawPage:
         """Read a page; again if it has to write, which is remembered for the table."""
         writing = self._client.dialect.writing_headers
         headers = self._headers
         self._calls.spend()
         try:
-            return read(headers=headers)
+            return read(headers={**headers, **further})
         except ServiceError as error:
             if error.failure is not Failure.READ_ONLY or not writing or headers == writing:
                 raise
         self._headers = writing
         self._calls.spend()
-        return read(headers=writing)
+        return read(headers={**writing, **further})
 
     def fetch_max_key(self) -> Value:
         """Fetch the greatest value of the replication key, in any thread.

@@ -80,6 +80,9 @@ class Range:
         skip: How many rows after that row were fetched, too.
         fetched: How many rows were fetched.
         sent: The key values of the last row that was sent, if the next run can continue after it.
+        sent_link: The link after the last page that was sent, if the next run can follow it.
+        tie: The key values of the last fetched row, while the rows with its value of the first
+            column are requested; see `PageReader`.
         busy: Whether a request for the range is in flight.
         done: Whether all rows were fetched.
         reached: The key value of the last fetched row, as a number.
@@ -96,6 +99,8 @@ class Range:
     skip: int = 0
     fetched: int = 0
     sent: Mapping[str, str | None] | None = None
+    sent_link: str | None = None
+    tie: Mapping[str, str | None] | None = None
     busy: bool = False
     done: bool = False
     reached: int | None = None
@@ -128,6 +133,11 @@ class Range:
         self.asked = page.asked
         self.by_values = page.more
         self.done = page.is_last
+        if self.tie is not None and page.is_last:
+            # The rows with greater values are left.
+            first = next(iter(self.tie))
+            self.end, self.skip = {first: self.tie[first]}, 0
+            self.by_values, self.done, self.tie = True, False, None
 
     def _check_link(self, link: str) -> None:
         """Raise if the service has sent a link before, which would be an endless loop.
@@ -163,6 +173,15 @@ class Range:
         if self.by_values and end == self.end:
             raise ServiceError(SENT_AGAIN)
 
+    def note_sent(self, page: Page) -> None:
+        """Note that a page was sent.
+
+        Args:
+            page: The page.
+        """
+        self.sent = page.end or self.sent
+        self.sent_link = page.next_link
+
     @property
     def position(self) -> int | None:
         """Where the remaining rows begin, as a number; None if unknown."""
@@ -190,13 +209,15 @@ class Range:
             remaining: What `remaining` returned.
             columns: The columns by whose values reading continues.
         """
-        low, high, values = (remaining.get(name) for name in ("from", "to", "after"))
+        low, high, values, link = (remaining.get(name) for name in ("from", "to", "after", "link"))
         after = None if values is None else dict(zip(columns, values, strict=True))
         return cls(
             low=None if low is None else Bound(0, low),
             high=None if high is None else Bound(0, high),
             end=after,
             sent=after,
+            sent_link=link,
+            link=link,
             by_values=after is not None,
         )
 
@@ -205,11 +226,12 @@ class Range:
         """The rows that were not sent, as kept in the state.
 
         `after` has the key values of the last row that was sent, as literals in the order of the
-        columns; `from` and `to` are bounds of the first column.
+        columns; `from` and `to` are bounds of the first column. `link` leads to the next page, if
+        reading continues by links.
         """
         low, high = (bound and bound.literal for bound in (self.low, self.high))
         after = None if self.sent is None else [*self.sent.values()]
-        values = {"after": after, "from": low, "to": high}
+        values = {"after": after, "from": low, "to": high, "link": self.sent_link}
         return {name: value for name, value in values.items() if value is not None}
 
     @property

@@ -255,7 +255,7 @@ class Ranges:
             page = part.pages[0].page if part.pages else None
             if page is not None:
                 part.pages.popleft()
-                part.sent = page.end or part.sent
+                part.note_sent(page)
                 break
         else:
             page = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.keyset import Keyset
     from tap_dynamics365.odata.page import RawPage, Value
+    from tap_dynamics365.services.parent_path import ParentPath
 
 INCREMENTAL: Final = "INCREMENTAL"
 FULL_TABLE: Final = "FULL_TABLE"
@@ -39,8 +40,12 @@ class TableRead:
         scale: How values of the replication key are divided into ranges.
         start: The smallest value of the replication key to ask for.
         row_filter: The user's condition, which every row fulfils; empty for all rows.
-        without_key: The condition for rows without a value of the replication key, if only these
-            are read.
+        condition: Another condition for rows; None for all rows.
+        without_key: Whether only rows without a value of the replication key are read, which fulfil
+            the condition.
+        through: The way through the rows of a parent, if the rows can only be read that way.
+        parent_condition: The condition for the rows of the parent; None for all of them.
+        parent_ids: The parents whose rows are read, one by one; None for all parents.
         reached: No value of the key may be smaller than this number.
         ids_only: Whether only the key columns are read.
         tracked: Whether the service is asked for a delta token at the end.
@@ -49,8 +54,9 @@ class TableRead:
         single: Whether the rows are used only if all of them are on the first page.
         is_divided: Whether the first column of the order has few values, so that a large table can
             be divided before each of them.
-        is_resumable: Whether the state notes the last row that was sent, so that another run can
-            continue after it.
+        kept_as: The attribute of the state that notes how far the read has come, so that another
+            run can continue it; empty if none does.
+        kept: What else the state has to keep for that.
         is_by_position: Whether rows were counted to continue after a page.
         version: The table version that records carry.
         is_whole: Whether all rows were read.
@@ -70,7 +76,11 @@ class TableRead:
     scale: Scale | None = None
     start: Value = None
     row_filter: str = ""
-    without_key: str | None = None
+    condition: str | None = None
+    without_key: bool = False
+    through: ParentPath | None = None
+    parent_condition: str | None = None
+    parent_ids: Sequence[str] | None = None
     reached: int | None = None
     ids_only: bool = False
     tracked: bool = False
@@ -78,7 +88,8 @@ class TableRead:
     limit: int | None = None
     single: bool = False
     is_divided: bool = False
-    is_resumable: bool = False
+    kept_as: str = ""
+    kept: Mapping[str, Any] = field(default_factory=dict)
     is_by_position: bool = False
     version: int | None = None
     is_whole: bool = True
@@ -91,9 +102,15 @@ class TableRead:
 
     def __post_init__(self) -> None:
         """Note whether all rows are read: `start` moves on while rows are sent."""
-        partial = (self.start, self.remaining, self.since, self.without_key)
+        conditions = (self.condition, self.parent_condition, self.parent_ids)
+        partial = (self.start, self.remaining, self.since, *conditions)
         begins = all(bound is None for bound in partial)
         self.reads_all = begins and not self.ids_only
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the state notes how far the read has come."""
+        return bool(self.kept_as)
 
     @property
     def continues_by_key(self) -> bool:
@@ -144,8 +161,29 @@ class TableRead:
             skip=skip,
             top=top if self.limit is None else self.limit,
             row_filter=self.row_filter,
-            condition=self.without_key,
+            condition=self.condition,
             delta_token=self.since,
+        )
+
+    def tie_query(
+        self, columns: Sequence[str], end: Mapping[str, str | None], *, compares_ids: bool
+    ) -> str:
+        """Write the query for the rows after a row that have its value of the first column.
+
+        Args:
+            columns: The columns to ask for; all columns if empty.
+            end: The key values of the row, as literals.
+            compares_ids: Whether the service compares ids. If not, or if there are several, all
+                rows with the value are asked for again.
+        """
+        (first, value), *ids = end.items()
+        after = dict(ids) if compares_ids and len(ids) == 1 else {}
+        return query.build(
+            columns,
+            order=[name for name, _ in ids],
+            after=after,
+            row_filter=self.row_filter,
+            condition=f"{first} eq {value or 'null'}",
         )
 
     def has_bounds(self, place: Range) -> bool:

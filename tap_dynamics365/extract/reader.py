@@ -11,6 +11,7 @@ from tap_dynamics365.errors import (
     UnsortedError,
     is_query_refused,
 )
+from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.change_tracking import LogBased
 from tap_dynamics365.extract.full_table import FullTable
 from tap_dynamics365.extract.methods import Incremental
@@ -18,6 +19,8 @@ from tap_dynamics365.extract.page_reader import PageReader
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
 from tap_dynamics365.extract.state import NOTHING_READ, Entry
 from tap_dynamics365.extract.tally import Outcome
+from tap_dynamics365.extract.through_parents import ThroughParents
+from tap_dynamics365.extract.unordered import Unordered
 from tap_dynamics365.odata import key_scale
 from tap_dynamics365.redaction import printable
 
@@ -64,6 +67,7 @@ class TableReader:
         settings: How many rows to ask for with each request, and how many requests to send.
         on_state: Called when the state has changed in a way that must be saved at once.
         on_answer: Called with each answer to a request for rows.
+        calls: Limits the number of requests; parts of a table share it.
 
     Attributes:
         read: The read in progress.
@@ -73,7 +77,7 @@ class TableReader:
             before. The state takes it over once the columns were compared.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what reading a table depends on
         self,
         table: Table,
         client: ODataClient,
@@ -81,6 +85,7 @@ class TableReader:
         *,
         on_state: Callable[[], None],
         on_answer: Callable[[requests.Response], None] | None = None,
+        calls: CallLimit | None = None,
     ) -> None:
         self.table = table
         self.client = client
@@ -89,7 +94,9 @@ class TableReader:
         self.is_cut_short = False
         self.metadata_version: Value = None
         #: Fetches the pages.
-        self.pages = PageReader(table, client, settings, on_answer)
+        self.pages = PageReader(
+            table, client, settings, on_answer, calls or CallLimit(settings.stmt_call_limit)
+        )
         #: Whether rows may be read in ranges. A limit to the calls could end the run before a gap
         #: between ranges is filled.
         self.may_be_divided = client.concurrency.maximum > 1 and not settings.stmt_call_limit
@@ -134,6 +141,15 @@ class TableReader:
                 ):
                     self.read = self._unsorted_read(self.table.bookmark, error)
                     continue
+                if (
+                    error.failure is Failure.NEEDS_PARENT
+                    and not self.read.through
+                    and not self.table.rows_sent
+                    and self.table.spec.parents()
+                ):
+                    plan = self._through_parents().reads()
+                    self.read = next(plan, None)
+                    continue
                 if isinstance(error, CallLimitError) and self.table.bookmark is not None:
                     self.table.bookmark.stop()
                     if self._unsorted is not None and not self.read.understood:
@@ -165,13 +181,22 @@ class TableReader:
         table = self.table
         if table.spec.method == LOG_BASED:
             return LogBased(table, self.client)
+        if table.spec.is_bound:
+            return self._through_parents()
         # Not before: to make the bookmark drops one that is of no use.
         if table.spec.method == FULL_TABLE or (bookmark := table.bookmark) is None:
             return FullTable(table)
         # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
         table.state.change(version=None, delta_token=None, full_table=None, **adopted)
+        if not table.is_sorted or table.state.entry.sorting_timed_out:
+            return Unordered(table, bookmark)
         return Incremental(table, bookmark)
+
+    def _through_parents(self) -> Method:
+        """Replicate the table through the rows of its parents."""
+        bookmark = None if self.table.spec.method == FULL_TABLE else self.table.bookmark
+        return ThroughParents(self.table, bookmark, lambda: self.pages.unread_parents)
 
     def fallback(
         self, reads: Generator[TableRead, None, None], error: Exception
@@ -212,7 +237,7 @@ class TableReader:
             error: The refusal.
         """
         # A part of a table would be taken for the whole table.
-        if error.failure not in {Failure.DENIED, Failure.GONE} or self.table.tally.rows:
+        if error.failure not in {Failure.DENIED, Failure.GONE} or self.table.rows_sent:
             return False
         self.is_skipped = True
         self.table.logger.warning(
@@ -287,8 +312,8 @@ class TableReader:
             return
         order = read.keyset.columns if read.keyset is not None else ()
         columns = self.table.spec.columns_digest
-        progress = {"order": order, "columns": columns, "remaining": page.remaining}
-        self.table.state.change(full_table=progress)
+        progress = {**read.kept, "order": order, "columns": columns, "remaining": page.remaining}
+        self.table.state.change(**{read.kept_as: progress})
 
     def check_order(self, page: Page) -> None:
         """Check the replication key of each row of a page before the page is sent.

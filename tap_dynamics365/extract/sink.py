@@ -16,6 +16,10 @@ class TableSink(Protocol):
     """Where the rows of one table go."""
 
     @property
+    def name(self) -> str:
+        """The name of the table."""
+
+    @property
     def reader(self) -> TableReader:
         """Reads the table."""
 

@@ -18,7 +18,7 @@ from tap_dynamics365.odata import key_scale
 from tap_dynamics365.odata.keyset import Keyset, is_sortable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_dynamics365.extract.state import TableState
     from tap_dynamics365.extract.version import TableVersion
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.key_scale import Scale
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.services.coverage import Coverage
+    from tap_dynamics365.services.parent_path import ParentPath
+    from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
 
 
@@ -39,7 +41,8 @@ class TableSpec:
 
     Attributes:
         name: The name of the table.
-        entity_set: The name of its rows in URLs.
+        entity_set: The name of its rows in the catalog.
+        place: Returns the URL of the rows of an entity set, in the part of the service at a path.
         schema: The JSON Schema of each column.
         columns: The columns to ask for, under the names that rows have for them.
         annotations: The annotations that columns are made of.
@@ -51,10 +54,17 @@ class TableSpec:
         partition: The column that names a row's partition, if rows have one.
         row_filter: The user's condition, which every row fulfils; empty for all rows.
         coverage: Which part of the service's rows is read; None if they are not divided.
+        part: The part of the service, such as a company, whose rows are read; None if the table has
+            no parts.
+        changed_at: The column that the tap fills with the time of the last change of the parent;
+            empty if there is none.
+        is_bound: Whether the rows can only be read through those of a parent.
+        parents: Reads the ways to the rows through those of parents.
     """
 
     name: str
     entity_set: str
+    place: Callable[[str, str], str]
     schema: Mapping[str, Any]
     columns: tuple[str, ...]
     annotations: tuple[str, ...] = ()
@@ -66,12 +76,51 @@ class TableSpec:
     partition: str = ""
     row_filter: str = ""
     coverage: Coverage | None = None
+    part: Part | None = None
+    changed_at: str = ""
+    is_bound: bool = False
+    parents: Callable[[], Sequence[ParentPath]] = tuple
+
+    def in_part(self, part: Part, columns: Sequence[str]) -> TableSpec:
+        """Return what to extract of one part of the table.
+
+        Args:
+            part: The part.
+            columns: The columns of the table for the values of the part.
+        """
+        values = dict(zip(columns, part.values.values(), strict=True))
+        return replace(self, part=replace(part, values=values))
+
+    def url_of(self, entity_set: str) -> str:
+        """Return the URL of the rows of an entity set, in the same part of the service.
+
+        Args:
+            entity_set: The entity set, as the catalog has it.
+        """
+        return self.place(entity_set, self.part.path if self.part else "")
+
+    @property
+    def url(self) -> str:
+        """The URL of the rows."""
+        return self.url_of(self.entity_set)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the rows are those of one part of the table."""
+        return self.part is not None
+
+    @property
+    def label(self) -> str:
+        """The name of the table in messages, with its part."""
+        return self.name if self.part is None else f"{self.name} of {self.part.name}"
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns of the keys, and the replication key."""
+        """The columns of the keys, and the replication key, that the service sends."""
+        added = {*(self.part.values if self.part else ()), self.changed_at}
         replication_key = [self.replication_key] if self.replication_key else []
-        return (*dict.fromkeys((*self.row_key, *self.stream_key, *replication_key)),)
+        names = dict.fromkeys((*self.row_key, *self.stream_key, *replication_key))
+        return tuple(name for name in names if name not in added)
 
     @property
     def filter_digest(self) -> str | None:
@@ -99,25 +148,32 @@ class Table:
         client: The client of the service.
 
     Attributes:
-        tally: How far the extraction is.
+        name: The name in messages, with the part.
+        rows_sent: How many rows were sent.
+        tally: How far the extraction is. Parts of a table share it.
+        is_incomplete: Whether rows could not be read, so that deleted ones can't be told.
         logger: The logger of the table.
         notices: Warnings that are logged once.
         at_end: What to change in the state once the table was read to its end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the extraction of a table depends on
         self,
         spec: TableSpec,
         state: TableState,
         version: TableVersion,
         settings: Settings,
         client: ODataClient,
+        *,
+        tally: Tally | None = None,
     ) -> None:
         self.spec = spec
-        self.name = spec.name
+        self.name = spec.label
         self.state = state
         self.version = version
-        self.tally = Tally(spec.name)
+        self.tally = tally or Tally(spec.name)
+        self.rows_sent = 0
+        self.is_incomplete = False
         self.logger = logging.getLogger(f"tap-dynamics365.{spec.name}")
         self.notices = Notices(self.logger)
         self.at_end: Mapping[str, Any] = MappingProxyType({})
@@ -145,6 +201,31 @@ class Table:
             clock=self._client.clock,
         )
 
+    def sent(self, rows: int) -> None:
+        """Count rows that were sent.
+
+        Args:
+            rows: How many.
+        """
+        self.rows_sent += rows
+        self.tally.rows += rows
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the service can sort the rows by the replication key, as far as is known."""
+        keys = self._client.dialect.sorted_keys
+        return keys is None or self.spec.replication_key in keys
+
+    @property
+    def keeps_links(self) -> bool:
+        """Whether a link to a next page stays valid, so that the next run can follow it."""
+        return self._client.dialect.keeps_links
+
+    @property
+    def late_seconds(self) -> int:
+        """Seconds after which a changed row is visible for sure."""
+        return self._client.dialect.late_seconds
+
     def read(self, **options: Any) -> TableRead:
         """Make a read of the table's rows, whose records carry its version.
 
@@ -165,7 +246,8 @@ class Table:
         """
         key = self.spec.replication_key
         least = None if self.scale is None else key_scale.least(self.scale, start)
-        keyset = self._keyset(key, self.spec.row_key)
+        is_unique = key is not None and key in self._client.dialect.unique_keys
+        keyset = self._keyset(key, (key,) if key and is_unique else self.spec.row_key)
         read = self.read(sorted_by=key, order=keyset.order, start=start, reached=least)
         if self.spec.is_virtual or (self.bookmark is not None and self.bookmark.is_unsorted):
             return replace(read, holds_back=True)
@@ -176,6 +258,15 @@ class Table:
         """The condition for rows without a value of the replication key, if there can be any."""
         key = self.spec.replication_key or ""
         return self._client.dialect.without_value(key, self.spec.schema.get(key, {}))
+
+    def without_date(self, column: str) -> str | None:
+        """Return the condition for rows without a value of a date; None if there are none.
+
+        Args:
+            column: The column.
+        """
+        schema = {"type": ["string", "null"], "format": "date-time"}
+        return self._client.dialect.without_value(column, schema)
 
     def full_read(self) -> TableRead:
         """Make a read of all rows, in the order of their key where links count rows.

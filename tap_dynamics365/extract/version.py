@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 from tap_dynamics365.extract.state import NOTHING_READ
 
 if TYPE_CHECKING:
-    from tap_dynamics365.extract.state import TableState
+    from collections.abc import Callable
+
+    from tap_dynamics365.extract.state import Entry, TableState
 
 
 class TableVersion:
-    """The version that a table's records carry.
+    """The version that a table's records carry, the same in all its parts.
 
     Args:
         state: The state of the table.
         is_used: Whether records carry a version at all.
         started_at: When the run started, in seconds since 1970.
+        is_divided: Whether the table has parts.
 
     Attributes:
         is_used: As given.
@@ -28,9 +31,14 @@ class TableVersion:
         activated.
     """
 
-    def __init__(self, state: TableState, *, is_used: bool, started_at: int) -> None:
+    def __init__(
+        self, state: TableState, *, is_used: bool, started_at: int, is_divided: bool = False
+    ) -> None:
         self._state = state
         self._started_at = started_at
+        self._is_divided = is_divided
+        # Whether the run continues the version of the run before; None before that is decided.
+        self._continues: bool | None = None
         self.is_used = is_used
         self.number: int | None = None
         self.is_outdated = False
@@ -49,7 +57,7 @@ class TableVersion:
             self.number = max(self._started_at, last + 1)
             self.is_outdated = True
             values = {**NOTHING_READ, **values}
-        self._state.change(**values, version=self.number)
+        self._state.change(values if self._is_divided else {}, **values, version=self.number)
 
     def keep(self) -> bool:
         """Continue the version of the run before.
@@ -62,3 +70,30 @@ class TableVersion:
             return True
         self.number = self._state.entry.version
         return self.number is not None
+
+    def begin_run(self, is_usable: Callable[[Entry], bool]) -> bool:
+        """Continue the version of a full read that was interrupted, or begin a new one.
+
+        Args:
+            is_usable: Tells whether the entry of the table, or of a part, has an interrupted read
+                that can be continued.
+
+        Returns:
+            Whether the version is continued. It is decided once in a run.
+        """
+        if self._continues is None:
+            entries = self._state.parts if self._is_divided else [self._state.entry]
+            self._continues = any(map(is_usable, entries)) and self.keep()
+            if self._continues:
+                self.is_outdated = self.is_used
+            else:
+                self.begin(full_table=None)
+        return self._continues
+
+    def restart(self) -> None:
+        """Begin a new version, because the interrupted read of the table can't be continued.
+
+        The version of a table with parts stays, because rows of other parts carry it already.
+        """
+        if not self._is_divided:
+            self.begin(full_table=None)

@@ -66,6 +66,13 @@ class Dialect:
         group_column: A column that is the first of many keys and has few values, by which large
             tables are divided; empty if there is none.
         longest_url: The most characters that a URL may have.
+        keeps_links: Whether a link to a next page stays valid, so that the next run can follow it.
+        sorted_keys: The replication keys that rows are sorted by, because the service has an index
+            on them. None for all. Rows with another one are read in any order.
+        unique_keys: The replication keys of which no two rows have the same value.
+        joins_by_or: Whether conditions on different columns can be joined by `or`.
+        late_seconds: Seconds after which a changed row is visible for sure.
+        most_at_once: The most parents whose rows are requested together.
         key_columns: The replication keys that the service itself sets in each row.
         without_value: Returns the condition for rows without a value of a column with a JSON
             Schema; None if there are no such rows.
@@ -96,6 +103,12 @@ class Dialect:
     replaces_links: bool = False
     group_column: str = ""
     longest_url: int = LONGEST_URL
+    keeps_links: bool = False
+    sorted_keys: frozenset[str] | None = None
+    unique_keys: frozenset[str] = frozenset()
+    joins_by_or: bool = True
+    late_seconds: int = 0
+    most_at_once: int = 200
     key_columns: tuple[str, ...] = ()
     without_value: Callable[[str, Mapping[str, Any]], str | None] = _is_null
     sets_missing_keys: bool = False

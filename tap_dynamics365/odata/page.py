@@ -21,7 +21,7 @@ from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.http.response import DECODE_ERRORS, check_whole, late_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import requests
 
@@ -166,6 +166,24 @@ def single(raw: RawPage, column: str) -> Value:
     """
     with reading():
         return _row.decode(raw.rows[0]).get(column) if raw.rows else None
+
+
+def with_columns(rows: Iterable[Raw], values: Mapping[str, Raw]) -> list[Raw]:
+    """Add columns to rows, before their own ones.
+
+    Args:
+        rows: The rows.
+        values: The values of the columns, as JSON.
+    """
+    text = b"".join(
+        msgspec.json.encode(name) + b":" + bytes(value) + b"," for name, value in values.items()
+    )
+    beginning = b"{" + text
+    return [
+        Raw((beginning if len(rest) > 1 else beginning[:-1]) + rest)
+        for row in rows
+        for rest in [bytes(row)[1:].lstrip()]
+    ]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.exceptions import MappingError
 from typing_extensions import override
 
-from tap_dynamics365.errors import Dynamics365Error, ServiceError, log_failure
+from tap_dynamics365.errors import Dynamics365Error, ServiceError
 from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.singer.versions import VersionedStream
 
@@ -80,13 +80,8 @@ class RecordStream(VersionedStream):
         """
         return False
 
-    def fail(self, error: ServiceError) -> None:
-        """Log that the stream failed, and write the state of what was sent.
-
-        Args:
-            error: The failure.
-        """
-        log_failure(f"Table {self.name!r}", error)
+    def fail(self) -> None:
+        """Note that the stream failed, and write the state of what was sent."""
         self.tally.outcome = Outcome.FAILED
         self.state_manager.is_flushed = False
         self._write_state_message()

@@ -26,7 +26,7 @@ def log(kind: ServiceKind, settings: Settings, streams: Iterable[TableStream]) -
         settings: The settings.
         streams: The streams of the selected tables.
     """
-    specs = [stream.table.spec for stream in streams]
+    specs = [stream.spec for stream in streams]
     tables = [
         SelectedTable(
             name=spec.name,

@@ -13,7 +13,8 @@ from tap_dynamics365.extract.state import NULLABLE
 MESSAGES = {"ACTIVATE_VERSION", "BATCH", "RECORD", "SCHEMA"}
 
 
-class _Bookmark(msgspec.Struct):
+class _Part(msgspec.Struct):
+    context: dict[str, str] | None = None
     replication_key: str | None = None
     replication_key_value: str | int | float | None = None
     replication_key_overlap: str | int | None = None
@@ -24,10 +25,16 @@ class _Bookmark(msgspec.Struct):
     metadata_version: str | int | None = None
     filter_digest: str | None = None
     full_table: dict[str, Any] | None = None
+    window: dict[str, Any] | None = None
+    sorting_timed_out: bool | None = None
+    unread_parents: list[tuple[str, str]] | None = None
     coverage: str | None = None
     replication_key_coverage: str | None = None
-    partitions: list[dict[str, Any]] | None = None
     progress_markers: dict[str, Any] | None = None
+
+
+class _Bookmark(_Part):
+    partitions: list[_Part] | None = None
 
 
 class _State(msgspec.Struct):

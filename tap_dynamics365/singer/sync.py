@@ -92,6 +92,9 @@ class Sync:
         if self._tables or self._metadata_streams:
             # Before the first message, so that the target gets nothing if the sign-in fails.
             self._service.client.sign_in()
+        for table in self._tables:
+            # Now, because a list of parts that is refused ends the run.
+            _ = table.parts
         self._states.write_now(self._state)
         process.freeze()
         try:
@@ -127,7 +130,8 @@ class Sync:
         passed_through = [stream for stream in self._tables if stream.is_passed_through]
         read_ahead = self._settings.read_ahead_mb * 1_000_000
         engine = Engine(self._service.client.concurrency, self._states, read_ahead)
-        self._failed += engine.run(passed_through)
+        failed = engine.run([part for stream in passed_through for part in stream.parts])
+        self._failed += dict.fromkeys(sink.name for sink in failed)
         self._send_by_record([stream for stream in self._tables if stream not in passed_through])
 
     def _send_by_record(self, streams: Sequence[RecordStream]) -> None:
@@ -135,7 +139,8 @@ class Sync:
             try:
                 stream.sync_by_record()
             except Exception as error:  # noqa: BLE001 - any exception is this stream's failure
-                stream.fail(failure_of_table(error))
+                log_failure(f"Table {stream.name!r}", failure_of_table(error))
+                stream.fail()
                 self._failed.append(stream.name)
 
     def _send_descriptions(self, describe: Callable[[], Any]) -> None:
@@ -159,7 +164,7 @@ class Sync:
 
     def _conclude(self, *, may_lack_columns: bool) -> None:
         """Log which tables were skipped, and raise if tables failed."""
-        skipped = [stream.name for stream in self._tables if stream.reader.is_skipped]
+        skipped = [stream.name for stream in self._tables if stream.is_skipped]
         if skipped:
             logger.warning(
                 "Skipped %d of %s: %s.",
@@ -183,14 +188,16 @@ class Sync:
     def _compare_columns(self, *, may_lack_columns: bool) -> None:
         """Log columns that the catalog lacks, and note the metadata version in the state."""
         redefined = [
-            stream for stream in self._tables if stream.reader.metadata_version is not None
+            stream
+            for stream in self._tables
+            if any(part.reader.metadata_version is not None for part in stream.parts)
         ]
         if not redefined:
             return
         if not may_lack_columns or new_columns.report(self._service.client, redefined):
-            for stream in redefined:
-                version = stream.reader.metadata_version
-                stream.table.state.change(metadata_version=version)
+            for part in (part for stream in redefined for part in stream.parts):
+                if (version := part.reader.metadata_version) is not None:
+                    part.table.state.change(metadata_version=version)
             self._states.write_now(self._state)
 
 

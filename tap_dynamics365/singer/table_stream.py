@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,18 +11,21 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
-from tap_dynamics365.errors import CatalogError, ServiceError
-from tap_dynamics365.extract import order
+from tap_dynamics365.errors import CatalogError, ServiceError, log_failure
+from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
-from tap_dynamics365.extract.table import Table, TableSpec, check, check_filter
+from tap_dynamics365.extract.table import Table
+from tap_dynamics365.extract.tally import Outcome, Tally
 from tap_dynamics365.extract.version import TableVersion
+from tap_dynamics365.services import part as parts
 from tap_dynamics365.services.conversion import conversions
-from tap_dynamics365.settings import filters
-from tap_dynamics365.singer import deletions, name_columns, stream_key
+from tap_dynamics365.singer import deletions, name_columns
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.encoder import Encoder, records
 from tap_dynamics365.singer.record_stream import RecordStream
+from tap_dynamics365.singer.table_part import TablePart
+from tap_dynamics365.singer.table_spec import table_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -34,13 +36,15 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import CatalogEntry, MetadataMapping, RecordMessage
     from singer_sdk.tap_base import Tap
 
-    from tap_dynamics365.extract.page import Keys, Page
-    from tap_dynamics365.extract.read import TableRead
-    from tap_dynamics365.extract.tally import Outcome
-    from tap_dynamics365.odata.page import RawPage
+    from tap_dynamics365.extract.page import Keys, Page, Piece
+    from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.state_writer import PacedStateWriter
+
+# A connection test looks for a row in so many parts of a table.
+SAMPLED_PARTS = 3
 
 
 class TableStream(RecordStream):
@@ -55,25 +59,37 @@ class TableStream(RecordStream):
         service: The service.
         states: Writes the state; its writer also writes the records.
         settings: The page size, and where the first run begins.
+        every_part: Reads the parts of the service, selected or not.
+
+    Attributes:
+        spec: What to extract.
     """
 
     # The service sends JSON in the types of the schema, and only the columns asked for.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a stream is made of
         self,
         tap: Tap,
         entry: CatalogEntry,
         service: Service,
         states: PacedStateWriter,
         settings: Settings,
+        *,
+        every_part: Callable[[], Sequence[Part]],
     ) -> None:
         self.entry = entry
         self.writer = states.writer
-        self._partition = service.kind.partition
-        self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
+        self._every_part = every_part
+        self._service = service
+        self._settings = settings
+        self._states = states
         self._metrics = ExitStack()
         self._has_begun = False
+        # Why deleted rows can't be told, apart from what the parts know.
+        self._keeps_rows = ""
+        # The part that is read record by record.
+        self._current: TablePart | None = None
         if not entry.table:
             msg = (
                 f"The catalog entry {entry.tap_stream_id!r} has no table_name: run --discover "
@@ -87,51 +103,73 @@ class TableStream(RecordStream):
         self.primary_keys = entry.key_properties or ()
         self.replication_key = entry.replication_key
         self.forced_replication_method = entry.replication_method
+        self.tally = Tally(self.name)
         #: For columns that are annotations of other columns: the names of the annotations in rows.
         self.annotated = name_columns.annotated(entry)
-        self.table = self._table(service, settings)
-        self.tally = self.table.tally
-        self.reader = TableReader(
-            self.table,
-            service.client,
-            settings,
-            on_state=lambda: states.write_now(self.tap_state),
-            on_answer=self._log_duration,
-        )
-
-    def _table(self, service: Service, settings: Settings) -> Table:
-        """Make the table of a catalog entry."""
-        entry, properties = self.entry, self.schema["properties"]
-        columns = {name: schema for name, schema in properties.items() if name != DELETED_AT}
-        check(self.name, columns, self.replication_method, entry.replication_key)
-        row_filter = filters.find(settings.filters, self.name)
-        if self.selected:
-            check_filter(self.name, self.replication_method, row_filter)
-        wanted = [
-            self.annotated.get(name, name) for name in columns if self.mask["properties", name]
-        ]
-        spec = TableSpec(
-            name=self.name,
-            entity_set=entry.table or "",
-            schema=columns,
-            columns=tuple(name_columns.columns(wanted)),
-            annotations=tuple(name_columns.kinds(wanted)),
-            row_key=stream_key.row_key(entry),
-            stream_key=tuple(self.primary_keys),
-            method=self.replication_method,
-            replication_key=entry.replication_key,
-            is_virtual=bool(entry.is_view),
-            partition=self._partition,
-            row_filter=row_filter,
-            coverage=service.kind.coverage(settings),
-        )
-        state = TableState(cast("dict[str, Any]", self.tap_state), self.name)
-        version = TableVersion(
-            state,
+        self._state = TableState(cast("dict[str, Any]", self.tap_state), self.name)
+        self._version = TableVersion(
+            self._state,
             is_used=self.emit_activate_version_messages,
             started_at=self._initialized_at // 1000,
+            is_divided=self.is_divided,
         )
-        return Table(spec, state, version, settings, service.client)
+        self.spec = table_spec(self, service, settings)
+
+    @property
+    def _part_columns(self) -> tuple[str, ...]:
+        return parts.columns(self._service.kind.part_columns, self.schema["properties"])
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether the table has rows of its own in each part of the service."""
+        return bool(self._part_columns)
+
+    @cached_property
+    def parts(self) -> list[TablePart]:
+        """The selected parts of the table, each with its reader; one if it is not divided.
+
+        To list the parts of the service may take a request.
+        """
+        if not self.is_divided:
+            return [self._open(self.spec, self._state)]
+        state = cast("dict[str, Any]", self.tap_state)
+        calls = CallLimit(self._settings.stmt_call_limit)
+        first = self._part_columns[0]
+        before = {context.get(first) for context in self._state.contexts}
+        every = self._every_part()
+        left_out = [part.name for part in every if not part.is_selected and part.id in before]
+        if left_out:
+            names = ", ".join(map(repr, left_out))
+            self._keeps_rows = f"rows of {names}, which are not selected now, stay in the target"
+        return [
+            self._open(
+                self.spec.in_part(part, self._part_columns),
+                TableState(state, self.name, {first: part.id}),
+                calls,
+            )
+            for part in every
+            if part.is_selected
+        ]
+
+    def _open(
+        self, spec: TableSpec, state: TableState, calls: CallLimit | None = None
+    ) -> TablePart:
+        client, settings = self._service.client, self._settings
+        table = Table(spec, state, self._version, settings, client, tally=self.tally)
+        reader = TableReader(
+            table,
+            client,
+            settings,
+            on_state=lambda: self._states.write_now(self.tap_state),
+            on_answer=self._log_duration,
+            calls=calls,
+        )
+        return TablePart(self, reader)
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether the service lets no part of the table be read."""
+        return all(part.reader.is_skipped for part in self.parts)
 
     @property
     @override
@@ -155,114 +193,104 @@ class TableStream(RecordStream):
 
     @override
     def is_refused(self, error: ServiceError) -> bool:
-        return self.reader.is_refused(error)
+        return all(part.reader.is_refused(error) for part in self.parts[:1])
 
     @override
     def _outcome(self) -> Outcome:
-        return self.reader.outcome
+        if self.is_skipped:
+            return Outcome.SKIPPED
+        whole = all(part.reader.outcome is Outcome.DONE for part in self.parts)
+        return Outcome.DONE if whole else Outcome.IN_PART
 
     # The engine's way: pages.
 
-    def decode(self, read: TableRead, page: RawPage) -> Page:
-        """Encode the rows of a page as RECORD messages, in any thread.
+    def new_encoder(
+        self,
+        spec: TableSpec,
+        key: str | None,
+        version: int | None,
+        inspect_keys: Callable[[Sequence[Raw | None]], Keys] | None,
+    ) -> Encoder:
+        """Make an encoder of rows.
 
         Args:
-            read: The read that the page belongs to.
-            page: The page.
-
-        Returns:
-            The encoded page.
-
-        Raises:
-            ServiceError: The answer is not a page of rows.
-        """
-        encoder = self.encoder(read.sorted_by, read.version)
-        encoded = encoder.page(page) if read.since is None else encoder.changes(page)
-        return replace(encoded, end=page.end) if read.continues_by_key else encoded
-
-    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
-        """Return the encoder of rows.
-
-        Args:
+            spec: The table, or a part of it.
             key: The replication key, if rows are sorted by it.
             version: The table version that records carry.
+            inspect_keys: Inspects the replication keys of rows.
         """
-        if (key, version) not in self._encoders:
-            self._encoders[key, version] = Encoder(
-                self.name,
-                self.schema,
-                lambda path: self.mask[_breadcrumb(path)],
-                conversions=self._conversions,
-                annotated=self.annotated,
-                key=key,
-                ids=self.table.spec.row_key,
-                stream_key=self.table.spec.stream_key,
-                partition=self._partition,
-                inspect_keys=self._inspect_keys,
-                version=version,
-            )
-        return self._encoders[key, version]
+        return Encoder(
+            self.name,
+            self.schema,
+            lambda path: self.mask[_breadcrumb(path)],
+            conversions=self._conversions,
+            annotated=self.annotated,
+            key=key,
+            ids=spec.row_key,
+            stream_key=spec.stream_key,
+            partition=spec.partition,
+            inspect_keys=inspect_keys,
+            version=version,
+        )
 
-    @cached_property
-    def _inspect_keys(self) -> Callable[[Sequence[Raw | None]], Keys] | None:
-        scale = self.table.scale
-        return None if scale is None else lambda values: order.inspect_keys(values, scale)
-
-    def _begin(self) -> None:
-        """Write the SCHEMA message and start the metrics before the first record."""
-        if self._has_begun:
-            return
-        self._has_begun = True
-        self.announce()
-        self._requests = self._metrics.enter_context(self._request_counter())
-        self._records = self._metrics.enter_context(self.get_record_counter())
-        self._metrics.enter_context(self.get_sync_timer())
-
-    def write(self, page: Page) -> None:
-        """Write the records of a page, and the state after them.
+    def begin(self, page: Page | None = None) -> None:
+        """Write the SCHEMA message and start the metrics before the first record.
 
         Args:
-            page: The next page in order.
-
-        Raises:
-            UnsortedError: The rows are not in order. None of them was written.
+            page: The page whose records are written next.
         """
-        self.reader.check_order(page)
-        self._begin()
-        self._requests.increment()
-        self._note_deletions(page)
-        for piece in page.pieces:
-            self.writer.write_records(piece.lines)
-            self.state_manager.is_flushed = False
-            self.reader.advance(piece.keys.last)
-            self._records.increment(piece.rows)
-            self.tally.rows += piece.rows
-        self.reader.note_position(page)
+        if not self._has_begun:
+            self._has_begun = True
+            self.announce()
+            self._requests = self._metrics.enter_context(self._request_counter())
+            self._records = self._metrics.enter_context(self.get_record_counter())
+            self._metrics.enter_context(self.get_sync_timer())
+        if page is not None:
+            self._requests.increment()
+            self._note_deletions(page)
+
+    def write_piece(self, piece: Piece) -> None:
+        """Write the records of a piece.
+
+        Args:
+            piece: The piece.
+        """
+        self.writer.write_records(piece.lines)
+        self.state_manager.is_flushed = False
+        self._records.increment(piece.rows)
+
+    def write_state(self) -> None:
+        """Write the state if it is due."""
         self._write_state_message()
 
     def _note_deletions(self, page: Page) -> None:
         # Records of deleted rows carry no version, so the version is activated again.
         if page.has_deletions:
-            self.table.version.is_outdated = True
+            self._version.is_outdated = True
 
-    def finish(self, error: ServiceError | None = None) -> None:
-        """End the stream: activate the version, and write the state.
+    def part_finished(self, part: TablePart) -> None:
+        """End a part, and the stream after its last part: activate the version, write the state.
 
         Args:
-            error: Why the table failed, if it did.
+            part: The part.
         """
-        if error is not None:
+        if part.error is not None:
+            log_failure(f"Table {part.table.name!r}", part.error)
+        if not all(each.is_finished for each in self.parts):
+            self.write_state()
+            return
+        if any(each.error for each in self.parts):
             self._metrics.close()
-            self.fail(error)
+            self.fail()
             return
         self.tally.outcome = self._outcome()
-        if not self.reader.is_skipped:
-            self._begin()
+        if not self.is_skipped:
+            self.begin()
         self._metrics.close()
-        if not self.reader.is_skipped:
+        if not self.is_skipped:
             self._conclude()
             self._finalize_state(self.stream_state)
-        self._write_state_message()
+        self.write_state()
 
     def _conclude(self) -> None:
         """Activate the version, and then note in the state that the table is complete.
@@ -270,70 +298,99 @@ class TableStream(RecordStream):
         If the run ends between the two, the state still says that the table is incomplete.
         """
         # The SDK's own connection test reads a part of a table without writing it.
-        is_part = self.reader.is_skipped or self.reader.is_cut_short
-        if is_part or self.ABORT_AT_RECORD_COUNT is not None:
+        is_cut_short = any(part.reader.is_cut_short for part in self.parts)
+        if is_cut_short or self.is_skipped or self.ABORT_AT_RECORD_COUNT is not None:
             return
-        version = self.table.version
+        version = self._version
         if version.number is not None and version.is_outdated:
-            self.activate(version.number)
-        self.table.state.change(**self.table.at_end)
+            if reason := self._reason_to_keep_rows():
+                self.logger.warning(
+                    "Rows of %r that were deleted stay in the target: %s.", self.name, reason
+                )
+            else:
+                self.activate(version.number)
+        at_end = self.parts[0].table.at_end
+        if self.is_divided:
+            self._state.change(at_end)
+        else:
+            self._state.change(**at_end)
+
+    def _reason_to_keep_rows(self) -> str:
+        """Say why deleted rows can't be told; empty if they can."""
+        if skipped := [part.table.name for part in self.parts if part.reader.is_skipped]:
+            return f"the rows of {', '.join(map(repr, skipped))} could not be read"
+        if incomplete := [part.table.name for part in self.parts if part.table.is_incomplete]:
+            return f"some rows of {', '.join(map(repr, incomplete))} could not be read"
+        return self._keeps_rows
 
     # The SDK's way: records.
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Yield the rows one by one. If the service denies the table, it is skipped."""
-        reads = self.reader.reads()
+        errors = []
+        for part in self.parts:
+            self._current = part
+            try:
+                yield from self._records_of(part)
+            except ServiceError as error:
+                if len(self.parts) > 1:
+                    log_failure(f"Table {part.table.name!r}", error)
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        self._conclude()
+
+    def _records_of(self, part: TablePart) -> Iterator[Record]:
+        reads = part.reader.reads()
         with self._request_counter() as requests_made:
             read = next(reads, None)
             while read is not None:
                 # The SDK's messages carry the version.
                 self._stream_version = read.version
                 try:
-                    for page in self._pages(read):
+                    for page in part.pages(read):
                         requests_made.increment()
-                        self.reader.check_order(page)
+                        part.reader.check_order(page)
                         self._note_deletions(page)
                         for record in records(page):
                             yield record
-                            self.tally.rows += 1
-                        self.reader.note_position(page)
+                            part.table.sent(1)
+                        part.reader.note_position(page)
                     read = next(reads, None)
                 except ServiceError as error:
-                    read = self.reader.fallback(reads, error)
-        self._conclude()
-
-    def _pages(self, read: TableRead) -> Iterator[Page]:
-        """Fetch the pages of a read one after the other."""
-        ranges = read.first_ranges()
-        while ranges:
-            front = ranges[0]
-            page = read.accept(self.reader.pages.fetch(read, front))
-            front.sent = page.end or front.sent
-            left = ranges[page.is_last :]
-            yield replace(self.decode(read, page), remaining=[part.remaining for part in left])
-            front.follow(page)
-            ranges = left
+                    read = part.reader.fallback(reads, error)
 
     def fetch_sample(self) -> Record | None:
         """Fetch one row, in any thread.
 
         Returns:
-            The row; None if there is none.
+            The row; None if there is none in the parts that were tried.
 
         Raises:
-            ServiceError: The service refused.
+            ServiceError: The service refused, in all parts.
         """
-        page = self.reader.pages.fetch_sample()
-        return next(records(self.encoder().page(page)), None)
+        refusal, answers = None, 0
+        for part in self.parts:
+            try:
+                row = part.fetch_sample()
+            except ServiceError as error:
+                refusal = error
+                continue
+            answers += 1
+            if row is not None or answers == SAMPLED_PARTS:
+                return row
+        if refusal is not None and not answers:
+            raise refusal
+        return None
 
     @override
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
-        read = self.reader.read
-        if read is not None and read.sorted_by:
-            self.reader.advance(latest_record.get(read.sorted_by))
+        reader = self._current.reader if self._current is not None else None
+        if reader is not None and reader.read is not None and reader.read.sorted_by:
+            reader.advance(latest_record.get(reader.read.sorted_by))
 
     @override
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:

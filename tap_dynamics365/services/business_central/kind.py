@@ -23,6 +23,10 @@ from tap_dynamics365.services.business_central.settings_checks import check_sett
 from tap_dynamics365.services.business_central.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
 
+# Row versions have an index. Dates have one only where the author of the table added it, and a
+# sorted read without it takes longer than the service allows.
+ROW_VERSION = frozenset({"systemRowVersion"})
+
 # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/administration/operational-limits-online
 LARGEST_PAGE = 20_000
 # Requests of a user that are worked on at a time. By default, one is left for other programs.
@@ -30,6 +34,9 @@ MOST_REQUESTS, DEFAULT_REQUESTS = 5, 4
 # A query string of 8,100 characters is refused.
 LONGEST_URL = 8_000
 
+
+# Operations take up to 8 minutes, and reads come from a replica that lags behind.
+LATE_SECONDS = 600
 
 BUSINESS_CENTRAL = ServiceKind(
     name="Business Central",
@@ -61,6 +68,12 @@ BUSINESS_CENTRAL = ServiceKind(
         # The token of a link is the key of the last row that was sent.
         is_keyset_link=lambda link: "$skiptoken" in link or "%24skiptoken" in link.lower(),
         longest_url=LONGEST_URL,
+        keeps_links=True,
+        sorted_keys=ROW_VERSION,
+        unique_keys=ROW_VERSION,
+        joins_by_or=False,
+        late_seconds=LATE_SECONDS,
+        without_value=values.without_value,
         key_columns=tables.OWN_KEYS,
         sets_missing_keys=True,
     ),

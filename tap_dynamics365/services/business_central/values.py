@@ -40,6 +40,26 @@ _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 
+#: Blank dates, by their format in JSON Schema.
+BLANKS: Mapping[str | None, str] = {"date": "0001-01-01", "date-time": "0001-01-01T00:00:00Z"}
+
+
+def without_value(column: str, schema: Mapping[str, Any]) -> str | None:
+    """Return the condition for rows without a value of a column.
+
+    The service has no nulls: a blank date is the first day of year 1, and numbers are never blank.
+
+    Args:
+        column: The column.
+        schema: Its JSON Schema.
+
+    Returns:
+        The condition; None if every row has a value.
+    """
+    blank = BLANKS.get(row_types.format_of(schema))
+    return f"{column} eq {blank}" if blank else None
+
+
 def conversion(schema: Mapping[str, Any], settings: Settings) -> Conversion | None:
     """Find out how values of a column are converted.
 

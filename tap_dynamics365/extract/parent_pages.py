@@ -1,0 +1,194 @@
+"""Parent pages: fetches rows that can only be read through the rows of a parent.
+
+The rows of many parents are requested at once. If one of these parents can't be read, the whole
+request fails. Then fewer parents are requested at once, and at last each one alone. A parent that
+fails alone is skipped, and the state names it, so that the next run tries again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.errors import CallLimitError, Failure, ServiceError
+from tap_dynamics365.extract import expansion
+from tap_dynamics365.extract.page_size import PageSize
+from tap_dynamics365.odata.keyset import literal
+from tap_dynamics365.odata.page import RawPage, reading, with_columns
+from tap_dynamics365.odata.row_types import NULL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from msgspec import Raw
+
+    from tap_dynamics365.extract.columns import Columns
+    from tap_dynamics365.extract.range import Range
+    from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.table import Table
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.services.parent_path import ParentPath
+
+# Failures that may concern one parent.
+OF_ONE_PARENT = {
+    Failure.FATAL,
+    Failure.GONE,
+    Failure.NEEDS_PARENT,
+    Failure.NOT_UNDERSTOOD,
+    Failure.TOO_LARGE,
+}
+# Parents that are requested at once after a request for more has failed.
+FEW = 20
+# Reads with $expand were answered with 409, "Another user has already changed the record", unless
+# they have this header.
+HEADERS: Mapping[str, str] = {"If-Match": "*"}
+
+UNREAD = (
+    "The rows of %r that belong to %s(%s) are skipped, because the service can't read them. The "
+    "next run tries again. %s"
+)
+
+
+class ParentPages:
+    """Fetches pages of one table through its parents, in any thread.
+
+    Args:
+        table: The table.
+        client: The client of the service.
+        columns: The columns to ask for.
+        fetch_size: The most parents to request at once.
+        read_page: Requests a page once: URL, header `Prefer`, rows asked for, further headers.
+
+    Attributes:
+        unread: Why the rows of a parent could not be read, by path and id.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        client: ODataClient,
+        columns: Columns,
+        fetch_size: int,
+        read_page: Callable[[str, str, int, Mapping[str, str]], RawPage],
+    ) -> None:
+        self._table = table
+        self._client = client
+        self._columns = columns
+        self._read_page = read_page
+        most = min(fetch_size, client.dialect.most_at_once)
+        self._page_size = PageSize(table.name, most, most)
+        # Whether rows were read before. If not, the service may not understand the query at all.
+        self._is_understood = False
+        self.unread: dict[tuple[str, str], str] = {}
+
+    def fetch(self, read: TableRead, path: ParentPath, place: Range) -> RawPage:
+        """Fetch the rows of the next parents, with retries.
+
+        Args:
+            read: The read.
+            path: The way to the rows.
+            place: How far the parents were read.
+
+        Returns:
+            The rows, and the link to the next parents.
+
+        Raises:
+            ServiceError: The service refused.
+        """
+        if read.parent_ids is not None:
+            rows = self._each(read, path, read.parent_ids)
+            return RawPage(b"".join(map(bytes, rows)), rows)
+        for most in (self._page_size.rows, FEW):
+            try:
+                page = self._client.retrying(self._expanded)(read, path, place, most)
+            except ServiceError as error:
+                if not may_be_one_parent(error):
+                    raise
+            else:
+                # Not before: a link within the page takes a request of its own.
+                self._is_understood = True
+                return replace(page, rows=self._rows(page, path))
+        page = self._client.retrying(self._request)(self._url(read, path, place), FEW)
+        with reading():
+            parents = [expansion.parent(row, path) for row in page.rows]
+        ids = [literal(bytes(each.id), {}) or "" for each in parents]
+        return replace(page, rows=self._each(read, path, ids))
+
+    def _expanded(self, read: TableRead, path: ParentPath, place: Range, most: int) -> RawPage:
+        """Request parents with their rows, once."""
+        rows = min(most, self._page_size.rows)
+        try:
+            page = self._request(self._url(read, path, place, self._expansion(read, path)), rows)
+        except ServiceError as error:
+            self._page_size.record_failure(rows, error)
+            raise
+        self._page_size.record_success(rows)
+        return page
+
+    def _request(self, url: str, rows: int) -> RawPage:
+        return self._read_page(url, f"odata.maxpagesize={rows}", rows, HEADERS)
+
+    def _url(self, read: TableRead, path: ParentPath, place: Range, expanded: str = "") -> str:
+        if place.link is not None:
+            return expansion.following(self._client.resolve(place.link), path, expanded)
+        url = self._table.spec.url_of(path.parent)
+        return expansion.parents(url, path, read.parent_condition or "", expanded)
+
+    def _expansion(self, read: TableRead, path: ParentPath) -> str:
+        conditions = [read.condition, read.row_filter and f"({read.row_filter})"]
+        condition = " and ".join(filter(None, conditions))
+        return expansion.expand(path, self._columns.names, condition)
+
+    def _each(self, read: TableRead, path: ParentPath, ids: Iterable[str]) -> list[Raw]:
+        """Request the rows of parents one by one, and note those that fail."""
+        url = self._table.spec.url_of(path.parent)
+        found: list[Raw] = []
+        for each in ids:
+            condition = f"{path.id} eq {each}"
+            alone = expansion.parents(url, path, condition, self._expansion(read, path))
+            try:
+                page = self._client.retrying(self._request)(alone, 1)
+            except ServiceError as error:
+                is_refusal = error.failure is Failure.NOT_UNDERSTOOD and not self._is_understood
+                if is_refusal or not may_be_one_parent(error):
+                    raise
+                self.unread[path.name, each] = error.message
+                self._table.logger.warning(
+                    UNREAD, self._table.name, path.parent, each, error.message
+                )
+            else:
+                found += self._rows(page, path)
+        return found
+
+    def _rows(self, page: RawPage, path: ParentPath) -> list[Raw]:
+        """Take the rows out of a page of parents, and add the time of change of the parent."""
+        name = self._table.spec.changed_at
+        found: list[Raw] = []
+        with reading():
+            for row in page.rows:
+                added: dict[str, Raw] = {}
+                if name and (changed_at := expansion.parent(row, path).changed_at) != NULL:
+                    added = {name: changed_at}
+                rows = expansion.children(row, path.steps, self._more)
+                found += with_columns(rows, added) if added else rows
+        return found
+
+    def _more(self, link: str) -> list[Raw]:
+        """Request the rows of a link, and of the links after it."""
+        rows: list[Raw] = []
+        next_link: str | None = link
+        while next_link is not None:
+            url = self._client.resolve(next_link)
+            page = self._client.retrying(self._request)(url, self._client.dialect.largest_page)
+            rows += page.rows
+            next_link = page.next_link
+        return rows
+
+
+def may_be_one_parent(error: ServiceError) -> bool:
+    """Tell whether a request may succeed without one of its parents.
+
+    Args:
+        error: The failure of the request.
+    """
+    return error.failure in OF_ONE_PARENT and not isinstance(error, CallLimitError)
