@@ -102,5 +102,5 @@ def create(service: Service, changes: ServiceControl, connections: Connections) 
             *service.routes(),
         ]
     )
-    commit = changes.transactions.commit
+    commit = changes.rows.transactions.commit
     return FaultLayer(app, orders, connections, commit, authority.expire)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from sandbox.data.clock import Clock
-    from sandbox.data.transactions import Transactions
+    from sandbox.data.control import RowControl
     from sandbox.faults.orders import Orders
     from sandbox.identity.tokens import Authority
 
@@ -48,8 +48,8 @@ class ServiceControl(Protocol):
         """Values of the switches with a closed choice."""
 
     @property
-    def transactions(self) -> Transactions:
-        """Open transactions."""
+    def rows(self) -> RowControl:
+        """Control API of the rows."""
 
     def routes(self) -> list[Route]:
         """Return the routes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +11,7 @@ from sandbox.business_central import document
 from sandbox.business_central.broken import Breakage
 from sandbox.business_central.companies import Company
 from sandbox.business_central.writing import CentralWriter
-from sandbox.data.control import ERRORS, RowControl, content
+from sandbox.data.control import ERRORS, RowControl, common_switches, content
 from sandbox.http.control_route import OrderError, control_route
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Control:
 
     Attributes:
         choices: Values of the switches with a closed choice.
-        transactions: Open transactions.
+        rows: Control API of the rows.
     """
 
     choices = CHOICES
@@ -46,7 +45,6 @@ class Control:
         self.service = service
         self.writer = CentralWriter(service.store, service.clock, service.companies)
         self.rows = RowControl(self.writer)
-        self.transactions = self.rows.transactions
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -70,8 +68,6 @@ class Control:
         """Return the switches of the service: object and attribute, by name."""
         service = self.service
         return {
-            "clock": (service.clock, "stopped_at"),
-            "clock_offset": (service.clock, "offset"),
             "default_company": (service.companies, "default"),
             "closed_companies": (service.companies, "closed"),
             "parallel_requests": (service.gate, "parallel"),
@@ -80,7 +76,7 @@ class Control:
             "longest_wait": (service.gate, "longest_wait"),
             "unsortable_tables": (service.pages.sorting, "unsortable_tables"),
             "replica_lags": (service.replica, "lags"),
-            **{each.name: (service.switches, each.name) for each in fields(service.switches)},
+            **common_switches(service.clock, service.switches),
         }
 
     async def _tables(self, _request: Request) -> object:

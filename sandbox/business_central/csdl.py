@@ -6,23 +6,29 @@ is the name of the entity type.
 
 from __future__ import annotations
 
-import gzip
-import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
-from sandbox.data.model import Column, Kind, Label, Model, Option, OptionSet, Table
+from sandbox.data.csdl import (
+    EDM,
+    ENTITY_SET,
+    ENTITY_TYPE,
+    ENUM_TYPE,
+    content,
+    elements,
+    enumeration,
+    key_of,
+)
+from sandbox.data.model import Column, Kind, Model, OptionSet, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from xml.etree import ElementTree as ET
 
-EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 API, WEB_SERVICES = "Microsoft.NAV", "NAV"
 STANDARD, ODATA = "api/v2.0", "ODataV4"
-GZIP = b"\x1f\x8b"
 # Stored columns that no row shows: the company, and the number of writes to the row.
 COMPANY, WRITES = "$company", "$writes"
 HIDDEN = (
@@ -187,8 +193,7 @@ def read(path: Path) -> Api:
     Args:
         path: An XML file, optionally compressed with gzip.
     """
-    text = path.read_bytes()
-    document = gzip.decompress(text) if text.startswith(GZIP) else text
+    document = content(path)
     is_api = f'Namespace="{API}"'.encode() in document
     return parse(document, STANDARD if is_api else ODATA)
 
@@ -201,16 +206,14 @@ def parse(document: bytes, path: str) -> Api:
         path: Path below the environment.
     """
     reader = _Reader()
-    for _, element in ET.iterparse(io.BytesIO(document)):  # noqa: S314  - the user's own document
-        if element.tag == f"{EDM}EnumType":
-            reader.enum(element)
-        elif element.tag == f"{EDM}EntityType":
-            reader.types[element.get("Name", "")] = _Type(element)
-        elif element.tag == f"{EDM}EntitySet":
+    for element in elements(document):
+        name = element.get("Name", "")
+        if element.tag == ENUM_TYPE:
+            reader.enums[name] = enumeration(element)
+        elif element.tag == ENTITY_TYPE:
+            reader.types[name] = _Type(element)
+        elif element.tag == ENTITY_SET:
             reader.sets.append(_set(element))
-        else:
-            continue
-        element.clear()
     namespace = WEB_SERVICES if path == ODATA else API
     return Api(path, namespace, document, {each[0]: reader.shape(*each) for each in reader.sets})
 
@@ -226,9 +229,7 @@ class _Type:
     """An entity type: its key, its properties and its navigation properties."""
 
     def __init__(self, element: ET.Element) -> None:
-        self.key = tuple(
-            each.get("Name", "") for each in element.iterfind(f"{EDM}Key/{EDM}PropertyRef")
-        )
+        self.key = key_of(element)
         self.properties = [
             (each.get("Name", ""), each.get("Type", ""), each.get("MaxLength", ""))
             for each in element.iterfind(f"{EDM}Property")
@@ -256,14 +257,6 @@ class _Reader:
         self.types: dict[str, _Type] = {}
         self.enums: dict[str, OptionSet] = {}
         self.sets: list[tuple[str, str, bool]] = []
-
-    def enum(self, element: ET.Element) -> None:
-        name = element.get("Name", "")
-        options = (
-            Option(int(member.get("Value") or place), Label(member.get("Name", ""), ""))
-            for place, member in enumerate(element.iterfind(f"{EDM}Member"))
-        )
-        self.enums[name] = OptionSet(name, tuple(options))
 
     def shape(self, set_name: str, type_name: str, is_sortable: bool) -> Shape:  # noqa: FBT001  - of `_set`
         found = self.types[type_name]

@@ -98,15 +98,9 @@ class Values:
     def __init__(self, material: Pools, rng: random.Random) -> None:
         self._rng = rng
         self._pools: dict[tuple[Any, ...], list[Any]] = {}
-        names = [company.company for company in material.companies]
         self._texts = {
-            **material.plain,
-            "email": [person.email for person in material.people],
-            "city": [place.city for place in material.places],
-            "postcode": [place.postcode for place in material.places],
+            **material.texts(),
             "currency": ["", "EUR", "USD", "GBP"],
-            "names": names,
-            "code": [f"{word[:3].upper()}-{n:02d}" for n, word in enumerate(material.plain["job"])],
         }
 
     def draw(self, column: Column, count: int, rng: random.Random) -> list[Any]:

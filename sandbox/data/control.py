@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sandbox.data.transactions import TableChanges, Transactions
 from sandbox.faults.errors import ServiceError
 from sandbox.http.control_route import control_route
 
 if TYPE_CHECKING:
+    from dataclasses import Field
+
     from starlette.requests import Request
     from starlette.routing import Route
 
+    from sandbox.data.clock import Clock
     from sandbox.data.writing import Writer
 
 ERRORS = (ServiceError, sqlite3.Error)
@@ -23,6 +27,26 @@ ERRORS = (ServiceError, sqlite3.Error)
 async def content(request: Request) -> Any:  # noqa: ANN401  - JSON
     """Return the JSON body of a request, with exact decimals."""
     return json.loads(await request.body(), parse_float=Decimal)
+
+
+def common_switches(clock: Clock, switches: Switches) -> dict[str, tuple[object, str]]:
+    """Return the switches that every service has, and its own: object and attribute, by name.
+
+    Args:
+        clock: Clock of the service.
+        switches: The service's own switches.
+    """
+    return {
+        "clock": (clock, "stopped_at"),
+        "clock_offset": (clock, "offset"),
+        **{each.name: (switches, each.name) for each in fields(switches)},
+    }
+
+
+class Switches(Protocol):
+    """A dataclass whose fields are switches."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 class RowControl:

@@ -86,6 +86,18 @@ class Pools:
     plain: dict[str, list[str]]
     edges: dict[str, list[Any]]
 
+    def texts(self) -> dict[str, list[str]]:
+        """Return values of a single column, also those that are parts of something."""
+        codes = [f"{word[:3].upper()}-{n:02d}" for n, word in enumerate(self.plain["job"])]
+        return {
+            **self.plain,
+            "email": [person.email for person in self.people],
+            "city": [place.city for place in self.places],
+            "postcode": [place.postcode for place in self.places],
+            "names": [company.company for company in self.companies],
+            "code": codes,
+        }
+
 
 def moment(seconds: int) -> str:
     """Return a point in time as the store has it: UTC without the Z, so that fractions sort."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sandbox.data.control import ERRORS, RowControl
+from sandbox.data.control import ERRORS, RowControl, common_switches
 from sandbox.data.writing import Writer
 from sandbox.dataverse.customizing import Customizer
 from sandbox.dataverse.virtual import BEHAVIORS
@@ -31,7 +30,7 @@ class Control:
 
     Attributes:
         choices: Values of the switches with a closed choice.
-        transactions: Open transactions.
+        rows: Control API of the rows.
     """
 
     choices = CHOICES
@@ -39,7 +38,6 @@ class Control:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.rows = RowControl(Writer(service.model, service.store, service.clock))
-        self.transactions = self.rows.transactions
         self.customizer = Customizer(service.model, service.store, service.changes)
 
     def routes(self) -> list[Route]:
@@ -65,8 +63,6 @@ class Control:
         service, changes = self.service, self.service.changes
         return {
             "user_language": (service.model, "user_language"),
-            "clock": (service.clock, "stopped_at"),
-            "clock_offset": (service.clock, "offset"),
             "delta_token_days": (changes, "days"),
             "stamp_days": (service.metadata_changes, "days"),
             "more_records_without_link": (service.pages, "more_records_without_link"),
@@ -76,7 +72,7 @@ class Control:
             "virtual_provider_status": (service.provider, "status"),
             "delta_links": (changes, "delta_links"),
             "delta_links_beside_annotations": (changes, "delta_links_beside_annotations"),
-            **{each.name: (service.switches, each.name) for each in fields(service.switches)},
+            **common_switches(service.clock, service.switches),
         }
 
     async def _tables(self, _request: Request) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.faults.central_forms import DEADLOCK, TOO_MANY, TRY_LATER
 from sandbox.faults.mishaps import (
     FAILED,
+    FAILED_ANYWHERE,
     FINAL,
     HARMLESS,
     HEAVY,
@@ -27,15 +28,11 @@ def _error(status: int, code: str, message: str = "", **more: object) -> Attribu
     return {"status": status, "code": code, "message": message, "error_form": "central", **more}
 
 
-# Failures of the network and of a gateway, which any service has.
-_NETWORK = ("502", "503", "503 for 0.4 s", "503 until a date", "520", "599")
-_BODY = ("dropped", "reset", "truncated", "cut", "garbled", "empty")
-
 CENTRAL_KINDS: dict[str, dict[str, Attributes]] = {
     # The service has no `Retry-After` with 429.
     THROTTLED: {"429": _error(429, TOO_MANY)},
     FAILED: {
-        **{name: KINDS[FAILED][name] for name in (*_NETWORK, *_BODY)},
+        **FAILED_ANYWHERE,
         "503 of a full queue": _error(503, "Unknown", retry_after="0.4"),
         "500": _error(500, "Internal_ServerError"),
         "try later": _error(400, "Unknown", TRY_LATER),

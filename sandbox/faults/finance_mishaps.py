@@ -6,6 +6,7 @@ from sandbox.faults.finance_forms import BUSY
 from sandbox.faults.mishaps import (
     DEADLOCK,
     FAILED,
+    FAILED_ANYWHERE,
     FINAL,
     HARMLESS,
     HEAVY,
@@ -35,17 +36,13 @@ def _page(status: int, message: str) -> Attributes:
     return {"status": status, "error_form": "html", "message": message}
 
 
-# Failures of the network and of a gateway, which any service has.
-_NETWORK = ("502", "503", "503 for 0.4 s", "503 until a date", "520", "599")
-_BODY = ("dropped", "reset", "truncated", "cut", "garbled", "empty")
-
 FINANCE_KINDS: dict[str, dict[str, Attributes]] = {
     THROTTLED: {
         **{f"for {told} s": _throttling(retry_after=told) for told in ("0", "3", "5")},
         "until a date": _throttling(retry_after="4", retry_after_is_date=True),
     },
     FAILED: {
-        **{name: KINDS[FAILED][name] for name in (*_NETWORK, *_BODY)},
+        **FAILED_ANYWHERE,
         "503 of maintenance": _page(503, "The environment is in maintenance mode."),
         "500 without an exception": {"status": 500, "error_form": "web_api", "message": "Error."},
         "deadlock": _exception(DEADLOCK),

@@ -96,6 +96,13 @@ KINDS: dict[str, dict[str, Attributes]] = {
     HARMLESS: {"slow": {"delay_ms": 3}, "in drops": {"dribble_ms": 1}},
 }
 
+# Failures of the network and of a gateway, which pass, and which any service has.
+_ANYWHERE = (
+    *("502", "503", "503 for 0.4 s", "503 until a date", "520", "599"),
+    *("dropped", "reset", "truncated", "cut", "garbled", "empty"),
+)
+FAILED_ANYWHERE = {name: KINDS[FAILED][name] for name in _ANYWHERE}
+
 
 def is_of_service(attributes: Attributes) -> bool:
     """Return whether a fault can only come from the service, not from the sign-in host.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from sandbox.data.control import ERRORS, RowControl, content
+from sandbox.data.control import ERRORS, RowControl, common_switches, content
 from sandbox.finance_operations import csdl, document
 from sandbox.finance_operations.broken import Breakage
 from sandbox.finance_operations.writing import FinanceWriter
@@ -31,7 +30,7 @@ class Control:
 
     Attributes:
         choices: Values of the switches with a closed choice.
-        transactions: Open transactions.
+        rows: Control API of the rows.
     """
 
     choices = CHOICES
@@ -40,7 +39,6 @@ class Control:
         self.service = service
         self.writer = FinanceWriter(service.store, service.clock)
         self.rows = RowControl(self.writer)
-        self.transactions = self.rows.transactions
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -58,12 +56,10 @@ class Control:
         """Return the switches of the service: object and attribute, by name."""
         service = self.service
         return {
-            "clock": (service.clock, "stopped_at"),
-            "clock_offset": (service.clock, "offset"),
             "default_company": (service.access, "default"),
             "unsortable_tables": (service.pages.sorting, "unsortable_tables"),
             "reached_companies": (service.access, "reached"),
-            **{each.name: (service.switches, each.name) for each in fields(service.switches)},
+            **common_switches(service.clock, service.switches),
         }
 
     async def _tables(self, _request: Request) -> object:

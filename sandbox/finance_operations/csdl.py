@@ -6,21 +6,27 @@ is the name of the entity type.
 
 from __future__ import annotations
 
-import gzip
-import io
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
-from sandbox.data.model import Column, Kind, Label, Model, Option, OptionSet, Table
+from sandbox.data.csdl import (
+    EDM,
+    ENTITY_SET,
+    ENTITY_TYPE,
+    ENUM_TYPE,
+    content,
+    elements,
+    enumeration,
+    key_of,
+)
+from sandbox.data.model import Column, Kind, Model, OptionSet, Table
 from sandbox.finance_operations.collation import COLLATION
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from xml.etree import ElementTree as ET
 
-EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 NAMESPACE = "Microsoft.Dynamics.DataEntities"
 AX_TYPE = "Microsoft.Dynamics.OData.Core.V1.AXType"
-GZIP = b"\x1f\x8b"
 COMPANY = "dataAreaId"
 # Stored columns that no row shows: record ID and version in the root table, pairs of joined tables.
 RECORD, VERSION, JOINED = "$recid", "$recversion", "$joined"
@@ -62,24 +68,21 @@ def read(path: Path) -> Model:
     Args:
         path: An XML file, optionally compressed with gzip.
     """
-    text = path.read_bytes()
-    return parse(gzip.decompress(text) if text.startswith(GZIP) else text)
+    return parse(content(path))
 
 
 def parse(document: bytes) -> Model:
     """Return the data model of a CSDL document."""
     reader = _Reader()
-    for _, element in ET.iterparse(io.BytesIO(document)):  # noqa: S314  - the user's own document
-        if element.tag == f"{EDM}EnumType":
-            reader.enum(element)
-        elif element.tag == f"{EDM}EntityType":
-            reader.types[element.get("Name", "")] = _Type(element)
-        elif element.tag == f"{EDM}EntitySet":
-            reader.sets.append((element.get("Name", ""), element.get("EntityType", "")))
-        else:
-            continue
-        # A whole document has 160,000 elements.
-        element.clear()
+    for element in elements(document):
+        name = element.get("Name", "")
+        if element.tag == ENUM_TYPE:
+            # Numbers are not unique in every enumeration: rows show the first name of a number.
+            reader.enums[name] = enumeration(element)
+        elif element.tag == ENTITY_TYPE:
+            reader.types[name] = _Type(element)
+        elif element.tag == ENTITY_SET:
+            reader.sets.append((name, element.get("EntityType", "")))
     tables = tuple(reader.table(*each) for each in reader.sets)
     return Model(NAMESPACE, "", tables, document, "Resources", collation=COLLATION)
 
@@ -88,9 +91,7 @@ class _Type:
     """An entity type: the key, and for each property its name, its type and its AX type."""
 
     def __init__(self, element: ET.Element) -> None:
-        self.key = tuple(
-            each.get("Name", "") for each in element.iterfind(f"{EDM}Key/{EDM}PropertyRef")
-        )
+        self.key = key_of(element)
         self.properties = [
             (each.get("Name", ""), each.get("Type", ""), _ax_type(each))
             for each in element.iterfind(f"{EDM}Property")
@@ -107,15 +108,6 @@ class _Reader:
         self.types: dict[str, _Type] = {}
         self.enums: dict[str, OptionSet] = {}
         self.sets: list[tuple[str, str]] = []
-
-    def enum(self, element: ET.Element) -> None:
-        name = element.get("Name", "")
-        # Numbers are not unique in every enumeration: rows show the first name of a number.
-        options = (
-            Option(int(member.get("Value") or place), Label(member.get("Name", ""), ""))
-            for place, member in enumerate(element.iterfind(f"{EDM}Member"))
-        )
-        self.enums[name] = OptionSet(name, tuple(options))
 
     def table(self, set_name: str, type_name: str) -> Table:
         name = type_name.rpartition(".")[2]

@@ -108,14 +108,9 @@ class Values:
         self._rng = rng
         self._pools: dict[tuple[str, ...], list[Any]] = {}
         self._texts = {
-            **material.plain,
-            "email": [person.email for person in material.people],
-            "city": [place.city for place in material.places],
-            "postcode": [place.postcode for place in material.places],
+            **material.texts(),
             "currency": [currency.currency_code for currency in pools.CURRENCIES],
             "language": ["en-US", "de", "da"],
-            "names": [company.company for company in material.companies],
-            "code": [f"{word[:3].upper()}-{n:02d}" for n, word in enumerate(material.plain["job"])],
         }
 
     def draw(self, column: Column, count: int, rng: random.Random) -> list[Any]:

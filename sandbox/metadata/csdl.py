@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from sandbox.data.csdl import EDM, content
 from sandbox.data.model import Column, Kind, Model, Table
 from sandbox.metadata.invented import described
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 METADATA_SETS = frozenset(
     {
         "EntityDefinitions",
@@ -24,7 +23,6 @@ METADATA_SETS = frozenset(
 )
 # Namespace of Dataverse's documents, for whose tables labels and choices are invented.
 DATAVERSE = "Microsoft.Dynamics.CRM"
-GZIP = b"\x1f\x8b"
 # Kind of column and recipe of values, by Edm type.
 TYPES = {
     "Edm.Binary": (Kind.IMAGE, "image"),
@@ -204,7 +202,4 @@ def read(path: Path) -> Model:
     Args:
         path: An XML file, optionally compressed with gzip.
     """
-    text = path.read_bytes()
-    if text.startswith(GZIP):
-        text = gzip.decompress(text)
-    return _Document(text).model()
+    return _Document(content(path)).model()
