@@ -64,7 +64,8 @@ def started(
     """
     with ExitStack() as running:
         with step(f"Starting a local {name}") as starting:
-            dynamics = running.enter_context(client.running(rows=rows, seed=SEED, service=service))
+            started = client.started(service, client.Sandbox, rows, seed=SEED)
+            dynamics = running.enter_context(started)
             # Some tables can only be read within others.
             sizes = [each["rows"] for each in dynamics.tables() if each.get("readable", True)]
             starting.outcome = f"{sum(sizes):,} rows in {len(sizes)} tables"

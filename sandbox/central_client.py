@@ -7,6 +7,7 @@ with running(rows=2_000) as sandbox:
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,8 +15,7 @@ from sandbox import client
 from sandbox.client import Row, Sandbox, key_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 
 class CentralSandbox(Sandbox):
@@ -88,37 +88,12 @@ class CentralSandbox(Sandbox):
     @contextlib.contextmanager
     def unchanged(self) -> Iterator[None]:
         """Clear the log of requests; at the end, reset faults, switches and broken rows."""
-        self.clear_requests()
-        before = self.switches()
-        try:
-            yield
-        finally:
-            self.clear_faults()
-            self.mend()
-            self.configure(**before)
+        with super().unchanged():
+            try:
+                yield
+            finally:
+                self.mend()
 
 
-@contextlib.contextmanager
-def running(
-    rows: int = 2_000,
-    seed: int = 1,
-    csdl: Path | None = None,
-    table: str = "",
-    *,
-    sizes: Mapping[str, int] | None = None,
-) -> Iterator[CentralSandbox]:
-    """Start a sandbox that imitates Business Central, and always stop it at the end.
-
-    Args:
-        rows: Number of rows over all entity sets and companies.
-        seed: Seed of the rows.
-        csdl: CSDL document to serve in place of the sandbox's own model.
-        table: Entity set that gets all rows.
-        sizes: Number of rows by entity set, whatever the set's share of `rows`.
-
-    Raises:
-        SandboxError: The sandbox did not start.
-    """
-    service = "business-central"
-    with client.running(rows, seed, csdl, table, sizes=sizes, service=service) as sandbox:
-        yield CentralSandbox(sandbox.announced, sandbox.process)
+#: Start a sandbox that imitates Business Central; the further arguments are those of `started`.
+running = functools.partial(client.started, "business-central", CentralSandbox)

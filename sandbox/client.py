@@ -8,17 +8,18 @@ with running(rows=2_000) as sandbox:
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import subprocess
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from sandbox.identity.errors import INVALID_GRANT, TokenError
+from sandbox.identity.client import IdentityClient
 from sandbox.process import PROJECT, Process, start
 
 if TYPE_CHECKING:
@@ -28,8 +29,18 @@ if TYPE_CHECKING:
     Key = str | Sequence[object]
 
 Row = dict[str, Any]
+S = TypeVar("S", bound="Sandbox")
 SETTINGS = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
-__all__ = ["PROJECT", "Process", "Sandbox", "SandboxError", "Transaction", "launch", "running"]
+__all__ = [
+    "PROJECT",
+    "Process",
+    "Sandbox",
+    "SandboxError",
+    "Transaction",
+    "launch",
+    "running",
+    "started",
+]
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -55,7 +66,7 @@ class SandboxError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Sandbox:
+class Sandbox(IdentityClient):
     """A running sandbox.
 
     Attributes:
@@ -202,10 +213,6 @@ class Sandbox:
         """Remove all faults."""
         self.ask("DELETE", "faults")
 
-    def expire_tokens(self) -> None:
-        """Expire all access tokens."""
-        self.ask("POST", "tokens/expire")
-
     def expire_delta_tokens(self) -> None:
         """Expire all delta tokens: 0x80044352."""
         self.ask("POST", "deltas/expire")
@@ -213,65 +220,6 @@ class Sandbox:
     def expire_version_stamps(self) -> None:
         """Expire all version stamps of `RetrieveMetadataChanges`: 0x80044352."""
         self.ask("POST", "stamps/expire")
-
-    def revoke(self, refresh_token: str, reason: str = "revoked") -> None:
-        """Refuse a refresh token from now on.
-
-        Args:
-            refresh_token: The token.
-            reason: `revoked`, `inactive` or `expired`.
-        """
-        self.ask("POST", "tokens/revoke", {"refresh_token": refresh_token, "reason": reason})
-
-    def refuse_sign_in(
-        self, code: int, error: str = INVALID_GRANT, status: int = 400, **fault: Any
-    ) -> None:
-        """Refuse the next token request with an error code of Entra ID.
-
-        Args:
-            code: Number of the code, such as 50076.
-            error: OAuth 2.0 error that goes with the code.
-            status: Status of the response.
-            **fault: Further attributes of `sandbox.faults.fault.Fault`.
-        """
-        body = TokenError(error, code, "Refused, as ordered.", status).body()
-        self.fault("/token", method="POST", status=status, body=body, **fault)
-
-    def issued(self) -> list[str]:
-        """Return every token and code that was issued so far, and every assertion that was sent."""
-        found: list[str] = self.ask("GET", "tokens")
-        return found
-
-    def register_certificate(self, certificate: str) -> str:
-        """Allow the confidential app to sign in with a certificate.
-
-        Args:
-            certificate: The certificate in PEM.
-
-        Returns:
-            Thumbprint, as the app registration shows it.
-        """
-        thumbprint: str = self.ask("POST", "certificates", {"certificate": certificate})
-        return thumbprint
-
-    def trust(self, issuer: str, subject: str, public_key: str) -> None:
-        """Allow the confidential app to sign in with tokens of another issuer (workload identity).
-
-        Args:
-            issuer: Claim `iss` of the issuer's tokens.
-            subject: Claim `sub` of the issuer's tokens.
-            public_key: Public key in PEM that verifies the tokens.
-        """
-        order = {"issuer": issuer, "subject": subject, "public_key": public_key}
-        self.ask("POST", "federations", {"client": self.announced["client_id"], **order})
-
-    def approve_device(self, user_code: str) -> None:
-        """Sign in for a device code, without a browser."""
-        self.ask("POST", "devices", {"user_code": user_code, "approved": True})
-
-    def decline_device(self, user_code: str) -> None:
-        """Cancel the sign-in for a device code, without a browser."""
-        self.ask("POST", "devices", {"user_code": user_code, "approved": False})
 
     def configure(self, **switches: Any) -> Row:
         """Set switches.
@@ -297,6 +245,17 @@ class Sandbox:
         """Return the values of all switches."""
         found: Row = self.ask("GET", "configure")
         return found
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Clear the log of requests; at the end, reset faults and switches."""
+        self.clear_requests()
+        before = self.switches()
+        try:
+            yield
+        finally:
+            self.clear_faults()
+            self.configure(**before)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  - JSON
         """Send a control request and return its response.
@@ -346,26 +305,28 @@ class Transaction:
 
 
 @contextlib.contextmanager
-def running(  # noqa: PLR0913  - what can be said on the command line
+def started(  # noqa: PLR0913  - what can be said on the command line
+    service: str,
+    made: Callable[[dict[str, str], Process], S],
     rows: int = 2_000,
+    *,
     seed: int = 1,
     csdl: Path | None = None,
     table: str = "",
     port: int = 0,
-    *,
     sizes: Mapping[str, int] | None = None,
-    service: str = "dataverse",
-) -> Iterator[Sandbox]:
+) -> Iterator[S]:
     """Start a sandbox in a process of its own, and always stop it at the end.
 
     Args:
+        service: Service to imitate: `dataverse`, `finance-operations` or `business-central`.
+        made: Makes the client, from what the process announces and the process.
         rows: Number of rows over all tables.
         seed: Seed of the rows.
-        csdl: CSDL document to serve in place of the sandbox's own organisation.
-        table: Logical name of a table that gets all rows.
+        csdl: CSDL document to serve in place of the sandbox's own model.
+        table: Name of a table that gets all rows.
         port: Port to listen on. 0 takes a free one.
         sizes: Number of rows by table, whatever the table's share of `rows`.
-        service: Service to imitate: `dataverse`, `finance-operations` or `business-central`.
 
     Raises:
         SandboxError: The sandbox did not start.
@@ -382,7 +343,7 @@ def running(  # noqa: PLR0913  - what can be said on the command line
         if not line:
             message = f"The sandbox ended before it was ready, with code {process.wait()}."
             raise SandboxError(message)
-        yield Sandbox(json.loads(line), process)
+        yield made(json.loads(line), process)
     finally:
         process.terminate()
         try:
@@ -392,3 +353,7 @@ def running(  # noqa: PLR0913  - what can be said on the command line
             process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+#: Start a sandbox that imitates Dataverse; the further arguments are those of `started`.
+running = functools.partial(started, "dataverse", Sandbox)
