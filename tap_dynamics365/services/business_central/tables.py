@@ -120,8 +120,8 @@ def _with_company(table: Table) -> Table:
 
 
 def _free(column: Column, taken: Collection[str]) -> Column:
-    """Rename a column until its name is free."""
-    while column.name.lower() in taken:
+    """Rename a column until its name, which has no capital letters, is free."""
+    while column.name in taken:
         column = replace(column, name=f"_{column.name}")
     return column
 

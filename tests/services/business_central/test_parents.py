@@ -206,9 +206,10 @@ def test_set_that_leads_to_itself_is_no_parent_of_its_own() -> None:
 def test_picture_and_its_parent_lead_to_each_other_but_only_one_way_counts() -> None:
     pair = ("id", "id")
     parent = EntitySet("customers", parts=(link("picture", "picturesType", pair, many=False),))
+    other = EntitySet("items", parts=(link("picture", "picturesType", pair, many=False),))
     child = EntitySet("pictures", parts=(link("customer", "customersType", pair, many=False),))
-    assert names("pictures", parent, child) == ["customers/picture"]
-    assert names("customers", parent, child) == []
+    assert names("pictures", parent, other, child) == ["customers/picture", "items/picture"]
+    assert names("customers", parent, other, child) == []
 
 
 def test_navigation_by_a_column_that_is_no_key_is_a_lookup() -> None:
