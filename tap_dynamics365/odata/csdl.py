@@ -203,7 +203,7 @@ class _Document:
             structure.key.append(attributes.get("Name", ""))
         elif not self._has_navigations:
             return
-        elif name == "NavigationProperty" and parent == "EntityType":
+        elif name == "NavigationProperty":
             self._pairs = []
             structure.links[attributes.get("Name", "")] = (attributes.get("Type", ""), self._pairs)
         elif name == "ReferentialConstraint" and parent == "NavigationProperty":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.servers.scripted import answer
 from tests.services.business_central.documents import STANDARD, EntitySet, document, prop, running
 from tests.tap import Message, Tap, entry
 
@@ -131,12 +132,14 @@ def test_refusal_of_the_captions_loses_only_the_titles(
 @pytest.mark.parametrize(
     "rows",
     [
+        answer(b"{}"),
+        answer(b'{"value": 7}'),
         [7],
         [{"entitySetName": 7}],
         [definition("bins", captions(en="Bins"), code=[{"languageCode": "x"}])],
     ],
 )
-def test_captions_in_another_form_lose_only_the_titles(rows: list[Any]) -> None:
+def test_captions_in_another_form_lose_only_the_titles(rows: bytes | list[Any]) -> None:
     with running({STANDARD: BINS}, {PATH: rows}) as service:
         run = service.tap.run("--discover")
     assert run.status == 0, run.log

@@ -212,6 +212,23 @@ def test_picture_and_its_parent_lead_to_each_other_but_only_one_way_counts() -> 
     assert names("customers", parent, other, child) == []
 
 
+def test_way_through_a_bound_set_does_not_begin_where_it_ends() -> None:
+    own = EntitySet("orders", parts=(link("lines", "salesOrderLinesType", ("id", "documentId")),))
+    child = EntitySet("salesOrderLines", parts=(link("copies", "ordersType", ("id", "lineId")),))
+    assert names("orders", own, child) == []
+
+
+def test_navigation_without_pairs_of_columns_leads_to_several_rows_or_to_a_bound_set() -> None:
+    picture = link("picture", "picturesType", many=False)
+    lists = link("rows", "rowsType"), link("one", "rowsType", many=False)
+    customers = EntitySet("customers", parts=(picture, *lists))
+    back = link("customer", "customersType", many=False)
+    others = EntitySet("pictures", parts=(back,)), EntitySet("rows", parts=(back,))
+    assert names("pictures", customers, *others) == ["customers/picture"]
+    assert names("rows", customers, *others) == ["customers/rows"]
+    assert names("customers", customers, *others) == []
+
+
 def test_navigation_by_a_column_that_is_no_key_is_a_lookup() -> None:
     lookup = link("dimension", "dimensionsType", ("dimensionCode", "code"), many=False)
     customers = EntitySet("customers", parts=(prop("dimensionCode"), lookup))
