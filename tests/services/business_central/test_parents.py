@@ -97,6 +97,17 @@ def test_set_that_is_not_there_has_no_ways(connection: Service) -> None:
     assert found(connection, f"{CUSTOM}/nosuch") == []
 
 
+def test_set_of_a_custom_api_has_ways_within_it(connection: Service) -> None:
+    name = f"{CUSTOM}/loyaltyTransactions"
+    (path,) = connection.kind.parents(connection.client, name)
+    assert path == ParentPath(
+        parent=f"{CUSTOM}/loyaltyCards",
+        steps=("loyaltyTransactions",),
+        id="systemId",
+        changed_at="systemModifiedAt",
+    )
+
+
 def test_document_is_read_once_for_each_api_also_from_threads(
     central: CentralSandbox, connection: Service
 ) -> None:
