@@ -90,7 +90,7 @@ class Control:
                 "key": list(model.shape(table).key),
                 "has_company": model.shape(table).has_company,
                 "columns": {c.property_name: c.edm_type for c in model.shape(table).shown},
-                "rows": self.service.pages.size(self.service.store, model.shape(table)),
+                "rows": self.service.store.count(table),
             }
             for table in model.tables
         ]

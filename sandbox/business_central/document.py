@@ -13,7 +13,6 @@ from sandbox.business_central.csdl import API
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sandbox.business_central.csdl import Api
 
 CAPABILITIES = "Org.OData.Capabilities.V1"
 FACETS = {"Edm.Decimal": ' Scale="Variable"'}
@@ -184,9 +183,3 @@ def _removed(document: bytes, tag: bytes, with_: bytes, *, everywhere: bool = Fa
     """Return a document without elements that have an attribute."""
     pattern = rb"\s*<%s (?:[^>]*\s)?%s[^>]*?(?:/>|>.*?</%s>)" % (tag, with_, tag)
     return re.sub(pattern, b"", document, count=0 if everywhere else 1, flags=re.DOTALL)
-
-
-def service_document(api: Api, root: str) -> dict[str, Any]:
-    """Return the service document: the entity sets at the service root."""
-    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in api.sets]
-    return {"@odata.context": f"{root}$metadata", "value": sets}

@@ -13,8 +13,8 @@ from sandbox.business_central.conditions import Condition
 from sandbox.business_central.csdl import COMPANY
 from sandbox.data.guids import sortable
 from sandbox.data.model import Kind
-from sandbox.data.store import order_of, quoted
-from sandbox.query import filters
+from sandbox.data.store import order_of, order_of_key, quoted
+from sandbox.query import bodies, filters
 from sandbox.query.sorting import Sorting
 
 if TYPE_CHECKING:
@@ -87,19 +87,18 @@ class Pages:
         more = more or view.empty
         last = found[-1].place if found else query.skip_token
         self._check(shape, resource.company_id, found)
-        head = [f'"@odata.context":"{view.root}$metadata#{resource.path}{_selected(query)}"']
+        head = [bodies.context(view.root, f"{resource.path}{bodies.selected(query.select)}")]
         if query.count:
-            head.append(f'"@odata.count":{_number(store, shape, where, parameters)}')
-        rows = b",".join(self._expanded(store, resource, query, found, view.root))
+            head.append(f'"@odata.count":{store.count(shape.table, where, parameters)}')
+        rows = self._expanded(store, resource, query, found, view.root)
         link = f"{view.root}{resource.path}?{query.onward(len(found), last, view.added)}"
-        tail = f'],"@odata.nextLink":"{link}"}}' if more else "]}"
-        return f'{{{",".join(head)},"value":['.encode() + rows + tail.encode()
+        return bodies.page(head, rows, bodies.next_link(link) if more else "")
 
     def count(self, store: Store, resource: Resource, raw: str) -> int:
         """Return the number of rows of a query, whatever its `$top`."""
         query = queries.read(raw, resource.api, resource.shape)
         where, parameters = self._source(store, resource, query)
-        return _number(store, resource.shape, where, parameters)
+        return store.count(resource.shape.table, where, parameters)
 
     def single(self, store: Store, resource: Resource, raw: str, view: View) -> bytes:
         """Return one row."""
@@ -109,30 +108,25 @@ class Pages:
             raise errors.no_row()
         self._check(resource.shape, resource.company_id, found)
         (row,) = self._expanded(store, resource, query, found[:1], view.root)
-        place = f"{view.root}$metadata#{resource.path.rpartition('(')[0] or resource.path}"
-        return f'{{"@odata.context":"{place}{_selected(query)}/$entity",'.encode() + row[1:]
+        path = resource.path.rpartition("(")[0] or resource.path
+        names = bodies.selected(query.select)
+        return bodies.entity(bodies.context(view.root, f"{path}{names}/$entity"), row)
 
     def exists(self, store: Store, resource: Resource) -> bool:
         """Return whether the row that a resource names exists."""
         where, parameters = resource.condition()
-        return _number(store, resource.shape, where, parameters) > 0
+        return store.count(resource.shape.table, where, parameters) > 0
 
     def stored(self, store: Store, shape: Shape) -> bytes:
         """Return all stored rows of all companies as a JSON array; streams are left out."""
         columns = [column for column in shape.shown if column.kind is not Kind.STREAM]
         row = rendering.row(shape, columns, "", etag=False)
-        order = ", ".join(
-            order_of(shape.table, shape.table.by_property[k]) for k in shape.table.key
-        )
+        order = order_of_key(shape.table)
         company = f"'{{\"{COMPANY}\":' || json_quote({quoted(COMPANY)}) || ','"
         sql = (
             f"SELECT {company} || substr({row}, 2) FROM {quoted(shape.table.name)} ORDER BY {order}"  # noqa: S608  - names of the model
         )
-        return b"[" + b",".join([row for (row,) in store.select(sql)]) + b"]"
-
-    def size(self, store: Store, shape: Shape) -> int:
-        """Return the number of stored rows of all companies."""
-        return _number(store, shape, "1", [])
+        return bodies.array(row for (row,) in store.select(sql))
 
     def _source(self, store: Store, resource: Resource, query: Query) -> tuple[str, list[Any]]:
         where, parameters = resource.condition()
@@ -278,17 +272,6 @@ def _plain(cell: Any) -> Any:  # noqa: ANN401  - a cell
 
 def _sql(order: Sequence[tuple[str, str, bool]]) -> str:
     return ", ".join(f"{sql}{' DESC' if down else ''}" for sql, _, down in order)
-
-
-def _number(store: Store, shape: Shape, where: str, parameters: Sequence[Any]) -> int:
-    sql = f"SELECT count(*) FROM {quoted(shape.table.name)} WHERE {where}"  # noqa: S608  - names of the model
-    return int(store.select(sql, parameters)[0][0])
-
-
-def _selected(query: Query) -> str:
-    """Return the selected columns as a context URL lists them."""
-    names = ",".join(column.property_name for column in query.select)
-    return f"({names})" if names else ""
 
 
 def _key_condition(resource: Resource, token: str) -> tuple[str, list[Any]]:

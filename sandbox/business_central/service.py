@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.routing import Route
 
-from sandbox.business_central import addresses, document, errors
+from sandbox.business_central import addresses, errors
 from sandbox.business_central.broken import Breakages
 from sandbox.business_central.companies import Companies
 from sandbox.business_central.csdl import ODATA
@@ -26,7 +26,7 @@ from sandbox.faults import refusals
 from sandbox.faults.errors import ServiceError
 from sandbox.http.answer import Answer, accepts_gzip
 from sandbox.http.threads import Threads
-from sandbox.query import preferences
+from sandbox.query import bodies, preferences
 from sandbox.query.option_values import options
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Service:
             message = f"The tenant '{given['tenant']}' is not found."
             raise errors.CentralError(404, "Internal_TenantNotFound", message)
         if not segments:
-            return Answer(msgspec.json.encode(document.service_document(api, root)), STREAMED)
+            return Answer(msgspec.json.encode(bodies.service_document(root, api.sets)), STREAMED)
         if segments == ["$metadata"]:
             delay, self.switches.metadata_delay_ms = self.switches.metadata_delay_ms, 0
             await asyncio.sleep(delay / 1000)

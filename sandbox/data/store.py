@@ -69,6 +69,11 @@ def order_of(table: Table, column: Column) -> str:
     return sortable_sql(quoted(name))
 
 
+def order_of_key(table: Table) -> str:
+    """Return the SQL expressions by which rows are in the order of their keys."""
+    return ", ".join(order_of(table, table.by_property[name]) for name in table.row_key)
+
+
 def declaration(column: Column, collation: str) -> str:
     """Return type and collation of a column in SQL.
 
@@ -239,6 +244,17 @@ class Store:
             f"INSERT INTO {name} ({', '.join([*own, *lacking])}) SELECT {', '.join(cells)} "  # noqa: S608  - names of the model
             f"FROM temp.batch JOIN {name} AS first ON first.rowid = batch.rowid"
         ).rowcount
+
+    def count(self, table: Table, where: str = "1", parameters: Sequence[Any] = ()) -> int:
+        """Return the number of rows of a table that meet a condition.
+
+        Args:
+            table: The table.
+            where: The condition in SQL.
+            parameters: Its parameters.
+        """
+        sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {where}"  # noqa: S608  - names of the model
+        return int(self.select(sql, parameters)[0][0])
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query; each thread has a connection of its own."""

@@ -16,7 +16,7 @@ from sandbox.data.model import Column, Kind
 from sandbox.data.store import quoted
 from sandbox.dataverse.errors import not_tracked
 from sandbox.faults.errors import ServiceError, bad_query, expired_version_stamp
-from sandbox.query import paging, query_options
+from sandbox.query import bodies, paging, query_options
 from sandbox.query.option_values import options
 
 if TYPE_CHECKING:
@@ -180,17 +180,16 @@ class ChangeTracking:
             if query.text
             else (f"{root}{quote(table.set_name)}?")
         )
-        context = f"{root}$metadata#{table.set_name}{self.pages.selected(query)}/$delta"
-        head, tail = f'{{"@odata.context":"{context}",', ""
+        names = bodies.selected(query.named)
+        head, tail = [bodies.context(root, f"{table.set_name}{names}/$delta")], ""
         if more:
             token = paging.token(
                 number, (DELETED, VERSION), found[0][1:], found[-1][1:], _version(stamp)
             )
             tail = self.pages.onward(f"{path}$deltatoken={since}&", token)
         elif self._links(preferences):
-            head += f'"@odata.deltaLink":"{path}$deltatoken={stamp}",'
-        rows = b",".join([entry[0] for entry in found])
-        return b"".join((head.encode(), b'"value":[', rows, b"]", tail.encode(), b"}"))
+            head.append(f'"@odata.deltaLink":"{path}$deltatoken={stamp}"')
+        return bodies.page(head, (entry[0] for entry in found), tail)
 
     def _changes(
         self, table: Table, row: str, version: int, root: str

@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 from sandbox.data.model import TableType
 from sandbox.data.store import quoted
 from sandbox.faults.errors import ServiceError
+from sandbox.query import bodies
 
 if TYPE_CHECKING:
     from sandbox.data.model import Table
@@ -101,14 +102,13 @@ class Provider:
             f"ORDER BY substr({quoted(table.primary_id)}, 3) LIMIT {size + 1} OFFSET {start}",
             parameters,
         )
-        head = [f'"@odata.context":"{root}$metadata#{table.set_name}{self.pages.selected(query)}"']
+        head = [bodies.context(root, f"{table.set_name}{bodies.selected(query.named)}")]
         head += self.pages.totals(table, query, preferences.annotations)
         tail = ""
         if len(found) > size and not limited:
             link = f"{root}{table.set_name}?{query.text}{'&' * bool(query.text)}"
             tail = self.pages.onward(link, _token(number + 1, start + size))
-        rows = b",".join(row for (row,) in found[:size])
-        return f'{{{",".join(head)},"value":['.encode() + rows + f"]{tail}}}".encode()
+        return bodies.page(head, (row for (row,) in found[:size]), tail)
 
 
 def _token(number: int, start: int) -> str:

@@ -70,7 +70,7 @@ class Control:
                 "type_name": table.schema_name,
                 "key": list(table.key),
                 "columns": {c.property_name: c.edm_type for c in csdl.shown(table)},
-                "rows": self.service.pages.size(table),
+                "rows": self.service.store.count(table),
             }
             for table in self.service.model.tables
         ]

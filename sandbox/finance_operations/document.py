@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.finance_operations.csdl import AX_TYPE, NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sandbox.data.model import Model
 
 TERMS = "Microsoft.Dynamics.OData.Core.V1"
 AX_TYPES = (
@@ -159,9 +158,3 @@ def without(document: bytes, set_name: str) -> bytes:
     name = re.escape(set_name.encode())
     pattern = rb'\s*<EntitySet Name="%s"[^>]*?(?:/>|>.*?</EntitySet>)' % name
     return re.sub(pattern, b"", document, count=1, flags=re.DOTALL)
-
-
-def service_document(model: Model, root: str) -> dict[str, Any]:
-    """Return the service document: the entity sets at the service root."""
-    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in model.by_set]
-    return {"@odata.context": f"{root}$metadata", "value": sets}

@@ -7,14 +7,14 @@ the database's, which differs from request to request.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sandbox.data.store import order_of, quoted
+from sandbox.data.store import order_of, order_of_key, quoted
 from sandbox.finance_operations import errors, queries, rendering
 from sandbox.finance_operations.broken import Breakages
 from sandbox.finance_operations.conditions import Condition
 from sandbox.finance_operations.keys_in_urls import parse_key
+from sandbox.query import bodies
 from sandbox.query.sorting import Sorting
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Page(NamedTuple):
     query: Query
 
 
-@dataclass(frozen=True)
-class RowSource:
+class RowSource(NamedTuple):
     """Rows that a request reads from: SQL condition and parameters."""
 
     where: str
@@ -96,19 +95,18 @@ class Pages:
         more = empty or (len(found) > size and size != query.top)
         found = [] if empty else found[:size]
         self._check(table, query, [rowid for _, rowid in found])
-        head = [f'"@odata.context":"{root}$metadata#{table.set_name}{_selected(query)}"']
+        head = [bodies.context(root, f"{table.set_name}{bodies.selected(query.select)}")]
         if query.count:
-            head.append(f'"@odata.count":{self._number(table, source)}')
-        rows = b",".join([row for row, _ in found])
+            head.append(f'"@odata.count":{self.store.count(table, *source)}')
         link = f"{root}{table.set_name}?{query.onward(len(found))}"
-        tail = f'],"@odata.nextLink":"{link}"}}' if more else "]}"
-        body = f'{{{",".join(head)},"value":['.encode() + rows + tail.encode()
+        tail = bodies.next_link(link) if more else ""
+        body = bodies.page(head, (row for row, _ in found), tail)
         return Page(body, len(found), query)
 
     def count(self, table: Table, raw: str) -> int:
         """Return the number of rows of a query, whatever its `$top`."""
         query = queries.read(raw, table)
-        return self._number(table, self._source(table, query))
+        return self.store.count(table, *self._source(table, query))
 
     def single(self, table: Table, key: str, root: str, raw: str) -> Page:
         """Return one row by its key, `CustomersV3(dataAreaId='usmf',CustomerAccount='C-1')`."""
@@ -124,18 +122,15 @@ class Pages:
         if not found:
             raise errors.no_row()
         self._check(table, query, [found[0][1]])
-        context = f'"@odata.context":"{root}$metadata#{table.set_name}{_selected(query)}/$entity"'
-        return Page(f"{{{context},".encode() + found[0][0][1:], 1, query)
+        names = bodies.selected(query.select)
+        context = bodies.context(root, f"{table.set_name}{names}/$entity")
+        return Page(bodies.entity(context, found[0][0]), 1, query)
 
     def stored(self, table: Table) -> bytes:
         """Return all stored rows of all companies with all their columns as a JSON array."""
-        row, order = rendering.row(table, etag=False), _in_order_of_key(table)
+        row, order = rendering.row(table, etag=False), order_of_key(table)
         sql = f"SELECT {row} FROM {quoted(table.name)} ORDER BY {order}"  # noqa: S608  - names of the model
-        return b"[" + b",".join([row for (row,) in self.store.select(sql)]) + b"]"
-
-    def size(self, table: Table) -> int:
-        """Return the number of stored rows of all companies."""
-        return self._number(table, RowSource("1", []))
+        return bodies.array(row for (row,) in self.store.select(sql))
 
     def _source(self, table: Table, query: Query) -> RowSource:
         where, parameters = self.access.condition(table, cross_company=query.cross_company)
@@ -144,10 +139,6 @@ class Pages:
             where = f"{where} AND {condition.write_all(query.filter)}"
             parameters += condition.parameters
         return RowSource(where, parameters)
-
-    def _number(self, table: Table, source: RowSource) -> int:
-        sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {source.where}"  # noqa: S608  - made of the model's names
-        return int(self.store.select(sql, source.parameters)[0][0])
 
     def _order(self, table: Table, query: Query) -> str:
         parts = [
@@ -169,18 +160,8 @@ class Pages:
             limit = -1 if count is None else count
             sql = (
                 f"SELECT rowid FROM {quoted(table.name)} WHERE {where} "  # noqa: S608  - made of the model's names
-                f"ORDER BY {_in_order_of_key(table)} LIMIT {limit} OFFSET {first}"
+                f"ORDER BY {order_of_key(table)} LIMIT {limit} OFFSET {first}"
             )
             return [rowid for (rowid,) in self.store.select(sql, parameters)]
 
         self.breakages.check(table, query.select, rows, in_order)
-
-
-def _selected(query: Query) -> str:
-    """Return the selected columns as a context URL lists them."""
-    names = ",".join(column.property_name for column in query.select)
-    return f"({names})" if names else ""
-
-
-def _in_order_of_key(table: Table) -> str:
-    return ", ".join(order_of(table, table.by_property[name]) for name in table.row_key)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sandbox.data.clock import Clock
 from sandbox.faults import refusals
 from sandbox.faults.errors import ServiceError
-from sandbox.finance_operations import document, errors
+from sandbox.finance_operations import errors
 from sandbox.finance_operations.companies import Access
 from sandbox.finance_operations.pages import Pages
 from sandbox.finance_operations.response import response
@@ -22,7 +22,7 @@ from sandbox.finance_operations.switches import Switches
 from sandbox.http.answer import Answer, accepts_gzip
 from sandbox.http.threads import Threads
 from sandbox.identity import tokens
-from sandbox.query import preferences
+from sandbox.query import bodies, preferences
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -120,7 +120,7 @@ class Service:
 
     async def _get(self, path: str, root: str, request: Request) -> Answer:
         if not path:
-            return Answer(msgspec.json.encode(document.service_document(self.model, root)))
+            return Answer(msgspec.json.encode(bodies.service_document(root, self.model.by_set)))
         if path == "$metadata":
             delay, self.switches.metadata_delay_ms = self.switches.metadata_delay_ms, 0
             await asyncio.sleep(delay / 1000)

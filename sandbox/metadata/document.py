@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from sandbox.data.model import LOOKUPS
 from sandbox.metadata.schema_types import CONTAINER_SETS, METADATA_TYPES
+from sandbox.query import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,7 @@ FOOT = """  </edmx:DataServices>
 def service_document(model: Model, root: str) -> dict[str, Any]:
     """Return the service document: the entity sets at the service root."""
     names = [*model.by_set, *(name for name, _ in CONTAINER_SETS if not model.document)]
-    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in names]
-    return {"@odata.context": f"{root}$metadata", "value": sets}
+    return bodies.service_document(root, names)
 
 
 def metadata_document(model: Model, *, annotated: bool = False) -> bytes:

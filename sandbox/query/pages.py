@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from sandbox.data.model import PARTITION, TableType
-from sandbox.data.store import order_of, quoted
+from sandbox.data.store import order_of, order_of_key, quoted
 from sandbox.faults.errors import bad_query, no_record, timed_out, unknown_segment
-from sandbox.query import paging, query_options
+from sandbox.query import bodies, paging, query_options
 from sandbox.query.filters import Literal
 from sandbox.query.option_values import options
 from sandbox.query.rendering import Renderer, wanted
@@ -95,8 +95,7 @@ class Pages:
         if found is None:
             found = self._search(table, query, annotations, size)
         rows = found.rows
-        context = f"{table.set_name}{self.selected(query)}"
-        head = [f'"@odata.context":"{root}$metadata#{context}"']
+        head = [bodies.context(root, f"{table.set_name}{bodies.selected(query.named)}")]
         head += self.totals(table, query, annotations)
         token = tail = ""
         if empty:
@@ -109,16 +108,7 @@ class Pages:
             tail = self.onward(link, token)
         elif stamp:
             head.append(f'"@odata.deltaLink":"{link}$deltatoken={stamp}"')
-        return b"".join(
-            (
-                f"{{{','.join(head)},".encode(),
-                b'"value":[',
-                b",".join(rows),
-                b"]",
-                tail.encode(),
-                b"}",
-            )
-        )
+        return bodies.page(head, rows, tail)
 
     def parse(self, table: Table, raw: str) -> Query:
         """Parse the query string for a table.
@@ -141,7 +131,7 @@ class Pages:
         if self.more_records_without_link:
             cookie = json.dumps(unquote(token))
             return f',"@{PAGING_COOKIE}":{cookie},"@{MORE_RECORDS}":true'
-        return f',"@odata.nextLink":"{link}$skiptoken={token}"'
+        return bodies.next_link(f"{link}$skiptoken={token}")
 
     def _search(self, table: Table, query: Query, annotations: tuple[str, ...], size: int) -> Found:
         """Query the rows of a page with SQL, whatever the query."""
@@ -168,11 +158,6 @@ class Pages:
         where = condition.write(query.filter) if query.filter else "1"
         return where, condition.parameters
 
-    def selected(self, query: Query) -> str:
-        """Return the selected columns as a context URL lists them."""
-        names = ",".join(column.property_name for column in query.named)
-        return f"({names})" if names else ""
-
     def size(self, query: Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
         """Return the number of rows in a page, and whether `$top` limits the rows."""
         wish = preferences.page_size
@@ -185,7 +170,7 @@ class Pages:
 
     def _order(self, table: Table, query: Query) -> str:
         if not query.order:
-            return _in_order_of_key(table)
+            return order_of_key(table)
         parts = [
             f"{order_of(table, part.column)}{' DESC' if part.descending else ''}"
             for part in query.order
@@ -206,7 +191,7 @@ class Pages:
         """Return the members of a response that describe all rows of the query."""
         total, exceeded, head = -1, False, []
         if query.count:
-            number = self._number(table, *self.where(table, query))
+            number = self.store.count(table, *self.where(table, query))
             total, exceeded = min(number, LARGEST_COUNT), number > LARGEST_COUNT
             head.append(f'"@odata.count":{total}')
         for name, value in (
@@ -218,14 +203,10 @@ class Pages:
                 head.append(f'"@{name}":{value}')
         return head
 
-    def _number(self, table: Table, where: str, parameters: list[Any]) -> int:
-        sql = f"SELECT count(*) FROM {quoted(table.name)} WHERE {where}"  # noqa: S608  - made of the model's names
-        return int(self.store.select(sql, parameters)[0][0])
-
     def count(self, table: Table, raw: str) -> int:
         """Return the number of rows of a query, without the service's limit."""
         query = self.parse(table, raw)
-        return self._number(table, *self.where(table, query))
+        return self.store.count(table, *self.where(table, query))
 
     def single(
         self, table: Table, key: str, root: str, raw: str, annotations: tuple[str, ...]
@@ -245,9 +226,9 @@ class Pages:
         )
         if not found:
             raise no_record(table.schema_name, key)
-        context = f"{table.set_name}{self.selected(query)}"
-        row: bytes = found[0][0]
-        return f'{{"@odata.context":"{root}$metadata#{context}/$entity",'.encode() + row[1:]
+        selected = bodies.selected(query.named)
+        context = bodies.context(root, f"{table.set_name}{selected}/$entity")
+        return bodies.entity(context, found[0][0])
 
     def _key(self, table: Table, key: str) -> tuple[list[str], list[Any]]:
         names, values = [], []
@@ -271,11 +252,7 @@ class Pages:
 
     def stored(self, table: Table) -> bytes:
         """Return all stored rows with all their columns as a JSON array."""
-        order = _in_order_of_key(table)
+        order = order_of_key(table)
         row, name = self.renderer.row(table, etag=False), quoted(table.name)
         found = self.store.select(f"SELECT {row} FROM {name} ORDER BY {order}")  # noqa: S608  - made of the model's names
-        return b"[" + b",".join([row[0] for row in found]) + b"]"
-
-
-def _in_order_of_key(table: Table) -> str:
-    return ", ".join(order_of(table, table.by_property[name]) for name in table.row_key)
+        return bodies.array(row for (row,) in found)
