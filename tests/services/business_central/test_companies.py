@@ -16,11 +16,13 @@ from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
 from tests.servers.scripted import Scripted, answer, serving
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sandbox.central_client import CentralSandbox
+    from sandbox.client import Sandbox
     from tap_dynamics365.services.part import Part
 
 API, WEB = "api/v2.0", "ODataV4"
@@ -165,6 +167,50 @@ def test_cross_company_is_refused() -> None:
     url = "https://api.businesscentral.dynamics.com/v2.0/production/api/v2.0/"
     with pytest.raises(SettingsError, match="only Finance & Operations has it"):
         connect(settings_of(url, cross_company=True))
+
+
+# Runs of the tap.
+
+LISTED = {API: "companies", WEB: "Company"}
+
+
+@pytest.mark.parametrize(("route", "table"), [(API, "paymentTerms"), (WEB, "Customer_Card")])
+def test_run_reads_the_selected_companies_and_lists_them_once(
+    central: CentralSandbox, route: str, table: str, way: dict[str, Any]
+) -> None:
+    given = {**central.settings, **way, "service_url": central.api_url(route)}
+    names = ["c*", OWN.id, "Nobody*"]
+    tap = Tap({**given, "companies": names, "tables": [table]})
+    catalog = tap.discover()
+    central.clear_requests()
+    run = tap.sync(catalog=catalog)
+    found = {(row["company_id"], row["company_name"]) for row in run.records(table)}
+    # The closed company is skipped.
+    assert found == {(each.id, each.name) for each in (COPY, MAIN, OWN)}
+    warnings = [line for line in run.logged("WARNING") if "setting companies" in line]
+    assert warnings == ["No company matches 'Nobody*' of the setting companies."]
+    paths = [request["path"] for request in central.requests()]
+    assert [path.rpartition("/")[2] for path in paths].count(LISTED[route]) == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--test"]])
+def test_run_without_a_company_ends_with_one_sentence(
+    central: CentralSandbox, arguments: list[str], way: dict[str, Any]
+) -> None:
+    tap = Tap({**central.settings, **way, "companies": ["Nobody*"], "tables": ["customers"]})
+    run = tap.run(*arguments)
+    assert "No company matches the setting companies. The companies are: " in run.refusal()
+    assert not run.output
+
+
+def test_discovery_does_not_list_companies(central: CentralSandbox) -> None:
+    Tap({**central.settings, "companies": ["Nobody*"]}).discover()
+    assert not any(request["path"].endswith("/companies") for request in central.requests())
+
+
+def test_setting_of_another_service_ends_the_run_with_one_sentence(sandbox: Sandbox) -> None:
+    sentence = Tap({**sandbox.settings, "companies": ["*"]}).run("--discover").refusal()
+    assert sentence.startswith("Don't set companies: only Business Central has it")
 
 
 # Answers that the sandbox does not give.
