@@ -42,7 +42,7 @@ class TableSpec:
     Attributes:
         name: The name of the table.
         entity_set: The name of its rows in the catalog.
-        place: Returns the URL of the rows of an entity set, in the part of the service at a path.
+        place: Returns the URL of the rows of an entity set, in a part of the service.
         schema: The JSON Schema of each column.
         columns: The columns to ask for, under the names that rows have for them.
         annotations: The annotations that columns are made of.
@@ -64,7 +64,7 @@ class TableSpec:
 
     name: str
     entity_set: str
-    place: Callable[[str, str], str]
+    place: Callable[[str, Part | None], str]
     schema: Mapping[str, Any]
     columns: tuple[str, ...]
     annotations: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class TableSpec:
         Args:
             entity_set: The entity set, as the catalog has it.
         """
-        return self.place(entity_set, self.part.path if self.part else "")
+        return self.place(entity_set, self.part)
 
     @property
     def url(self) -> str:

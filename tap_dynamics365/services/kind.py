@@ -165,8 +165,8 @@ def _describe_values(
     return table
 
 
-def _url(root: str, entity_set: str, path: str) -> str:
-    return f"{root}{path}{quote(entity_set)}"
+def _url(root: str, entity_set: str, part: Part | None) -> str:
+    return f"{root}{part.path if part else ''}{quote(entity_set)}"
 
 
 def _is_bound(entity_set: str) -> bool:  # noqa: ARG001 - a service without such sets
@@ -238,7 +238,7 @@ class ServiceKind:
         parts: Reads the parts of the service that tables with these columns have rows in, selected
             or not.
         url: Returns the URL of the rows of an entity set, by the service root, the name of the set
-            as the catalog has it, and the path of a part (empty without one).
+            as the catalog has it, and a part (None without one).
         is_bound: Tells whether an entity set can only be read through the rows of other tables.
         parents: Reads the ways to the rows of such a set.
         parent_changed_at: The column, which the tap adds to the rows of such sets, of the time of
@@ -279,7 +279,7 @@ class ServiceKind:
     arrange: Callable[[Sequence[Table]], Sequence[Table]] = _arrange
     part_columns: tuple[str, ...] = ()
     parts: Callable[[ODataClient, Settings], Sequence[Part]] = _parts
-    url: Callable[[str, str, str], str] = _url
+    url: Callable[[str, str, Part | None], str] = _url
     is_bound: Callable[[str], bool] = _is_bound
     parents: Callable[[ODataClient, str], Sequence[ParentPath]] = _parents
     parent_changed_at: str = ""

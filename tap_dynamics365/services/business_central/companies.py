@@ -113,7 +113,7 @@ def _read(client: ODataClient) -> list[Company]:
 def _by_id(row: dict[str, Any]) -> Company:
     """Read a company of an API, where it is addressed by its id."""
     company_id, name = _text(row, "id"), _text(row, "name")
-    return Company(company_id, name, f"companies({quote(company_id)})/")
+    return Company(company_id, name, routes.company_path(company_id))
 
 
 def _by_name(row: dict[str, Any]) -> Company:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
+    from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
 
 logger = logging.getLogger("tap-dynamics365.discovery")
@@ -32,8 +33,6 @@ WEB_SERVICES = re.compile(r"/ODataV4/*$", re.IGNORECASE)
 # A route in the setting: a standard API, or the API of a publisher.
 ROUTE = re.compile(r"(?:[^/?#]+/[^/?#]+/)?(?:v\d+\.\d+|beta)", re.IGNORECASE)
 STANDARD = "v2.0"
-# The path of a company of the OData web services.
-COMPANY = re.compile(r"Company\('(.*)'\)/$")
 
 
 def check(settings: Settings) -> None:
@@ -114,27 +113,31 @@ def split(entity_set: str) -> tuple[str, str]:
     return route, name
 
 
-def url(root_url: str, entity_set: str, path: str) -> str:
+def url(root_url: str, entity_set: str, part: Part | None) -> str:
     """Return the URL of the rows of an entity set.
 
     Args:
         root_url: The service root.
         entity_set: The entity set, as the catalog has it.
-        path: The path of a company; empty without one.
+        part: The company; None for a set that is in no company.
 
     Returns:
-        The URL. It has a query if `service_url` leads to the OData web services, whose companies
-        have a path that the API does not know.
+        The URL. APIs address a company by its id, also beside OData web services, which address it
+        by its name.
     """
     route, name = split(entity_set)
-    name = quote(name)
     if not route:
-        return f"{root_url}{path}{name}"
-    company = COMPANY.match(path)
-    if company is None:
-        return f"{root(root_url, route)}{path}{name}"
-    text = unquote(company[1]).replace("''", "'")
-    return f"{root(root_url, route)}{name}?company={quote(text, safe='')}"
+        return f"{root_url}{part.path if part else ''}{quote(name)}"
+    return f"{root(root_url, route)}{company_path(part.id) if part else ''}{quote(name)}"
+
+
+def company_path(company_id: str) -> str:
+    """Return the path of the entity sets of a company in an API.
+
+    Args:
+        company_id: The id of the company.
+    """
+    return f"companies({quote(company_id)})/"
 
 
 def named(tables: Iterable[Table], route: str) -> list[Table]:

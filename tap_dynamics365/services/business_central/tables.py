@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tap_dynamics365.odata.edm import Column, Primitive
+from tap_dynamics365.services import part
 from tap_dynamics365.services.business_central import parents, routes, sets
 
 if TYPE_CHECKING:
@@ -110,20 +111,13 @@ def _cleaned(table: Table) -> Table:
 
 def _with_company(table: Table) -> Table:
     """Add the columns of the company. Ids of rows repeat in the copy of a company."""
-    taken = {column.name.lower() for column in table.columns}
-    added = [_free(column, taken) for column in COMPANY]
+    taken = [column.name for column in table.columns]
+    added = [replace(each, name=part.column(each.name, taken)) for each in COMPANY]
     return replace(
         table,
         key=(added[0].name, *table.key) if table.key else (),
         columns=(*added, *table.columns),
     )
-
-
-def _free(column: Column, taken: Collection[str]) -> Column:
-    """Rename a column until its name, which has no capital letters, is free."""
-    while column.name in taken:
-        column = replace(column, name=f"_{column.name}")
-    return column
 
 
 def _with_parent(table: Table, name: str, tables: Sequence[Table]) -> Table:

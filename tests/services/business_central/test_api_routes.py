@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_dynamics365.services.business_central.kind import BUSINESS_CENTRAL
+from tap_dynamics365.services.part import Part
 from tests.services.business_central.documents import (
     STANDARD,
     EntitySet,
@@ -195,10 +196,8 @@ def test_api_routes_are_refused_for_other_services(path: str) -> None:
 
 
 BASE = "https://api.businesscentral.dynamics.com/v2.0/contoso.example/Production/"
-BY_ID, BY_NAME = (
-    "companies(11111111-2222-3333-4444-invented0000)/",
-    "Company('A%20%26%20O''Neill')/",
-)
+ID = "11111111-2222-3333-4444-invented0000"
+BY_ID, BY_NAME = f"companies({ID})/", "Company('A%20%26%20O''Neill')/"
 
 
 @pytest.mark.parametrize(
@@ -211,18 +210,32 @@ BY_ID, BY_NAME = (
         (f"api/{ONE}/", f"{TWO}/tags", "", f"api/{TWO}/tags"),
         ("ODataV4/", "Sales_Order", BY_NAME, f"ODataV4/{BY_NAME}Sales_Order"),
         ("ODataV4/", "Größe", "", "ODataV4/Gr%C3%B6%C3%9Fe"),
-        (
-            "ODataV4/",
-            f"{CUSTOM}/cards",
-            BY_NAME,
-            f"api/{CUSTOM}/cards?company=A%20%26%20O%27Neill",
-        ),
+        ("ODataV4/", f"{CUSTOM}/cards", BY_NAME, f"api/{CUSTOM}/{BY_ID}cards"),
     ],
 )
 def test_url_of_a_set_is_that_of_its_api(
     root: str, entity_set: str, path: str, expected: str
 ) -> None:
-    assert BUSINESS_CENTRAL.url(f"{BASE}{root}", entity_set, path) == f"{BASE}{expected}"
+    part = Part(id=ID, name="A & O'Neill", path=path) if path else None
+    assert BUSINESS_CENTRAL.url(f"{BASE}{root}", entity_set, part) == f"{BASE}{expected}"
+
+
+@pytest.mark.parametrize("root", ["api/v2.0", "ODataV4", "api/sandbox/loyalty/v1.0"])
+def test_rows_of_all_apis_are_extracted_with_their_company(
+    central: CentralSandbox, root: str
+) -> None:
+    """Compare the numbers of rows with those of the sandbox, also of sets that are bound."""
+    central.configure(closed_companies=[])
+    names = ["Company", "Sales_Order", "companies", "paymentTerms", "salesOrderLines"]
+    names += ["loyaltyCards", "loyaltyTransactions"]
+    tap = Tap({**central.settings, "service_url": central.api_url(root), "tables": names})
+    run = tap.but(api_routes=["v2.0", CUSTOM]).sync()
+    rows = {table["set_name"]: table["rows"] for table in central.tables()}
+    in_root = {"Company", "Sales_Order"} if root == "ODataV4" else {"companies"}
+    expected = {*names[3:], *in_root}
+    assert run.counts == {name: rows[name] for name in expected}
+    for name in expected - {"Company", "companies"}:
+        assert len({record["company_id"] for record in run.records(name)}) > 1
 
 
 def test_schema_map_is_kept_for_each_choice_of_routes(

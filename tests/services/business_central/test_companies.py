@@ -313,7 +313,7 @@ def values(
     service = connect(at(central, route))
     client = service.client
     try:
-        page = client.read_page(service.kind.url(client.url, entity_set, part.path))
+        page = client.read_page(service.kind.url(client.url, entity_set, part))
         return [json.loads(bytes(row))[column] for row in page.rows]
     finally:
         client.close()
