@@ -8,10 +8,10 @@ The rooms, from the top down; each imports only from rooms below its own:
 * `finance_operations`: the OData service of Finance & Operations
 * `business_central`: APIs and OData web services of Business Central; no service imports another
 * `metadata`: `$metadata`, table definitions, metadata changes; CSDL documents as input
-* `query`: OData queries, paging, and rows as the bytes of a response
-* `data`: data model, store, invented rows, writes and transactions
+* `query`: what the services share of options, filters, sorted reads and bodies; pages of Dataverse
+* `data`: data model, CSDL elements, store, invented rows, writes and transactions
 * `faults`: faults to order, and errors; `identity`: the sign-in host. Neither imports the other.
-* `http`: server, compression, cache
+* `http`: server, answers, threads, compression, cache
 
 Each room has its part of the control API in a module `control`. `finance_client` and
 `central_client` add to `client` what only one service has. The contracts in pyproject.toml

@@ -1,1 +1,1 @@
-"""HTTP: the server, compression of responses, cache of responses."""
+"""HTTP: the server, answers, threads, compression of responses, cache of responses."""

@@ -22,32 +22,9 @@ def shared_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The shared sandbox, without the faults and switches of the previous test."""
-    switches = shared_sandbox.configure(
-        page_delay_ms=0,
-        page_size_cap=5000,
-        forbidden_tables=[],
-        forbidden_tracking=[],
-        delta_links=True,
-        delta_links_beside_annotations=True,
-        link_origin="",
-        longest_url=0,
-        long_url_status=404,
-        more_records_without_link=False,
-        guid_comparison="understood",
-        unsortable_tables=[],
-        virtual_provider="absent",
-        virtual_provider_status=400,
-        user_language=1033,
-        clock="",
-        clock_offset=0,
-        token_lifetime=3599,
-        single_use_refresh_tokens=False,
-    )
-    yield shared_sandbox
-    shared_sandbox.clear_faults()
-    shared_sandbox.clear_requests()
-    shared_sandbox.configure(**switches)
+    """The shared sandbox; faults, switches and the log of requests are reset after each test."""
+    with shared_sandbox.unchanged():
+        yield shared_sandbox
 
 
 @pytest.fixture(scope="module")
