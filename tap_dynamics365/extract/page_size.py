@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from threading import Lock
-from typing import TYPE_CHECKING
+
+import requests
 
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.http.session import failure_reason, is_late
-
-if TYPE_CHECKING:
-    import requests
 
 # A failed page is requested again with LESS times fewer rows. After GOOD_PAGES successful pages in
 # a row, pages have MORE times as many rows.
@@ -103,3 +101,13 @@ def is_too_much(error: requests.RequestException | ServiceError) -> bool:
     if isinstance(error, ServiceError):
         return error.failure is Failure.TOO_LARGE
     return is_late(error)
+
+
+def is_timeout(error: ServiceError) -> bool:
+    """Tell whether a request has failed for good because it takes too long, or is too much.
+
+    Args:
+        error: The failure, after all retries.
+    """
+    cause = error.__cause__
+    return is_too_much(error) or (isinstance(cause, requests.RequestException) and is_late(cause))

@@ -14,13 +14,13 @@ from tap_dynamics365.errors import (
 from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.change_tracking import LogBased
 from tap_dynamics365.extract.full_table import FullTable
-from tap_dynamics365.extract.methods import Incremental
 from tap_dynamics365.extract.page_reader import PageReader
+from tap_dynamics365.extract.page_size import is_timeout
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
 from tap_dynamics365.extract.state import NOTHING_READ, Entry
 from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.extract.through_parents import ThroughParents
-from tap_dynamics365.extract.unordered import Unordered
+from tap_dynamics365.extract.unordered import SortedIfPossible, Unordered
 from tap_dynamics365.odata import key_scale
 from tap_dynamics365.redaction import printable
 
@@ -131,7 +131,8 @@ class TableReader:
             self.table.tally.begin(reads_all=reads_all)
             try:
                 yield self.read
-            except ServiceError as error:
+            except ServiceError as failure:
+                error = self._as_unsorted(failure)
                 if self.pages.adjust_columns(error):
                     continue
                 if (
@@ -163,6 +164,13 @@ class TableReader:
                 self._end_read(self.read)
                 self.read = next(plan, None)
 
+    def _as_unsorted(self, error: ServiceError) -> ServiceError:
+        """Take a first load of LOG_BASED that can't be sorted in time for one without an order."""
+        is_load = self.table.spec.method == LOG_BASED
+        if is_load and self.read is not None and self.read.sorted_by and is_timeout(error):
+            return UnsortedError(error.message, is_seen=False)
+        return error
+
     def _note_filter(self) -> None:
         """Note the filter in the state. If it has changed, read the table from its first row.
 
@@ -189,9 +197,9 @@ class TableReader:
         # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
         table.state.change(version=None, delta_token=None, full_table=None, **adopted)
-        if not table.is_sorted or table.state.entry.sorting_timed_out:
+        if not table.is_sorted:
             return Unordered(table, bookmark)
-        return Incremental(table, bookmark)
+        return SortedIfPossible(table, bookmark)
 
     def _through_parents(self) -> Method:
         """Replicate the table through the rows of its parents."""

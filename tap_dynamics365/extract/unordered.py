@@ -15,7 +15,8 @@ import msgspec
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.extract import coverage
 from tap_dynamics365.extract.full_table import STUCK, order_of
-from tap_dynamics365.extract.methods import note_future, rows_without_key
+from tap_dynamics365.extract.methods import Incremental, note_future, rows_without_key
+from tap_dynamics365.extract.page_size import is_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -43,6 +44,50 @@ class Window(msgspec.Struct, frozen=True):
     order: tuple[str, ...]
     columns: str
     remaining: list[dict[str, Any]]
+
+
+class SortedIfPossible:
+    """Rows in the order of their replication key; in any order once sorting has taken too long.
+
+    Args:
+        table: The table.
+        bookmark: How far it was read.
+    """
+
+    def __init__(self, table: Table, bookmark: Bookmark) -> None:
+        self._table = table
+        self._bookmark = bookmark
+
+    def reads(self) -> Generator[TableRead, None, None]:
+        """Yield the reads of sorted rows, or those in any order."""
+        table, bookmark = self._table, self._bookmark
+        if not table.state.entry.sorting_timed_out:
+            sorted_reads = Incremental(table, bookmark).reads()
+            read = next(sorted_reads, None)
+            while read is not None:
+                try:
+                    yield read
+                except ServiceError as error:
+                    # A number is no time: the time at which a read began can't be the bookmark.
+                    if read.sorted_by and bookmark.is_date and is_timeout(error):
+                        table.logger.info("%s", error.message)
+                        table.state.change(sorting_timed_out=True)
+                        break
+                    try:
+                        read = sorted_reads.throw(error)
+                    except StopIteration:
+                        return
+                else:
+                    read = next(sorted_reads, None)
+            else:
+                return
+        table.logger.warning(
+            "%r is read in any order, because the service takes too long to sort it by %s: an "
+            "administrator could add an index. Its bookmark moves at the end of a run.",
+            table.name,
+            table.spec.replication_key,
+        )
+        yield from Unordered(table, bookmark).reads()
 
 
 class Unordered:
