@@ -17,6 +17,7 @@ from typing_extensions import override
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import CatalogError, SettingsError
 from tap_dynamics365.extract.read import LOG_BASED
+from tap_dynamics365.extract.skipped import Skipped
 from tap_dynamics365.progress.display import LINES_EVERY
 from tap_dynamics365.settings import CreateMap, Settings, environment, filters
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -162,6 +163,11 @@ class TapDynamics365(Tap):
         return open_service(self.settings)
 
     @cached_property
+    def skipped(self) -> Skipped:
+        """Logs which tables and parts of tables are skipped."""
+        return Skipped()
+
+    @cached_property
     def parts(self) -> Sequence[Part]:
         """The parts of the service, such as companies, selected or not."""
         return self.service.kind.parts(self.service.client, self.settings)
@@ -226,6 +232,7 @@ class TapDynamics365(Tap):
                 self.states,
                 self.settings,
                 every_part=lambda: self.parts,
+                skipped=self.skipped,
             )
             for entry in self.catalog.values()
         ]
@@ -284,6 +291,7 @@ class TapDynamics365(Tap):
             self.state,
             tables=self._selected_tables(),
             metadata_streams=self._selected(MetadataStream),
+            skipped=self.skipped,
             progress_every=self.progress_every,
         )
         self._reset_state_progress_markers()

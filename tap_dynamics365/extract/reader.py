@@ -17,6 +17,7 @@ from tap_dynamics365.extract.full_table import FullTable
 from tap_dynamics365.extract.page_reader import PageReader
 from tap_dynamics365.extract.page_size import is_timeout
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
+from tap_dynamics365.extract.skipped import Skipped
 from tap_dynamics365.extract.state import NOTHING_READ, Entry
 from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.extract.through_parents import ThroughParents
@@ -68,6 +69,7 @@ class TableReader:
         on_state: Called when the state has changed in a way that must be saved at once.
         on_answer: Called with each answer to a request for rows.
         calls: Limits the number of requests; parts of a table share it.
+        skipped: Logs that a table is skipped; all tables of a run share it.
 
     Attributes:
         read: The read in progress.
@@ -86,6 +88,7 @@ class TableReader:
         on_state: Callable[[], None],
         on_answer: Callable[[requests.Response], None] | None = None,
         calls: CallLimit | None = None,
+        skipped: Skipped | None = None,
     ) -> None:
         self.table = table
         self.client = client
@@ -101,6 +104,7 @@ class TableReader:
         #: between ranges is filled.
         self.may_be_divided = client.concurrency.maximum > 1 and not settings.stmt_call_limit
         self._on_state = on_state
+        self._skipped = skipped or Skipped()
         self._returns_results = settings.returns_results
         # The last value of the replication key that was sent, while the bookmark is held back.
         self._held_back: Value = None
@@ -248,9 +252,7 @@ class TableReader:
         if error.failure not in {Failure.DENIED, Failure.GONE} or self.table.rows_sent:
             return False
         self.is_skipped = True
-        self.table.logger.warning(
-            "Skipped %r, which can't be read. %s", self.table.name, error.message
-        )
+        self._skipped.note(self.table, error)
         return True
 
     def _is_enough(self, error: ServiceError) -> bool:

@@ -58,6 +58,7 @@ class TableSpec:
             no parts.
         changed_at: The column that the tap fills with the time of the last change of the parent;
             empty if there is none.
+        may_be_sorted: Whether the settings say that the table has an index on its replication key.
         is_bound: Whether the rows can only be read through those of a parent.
         parents: Reads the ways to the rows through those of parents.
     """
@@ -78,6 +79,7 @@ class TableSpec:
     coverage: Coverage | None = None
     part: Part | None = None
     changed_at: str = ""
+    may_be_sorted: bool = False
     is_bound: bool = False
     parents: Callable[[], Sequence[ParentPath]] = tuple
 
@@ -214,7 +216,7 @@ class Table:
     def is_sorted(self) -> bool:
         """Whether the service can sort the rows by the replication key, as far as is known."""
         keys = self._client.dialect.sorted_keys
-        return keys is None or self.spec.replication_key in keys
+        return self.spec.may_be_sorted or keys is None or self.spec.replication_key in keys
 
     @property
     def keeps_links(self) -> bool:

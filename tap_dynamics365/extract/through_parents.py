@@ -46,7 +46,8 @@ class ThroughParents:
         self._table = table
         self._bookmark = bookmark
         self._unread = unread
-        self._refusals: list[ServiceError] = []
+        # By path.
+        self._refusals: dict[str, ServiceError] = {}
 
     def reads(self) -> Generator[TableRead, None, None]:
         """Yield a read for each parent, and one of the parents that failed in the run before."""
@@ -112,18 +113,19 @@ class ThroughParents:
         except ServiceError as error:
             if error.failure not in REFUSED:
                 raise
-            self._refusals.append(error)
-            self._table.logger.warning(
-                "The rows of %r can't be read through %s. %s",
-                self._table.name,
-                path.parent,
-                error.message,
-            )
+            self._refusals[path.name] = error
 
     def _conclude(self, paths: Sequence[ParentPath]) -> None:
         """Raise if no parent could be read, and note whether rows are missing."""
-        if len(self._refusals) >= len(paths):
-            raise self._refusals[-1]
+        if len(self._refusals) == len(paths):
+            raise next(iter(self._refusals.values()))
+        for name, error in self._refusals.items():
+            self._table.logger.warning(
+                "The rows of %r can't be read through %s. %s",
+                self._table.name,
+                name.partition("/")[0],
+                error.message,
+            )
         unread = self._unread()
         self._table.is_incomplete = bool(unread or self._refusals)
         if unread:

@@ -7,6 +7,7 @@ about the rows that are left, so the bookmark moves at the end, to the time at w
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,8 @@ class SortedIfPossible:
     def reads(self) -> Generator[TableRead, None, None]:
         """Yield the reads of sorted rows, or those in any order."""
         table, bookmark = self._table, self._bookmark
-        if not table.state.entry.sorting_timed_out:
+        is_new = not table.state.entry.sorting_timed_out
+        if is_new:
             sorted_reads = Incremental(table, bookmark).reads()
             read = next(sorted_reads, None)
             while read is not None:
@@ -81,7 +83,8 @@ class SortedIfPossible:
                     read = next(sorted_reads, None)
             else:
                 return
-        table.logger.warning(
+        table.logger.log(
+            logging.WARNING if is_new else logging.INFO,
             "%r is read in any order, because the service takes too long to sort it by %s: an "
             "administrator could add an index. Its bookmark moves at the end of a run.",
             table.name,

@@ -65,6 +65,7 @@ def check_business_central(settings: Settings) -> None:
     """
     for is_set, name in (
         (settings.companies, "companies"),
+        (settings.sorted_tables, "sorted_tables"),
         (settings.api_routes, "api_routes"),
         (settings.keep_blank_dates, "keep_blank_dates to true"),
         (settings.keep_encoded_names, "keep_encoded_names to true"),

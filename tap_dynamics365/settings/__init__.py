@@ -68,6 +68,7 @@ class Settings:
     filters: Mapping[str, str]
     cross_company: bool | None
     companies: tuple[str, ...]
+    sorted_tables: tuple[str, ...]
     api_routes: tuple[str, ...]
     keep_blank_dates: bool
     keep_encoded_names: bool

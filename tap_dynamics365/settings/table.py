@@ -92,6 +92,15 @@ _REPLICATION = (
         without_value="all companies",
     ),
     Setting(
+        "sorted_tables",
+        "Sorted Tables",
+        "Names of the tables that are read in the order of their replication key, or shell-style "
+        "patterns. Choose tables that have an index on it: an interrupted read then continues at "
+        "the last row. Case-insensitive. Business Central only; other services sort all tables.",
+        type="array",
+        without_value="tables with `systemRowVersion`",
+    ),
+    Setting(
         "api_routes",
         "API Routes",
         "Further APIs of the environment to discover, such as `contoso/warehouse/v1.0`: publisher, "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import TapState
 
+    from tap_dynamics365.extract.skipped import Skipped
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.metadata_stream import MetadataStream
@@ -40,6 +41,7 @@ class Sync:
         state: The state of the tap.
         tables: The streams of the selected tables.
         metadata_streams: The selected metadata streams.
+        skipped: Logs what is skipped.
         progress_every: Seconds between two progress lines in the log.
     """
 
@@ -52,6 +54,7 @@ class Sync:
         *,
         tables: list[TableStream],
         metadata_streams: list[MetadataStream],
+        skipped: Skipped,
         progress_every: float,
     ) -> None:
         self._service = service
@@ -60,6 +63,7 @@ class Sync:
         self._state = state
         self._tables = tables
         self._metadata_streams = metadata_streams
+        self._skipped = skipped
         self._progress_every = progress_every
         self._failed: list[str] = []
 
@@ -164,6 +168,7 @@ class Sync:
 
     def _conclude(self, *, may_lack_columns: bool) -> None:
         """Log which tables were skipped, and raise if tables failed."""
+        self._skipped.conclude()
         skipped = [stream.name for stream in self._tables if stream.is_skipped]
         if skipped:
             logger.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,9 @@ def table_spec(stream: TableStream, service: Service, settings: Settings) -> Tab
         row_filter=row_filter,
         coverage=kind.coverage(settings),
         changed_at=changed_at,
+        may_be_sorted=any(
+            fnmatchcase(stream.name.lower(), pattern.lower()) for pattern in settings.sorted_tables
+        ),
         is_bound=kind.is_bound(entity_set),
         parents=lambda: kind.parents(service.client, entity_set),
     )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from singer_sdk.tap_base import Tap
 
     from tap_dynamics365.extract.page import Keys, Page, Piece
+    from tap_dynamics365.extract.skipped import Skipped
     from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.part import Part
@@ -60,6 +61,7 @@ class TableStream(RecordStream):
         states: Writes the state; its writer also writes the records.
         settings: The page size, and where the first run begins.
         every_part: Reads the parts of the service, selected or not.
+        skipped: Logs what is skipped.
 
     Attributes:
         spec: What to extract.
@@ -77,10 +79,12 @@ class TableStream(RecordStream):
         settings: Settings,
         *,
         every_part: Callable[[], Sequence[Part]],
+        skipped: Skipped,
     ) -> None:
         self.entry = entry
         self.writer = states.writer
         self._every_part = every_part
+        self._skipped = skipped
         self._service = service
         self._settings = settings
         self._states = states
@@ -163,6 +167,7 @@ class TableStream(RecordStream):
             on_state=lambda: self._states.write_now(self.tap_state),
             on_answer=self._log_duration,
             calls=calls,
+            skipped=self._skipped,
         )
         return TablePart(self, reader)
 
