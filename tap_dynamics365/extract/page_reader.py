@@ -358,11 +358,13 @@ class PageReader:
         """
         self.fit_columns()
         self._page_size = PageSize(self._table.name, 1, self._client.dialect.largest_page)
+        paths = self._table.spec.parents() if self._table.spec.is_bound else ()
+        read = self._table.read(through=next(iter(paths), None))
         # Where the page size may be ignored, a page is too much for a test.
         limit = 1 if self._client.dialect.replaces_links else None
         while True:
             try:
-                page = self.fetch(self._table.read(limit=limit), Range())
+                page = self.fetch(replace(read, limit=limit), Range())
             except ServiceError as error:
                 if not self.adjust_columns(error):
                     raise

@@ -104,6 +104,8 @@ class Unordered:
     def __init__(self, table: Table, bookmark: Bookmark) -> None:
         self._table = table
         self._bookmark = bookmark
+        # Where the read begins, and the bookmark at its end.
+        self._start: str | int | None = None
         self._until: str | int = ""
 
     def reads(self) -> Generator[TableRead, None, None]:
@@ -131,9 +133,11 @@ class Unordered:
             else:
                 raise
             yield read
-        # It is unknown whether there are rows without a value, except where a change gives it one.
-        read.has_nulls = False if bookmark.is_set_by_changes else None
-        has_nulls = yield from rows_without_key(table, bookmark, read)
+        if self._start is None:
+            # All rows were read. Whether some have no value is unknown, unless a change gives it.
+            has_nulls = False if bookmark.is_set_by_changes else None
+        else:
+            has_nulls = yield from rows_without_key(table, bookmark, read)
         bookmark.complete_at(self._until, has_nulls=has_nulls)
 
     def _is_stuck(self, read: TableRead, error: ServiceError) -> bool:
@@ -169,7 +173,7 @@ class Unordered:
 
     def _kept(self, read: TableRead, start: str | int | None, until: str | int) -> TableRead:
         """Let the state note how far a read has come, if it can be continued."""
-        self._until = until
+        self._start, self._until = start, until
         if read.keyset is None and not self._table.keeps_links:
             return read
         kept = {"key": self._table.spec.replication_key, "start": start, "until": until}

@@ -426,6 +426,11 @@ class TableStream(RecordStream):
             )
         )
 
+    @property
+    @override
+    def partitions(self) -> None:
+        """Nothing: the SDK would read the stream once for each partition in the state."""
+
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
         """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""

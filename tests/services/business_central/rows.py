@@ -85,3 +85,8 @@ def killed(tap: Tap, catalog: Message, state: Message | None, lines: int) -> Run
             process.kill()
             process.communicate()
     return Run(1, "".join(written), "")
+
+
+def asked_for(central: CentralSandbox, table: str) -> list[Message]:
+    """The requests for rows of a table."""
+    return [each for each in central.requests() if each["path"].endswith(f"/{table}")]

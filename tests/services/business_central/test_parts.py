@@ -9,13 +9,14 @@ import pytest
 from sandbox.business_central.companies import CLOSED, COPY, EMPTY, MAIN, OWN
 from tests.services.business_central.rows import (
     activated,
+    asked_for,
     catalog_of,
     parts,
     sent,
     stored,
     versions,
 )
-from tests.tap import Tap, reads
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox
@@ -56,7 +57,7 @@ def test_each_request_for_rows_names_its_company(
     catalog = catalog_of(tap, TABLE)
     changing_central.clear_requests()
     tap.sync(catalog=catalog)
-    asked = reads(changing_central.requests(), TABLE)
+    asked = asked_for(changing_central, TABLE)
     companies = {*OPEN, CLOSED.id}
     assert {path for path in companies if any(path in each["path"] for each in asked)} == companies
     assert all("/companies(" in each["path"] for each in asked)
@@ -151,7 +152,7 @@ def test_selected_companies_are_the_only_ones_that_are_read(
     changing_central.clear_requests()
     run = tap.but(companies=["cronus*", OWN.id]).sync(catalog=catalog)
     assert sent(run, TABLE) == stored(changing_central, TABLE, MAIN.id, OWN.id)
-    asked = reads(changing_central.requests(), TABLE)
+    asked = asked_for(changing_central, TABLE)
     assert not any(COPY.id in each["path"] for each in asked)
 
 
@@ -253,7 +254,7 @@ def test_call_limit_is_for_all_companies_of_a_table(
     limited = tap.but(stmt_call_limit=2, stmt_call_limit_behavior="ReturnResults", fetch_size=2)
     changing_central.clear_requests()
     limited.sync(catalog=catalog)
-    assert len(reads(changing_central.requests(), TABLE)) == 2
+    assert len(asked_for(changing_central, TABLE)) == 2
 
 
 def test_connection_test_finds_a_row_in_some_company(
