@@ -148,7 +148,8 @@ class Dynamics365:
             raise SettingsError(msg)
         divided = parts.columns(kind.part_columns, known)
         changed_at = kind.parent_changed_at if kind.parent_changed_at in known else ""
-        added = {*divided, changed_at}
+        parent_id = kind.parent_id if kind.parent_id in known else ""
+        added = {*divided, parent_id, changed_at}
         # Reading continues after a row by its key.
         asked = dict.fromkeys((*columns, *table.key)) if columns else {}
         spec = TableSpec(
@@ -160,6 +161,7 @@ class Dynamics365:
             row_key=tuple(column for column in table.key if column not in added),
             stream_key=tuple(table.key),
             row_filter=filters.find(self._settings.filters, table.name),
+            parent_id=parent_id,
             changed_at=changed_at,
             is_bound=kind.is_bound(table.entity_set),
             parents=lambda: kind.parents(self._service.client, table.entity_set),

@@ -161,14 +161,14 @@ class ParentPages:
         return found
 
     def _rows(self, page: RawPage, path: ParentPath) -> list[Raw]:
-        """Take the rows out of a page of parents, and add the time of change of the parent."""
-        name = self._table.spec.changed_at
+        """Take the rows out of a page of parents, and add id and time of change of the parent."""
+        spec = self._table.spec
         found: list[Raw] = []
         with reading():
             for row in page.rows:
-                added: dict[str, Raw] = {}
-                if name and (changed_at := expansion.parent(row, path).changed_at) != NULL:
-                    added = {name: changed_at}
+                parent = expansion.parent(row, path)
+                values = {spec.parent_id: parent.id, spec.changed_at: parent.changed_at}
+                added = {name: value for name, value in values.items() if name and value != NULL}
                 rows = expansion.children(row, path.steps, self._more)
                 found += with_columns(rows, added) if added else rows
         return found

@@ -56,6 +56,7 @@ class TableSpec:
         coverage: Which part of the service's rows is read; None if they are not divided.
         part: The part of the service, such as a company, whose rows are read; None if the table has
             no parts.
+        parent_id: The column that the tap fills with the id of the parent; empty if there is none.
         changed_at: The column that the tap fills with the time of the last change of the parent;
             empty if there is none.
         may_be_sorted: Whether the settings say that the table has an index on its replication key.
@@ -78,6 +79,7 @@ class TableSpec:
     row_filter: str = ""
     coverage: Coverage | None = None
     part: Part | None = None
+    parent_id: str = ""
     changed_at: str = ""
     may_be_sorted: bool = False
     is_bound: bool = False
@@ -119,7 +121,7 @@ class TableSpec:
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns of the keys, and the replication key, that the service sends."""
-        added = {*(self.part.values if self.part else ()), self.changed_at}
+        added = {*(self.part.values if self.part else ()), self.parent_id, self.changed_at}
         replication_key = [self.replication_key] if self.replication_key else []
         names = dict.fromkeys((*self.row_key, *self.stream_key, *replication_key))
         return tuple(name for name in names if name not in added)

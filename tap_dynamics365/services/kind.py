@@ -242,6 +242,8 @@ class ServiceKind:
             as the catalog has it, and a part (None without one).
         is_bound: Tells whether an entity set can only be read through the rows of other tables.
         parents: Reads the ways to the rows of such a set.
+        parent_id: The column, which the tap adds to the rows of such sets, of the id of the parent.
+            Empty if there is none.
         parent_changed_at: The column, which the tap adds to the rows of such sets, of the time of
             the last change of the parent. Empty if there is none.
         conversion: Returns how values of a column, with its JSON Schema, are converted; None if
@@ -283,6 +285,7 @@ class ServiceKind:
     url: Callable[[str, str, Part | None], str] = _url
     is_bound: Callable[[str], bool] = _is_bound
     parents: Callable[[ODataClient, str], Sequence[ParentPath]] = _parents
+    parent_id: str = ""
     parent_changed_at: str = ""
     conversion: Callable[[Mapping[str, Any], Settings], Conversion | None] = _conversion
     describe_values: Callable[[Table, Settings], Table] = _describe_values

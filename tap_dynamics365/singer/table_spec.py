@@ -37,8 +37,9 @@ def table_spec(stream: TableStream, service: Service, settings: Settings) -> Tab
     if stream.selected:
         check_filter(stream.name, method, row_filter)
     changed_at = kind.parent_changed_at if kind.parent_changed_at in columns else ""
+    parent_id = kind.parent_id if kind.parent_id in columns else ""
     # The columns that the tap fills, and does not ask for.
-    added = {*parts.columns(kind.part_columns, columns), changed_at}
+    added = {*parts.columns(kind.part_columns, columns), parent_id, changed_at}
     wanted = [
         stream.annotated.get(name, name)
         for name in columns
@@ -59,6 +60,7 @@ def table_spec(stream: TableStream, service: Service, settings: Settings) -> Tab
         partition=kind.partition,
         row_filter=row_filter,
         coverage=kind.coverage(settings),
+        parent_id=parent_id,
         changed_at=changed_at,
         may_be_sorted=any(
             fnmatchcase(stream.name.lower(), pattern.lower()) for pattern in settings.sorted_tables

@@ -86,6 +86,7 @@ BUSINESS_CENTRAL = ServiceKind(
     url=routes.url,
     is_bound=is_bound,
     parents=parents,
+    parent_id=tables.PARENT_ID,
     parent_changed_at=tables.PARENT_CHANGED_AT,
     read_tables=routes.read_tables,
     describe=describe,

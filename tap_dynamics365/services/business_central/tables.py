@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # it is indexed, and grows with each change of any table.
 # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/developer/devenv-table-system-fields
 OWN_KEYS = ("systemRowVersion", "SystemRowVersion", *parents.TIMES)
-# The column that the tap adds where rows have none of these.
-PARENT_CHANGED_AT = "parentLastModifiedDateTime"
+# The columns that the tap adds where rows have none of these, and no id of their parent.
+PARENT_CHANGED_AT, PARENT_ID = "parentLastModifiedDateTime", "parent_id"
 REPLICATION_KEYS = (*OWN_KEYS, PARENT_CHANGED_AT)
 
 TIME, NUMBER, ID = Primitive("Edm.DateTimeOffset"), Primitive("Edm.Int64"), Primitive("Edm.Guid")
@@ -38,7 +38,7 @@ CHANGED_AT = Column(
     TIME,
     "The last change of the parent through which the row was read.",
 )
-PARENT_ID = Column("parentId", ID, "The id of the parent through which the row was read.")
+OF_PARENT = Column(PARENT_ID, ID, "The id of the parent through which the row was read.")
 
 
 def arrange(tables: Sequence[Table]) -> Sequence[Table]:
@@ -129,7 +129,7 @@ def _with_parent(table: Table, name: str, tables: Sequence[Table]) -> Table:
         key = (*key, in_key)
     paths = parents.paths(tables, table.entity_set)
     if paths and not _has_parent_id(table, tables):
-        added.append(PARENT_ID)
+        added.append(OF_PARENT)
     has_own_key = any(columns.get(each) in {TIME, NUMBER} for each in OWN_KEYS)
     if not has_own_key and any(path.changed_at for path in paths):
         added.append(CHANGED_AT)

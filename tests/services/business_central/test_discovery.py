@@ -257,8 +257,8 @@ def test_bound_set_is_a_full_table_if_no_parent_has_a_time() -> None:
 
 def test_bound_set_whose_rows_lack_the_id_of_the_parent_gets_it() -> None:
     found = stream(header("salesInvoiceLines"), EntitySet("salesInvoiceLines"))
-    assert [*columns(found)] == [*COMPANY, "id", "parentId", CHANGED_AT]
-    assert columns(found)["parentId"]["format"] == "uuid"
+    assert [*columns(found)] == [*COMPANY, "id", "parent_id", CHANGED_AT]
+    assert columns(found)["parent_id"]["format"] == "uuid"
     assert found["key_properties"] == ["company_id", "id"]
 
 
@@ -269,7 +269,7 @@ def test_bound_set_of_an_old_document_without_pairs_of_columns_is_complete() -> 
     own = EntitySet("salesOrderLines", parts=(prop("documentId", "Edm.Guid"),))
     assert [*columns(stream(parent, own))] == [*COMPANY, "id", "documentId", CHANGED_AT]
     lacking = stream(parent, EntitySet("salesOrderLines"))
-    assert [*columns(lacking)] == [*COMPANY, "id", "parentId", CHANGED_AT]
+    assert [*columns(lacking)] == [*COMPANY, "id", "parent_id", CHANGED_AT]
 
 
 @pytest.mark.parametrize(
@@ -345,3 +345,25 @@ def test_pattern_of_tables_matches_sets_and_types(central: CentralSandbox) -> No
     assert found == ["customers", "salesInvoiceLines", "salesOrderLines"]
     (warning,) = run.logged("WARNING")
     assert "'subscriptions'" in warning
+
+
+def test_rows_without_the_id_of_their_parent_have_it_in_their_records() -> None:
+    parent, company, at = 2 * ["11111111-2222-3333-4444-000000000001"], "c", "2026-01-02T03:04:05Z"
+    header_row = {"id": parent[0], "lastModifiedDateTime": at, "rows": [{"id": "r1"}, {"id": "r2"}]}
+    documents = {"api/v2.0": document(header("salesInvoiceLines"), EntitySet("salesInvoiceLines"))}
+    answers = {
+        "api/v2.0/companies": [{"id": company, "name": "Contoso"}],
+        f"api/v2.0/companies({company})/headers": [header_row],
+    }
+    with service(documents, answers, tables=["salesInvoiceLines"]) as running:
+        run = running.tap.sync()
+    assert run.records("salesInvoiceLines") == [
+        {
+            "company_id": company,
+            "company_name": "Contoso",
+            "id": name,
+            "parent_id": parent[0],
+            CHANGED_AT: at,
+        }
+        for name in ("r1", "r2")
+    ]
