@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COMPANY = ["company_id", "company_name"]
 CHANGED_AT = "parentLastModifiedDateTime"
 TIME = "Edm.DateTimeOffset"
+AT = "2026-01-02T03:04:05Z"
 
 
 @pytest.fixture(scope="module")
@@ -348,22 +349,23 @@ def test_pattern_of_tables_matches_sets_and_types(central: CentralSandbox) -> No
 
 
 def test_rows_without_the_id_of_their_parent_have_it_in_their_records() -> None:
-    parent, company, at = 2 * ["11111111-2222-3333-4444-000000000001"], "c", "2026-01-02T03:04:05Z"
-    header_row = {"id": parent[0], "lastModifiedDateTime": at, "rows": [{"id": "r1"}, {"id": "r2"}]}
+    own = {"id": "11111111-2222-3333-4444-000000000001", "lastModifiedDateTime": AT}
     documents = {"api/v2.0": document(header("salesInvoiceLines"), EntitySet("salesInvoiceLines"))}
     answers = {
-        "api/v2.0/companies": [{"id": company, "name": "Contoso"}],
-        f"api/v2.0/companies({company})/headers": [header_row],
+        "api/v2.0/companies": [{"id": "c1", "name": "Contoso"}],
+        "api/v2.0/companies(c1)/headers": [{**own, "rows": [{"id": "r1"}, {"id": "r2"}]}],
     }
     with service(documents, answers, tables=["salesInvoiceLines"]) as running:
         run = running.tap.sync()
+        asked = "".join(running.asked)
     assert run.records("salesInvoiceLines") == [
         {
-            "company_id": company,
+            "company_id": "c1",
             "company_name": "Contoso",
             "id": name,
-            "parent_id": parent[0],
-            CHANGED_AT: at,
+            "parent_id": own["id"],
+            CHANGED_AT: AT,
         }
         for name in ("r1", "r2")
     ]
+    assert "rows($select=id)" in asked
