@@ -193,7 +193,8 @@ class TableReader:
         table = self.table
         if table.spec.method == LOG_BASED:
             return LogBased(table, self.client)
-        if table.spec.is_bound:
+        # A set of a custom API may have the name of a bound set of a standard API.
+        if table.spec.is_bound and table.spec.parents():
             return self._through_parents()
         # Not before: to make the bookmark drops one that is of no use.
         if table.spec.method == FULL_TABLE or (bookmark := table.bookmark) is None:

@@ -369,3 +369,15 @@ def test_rows_without_the_id_of_their_parent_have_it_in_their_records() -> None:
         for name in ("r1", "r2")
     ]
     assert "rows($select=id)" in asked
+
+
+def test_set_of_a_custom_api_with_the_name_of_a_bound_set_is_read_plainly() -> None:
+    root = "api/contoso/one/v1.0"
+    answers = {
+        f"{root}/companies": [{"id": "c1", "name": "Contoso"}],
+        f"{root}/companies(c1)/pictures": [{"id": "p1"}],
+    }
+    documents = {root: document(EntitySet("pictures"))}
+    with service(documents, answers, root=root, tables=["pictures"]) as running:
+        run = running.tap.sync()
+    assert [record["id"] for record in run.records("pictures")] == ["p1"]
