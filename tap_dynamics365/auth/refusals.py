@@ -29,8 +29,9 @@ _POLICY = (
 _WHOSE_TOKEN = f"check that refresh_token is complete and belongs to client_id, or {_NEW_TOKEN}"
 _CONSENT = (
     "have the user or an administrator consent to the app: App registrations > the app > API "
-    "permissions, with Dynamics CRM user_impersonation or, for Finance & Operations, Microsoft "
-    "Dynamics ERP Odata.FullAccess in the list"
+    "permissions, with Dynamics CRM user_impersonation, for Finance & Operations Microsoft "
+    "Dynamics ERP Odata.FullAccess, or for Business Central Dynamics 365 Business Central "
+    "Financials.ReadWrite.All in the list"
 )
 _FEDERATION = (
     "add a credential to the app registration under Certificates & secrets > Federated "

@@ -233,7 +233,9 @@ def _by_status(status: int, query: str) -> Failure:
     return BY_STATUS.get(status) or (Failure.TRANSIENT if is_transient(status) else Failure.FATAL)
 
 
-def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, ...]:
+def check_whole(
+    response: requests.Response, errors: Errors, *, is_reached: bool
+) -> tuple[str, ...]:
     """Raise if a JSON response is cut off or damaged.
 
     HTTP detects a body that is shorter than its announced length. It does not detect damage where
@@ -241,6 +243,7 @@ def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, 
 
     Args:
         response: The response. Its content is replaced if values have to be repaired.
+        errors: The known errors of the service.
         is_reached: Whether the service has answered before.
 
     Returns:
@@ -259,6 +262,7 @@ def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, 
     except DECODE_ERRORS as error:
         if body.lstrip()[:1] == b"<":
             msg = f"The service answered {response.status_code} to {path}: {WEB_PAGE}."
+            msg = _with_correlation_id(msg, response, refusal.Refusal(), errors)
             failure = Failure.TRANSIENT if is_reached else Failure.FATAL
             raise ServiceError(msg, failure, response=response) from error
         kind = printable(response.headers.get("Content-Type", "no content type"))
@@ -266,6 +270,7 @@ def check_whole(response: requests.Response, *, is_reached: bool) -> tuple[str, 
             f"The service's response to {path} is cut off, or is not JSON ({kind}, {len(body)} "
             f"bytes: {printable(str(error))})."
         )
+        msg = _with_correlation_id(msg, response, refusal.Refusal(), errors)
         raise ServiceError(msg, Failure.TRANSIENT, response=response) from error
     if readable is not body:
         response._content = readable  # noqa: SLF001 - requests has no public way to replace it

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from tap_dynamics365.auth.access_token import holder
 from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ def identify(service: Service, tokens: Tokens) -> Identity:
         tokens: The tokens of the user.
 
     Returns:
-        The user.
+        The user. If the service does not name the user, the account in the access token.
 
     Raises:
         ServiceError: The service does not accept the token, or does not know the user.
     """
     service.client.signer = _SignedIn(tokens)
-    return service.kind.who_am_i(service.client)
+    found = service.kind.who_am_i(service.client)
+    user = found.user or holder(tokens.access_token) or "a user whom the service does not name"
+    return replace(found, user=user)

@@ -196,7 +196,7 @@ class ODataClient:
             ) as response:
                 self.check(response)
                 if accept == JSON:
-                    check_whole(response, is_reached=self.is_reached)
+                    check_whole(response, self.dialect.errors, is_reached=self.is_reached)
                 self.is_reached = True
                 return take(response)
 

@@ -128,7 +128,7 @@ def split(
             body = _compact(response.content)
             page = decode(body)
         except DECODE_ERRORS:
-            repairs = check_whole(response, is_reached=is_reached)
+            repairs = check_whole(response, dialect.errors, is_reached=is_reached)
             body = _compact(response.content)
             page = decode(body)
         if page.error is not UNSET:

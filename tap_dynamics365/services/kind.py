@@ -32,7 +32,8 @@ class Identity:
     """The user that a service takes the caller for.
 
     Attributes:
-        user: The user's name and ID, as far as they may be read.
+        user: The user's name and ID, as far as they may be read; empty if the service does not
+            name the user.
         organisation: The name and ID of the organisation.
         page: Both in a few words, without IDs.
     """
@@ -185,7 +186,7 @@ def _who_am_i(client: ODataClient) -> Identity:
     # A response is all that such a service offers.
     read_object(client, "")
     place = urlsplit(client.url).netloc
-    return Identity("a user whom the service does not name", "not named", f"At {place}.")
+    return Identity("", "not named", f"At {place}.")
 
 
 class ExtraStream(Protocol):

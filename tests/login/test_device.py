@@ -178,7 +178,7 @@ def test_names_that_the_person_may_not_read_are_left_out(
 def test_service_without_who_am_i_is_only_required_to_answer(
     devices: Sandbox, login: Callable[..., Program], settings: dict[str, Any]
 ) -> None:
-    """Finance & Operations has no WhoAmI, so that the command can't name the person."""
+    """Finance & Operations has no WhoAmI: the command names the account of the token."""
 
     class Finance(Front):
         upstream = devices.url
@@ -195,7 +195,7 @@ def test_service_without_who_am_i_is_only_required_to_answer(
         program = login("--device-code", service_url=url, scope=scope)
         devices.approve_device(device_code(program))
         assert program.end() == 0
-    assert "Signed in as a user whom the service does not name." in program.shown
+    assert "Signed in as ada@sandbox.onmicrosoft.com." in program.shown
     assert Path(settings["token_store"]).exists()
 
 

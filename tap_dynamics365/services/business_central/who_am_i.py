@@ -42,7 +42,7 @@ def who_am_i(client: ODataClient) -> Identity:
     listed = ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
     noun = "company" if len(names) == 1 else "companies"
     return Identity(
-        user="a user whom Business Central does not name",
+        user="",
         organisation=(
             f"environment {environment} with {len(names)} {noun}{f' ({listed})' if listed else ''}"
         ),

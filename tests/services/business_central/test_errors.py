@@ -209,6 +209,17 @@ def test_correlation_id_is_taken_from_the_header_if_the_body_has_none(
     assert [f"CorrelationId: {ID}." in line for line in run.logged("WARNING")] == [True, True]
 
 
+def test_correlation_id_of_rows_that_are_cut_off_is_in_the_warning(
+    central: CentralSandbox,
+) -> None:
+    central.fault("/companies", cut=True)
+    run = sync(central)
+    assert run.counts == {"companies": 5}
+    (warning,) = run.logged("WARNING")
+    assert "is cut off" in warning
+    assert re.search(r"CorrelationId: [0-9a-f-]{36}\. Trying again in", warning)
+
+
 def test_correlation_id_of_a_long_message_is_kept() -> None:
     long = answer(json.dumps(body("Unknown", "word " * 500)).encode(), 400)
     with serving(long) as server:
