@@ -109,8 +109,6 @@ class PageReader:
         )
         # Whether the service compares ids, as far as is known. Any thread may change it.
         self._compares_ids = True
-        # The headers of a table whose pages write when they are read. Any thread may set them.
-        self._headers: Mapping[str, str] = {}
         # Whether `$top` limits pages, because the service ignores the page size that is asked for,
         # or takes too long for a page. It ends the answer, so only a read that continues by key
         # values can use it.
@@ -303,16 +301,18 @@ class PageReader:
         return page
 
     def _read_or_write(self, read: Callable[..., RawPage], further: Mapping[str, str]) -> RawPage:
-        """Read a page; again if it has to write, which is remembered for the table."""
+        """Read a page; again if it has to write, which is remembered for all parts of the table."""
+        entity_set, known = self._table.spec.entity_set, self._client.writing_sets
         writing = self._client.dialect.writing_headers
-        headers = self._headers
         self._calls.spend()
+        if entity_set in known:
+            return read(headers={**writing, **further})
         try:
-            return read(headers={**headers, **further})
+            return read(headers=further)
         except ServiceError as error:
-            if error.failure is not Failure.READ_ONLY or not writing or headers == writing:
+            if error.failure is not Failure.READ_ONLY or not writing:
                 raise
-        self._headers = writing
+        known.add(entity_set)
         self._calls.spend()
         return read(headers={**writing, **further})
 

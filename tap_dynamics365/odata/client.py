@@ -90,6 +90,7 @@ class ODataClient:
         longest_url: The most characters that a URL may have, as far as is known.
         links_beside_annotations: Whether a tracked read that asks for annotations still gets a
             delta link, as far as is known.
+        writing_sets: The entity sets whose pages write when they are read, as far as is known.
     """
 
     def __init__(  # noqa: PLR0913 - what a connection is made of
@@ -117,6 +118,7 @@ class ODataClient:
         self.is_reached = False
         self.longest_url = dialect.longest_url
         self.links_beside_annotations = True
+        self.writing_sets: set[str] = set()
         self.session = open_session(settings, throttle, traffic)
         self.session.headers.update(HEADERS)
         self.session.headers.update(dialect.headers(self.url))
