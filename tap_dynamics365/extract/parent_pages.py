@@ -111,7 +111,8 @@ class ParentPages:
         page = self._client.retrying(self._request)(self._url(read, path, place), FEW)
         with reading():
             parents = [expansion.parent(row, path) for row in page.rows]
-        ids = [literal(bytes(each.id), {}) or "" for each in parents]
+        schema = {"format": "uuid"} if path.is_guid else {}
+        ids = [literal(bytes(each.id), schema) or "" for each in parents]
         return replace(page, rows=self._each(read, path, ids))
 
     def _expanded(self, read: TableRead, path: ParentPath, place: Range, most: int) -> RawPage:

@@ -13,12 +13,14 @@ class ParentPath:
         parent: The entity set of the parent, as the catalog has it.
         steps: The navigation properties that lead from a row of the parent to the rows.
         id: The key column of the parent.
+        is_guid: Whether the ids are GUIDs, which filters write without quotation marks.
         changed_at: The column with the time of a change of the parent; empty if it has none.
     """
 
     parent: str
     steps: tuple[str, ...]
     id: str = "id"
+    is_guid: bool = True
     changed_at: str = ""
 
     @property

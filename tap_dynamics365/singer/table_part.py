@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tap_dynamics365.extract import order
 from tap_dynamics365.singer.encoder import Encoder, records
@@ -16,18 +16,47 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
     from tap_dynamics365.errors import ServiceError
-    from tap_dynamics365.extract.page import Keys, Page
+    from tap_dynamics365.extract.page import Keys, Page, Piece
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.reader import TableReader
+    from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.odata.page import RawPage
-    from tap_dynamics365.singer.table_stream import TableStream
+
+
+class Owner(Protocol):
+    """The stream that all parts of a table share."""
+
+    @property
+    def name(self) -> str:
+        """The name of the stream."""
+
+    def new_encoder(
+        self,
+        spec: TableSpec,
+        key: str | None,
+        version: int | None,
+        inspect_keys: Callable[[Sequence[Raw | None]], Keys] | None,
+    ) -> Encoder:
+        """Make an encoder of rows."""
+
+    def begin(self, page: Page) -> None:
+        """Write the SCHEMA message before the first record."""
+
+    def write_piece(self, piece: Piece) -> None:
+        """Write the records of a piece."""
+
+    def write_state(self) -> None:
+        """Write the state if it is due."""
+
+    def part_finished(self, part: TablePart) -> None:
+        """End a part, and the stream after its last part."""
 
 
 class TablePart:
     """A sink of the engine. A table without parts has one.
 
     Args:
-        stream: The stream of the table, which all its parts share.
+        owner: The stream of the table.
         reader: Reads the rows; kept as an attribute.
 
     Attributes:
@@ -35,18 +64,18 @@ class TablePart:
         error: Why it failed, if it did.
     """
 
-    def __init__(self, stream: TableStream, reader: TableReader) -> None:
+    def __init__(self, owner: Owner, reader: TableReader) -> None:
         self.reader = reader
         self.table = reader.table
         self.is_finished = False
         self.error: ServiceError | None = None
-        self._stream = stream
+        self._owner = owner
         self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
 
     @property
     def name(self) -> str:
         """The name of the stream."""
-        return self._stream.name
+        return self._owner.name
 
     def decode(self, read: TableRead, page: RawPage) -> Page:
         """Encode the rows of a page as RECORD messages, in any thread.
@@ -75,7 +104,7 @@ class TablePart:
             version: The table version that records carry.
         """
         if (key, version) not in self._encoders:
-            self._encoders[key, version] = self._stream.new_encoder(
+            self._encoders[key, version] = self._owner.new_encoder(
                 self.table.spec, key, version, self._inspect_keys
             )
         return self._encoders[key, version]
@@ -95,13 +124,13 @@ class TablePart:
             UnsortedError: The rows are not in order. None of them was written.
         """
         self.reader.check_order(page)
-        self._stream.begin(page)
+        self._owner.begin(page)
         for piece in page.pieces:
-            self._stream.write_piece(piece)
+            self._owner.write_piece(piece)
             self.reader.advance(piece.keys.last)
             self.table.sent(piece.rows)
         self.reader.note_position(page)
-        self._stream.write_state()
+        self._owner.write_state()
 
     def finish(self, error: ServiceError | None = None) -> None:
         """End the part, and the stream after its last part.
@@ -110,7 +139,7 @@ class TablePart:
             error: Why the part failed, if it did.
         """
         self.is_finished, self.error = True, error
-        self._stream.part_finished(self)
+        self._owner.part_finished(self)
 
     # Record by record, without the engine.
 

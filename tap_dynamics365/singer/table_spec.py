@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.extract.table import TableSpec, check, check_filter
 from tap_dynamics365.services import part as parts
@@ -13,47 +13,53 @@ from tap_dynamics365.singer import name_columns, stream_key
 from tap_dynamics365.singer.catalog import DELETED_AT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singer_sdk.singerlib import CatalogEntry
+
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
-    from tap_dynamics365.singer.table_stream import TableStream
 
 
-def table_spec(stream: TableStream, service: Service, settings: Settings) -> TableSpec:
+def table_spec(entry: CatalogEntry, method: str, service: Service, settings: Settings) -> TableSpec:
     """Describe what to extract of a table.
 
     Args:
-        stream: The stream of the table.
+        entry: The catalog entry of the table.
+        method: The replication method.
         service: The service.
         settings: The settings.
 
     Raises:
         CatalogError: The table can't be replicated as the catalog wants it.
     """
-    entry, kind, properties = stream.entry, service.kind, stream.schema["properties"]
-    entity_set, method = entry.table or "", stream.replication_method
-    columns = {name: schema for name, schema in properties.items() if name != DELETED_AT}
-    check(stream.name, columns, method, entry.replication_key)
-    row_filter = filters.find(settings.filters, stream.name)
-    if stream.selected:
-        check_filter(stream.name, method, row_filter)
+    kind, name, entity_set = service.kind, entry.tap_stream_id, entry.table or ""
+    properties: Mapping[str, Any] = entry.schema.to_dict()["properties"]
+    mask = entry.metadata.resolve_selection()
+    columns = {column: schema for column, schema in properties.items() if column != DELETED_AT}
+    check(name, columns, method, entry.replication_key)
+    row_filter = filters.find(settings.filters, name)
+    if mask[()]:
+        check_filter(name, method, row_filter)
     changed_at = kind.parent_changed_at if kind.parent_changed_at in columns else ""
     parent_id = kind.parent_id if kind.parent_id in columns else ""
     # The columns that the tap fills, and does not ask for.
     added = {*parts.columns(kind.part_columns, columns), parent_id, changed_at}
+    annotated = name_columns.annotated(entry)
     wanted = [
-        stream.annotated.get(name, name)
-        for name in columns
-        if name not in added and stream.mask["properties", name]
+        annotated.get(column, column)
+        for column in columns
+        if column not in added and mask["properties", column]
     ]
     return TableSpec(
-        name=stream.name,
+        name=name,
         entity_set=entity_set,
         place=partial(kind.url, service.client.url),
         schema=columns,
         columns=tuple(name_columns.columns(wanted)),
         annotations=tuple(name_columns.kinds(wanted)),
-        row_key=tuple(name for name in stream_key.row_key(entry) if name not in added),
-        stream_key=tuple(stream.primary_keys),
+        row_key=tuple(column for column in stream_key.row_key(entry) if column not in added),
+        stream_key=tuple(entry.key_properties or ()),
         method=method,
         replication_key=entry.replication_key,
         is_virtual=bool(entry.is_view),
@@ -63,7 +69,7 @@ def table_spec(stream: TableStream, service: Service, settings: Settings) -> Tab
         parent_id=parent_id,
         changed_at=changed_at,
         may_be_sorted=any(
-            fnmatchcase(stream.name.lower(), pattern.lower()) for pattern in settings.sorted_tables
+            fnmatchcase(name.lower(), pattern.lower()) for pattern in settings.sorted_tables
         ),
         is_bound=kind.is_bound(entity_set),
         parents=lambda: kind.parents(service.client, entity_set),

@@ -117,7 +117,7 @@ class TableStream(RecordStream):
             started_at=self._initialized_at // 1000,
             is_divided=self.is_divided,
         )
-        self.spec = table_spec(self, service, settings)
+        self.spec = table_spec(entry, self.replication_method, service, settings)
 
     @property
     def _part_columns(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ TIMES = (
     # The spelling of `timeRegistrationEntries`.
     "lastModfiedDateTime",
 )
+_GUID = Primitive("Edm.Guid")
 _TIME = Primitive("Edm.DateTimeOffset")
 
 
@@ -154,5 +155,6 @@ def _path(parent: Table, *navigations: Navigation) -> ParentPath:
         parent=parent.entity_set,
         steps=tuple(navigation.name for navigation in navigations),
         id=parent.key[0],
+        is_guid=types.get(parent.key[0]) == _GUID,
         changed_at=next((name for name in TIMES if types.get(name) == _TIME), ""),
     )

@@ -1,0 +1,265 @@
+"""Rows that can only be read through their parents: document lines, journal lines, dimensions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.business_central.companies import COPY, MAIN, OWN
+from tests.services.business_central.rows import (
+    activated,
+    asked_for,
+    catalog_of,
+    parts,
+    sent,
+    stored,
+    told_apart,
+)
+from tests.tap import Tap
+
+if TYPE_CHECKING:
+    from sandbox.central_client import CentralSandbox
+    from tests.tap import Message
+
+LINES, HEADERS = "salesInvoiceLines", "salesInvoices"
+CHANGED_AT = "parentLastModifiedDateTime"
+BOUND = [LINES, "salesOrderLines", "journalLines", "dimensionSetLines", "defaultDimensions"]
+
+
+@pytest.fixture
+def tap(changing_central: CentralSandbox, way: dict[str, Any]) -> Tap:
+    """The tap set up for an environment of the test's own, without a closed company."""
+    changing_central.configure(closed_companies=[])
+    return Tap({**changing_central.settings, **way})
+
+
+def of_company(central: CentralSandbox, table: str, company: str) -> list[Message]:
+    """The rows of a table in one company."""
+    return [row for row in central.rows(table) if row["$company"] == company]
+
+
+def touch(central: CentralSandbox, company: str, header: str) -> None:
+    """Change an invoice."""
+    central.update(HEADERS, [company, header], {"customerName": "Changed"})
+
+
+def test_rows_of_all_parents_in_all_companies_are_sent(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    run = tap.sync(catalog=catalog_of(tap, *BOUND))
+    everywhere = [each["id"] for each in changing_central.companies()]
+    for table in BOUND:
+        found = {(row["company_id"], row["id"]) for row in run.records(table)}
+        assert found == stored(changing_central, table, *everywhere) != set()
+
+
+def test_no_request_filters_lines_by_several_parents(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    # The service would return those of the first parent alone, with status 200.
+    catalog = catalog_of(tap, *BOUND)
+    changing_central.clear_requests()
+    tap.sync(catalog=catalog)
+    requests = changing_central.requests()
+    assert not [each for table in BOUND for each in asked_for(changing_central, table)]
+    expanded = [each["query"]["$expand"] for each in requests if "$expand" in each["query"]]
+    assert len(expanded) >= len(BOUND)
+    assert not any(
+        re.search(r"documentId|parentId eq", each.partition("$filter")[2]) for each in expanded
+    )
+
+
+def test_rows_have_the_time_of_change_of_their_parent(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    run = tap.sync(catalog=catalog_of(tap, LINES))
+    changed = {
+        (row["$company"], row["id"]): row["lastModifiedDateTime"]
+        for row in changing_central.rows(HEADERS)
+    }
+    for row in run.records(LINES):
+        at = changed[row["company_id"], row["documentId"]]
+        assert row[CHANGED_AT] == (None if at.startswith("0001-01-01") else at)
+    assert run.schemas[LINES]["bookmark_properties"] == [CHANGED_AT]
+
+
+def test_next_run_reads_the_rows_of_parents_that_have_changed(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    catalog = catalog_of(tap, LINES)
+    first = tap.sync(catalog=catalog)
+    line = of_company(changing_central, LINES, COPY.id)[0]
+    touch(changing_central, COPY.id, line["documentId"])
+    second = tap.sync(catalog=catalog, state=first.state)
+    expected = {
+        (COPY.id, row["id"])
+        for row in of_company(changing_central, LINES, COPY.id)
+        if row["documentId"] == line["documentId"]
+    }
+    assert sent(second, LINES) == expected
+
+
+def test_rows_with_a_time_of_change_of_their_own_need_no_change_of_the_parent(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    table = "journalLines"
+    catalog = catalog_of(tap, table)
+    first = tap.sync(catalog=catalog)
+    line = of_company(changing_central, table, OWN.id)[0]
+    changing_central.update(table, [OWN.id, line["id"]], {"comment": "Changed"})
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert sent(second, table) == {(OWN.id, line["id"])}
+
+
+@pytest.mark.parametrize("how", ["dialog", "gone"])
+def test_parent_that_fails_is_named_and_read_by_a_later_run(
+    changing_central: CentralSandbox, tap: Tap, how: str
+) -> None:
+    catalog = catalog_of(tap, LINES, HEADERS)
+    line = of_company(changing_central, LINES, MAIN.id)[0]
+    parent = line["documentId"]
+    lost = {
+        (MAIN.id, row["id"])
+        for row in of_company(changing_central, LINES, MAIN.id)
+        if row["documentId"] == parent
+    }
+    other = {"gone": {"status": 404, "code": "Internal_RecordNotFound"}}.get(how, {})
+    changing_central.break_row(LINES, [MAIN.id, line["id"]], **other)
+    first = tap.sync(catalog=catalog)
+    everything = stored(changing_central, LINES, *(c["id"] for c in changing_central.companies()))
+    assert sent(first, LINES) == everything - lost
+    assert sent(first, HEADERS) == stored(
+        changing_central, HEADERS, *(c["id"] for c in changing_central.companies())
+    )
+    named, summary = [text for text in first.logged("WARNING") if LINES in text and "row" in text]
+    assert f"{HEADERS}({parent})" in named
+    assert "CorrelationId" in named
+    assert "lacks the rows of 1 parent" in summary
+    assert parts(first.state, LINES)[MAIN.id]["unread_parents"] == [[f"{HEADERS}/{LINES}", parent]]
+    # It is tried again although it has not changed, and stays noted.
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert not second.counts
+    assert parts(second.state, LINES)[MAIN.id]["unread_parents"]
+    changing_central.mend()
+    third = tap.sync(catalog=catalog, state=second.state)
+    assert sent(third, LINES) == lost
+    assert "unread_parents" not in parts(third.state, LINES)[MAIN.id]
+
+
+def test_two_parents_that_fail_are_the_only_ones_that_are_skipped(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    catalog = catalog_of(tap, "dimensionSetLines")
+    rows = of_company(changing_central, "dimensionSetLines", MAIN.id)
+    for row in rows[:2]:
+        changing_central.break_row("dimensionSetLines", [MAIN.id, row["id"]])
+    run = tap.sync(catalog=catalog)
+    found = {*told_apart(run.records("dimensionSetLines"))}
+    missing = stored(changing_central, "dimensionSetLines", MAIN.id) - found
+    assert {(MAIN.id, row["id"]) for row in rows[:2]} <= missing
+    assert len(missing) < len(rows)
+
+
+def test_version_is_not_activated_while_a_parent_is_skipped(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(emit_activate_version_messages=True)
+    catalog = catalog_of(tap, LINES, replication_method="FULL_TABLE")
+    line = of_company(changing_central, LINES, MAIN.id)[0]
+    changing_central.break_row(LINES, [MAIN.id, line["id"]])
+    first = tap.sync(catalog=catalog)
+    assert not activated(first)
+    (warning,) = [text for text in first.logged("WARNING") if "stay in the target" in text]
+    assert MAIN.name in warning
+    changing_central.mend()
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert activated(second).keys() == {LINES}
+    assert sent(second, LINES) == stored(
+        changing_central, LINES, *(c["id"] for c in changing_central.companies())
+    )
+
+
+def test_line_that_was_deleted_leaves_with_the_next_version(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(emit_activate_version_messages=True)
+    catalog = catalog_of(tap, LINES, replication_method="FULL_TABLE")
+    first = tap.sync(catalog=catalog)
+    line = of_company(changing_central, LINES, OWN.id)[0]
+    changing_central.delete(LINES, [OWN.id, line["id"]])
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert activated(second)[LINES] > activated(first)[LINES]
+    assert sent(first, LINES) - sent(second, LINES) == {(OWN.id, line["id"])}
+
+
+def test_expanded_pages_that_take_too_long_get_smaller(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    catalog = catalog_of(tap, LINES)
+    changing_central.fault("expand", over_rows=60, status=504, error_form="central", count=None)
+    run = tap.sync(catalog=catalog)
+    assert sent(run, LINES) == stored(
+        changing_central, LINES, *(c["id"] for c in changing_central.companies())
+    )
+    assert "Page size of" in run.log
+
+
+def test_conflict_with_another_user_is_avoided(changing_central: CentralSandbox, tap: Tap) -> None:
+    catalog = catalog_of(tap, LINES)
+    changing_central.configure(expand_conflicts=1_000)
+    run = tap.but(ws_retry_count=0).sync(catalog=catalog)
+    assert run.counts[LINES] == len(changing_central.rows(LINES))
+
+
+def test_filter_is_for_the_rows_not_for_their_parents(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    catalog = catalog_of(tap, LINES)
+    run = tap.but(filters={LINES: "quantity gt 5000"}).sync(catalog=catalog)
+    expected = {
+        (row["$company"], row["id"])
+        for row in changing_central.rows(LINES)
+        if row["quantity"] > 5000
+    }
+    assert sent(run, LINES) == expected != set()
+
+
+def test_start_date_is_for_the_parents(changing_central: CentralSandbox, tap: Tap) -> None:
+    tap = tap.but(start_date="2024-01-01T00:00:00Z")
+    run = tap.sync(catalog=catalog_of(tap, LINES))
+    since = {
+        (row["$company"], row["id"])
+        for row in changing_central.rows(HEADERS)
+        if row["lastModifiedDateTime"] >= "2024" or row["lastModifiedDateTime"].startswith("0001")
+    }
+    expected = {
+        (row["$company"], row["id"])
+        for row in changing_central.rows(LINES)
+        if (row["$company"], row["documentId"]) in since
+    }
+    assert sent(run, LINES) == expected != stored(changing_central, LINES)
+
+
+def test_parents_that_may_not_be_read_do_not_hide_those_that_may(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    table = "defaultDimensions"
+    catalog = catalog_of(tap, table)
+    changing_central.configure(forbidden_tables=["vendors"])
+    run = tap.sync(catalog=catalog)
+    customers = {(row["$company"], row["id"]) for row in changing_central.rows("customers")}
+    expected = {
+        (row["$company"], row["id"])
+        for row in changing_central.rows(table)
+        if (row["$company"], row["parentId"]) in customers
+    }
+    assert {*told_apart(run.records(table))} == expected != set()
+    assert any("can't be read through vendors" in text for text in run.logged("WARNING"))
+
+
+def test_connection_test_reads_a_line(tap: Tap) -> None:
+    run = tap.but(tables=[*BOUND]).run("--test")
+    assert run.status == 0, run.log
+    assert run.counts == dict.fromkeys(BOUND, 1)
