@@ -208,7 +208,8 @@ class PageReader:
         place = begin.place
         if self._needs_tie(place.end):
             return replace(begin, tie=place.end)
-        if self._compares_ids:
+        # After a tie, only the replication key is left to compare.
+        if self._compares_ids or [*(place.end or ())] == [read.sorted_by]:
             return replace(begin, after=place.end, skip=place.skip)
         if read.sorted_by and place.end is not None:
             # The rows with the last value are sent again.
