@@ -92,7 +92,11 @@ class PageReader:
         spec = table.spec
         self._address = spec.url
         self._columns = Columns(table.name, list(spec.columns), spec.keys, spec.row_filter)
-        self._page_size = PageSize(table.name, settings.fetch_size, client.dialect.largest_page)
+        largest = client.dialect.largest_page
+        wanted = settings.fetch_size
+        if client.dialect.refuses_larger_pages:
+            wanted = min(wanted, largest)
+        self._page_size = PageSize(table.name, wanted, largest)
         self._calls = calls
         self._parents = ParentPages(
             table, client, self._columns, settings.fetch_size, self._read_any_page

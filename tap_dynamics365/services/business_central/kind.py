@@ -65,6 +65,7 @@ BUSINESS_CENTRAL = ServiceKind(
         # The service does not say how long to wait.
         first_throttle_wait=5.0,
         largest_page=LARGEST_PAGE,
+        refuses_larger_pages=True,
         # The token of a link is the key of the last row that was sent.
         is_keyset_link=lambda link: "$skiptoken" in link or "%24skiptoken" in link.lower(),
         longest_url=LONGEST_URL,

@@ -116,6 +116,18 @@ def test_table_whose_pages_never_can_write_fails_after_one_repetition(
     assert central.hits() == [2]
 
 
+@pytest.mark.parametrize("behavior", ["cut", "refused"])
+def test_pages_that_are_larger_than_the_service_allows_are_not_requested(
+    central: CentralSandbox, behavior: str
+) -> None:
+    central.configure(oversized_page=behavior)
+    run = tap_of(central, fetch_size=50_000).sync()
+    assert not run.logged("WARNING")
+    pages = [r for r in service_requests(central) if r["path"].endswith("/companies")]
+    sizes = {r["headers"]["prefer"] for r in pages if "$top" not in r["query"]}
+    assert sizes == {"odata.maxpagesize=20000"}
+
+
 def test_app_that_is_not_registered_is_refused_once_more_with_a_new_token(
     central: CentralSandbox,
 ) -> None:
