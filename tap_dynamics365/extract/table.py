@@ -127,6 +127,11 @@ class TableSpec:
         return tuple(name for name in names if name not in added)
 
     @property
+    def scale(self) -> Scale | None:
+        """How values of the replication key become numbers; None if there is no such key."""
+        return key_scale.scale(self.schema.get(self.replication_key or "", {}))
+
+    @property
     def filter_digest(self) -> str | None:
         """A short text that changes with the filter; None without a filter."""
         return _digest(self.row_filter) if self.row_filter else None
@@ -187,7 +192,7 @@ class Table:
     @cached_property
     def scale(self) -> Scale | None:
         """How values of the replication key become numbers; None if there is no such key."""
-        return key_scale.scale(self.spec.schema.get(self.spec.replication_key or "", {}))
+        return self.spec.scale
 
     @cached_property
     def bookmark(self) -> Bookmark | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.exceptions import MappingError
 from typing_extensions import override
@@ -12,7 +12,9 @@ from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.singer.versions import VersionedStream
 
 if TYPE_CHECKING:
-    from singer_sdk.helpers.types import Record
+    from collections.abc import Mapping
+
+    from singer_sdk.helpers.types import Context, Record
 
     from tap_dynamics365.extract.tally import Tally
 
@@ -85,6 +87,29 @@ class RecordStream(VersionedStream):
         self.tally.outcome = Outcome.FAILED
         self.state_manager.is_flushed = False
         self._write_state_message()
+
+    # Overrides of the SDK's behaviour.
+
+    @property
+    @override
+    def partitions(self) -> None:
+        """Nothing: the SDK would read the stream once for each partition in the state."""
+
+    @override
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return nothing: the bookmark is limited by the service's time instead."""
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Do nothing: the replication method knows where to begin."""
+
+    @override
+    def _process_record(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the SDK would filter the record for child streams. There are none."""
 
 
 def mapping_error(error: Exception) -> str:

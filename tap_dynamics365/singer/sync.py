@@ -195,14 +195,14 @@ class Sync:
         redefined = [
             stream
             for stream in self._tables
-            if any(part.reader.metadata_version is not None for part in stream.parts)
+            if not stream.is_divided and stream.parts[0].reader.metadata_version is not None
         ]
         if not redefined:
             return
         if not may_lack_columns or new_columns.report(self._service.client, redefined):
-            for part in (part for stream in redefined for part in stream.parts):
-                if (version := part.reader.metadata_version) is not None:
-                    part.table.state.change(metadata_version=version)
+            for stream in redefined:
+                reader = stream.parts[0].reader
+                reader.table.state.change(metadata_version=reader.metadata_version)
             self._states.write_now(self._state)
 
 

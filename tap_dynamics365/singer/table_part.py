@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_dynamics365.extract import order
-from tap_dynamics365.singer.encoder import Encoder, records
+from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.extract.tally import Outcome
+from tap_dynamics365.singer.encoder import records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from msgspec import Raw
     from singer_sdk.helpers.types import Record
 
-    from tap_dynamics365.errors import ServiceError
-    from tap_dynamics365.extract.page import Keys, Page, Piece
+    from tap_dynamics365.extract.page import Page, Piece
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.reader import TableReader
     from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.odata.page import RawPage
+    from tap_dynamics365.singer.encoder import Encoder
+
+
+# A connection test looks for a row in so many parts of a table.
+SAMPLED = 3
 
 
 class Owner(Protocol):
@@ -30,14 +34,8 @@ class Owner(Protocol):
     def name(self) -> str:
         """The name of the stream."""
 
-    def new_encoder(
-        self,
-        spec: TableSpec,
-        key: str | None,
-        version: int | None,
-        inspect_keys: Callable[[Sequence[Raw | None]], Keys] | None,
-    ) -> Encoder:
-        """Make an encoder of rows."""
+    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
+        """Return the encoder of rows."""
 
     def begin(self, page: Page) -> None:
         """Write the SCHEMA message before the first record."""
@@ -55,27 +53,53 @@ class Owner(Protocol):
 class TablePart:
     """A sink of the engine. A table without parts has one.
 
+    There may be tens of thousands: hundreds of companies, and about a hundred tables in each. So
+    the reader exists only while the part is read.
+
     Args:
         owner: The stream of the table.
-        reader: Reads the rows; kept as an attribute.
+        spec: What to extract.
+        open_reader: Makes the reader.
 
     Attributes:
+        label: The name in messages.
         is_finished: Whether the part was read to its end, was skipped, or failed.
+        outcome: How it ended, if nothing failed.
         error: Why it failed, if it did.
+        is_incomplete: Whether rows could not be read, so that deleted ones can't be told.
+        at_end: What to change in the state once all parts were read.
     """
 
-    def __init__(self, owner: Owner, reader: TableReader) -> None:
-        self.reader = reader
-        self.table = reader.table
+    def __init__(
+        self, owner: Owner, spec: TableSpec, open_reader: Callable[[], TableReader]
+    ) -> None:
+        self.label = spec.label
         self.is_finished = False
+        self.outcome: Outcome | None = None
         self.error: ServiceError | None = None
+        self.is_incomplete = False
+        self.at_end: Mapping[str, Any] = {}
         self._owner = owner
-        self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
+        self._is_part = spec.is_part
+        self._open_reader = open_reader
 
     @property
     def name(self) -> str:
         """The name of the stream."""
         return self._owner.name
+
+    @cached_property
+    def reader(self) -> TableReader:
+        """Reads the rows."""
+        return self._open_reader()
+
+    def close(self) -> None:
+        """Note how the part ended, and free what its reader holds."""
+        table = self.reader.table
+        self.is_finished, self.outcome = True, self.reader.outcome
+        self.is_incomplete, self.at_end = table.is_incomplete, table.at_end
+        if self._is_part:
+            del self.reader
 
     def decode(self, read: TableRead, page: RawPage) -> Page:
         """Encode the rows of a page as RECORD messages, in any thread.
@@ -90,29 +114,11 @@ class TablePart:
         Raises:
             ServiceError: The answer is not a page of rows.
         """
-        encoder = self.encoder(read.sorted_by, read.version)
+        encoder = self._owner.encoder(read.sorted_by, read.version)
         encoded = encoder.page(page) if read.since is None else encoder.changes(page)
         if read.continues_by_key:
             return replace(encoded, end=page.end)
         return replace(encoded, next_link=page.next_link) if read.is_resumable else encoded
-
-    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
-        """Return the encoder of rows.
-
-        Args:
-            key: The replication key, if rows are sorted by it.
-            version: The table version that records carry.
-        """
-        if (key, version) not in self._encoders:
-            self._encoders[key, version] = self._owner.new_encoder(
-                self.table.spec, key, version, self._inspect_keys
-            )
-        return self._encoders[key, version]
-
-    @cached_property
-    def _inspect_keys(self) -> Callable[[Sequence[Raw | None]], Keys] | None:
-        scale = self.table.scale
-        return None if scale is None else lambda values: order.inspect_keys(values, scale)
 
     def write(self, page: Page) -> None:
         """Write the records of a page, and the state after them.
@@ -128,7 +134,7 @@ class TablePart:
         for piece in page.pieces:
             self._owner.write_piece(piece)
             self.reader.advance(piece.keys.last)
-            self.table.sent(piece.rows)
+            self.reader.table.sent(piece.rows)
         self.reader.note_position(page)
         self._owner.write_state()
 
@@ -138,7 +144,8 @@ class TablePart:
         Args:
             error: Why the part failed, if it did.
         """
-        self.is_finished, self.error = True, error
+        self.error = error
+        self.close()
         self._owner.part_finished(self)
 
     # Record by record, without the engine.
@@ -175,4 +182,56 @@ class TablePart:
             ServiceError: The service refused.
         """
         page = self.reader.pages.fetch_sample()
-        return next(records(self.encoder().page(page)), None)
+        return next(records(self._owner.encoder().page(page)), None)
+
+
+def outcome(parts: Sequence[TablePart]) -> Outcome:
+    """Return how a table ended, if none of its parts failed.
+
+    Args:
+        parts: The parts.
+    """
+    found = {part.outcome for part in parts}
+    if found <= {Outcome.SKIPPED}:
+        return Outcome.SKIPPED
+    return Outcome.DONE if found == {Outcome.DONE} else Outcome.IN_PART
+
+
+def reason_to_keep_rows(parts: Sequence[TablePart]) -> str:
+    """Say why deleted rows of a table can't be told; empty if they can.
+
+    Args:
+        parts: The parts, all of which have ended.
+    """
+    if skipped := [part.label for part in parts if part.outcome is Outcome.SKIPPED]:
+        return f"the rows of {', '.join(map(repr, skipped))} could not be read"
+    if incomplete := [part.label for part in parts if part.is_incomplete]:
+        return f"some rows of {', '.join(map(repr, incomplete))} could not be read"
+    return ""
+
+
+def fetch_sample(parts: Iterable[TablePart]) -> Record | None:
+    """Fetch one row of a table, in any thread.
+
+    Args:
+        parts: The parts of the table.
+
+    Returns:
+        The row; None if there is none in the parts that were tried.
+
+    Raises:
+        ServiceError: The service refused, in all parts.
+    """
+    refusal, answers = None, 0
+    for part in parts:
+        try:
+            row = part.fetch_sample()
+        except ServiceError as error:
+            refusal = error
+            continue
+        answers += 1
+        if row is not None or answers == SAMPLED:
+            return row
+    if refusal is not None and not answers:
+        raise refusal
+    return None

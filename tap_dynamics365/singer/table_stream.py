@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk import metrics
@@ -12,6 +12,7 @@ from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
 from tap_dynamics365.errors import CatalogError, ServiceError, log_failure
+from tap_dynamics365.extract import order
 from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
@@ -24,11 +25,11 @@ from tap_dynamics365.singer import deletions, name_columns
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.encoder import Encoder, records
 from tap_dynamics365.singer.record_stream import RecordStream
-from tap_dynamics365.singer.table_part import TablePart
+from tap_dynamics365.singer.table_part import TablePart, fetch_sample, outcome, reason_to_keep_rows
 from tap_dynamics365.singer.table_spec import table_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     import requests
     from msgspec import Raw
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.state_writer import PacedStateWriter
-
-# A connection test looks for a row in so many parts of a table.
-SAMPLED_PARTS = 3
 
 
 class TableStream(RecordStream):
@@ -90,6 +88,8 @@ class TableStream(RecordStream):
         self._states = states
         self._metrics = ExitStack()
         self._has_begun = False
+        self._calls = CallLimit(settings.stmt_call_limit)
+        self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
         # Why deleted rows can't be told, apart from what the parts know.
         self._keeps_rows = ""
         # The part that is read record by record.
@@ -135,9 +135,8 @@ class TableStream(RecordStream):
         To list the parts of the service may take a request.
         """
         if not self.is_divided:
-            return [self._open(self.spec, self._state)]
+            return [TablePart(self, self.spec, partial(self._open, self.spec, self._state))]
         state = cast("dict[str, Any]", self.tap_state)
-        calls = CallLimit(self._settings.stmt_call_limit)
         first = self._part_columns[0]
         before = {context.get(first) for context in self._state.contexts}
         every = self._every_part()
@@ -146,35 +145,30 @@ class TableStream(RecordStream):
             names = ", ".join(map(repr, left_out))
             self._keeps_rows = f"rows of {names}, which are not selected now, stay in the target"
         return [
-            self._open(
-                self.spec.in_part(part, self._part_columns),
-                TableState(state, self.name, {first: part.id}),
-                calls,
-            )
+            TablePart(self, spec, partial(self._open, spec, entry))
             for part in every
             if part.is_selected
+            for spec in [self.spec.in_part(part, self._part_columns)]
+            for entry in [TableState(state, self.name, {first: part.id})]
         ]
 
-    def _open(
-        self, spec: TableSpec, state: TableState, calls: CallLimit | None = None
-    ) -> TablePart:
+    def _open(self, spec: TableSpec, state: TableState) -> TableReader:
         client, settings = self._service.client, self._settings
         table = Table(spec, state, self._version, settings, client, tally=self.tally)
-        reader = TableReader(
+        return TableReader(
             table,
             client,
             settings,
             on_state=lambda: self._states.write_now(self.tap_state),
             on_answer=self._log_duration,
-            calls=calls,
+            calls=self._calls,
             skipped=self._skipped,
         )
-        return TablePart(self, reader)
 
     @property
     def is_skipped(self) -> bool:
         """Whether the service lets no part of the table be read."""
-        return all(part.reader.is_skipped for part in self.parts)
+        return self._outcome() is Outcome.SKIPPED
 
     @property
     @override
@@ -202,41 +196,37 @@ class TableStream(RecordStream):
 
     @override
     def _outcome(self) -> Outcome:
-        if self.is_skipped:
-            return Outcome.SKIPPED
-        whole = all(part.reader.outcome is Outcome.DONE for part in self.parts)
-        return Outcome.DONE if whole else Outcome.IN_PART
+        return outcome(self.parts)
 
     # The engine's way: pages.
 
-    def new_encoder(
-        self,
-        spec: TableSpec,
-        key: str | None,
-        version: int | None,
-        inspect_keys: Callable[[Sequence[Raw | None]], Keys] | None,
-    ) -> Encoder:
-        """Make an encoder of rows.
+    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
+        """Return the encoder of rows, which all parts share.
 
         Args:
-            spec: The table, or a part of it.
             key: The replication key, if rows are sorted by it.
             version: The table version that records carry.
-            inspect_keys: Inspects the replication keys of rows.
         """
-        return Encoder(
-            self.name,
-            self.schema,
-            lambda path: self.mask[_breadcrumb(path)],
-            conversions=self._conversions,
-            annotated=self.annotated,
-            key=key,
-            ids=spec.row_key,
-            stream_key=spec.stream_key,
-            partition=spec.partition,
-            inspect_keys=inspect_keys,
-            version=version,
-        )
+        if (key, version) not in self._encoders:
+            self._encoders[key, version] = Encoder(
+                self.name,
+                self.schema,
+                lambda path: self.mask[_breadcrumb(path)],
+                conversions=self._conversions,
+                annotated=self.annotated,
+                key=key,
+                ids=self.spec.row_key,
+                stream_key=self.spec.stream_key,
+                partition=self.spec.partition,
+                inspect_keys=self._inspect_keys,
+                version=version,
+            )
+        return self._encoders[key, version]
+
+    @cached_property
+    def _inspect_keys(self) -> Callable[[Sequence[Raw | None]], Keys] | None:
+        scale = self.spec.scale
+        return None if scale is None else lambda values: order.inspect_keys(values, scale)
 
     def begin(self, page: Page | None = None) -> None:
         """Write the SCHEMA message and start the metrics before the first record.
@@ -280,7 +270,7 @@ class TableStream(RecordStream):
             part: The part.
         """
         if part.error is not None:
-            log_failure(f"Table {part.table.name!r}", part.error)
+            log_failure(f"Table {part.label!r}", part.error)
         if not all(each.is_finished for each in self.parts):
             self.write_state()
             return
@@ -303,30 +293,22 @@ class TableStream(RecordStream):
         If the run ends between the two, the state still says that the table is incomplete.
         """
         # The SDK's own connection test reads a part of a table without writing it.
-        is_cut_short = any(part.reader.is_cut_short for part in self.parts)
+        is_cut_short = any(part.outcome is Outcome.IN_PART for part in self.parts)
         if is_cut_short or self.is_skipped or self.ABORT_AT_RECORD_COUNT is not None:
             return
         version = self._version
         if version.number is not None and version.is_outdated:
-            if reason := self._reason_to_keep_rows():
+            if reason := reason_to_keep_rows(self.parts) or self._keeps_rows:
                 self.logger.warning(
                     "Rows of %r that were deleted stay in the target: %s.", self.name, reason
                 )
             else:
                 self.activate(version.number)
-        at_end = self.parts[0].table.at_end
+        at_end = self.parts[0].at_end
         if self.is_divided:
             self._state.change(at_end)
         else:
             self._state.change(**at_end)
-
-    def _reason_to_keep_rows(self) -> str:
-        """Say why deleted rows can't be told; empty if they can."""
-        if skipped := [part.table.name for part in self.parts if part.reader.is_skipped]:
-            return f"the rows of {', '.join(map(repr, skipped))} could not be read"
-        if incomplete := [part.table.name for part in self.parts if part.table.is_incomplete]:
-            return f"some rows of {', '.join(map(repr, incomplete))} could not be read"
-        return self._keeps_rows
 
     # The SDK's way: records.
 
@@ -340,8 +322,9 @@ class TableStream(RecordStream):
                 yield from self._records_of(part)
             except ServiceError as error:
                 if len(self.parts) > 1:
-                    log_failure(f"Table {part.table.name!r}", error)
+                    log_failure(f"Table {part.label!r}", error)
                 errors.append(error)
+            part.close()
         if errors:
             raise errors[0]
         self._conclude()
@@ -360,7 +343,7 @@ class TableStream(RecordStream):
                         self._note_deletions(page)
                         for record in records(page):
                             yield record
-                            part.table.sent(1)
+                            part.reader.table.sent(1)
                         part.reader.note_position(page)
                     read = next(reads, None)
                 except ServiceError as error:
@@ -375,19 +358,7 @@ class TableStream(RecordStream):
         Raises:
             ServiceError: The service refused, in all parts.
         """
-        refusal, answers = None, 0
-        for part in self.parts:
-            try:
-                row = part.fetch_sample()
-            except ServiceError as error:
-                refusal = error
-                continue
-            answers += 1
-            if row is not None or answers == SAMPLED_PARTS:
-                return row
-        if refusal is not None and not answers:
-            raise refusal
-        return None
+        return fetch_sample(self.parts)
 
     @override
     def _increment_stream_state(
@@ -403,8 +374,6 @@ class TableStream(RecordStream):
             yield from super()._generate_record_messages(record)
         else:
             yield from deletions.messages(self.stream_maps, self.schema["properties"], record)
-
-    # Overrides of the SDK's behaviour.
 
     def _request_counter(self) -> metrics.Counter:
         return metrics.http_request_counter(self.name, endpoint=self.entry.table or "")
@@ -425,27 +394,6 @@ class TableStream(RecordStream):
                 },
             )
         )
-
-    @property
-    @override
-    def partitions(self) -> None:
-        """Nothing: the SDK would read the stream once for each partition in the state."""
-
-    @override
-    def get_batch_config(self, config: Mapping[str, Any]) -> None:
-        """Return nothing: the SDK's BATCH messages ignore selection and stream maps."""
-
-    @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Return nothing: the bookmark is limited by the service's time instead."""
-
-    @override
-    def _write_starting_replication_value(self, context: Context | None) -> None:
-        """Do nothing: the replication method knows where to begin."""
-
-    @override
-    def _process_record(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the SDK would filter the record for child streams. There are none."""
 
 
 def _breadcrumb(path: tuple[str, ...]) -> tuple[str, ...]:
