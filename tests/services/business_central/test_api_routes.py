@@ -7,8 +7,12 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tap_dynamics365.odata.edm import Table
 from tap_dynamics365.services.business_central.kind import BUSINESS_CENTRAL
+from tap_dynamics365.services.business_central.routes import stream_names
 from tap_dynamics365.services.part import Part
 from tests.services.business_central.documents import (
     STANDARD,
@@ -20,6 +24,7 @@ from tests.tap import Tap
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from random import Random
 
     from sandbox.central_client import CentralSandbox
     from tests.tap import Run
@@ -122,6 +127,26 @@ def test_routes_that_read_alike_have_streams_of_different_names() -> None:
         f"{first}/bins": f"{first}/bins",
         f"{second}/bins": f"{second}/bins",
     }
+
+
+# Few letters, so that names collide, also with names that have a route in them.
+SETS = st.sampled_from(["x", "X", "y", "x_x_beta_x", "x_x_beta_y", "x_y_v1_0_x"])
+ROUTES_OF_SETS = st.sampled_from(["", "x/x/beta", "x/x/v1.0", "x_x/x/beta", "x/x_x/beta"])
+SETS_OF_ROUTES = st.lists(
+    st.tuples(ROUTES_OF_SETS, SETS).map(lambda pair: "/".join(filter(None, pair))),
+    unique=True,
+    max_size=12,
+)
+
+
+@given(SETS_OF_ROUTES, st.randoms(use_true_random=False))
+def test_names_of_streams_are_unique_and_depend_on_no_order(names: list[str], by: Random) -> None:
+    tables = [Table(name, name, ("id",), ()) for name in names]
+    found = stream_names(tables)
+    assert len({*found.values()}) == len(names)
+    assert all(found[name] == name for name in names if "/" not in name)
+    by.shuffle(tables)
+    assert stream_names(tables) == found
 
 
 def test_routes_that_are_not_read_are_logged_in_one_line(central: CentralSandbox) -> None:
