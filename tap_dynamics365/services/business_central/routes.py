@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from msgspec.structs import replace
 
-from tap_dynamics365.errors import Dynamics365Error, ServiceError, SettingsError
+from tap_dynamics365.errors import Dynamics365Error, MetadataError, ServiceError, SettingsError
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.kind import read_object
 
@@ -163,17 +163,17 @@ def read_tables(client: ODataClient, settings: Settings) -> list[Table]:
         The tables of all metadata documents.
 
     Raises:
-        MetadataError: A document is not valid.
-        ServiceError: The service refused.
+        MetadataError: The document of `service_url` is not valid.
+        ServiceError: The service refused, or the document of a further route is not valid.
     """
     tables = read_metadata(client)
     read = further(settings)
     for route in read:
         try:
             tables += named(read_metadata(client, root(client.url, route)), route)
-        except ServiceError as error:
-            msg = f"The route {route!r} of the setting api_routes can't be read: {error.message}"
-            raise ServiceError(msg, failure=error.failure) from error
+        except (MetadataError, ServiceError) as error:
+            msg = f"The route {route!r} of the setting api_routes can't be read. {error.message}"
+            raise ServiceError(msg) from error
     _report({_route_of(client.url).lower(), *map(str.lower, read)}, client)
     return tables
 

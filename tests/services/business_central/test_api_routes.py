@@ -210,7 +210,14 @@ def test_route_that_is_none_is_refused_before_any_request(
 
 def test_route_that_the_environment_lacks_is_named_in_the_error(central: CentralSandbox) -> None:
     run = Tap({**central.settings, "api_routes": ["contoso/none/v1.0"]}).run("--discover")
-    assert "'contoso/none/v1.0' of the setting api_routes can't be read" in run.refusal()
+    assert "'contoso/none/v1.0' of the setting api_routes can't be read." in run.refusal()
+
+
+def test_route_whose_document_is_not_valid_is_named_in_the_error() -> None:
+    documents = {STANDARD: document(EntitySet("bins")), f"api/{ONE}": b"<html/>"}
+    with running(documents, api_routes=[ONE]) as service:
+        sentence = service.tap.run("--discover").refusal()
+    assert f"{ONE!r} of the setting api_routes can't be read." in sentence
 
 
 @pytest.mark.parametrize("path", ["/api/data/v9.2/", "/data/", "/odata/"])
