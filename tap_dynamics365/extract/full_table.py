@@ -51,8 +51,8 @@ class FullTable:
         table = self._table
         keeps_rows = coverage.keeps_rows(table)
         read = table.full_read()
-        may_continue = (read.keyset is not None or table.keeps_links) and not keeps_rows
-        read = replace(read, kept_as="full_table" if may_continue else "")
+        may_continue = read.keyset is not None or (table.keeps_links and bool(table.spec.row_key))
+        read = replace(read, kept_as="full_table" if may_continue and not keeps_rows else "")
         table.at_end = {"full_table": None}
         if begin_version(table, order_of(read)):
             interrupted = usable(table, order_of(read), table.state.entry)
@@ -163,6 +163,9 @@ def usable(table: Table, order: Sequence[str], entry: Entry) -> Interrupted | No
             so may the selected columns.
         entry: The entry of the table in the state, or of one of its parts.
     """
+    if not (order or table.spec.row_key):
+        # The target would have rows twice that were sent before the interruption.
+        return None
     try:
         found = msgspec.convert(entry.full_table, Interrupted)
     except msgspec.ValidationError:

@@ -208,6 +208,28 @@ def test_full_table_that_fails_in_one_company_is_continued_there_alone(
     assert len(sent(third, TABLE)) == len(changing_central.rows(TABLE))
 
 
+def test_table_without_a_key_begins_again_as_a_whole(
+    changing_central: CentralSandbox, versioned: Tap
+) -> None:
+    # The target would have rows twice that it can't tell apart.
+    table = "loyaltyTotals"
+    changing_central.configure(closed_companies=[])
+    versioned = versioned.but(
+        service_url=changing_central.api_url("api/sandbox/loyalty/v1.0"), fetch_size=3
+    )
+    catalog = catalog_of(versioned, table)
+    assert catalog["streams"][0]["key_properties"] == []
+    changing_central.fault(f"{OWN.id}.*{table}", status=500, error_form="central", count=None)
+    first = versioned.but(ws_retry_count=0).run(catalog=catalog)
+    assert first.status == 1
+    changing_central.clear_faults()
+    second = versioned.sync(catalog=catalog, state=first.state)
+    assert second.counts[table] == len(changing_central.rows(table))
+    (version,) = versions(second, table)
+    assert version not in versions(first, table)
+    assert activated(second) == {table: version}
+
+
 def test_rows_of_companies_that_are_no_longer_selected_stay_in_the_target(
     changing_central: CentralSandbox, versioned: Tap
 ) -> None:
