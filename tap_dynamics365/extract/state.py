@@ -38,7 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         full_table: FULL_TABLE: what an interrupted read has not sent; see `Interrupted`.
         window: INCREMENTAL: what an interrupted read in any order has not sent; see `Window`.
         sorting_timed_out: Whether a sorted read took too long, so that rows are read in any order.
-        unread_parents: The parents whose rows could not be read: path and id of each.
+        unread_parents: The parents whose rows could not be read: path and id of each, `*` for all.
         delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
         metadata_version: The version of the service's data model.

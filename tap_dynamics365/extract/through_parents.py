@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Refusals of all rows of a parent. Rows of other parents may be readable.
 REFUSED = {Failure.DENIED, Failure.GONE, Failure.NOT_UNDERSTOOD}
 
+# Stands for the ids of all rows of a parent.
+EVERY = "*"
+
 NO_WAY = (
     "The rows can only be read through those of another table, and the metadata document of the "
     "service names none that leads to them. Leave the table out."
@@ -68,7 +71,7 @@ class ThroughParents:
         for path in paths:
             yield from self._tried(path, self._table.read(through=path))
         self._conclude(paths)
-        table.state.change(unread_parents=[*self._unread()] or None)
+        table.state.change(unread_parents=self._left())
         finish_part(table, ())
 
     def _changed_rows(
@@ -79,12 +82,15 @@ class ThroughParents:
         start, until = bookmark.start(), bookmark.before_now(table.late_seconds)
         again = [*map(tuple, table.state.entry.unread_parents or ())]
         for path in paths:
-            if ids := [each for name, each in again if name == path.name]:
+            ids = [each for name, each in again if name == path.name]
+            if EVERY in ids:
+                yield from self._tried(path, table.read(through=path))
+                continue
+            if ids:
                 yield from self._tried(path, table.read(through=path, parent_ids=ids))
             yield from self._tried(path, self._changes(path, start))
         self._conclude(paths)
-        unread = [*self._unread()] or None
-        bookmark.complete_at(until, has_nulls=False, unread_parents=unread)
+        bookmark.complete_at(until, has_nulls=False, unread_parents=self._left())
 
     def _changes(self, path: ParentPath, start: str | int | None) -> TableRead:
         """Make the read of the rows that have changed, or whose parents have."""
@@ -111,9 +117,16 @@ class ThroughParents:
         try:
             yield read
         except ServiceError as error:
-            if error.failure not in REFUSED:
+            if error.failure is Failure.LINK_LOST:
+                yield read
+            elif error.failure in REFUSED:
+                self._refusals[path.name] = error
+            else:
                 raise
-            self._refusals[path.name] = error
+
+    def _left(self) -> list[tuple[str, str]] | None:
+        """Return the parents that the next run has to try again; None if there are none."""
+        return [*self._unread(), *((name, EVERY) for name in self._refusals)] or None
 
     def _conclude(self, paths: Sequence[ParentPath]) -> None:
         """Raise if no parent could be read, and note whether rows are missing."""

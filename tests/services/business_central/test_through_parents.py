@@ -259,6 +259,22 @@ def test_parents_that_may_not_be_read_do_not_hide_those_that_may(
     assert any("can't be read through vendors" in text for text in run.logged("WARNING"))
 
 
+def test_parents_that_may_be_read_later_are_read_from_their_first_row_then(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    table = "defaultDimensions"
+    catalog = catalog_of(tap, table)
+    changing_central.configure(forbidden_tables=["vendors"])
+    first = tap.sync(catalog=catalog)
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert not second.counts
+    changing_central.configure(forbidden_tables=[])
+    third = tap.sync(catalog=catalog, state=second.state)
+    everything = stored(changing_central, table, *(c["id"] for c in changing_central.companies()))
+    assert sent(third, table) == everything - sent(first, table) != set()
+    assert "unread_parents" not in parts(third.state, table)[MAIN.id]
+
+
 def test_connection_test_reads_a_line(tap: Tap) -> None:
     run = tap.but(tables=[*BOUND]).run("--test")
     assert run.status == 0, run.log
