@@ -59,6 +59,7 @@ class Refusal(NamedTuple):
         inner: Those of the messages that come from exceptions.
         trace: The types and stack traces of the exceptions, which tell errors apart that have the
             same messages. Not for users.
+        is_empty: Whether there is no body.
     """
 
     code: str = ""
@@ -66,6 +67,7 @@ class Refusal(NamedTuple):
     is_own: bool = False
     inner: tuple[str, ...] = ()
     trace: str = ""
+    is_empty: bool = False
 
     @property
     def cause(self) -> str:
@@ -96,7 +98,9 @@ def read(body: bytes, content_type: str) -> Refusal:
     """
     text = body.decode("utf-8-sig", errors="replace").strip()
     kind = content_type.partition(";")[0].strip().lower()
-    if not text or kind == "text/html" or re.match(r"<!doctype html|<html", text, re.IGNORECASE):
+    if not text:
+        return Refusal(is_empty=True)
+    if kind == "text/html" or re.match(r"<!doctype html|<html", text, re.IGNORECASE):
         return Refusal()
     try:
         return _read_json(json.loads(text))

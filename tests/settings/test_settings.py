@@ -63,6 +63,18 @@ def test_connection_url_with_ntlm_selects_it() -> None:
     assert settings.password == SECRET
 
 
+def test_connection_url_with_basic_selects_it() -> None:
+    settings = read(
+        connection_url=(
+            f"{PREFIX}ServiceURL={SERVICE};AuthenticationMethod=BASIC;User=reader;"
+            f"Password={SECRET};"
+        )
+    )
+    assert settings.grant is Grant.BASIC
+    assert (settings.user, settings.password) == ("reader", SECRET)
+    assert SECRET not in repr(settings)
+
+
 def test_setting_beside_the_connection_url_takes_precedence() -> None:
     settings = read(
         connection_url=f"{PREFIX}ServiceURL={SERVICE};AccessToken={OTHER};FetchSize=10",

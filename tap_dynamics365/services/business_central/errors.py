@@ -143,6 +143,9 @@ def classify(said: Refusal, status: int) -> Failure | None:
         return Failure.TOO_LARGE
     if status == HTTPStatus.BAD_REQUEST and TOO_LONG.search(said.words):
         return Failure.ADDRESS_TOO_LONG
+    if status == HTTPStatus.NOT_FOUND and said.is_empty:
+        # An unknown set of the OData web services on-premises.
+        return Failure.GONE
     return FAILURES.get(said.code) or odata_errors.classify(said, status)
 
 

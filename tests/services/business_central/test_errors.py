@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox
     from tests.tap import Run
 
+BASIC = {
+    "authentication_method": "Basic",
+    "user": "SANDBOX",
+    "password": "sandbox-access-key-not-real",
+}
 ID = "01234567-89ab-cdef-0123-456789abcdef"
 CODES = {
     "Application_CallbackNotAllowed": Failure.FATAL,
@@ -120,6 +125,27 @@ def test_code_is_classified(code: str) -> None:
 )
 def test_refusal_is_classified(status: int, code: str, message: str, failure: Failure) -> None:
     assert meaning(status, body(code, message)) is failure
+
+
+def test_answer_404_without_a_body_is_the_service_s_own_and_a_web_page_is_not() -> None:
+    empty, page = refusal.read(b"", ""), refusal.read(b"<html>", "text/html")
+    assert errors.classify(empty, 404) is Failure.GONE
+    assert errors.classify(page, 404) is None
+    assert errors.classify(empty, 400) is None
+
+
+def test_web_service_that_was_removed_on_premises_is_skipped_without_retries(
+    central: CentralSandbox,
+) -> None:
+    url = central.on_premises_url.replace("api/v2.0", "ODataV4")
+    tap = Tap({"service_url": url, **BASIC, "tables": ["Customer_Card"]})
+    catalog = json.loads(json.dumps(tap.discover()).replace("Customer_Card", "Removed_Card"))
+    central.clear_requests()
+    run = tap.run(catalog=catalog)
+    assert "None of the selected tables can be read" in run.logged("ERROR")[-1]
+    assert any("Skipped 'Removed_Card" in line for line in run.logged("WARNING"))
+    asked = [request["path"] for request in central.requests() if "Removed" in request["path"]]
+    assert len(asked) == len(set(asked))
 
 
 @given(
@@ -250,8 +276,6 @@ def test_address_that_does_not_exist_is_refused_with_advice(
 def test_services_that_are_switched_off_are_refused_with_advice(central: CentralSandbox) -> None:
     central.configure(odata_off=True)
     url = central.on_premises_url.replace("api/v2.0", "ODataV4")
-    basic = {"authentication_method": "Basic", "user": "SANDBOX"}
-    basic["password"] = "sandbox-access-key-not-real"  # noqa: S105 - as the sandbox says
-    message = Tap({"service_url": url, **basic}).run("--discover").refusal()
+    message = Tap({"service_url": url, **BASIC}).run("--discover").refusal()
     assert "answered 405" in message
     assert "an administrator has to enable" in message
