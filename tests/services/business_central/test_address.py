@@ -75,6 +75,7 @@ def test_url_of_an_api_is_accepted(place: str, route: str, end: str) -> None:
         ("/v2.0/Production/", "add api/v2.0/"),
         (f"/v2.0/{TENANT}/Production/api/", "add api/v2.0/"),
         ("/Production/", "is no URL of Business Central"),
+        ("/api/v2.0/", "is no URL of Business Central"),
     ],
 )
 def test_url_of_something_else_is_refused_with_the_way_out(path: str, words: str) -> None:
@@ -153,7 +154,9 @@ def test_app_signs_in_to_the_tenant_of_the_url_for_the_host(
 
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
-@pytest.mark.parametrize("path", ["/", "/v2.0/", "/v2.0"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/v2.0", f"/v2.0/{TENANT}/", "/v2.0/api/v2.0/", f"/v2.0/{TENANT}/api/v2.0/"]
+)
 def test_bare_host_is_answered_with_the_environments(
     at_microsoft: Callable[..., Tap], mode: tuple[str, ...], path: str
 ) -> None:
