@@ -216,10 +216,9 @@ class _Inventor:
         own = self.ids(shape)
         if shape.table.name != "pictures" or not parents:
             return own
-        shown = self.ids(parents[0])
-        (first, _) = self.split(parents[0])
-        taken = [*shown[: min(main, first)], *own[min(main, first) : main]]
-        return [*taken, *own[main:total]]
+        shown, (first, _) = self.ids(parents[0]), self.split(parents[0])
+        in_main, in_own = shown[:first][:main], shown[first:][: total - main]
+        return [*in_main, *own[len(in_main) : main], *in_own, *own[main + len(in_own) : total]]
 
     def _parent(self, parents: list[Shape], row: int, is_own: bool, rng: random.Random) -> str:  # noqa: FBT001  - part of the place
         parent = parents[row % len(parents)]
