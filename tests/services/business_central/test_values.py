@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from sandbox.business_central.companies import CLOSED, COPY, MAIN, OWN
 from sandbox.central_client import CentralSandbox, running
 from tap_dynamics365.library import Dynamics365
 from tests.services.finance_operations.test_reads import told_apart
@@ -15,7 +16,7 @@ from tests.services.finance_operations.test_values import assert_fits, found
 from tests.tap import Message, Run, Tap, entry, select
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 #: More rows than this are compared of each API.
@@ -91,19 +92,21 @@ def test_every_value_of_a_set_beside_the_companies_arrives(way: dict[str, Any]) 
 
 
 def expected(
-    central: CentralSandbox, settings: dict[str, Any], company: Message
+    central: CentralSandbox, settings: dict[str, Any], companies: Iterable[Message]
 ) -> dict[str, list[Message]]:
-    """The rows of a company, and those beside the companies, by set, as the tap sends them."""
-    own = {"company_id": company["id"], "company_name": company["name"]}
-    rows: dict[str, list[Message]] = {}
-    for table in central.tables():
-        name, added = table["name"], own if table["has_company"] else {}
-        rows[name] = [
-            {**added, **converted(table, row, settings)}
-            for row in central.rows(name)
-            if not added or row["$company"] == company["id"]
+    """The rows of companies, and those beside the companies, by set, as the tap sends them."""
+    # Sets beside the companies have rows without a company.
+    own: dict[str, Message] = {"": {}}
+    for company in companies:
+        own[company["id"]] = {"company_id": company["id"], "company_name": company["name"]}
+    return {
+        table["name"]: [
+            {**own[row["$company"]], **converted(table, row, settings)}
+            for row in central.rows(table["name"])
+            if row["$company"] in own
         ]
-    return rows
+        for table in central.tables()
+    }
 
 
 def without_time_of_parent(rows: list[Message], settings: dict[str, Any]) -> list[str]:
@@ -117,15 +120,15 @@ def assert_every_value(
     central: CentralSandbox,
     route: str,
     settings: dict[str, Any],
+    companies: Iterable[Message],
     unreached: Collection[str] = (),
 ) -> Run:
-    """Compare all rows of one company in all sets of an API; in some, only rows that arrived."""
-    company = central.companies()[0]
+    """Compare all rows of companies in all sets of an API; in some, only rows that arrived."""
     given = {**central.settings, "service_url": central.api_url(route), **settings}
-    tap = Tap({**given, "companies": [company["name"]]})
+    tap = Tap(given)
     catalog = tap.discover()
     run = tap.sync(catalog=select(catalog, dict.fromkeys(names(catalog))))
-    rows = expected(central, settings, company)
+    rows = expected(central, settings, companies)
     for name in run.schemas:
         assert_fits(run, name)
         sent = without_time_of_parent(run.records(name), settings)
@@ -144,11 +147,15 @@ def names(catalog: Message) -> list[str]:
 
 @pytest.mark.parametrize("settings", KEPT)
 @pytest.mark.parametrize("route", ROWS)
-def test_every_value_of_every_set_of_a_company_arrives(
+def test_every_value_of_every_set_of_every_company_arrives(
     central: CentralSandbox, route: str, settings: dict[str, Any], way: dict[str, Any]
 ) -> None:
-    run = assert_every_value(central, route, {**way, **settings})
+    """The settings select no company, so that the closed one is the only one that is missing."""
+    wanted = [company for company in central.companies() if company["id"] != CLOSED.id]
+    run = assert_every_value(central, route, {**way, **settings}, wanted)
     assert sum(run.counts.values()) > ROWS[route]
+    found = {row.get("company_id") for name in run.counts for row in run.records(name)}
+    assert found >= {MAIN.id, COPY.id, OWN.id}
 
 
 @pytest.mark.parametrize("settings", KEPT)
@@ -158,7 +165,7 @@ def test_every_value_of_every_set_of_a_company_comes_from_the_library(
 ) -> None:
     company = central.companies()[0]
     given = {**central.settings, **settings, "companies": [company["id"]]}
-    rows, compared = expected(central, settings, company), 0
+    rows, compared = expected(central, settings, [company]), 0
     with Dynamics365({**given, "service_url": central.api_url(route)}) as service:
         for table, _ in service.tables():
             read = [*service.rows(table.name)]
@@ -177,5 +184,7 @@ def test_every_value_of_every_set_of_an_environment_arrives(
 ) -> None:
     """The documents are those of environments. Without them, the test is skipped."""
     with running(rows=2_000, csdl=found(document)) as central:
-        run = assert_every_value(central, route, settings, UNREACHED)
+        company = central.companies()[0]
+        given = {**settings, "companies": [company["name"]]}
+        run = assert_every_value(central, route, given, [company], UNREACHED)
     assert len(run.schemas) > SETS
