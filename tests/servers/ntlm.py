@@ -84,11 +84,13 @@ class NtlmFront(Front):
 
 
 @contextmanager
-def running(sandbox: Sandbox) -> Iterator[str]:
+def running(sandbox: Sandbox, audience: str = ORGANISATION) -> Iterator[str]:
     """Start a server.
 
     Args:
         sandbox: The sandbox, which has to run as long as the server.
+        audience: The audience of the access token; the organisation's name is valid at each
+            address of a Dataverse.
 
     Yields:
         Scheme, host and port of the server.
@@ -96,8 +98,7 @@ def running(sandbox: Sandbox) -> Iterator[str]:
     with TemporaryDirectory() as folder:
         users = Path(folder, "users")
         users.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n")
-        # A token for the organisation's name is valid at each address of the sandbox.
-        token = access_token(sandbox, ORGANISATION)
+        token = access_token(sandbox, audience)
         with subprocess.Popen(  # noqa: S603 - this file
             [sys.executable, "-m", "tests.servers.ntlm", sandbox.url, token],
             cwd=REPOSITORY,

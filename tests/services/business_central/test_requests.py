@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sandbox.business_central.service import CLOUD
 from tap_dynamics365.connection import connect
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tests.servers import ntlm
 from tests.servers.scripted import answer, serving
 from tests.tap import Tap, choose
 
@@ -187,6 +189,16 @@ def test_basic_sends_user_and_key_in_utf_8(central: CentralSandbox) -> None:
     request = signer(_Request())  # type: ignore[arg-type]  # has all that is used
     pair = base64.b64decode(request.headers["Authorization"].removeprefix("Basic "))
     assert pair.decode() == "Jörg:schlüssel-€"
+
+
+def test_ntlm_extracts_all_rows(central: CentralSandbox) -> None:
+    windows = {"ntlm_domain": ntlm.DOMAIN, "user": ntlm.USER, "password": ntlm.PASSWORD}
+    with ntlm.running(central, CLOUD) as front:
+        url = f"{front}{urlsplit(central.service_url).path}"
+        given = {"service_url": url, "authentication_method": "NTLM", **windows}
+        run = Tap({**given, "tables": ["companies"]}).sync()
+    assert run.counts == {"companies": 5}
+    assert [line for line in run.logged("INFO") if "with NTLM" in line]
 
 
 class _Request:
