@@ -279,3 +279,19 @@ def test_connection_test_reads_a_line(tap: Tap) -> None:
     run = tap.but(tables=[*BOUND]).run("--test")
     assert run.status == 0, run.log
     assert run.counts == dict.fromkeys(BOUND, 1)
+
+
+def test_line_that_changes_or_is_deleted_without_its_header_is_seen_by_full_reads_only(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    incremental = catalog_of(tap, LINES)
+    first = tap.sync(catalog=incremental)
+    changed, deleted = of_company(changing_central, LINES, OWN.id)[:2]
+    changing_central.update(LINES, [OWN.id, changed["id"]], {"description": "Changed"})
+    changing_central.delete(LINES, [OWN.id, deleted["id"]])
+    assert not tap.sync(catalog=incremental, state=first.state).counts
+    full = catalog_of(tap, LINES, replication_method="FULL_TABLE")
+    second = tap.sync(catalog=full, state=first.state)
+    assert sent(first, LINES) - sent(second, LINES) == {(OWN.id, deleted["id"])}
+    texts = {row["id"]: row["description"] for row in second.records(LINES)}
+    assert texts[changed["id"]] == "Changed"
