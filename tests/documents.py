@@ -16,6 +16,17 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+def printed(text: str, beginning: str) -> list[str]:
+    """Return the lines of output in a text, from the one that begins in this way."""
+    (block,) = re.findall(rf"(?:^|\n\n)(    {re.escape(beginning)}.*(?:\n    .*)*)", text)
+    return [line.strip() for line in block.splitlines()]
+
+
+def without_numbers(line: str) -> str:
+    """Return a line of output without what differs from run to run."""
+    return re.sub(r"\d[\d,.]*", "#", line)
+
+
 @dataclass(frozen=True)
 class Document:
     """A document in Markdown.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_dynamics365.connection import connect
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
-from tests.documents import Document
+from tests.documents import Document, printed, without_numbers
 from tests.tap import Run, Tap
 from tools.repository import REPOSITORY
 
@@ -31,17 +30,6 @@ def tap(finance: FinanceSandbox) -> Tap:
     own = {name: finance.settings[name] for name in OWN}
     # Each tap has a folder of its own, which is not there in a later run.
     return Tap({**json.loads(CONFIG), **own}).but(schema_map=None)
-
-
-def printed(text: str, beginning: str) -> list[str]:
-    """The lines of output on the page, from the one that begins in this way."""
-    (block,) = re.findall(rf"(?:^|\n\n)(    {beginning}.*(?:\n    .*)*)", text)
-    return [line.strip() for line in block.splitlines()]
-
-
-def without_numbers(line: str) -> str:
-    """A line of output without what differs from run to run."""
-    return re.sub(r"\d[\d,.]*", "#", line)
 
 
 def test_configuration_of_the_page_has_settings_that_exist() -> None:
