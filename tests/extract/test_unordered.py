@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,11 +18,11 @@ MARK = "sorting_timed_out"
 
 
 @pytest.fixture
-def tap(changing_sandbox: Sandbox, way: dict[str, Any]) -> Tap:
+def tap(changing_sandbox: Sandbox) -> Tap:
     """The tap set up for a table whose date has no index."""
     changing_sandbox.configure(unsortable_tables=[TABLE])
     settings = {"tables": [TABLE], "fetch_size": 50, "ws_retry_count": 0}
-    return Tap({**changing_sandbox.settings, **way, **settings})
+    return Tap({**changing_sandbox.settings, **settings})
 
 
 def warnings(log: list[str]) -> list[str]:
@@ -102,12 +102,12 @@ def test_first_load_with_change_tracking_does_without_an_order(
 
 
 def test_finance_and_operations_is_read_in_the_order_of_the_key(
-    changing_finance: FinanceSandbox, way: dict[str, Any]
+    changing_finance: FinanceSandbox,
 ) -> None:
     table, key = "VendorsV2", "SysModifiedDateTime"
     changing_finance.configure(unsortable_tables=[table])
     settings = {"cross_company": True, "tables": [table], "fetch_size": 20, "ws_retry_count": 0}
-    tap = Tap({**changing_finance.settings, **way, **settings})
+    tap = Tap({**changing_finance.settings, **settings})
     catalog = tap.discover()
     (stream,) = catalog["streams"]
     assert stream["replication_key"] == key

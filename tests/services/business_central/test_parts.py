@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +16,7 @@ from tests.services.business_central.rows import (
     stored,
     versions,
 )
-from tests.tap import Tap
+from tests.tap import WAYS, Tap
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox
@@ -25,10 +25,10 @@ TABLE = "customers"
 OPEN = {MAIN.id, COPY.id, OWN.id, EMPTY.id}
 
 
-@pytest.fixture
-def tap(changing_central: CentralSandbox, way: dict[str, Any]) -> Tap:
+@pytest.fixture(params=["side-by-side", "as-values"])
+def tap(changing_central: CentralSandbox, request: pytest.FixtureRequest) -> Tap:
     """The tap set up for an environment of the test's own."""
-    return Tap({**changing_central.settings, **way})
+    return Tap({**changing_central.settings, **WAYS[request.param]})
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,13 +26,13 @@ SHARED = "2024-05-06T07:08:09Z"
 
 
 @pytest.fixture
-def tap(changing_central: CentralSandbox, way: dict[str, Any]) -> Tap:
+def tap(changing_central: CentralSandbox) -> Tap:
     """The tap set up for one company, in which most rows share a time of change."""
     for row in changing_central.rows(TABLE)[:25]:
         if row["$company"] == MAIN.id:
             changing_central.update(TABLE, [MAIN.id, row["id"]], {KEY: SHARED})
     settings = {"sorted_tables": ["CUST*"], "companies": [MAIN.id], "fetch_size": 4}
-    return Tap({**changing_central.settings, **way, **settings})
+    return Tap({**changing_central.settings, **settings})
 
 
 def test_rows_come_in_the_order_of_their_date(changing_central: CentralSandbox, tap: Tap) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -29,10 +29,10 @@ BOUND = [LINES, "salesOrderLines", "journalLines", "dimensionSetLines", "default
 
 
 @pytest.fixture
-def tap(changing_central: CentralSandbox, way: dict[str, Any]) -> Tap:
+def tap(changing_central: CentralSandbox) -> Tap:
     """The tap set up for an environment of the test's own, without a closed company."""
     changing_central.configure(closed_companies=[])
-    return Tap({**changing_central.settings, **way})
+    return Tap({**changing_central.settings})
 
 
 def of_company(central: CentralSandbox, table: str, company: str) -> list[Message]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.services.business_central.rows import (
     told_apart,
     versions,
 )
-from tests.tap import Tap
+from tests.tap import WAYS, Tap
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox
@@ -29,11 +29,11 @@ BLANK = "0001-01-01T00:00:00Z"
 MARGIN = timedelta(minutes=10)
 
 
-@pytest.fixture
-def tap(changing_central: CentralSandbox, way: dict[str, Any]) -> Tap:
+@pytest.fixture(params=["side-by-side", "as-values"])
+def tap(changing_central: CentralSandbox, request: pytest.FixtureRequest) -> Tap:
     """The tap set up for an environment of the test's own, with small pages."""
     changing_central.configure(closed_companies=[])
-    return Tap({**changing_central.settings, **way, "fetch_size": 3})
+    return Tap({**changing_central.settings, **WAYS[request.param], "fetch_size": 3})
 
 
 def moment(text: str) -> datetime:
