@@ -234,6 +234,8 @@ def _rows_of(reader: TableReader, read: TableRead, whole: Range) -> Iterator[dic
         for text in page.rows:
             with reading():
                 row = _decode(text)
+            # A part of a table is not taken for the whole.
+            reader.table.sent(1)
             yield row
         whole.follow(page)
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.business_central.companies import CLOSED
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.library import Dynamics365
 
 if TYPE_CHECKING:
+    from sandbox.central_client import CentralSandbox
     from sandbox.client import Sandbox
 
 
@@ -93,3 +95,23 @@ def test_rows_that_the_service_denies_raise_its_words(
 def test_rows_after_a_transient_failure_are_complete(service: Sandbox, opened: Dynamics365) -> None:
     service.fault("/teams", status=503, retry_after="0.1")
     assert len(list(opened.rows("team", ["name"]))) == len(service.rows("team"))
+
+
+def test_rows_of_all_companies_are_read(central: CentralSandbox) -> None:
+    with Dynamics365({**central.settings, "fetch_size": 5}) as service:
+        rows = list(service.rows("customers", ["company_name", "number"]))
+        lines = list(service.rows("salesInvoiceLines"))
+    assert rows
+    assert all(row.keys() == {"company_name", "number"} for row in rows)
+    open_rows = [row for row in central.rows("customers") if row["$company"] != CLOSED.id]
+    assert len(rows) == len(open_rows)
+    assert {line["company_id"] for line in lines} == {row["$company"] for row in open_rows}
+
+
+def test_company_that_refuses_a_later_page_is_not_read_in_part(central: CentralSandbox) -> None:
+    central.fault("customers.*skiptoken", status=403, error_form="central", count=None)
+    with (
+        Dynamics365({**central.settings, "fetch_size": 5}) as service,
+        pytest.raises(ServiceError, match="403"),
+    ):
+        list(service.rows("customers"))

@@ -11,14 +11,21 @@ from tap_dynamics365.errors import CallLimitError, Failure, ServiceError, Unsort
 from tap_dynamics365.extract import coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.state import Entry
     from tap_dynamics365.extract.table import Table
 
 # Failures after which a continued read begins again: where it ended, it can't go on.
-STUCK = {Failure.FATAL, Failure.LINK_LOST, Failure.NOT_UNDERSTOOD, Failure.GONE}
+STUCK = {
+    Failure.ADDRESS_TOO_LONG,
+    Failure.FATAL,
+    Failure.GONE,
+    Failure.LINK_LOST,
+    Failure.NOT_UNDERSTOOD,
+    Failure.UNKNOWN_COLUMN,
+}
 
 
 class Interrupted(msgspec.Struct, frozen=True):
@@ -29,11 +36,13 @@ class Interrupted(msgspec.Struct, frozen=True):
         columns: The digest of the selected columns.
         remaining: The ranges of rows that were not sent; see `Range.remaining`. Empty if all rows
             of a part were sent, and other parts are left.
+        incomplete: Whether rows of a part could not be read.
     """
 
     order: tuple[str, ...]
     columns: str
     remaining: list[dict[str, Any]]
+    incomplete: bool = False
 
 
 class FullTable:
@@ -170,8 +179,32 @@ def usable(table: Table, order: Sequence[str], entry: Entry) -> Interrupted | No
         found = msgspec.convert(entry.full_table, Interrupted)
     except msgspec.ValidationError:
         return None
-    same = found.order == tuple(order) and found.columns == table.spec.columns_digest
-    return found if same else None
+    spec = table.spec
+    same = (
+        found.order == tuple(order)
+        and found.columns == spec.columns_digest
+        and entry.filter_digest == spec.filter_digest
+    )
+    return found if same and can_be_continued(table, found.remaining, order) else None
+
+
+def can_be_continued(
+    table: Table, remaining: Sequence[Mapping[str, Any]], order: Sequence[str]
+) -> bool:
+    """Tell whether what an interrupted read has left can be read.
+
+    Args:
+        table: The table.
+        remaining: The ranges of rows that were not sent.
+        order: The columns by whose values reading continues.
+    """
+    for part in remaining:
+        values, link = part.get("after"), part.get("link")
+        if values is not None and (not isinstance(values, list) or len(values) != len(order)):
+            return False
+        if link is not None and not (isinstance(link, str) and table.leads_here(link)):
+            return False
+    return True
 
 
 def begin_version(table: Table, order: Sequence[str]) -> bool:
@@ -196,4 +229,5 @@ def finish_part(table: Table, order: Sequence[str]) -> None:
     """
     if table.spec.is_part:
         progress = {"order": order, "columns": table.spec.columns_digest, "remaining": []}
-        table.state.change(full_table=progress)
+        incomplete = {"incomplete": True} if table.is_incomplete else {}
+        table.state.change(full_table={**progress, **incomplete})

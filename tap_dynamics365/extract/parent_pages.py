@@ -7,6 +7,7 @@ fails alone is skipped, and the state names it, so that the next run tries again
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,22 @@ OF_ONE_PARENT = {
     Failure.NEEDS_PARENT,
     Failure.NOT_UNDERSTOOD,
     Failure.TOO_LARGE,
+    Failure.TRANSIENT,
 }
+# If so many parents fail one after the other before any rows were read, it is no matter of one.
+TOO_MANY = 3
+# The parents that are named in the log.
+MOST_LOGGED = 10
 # Parents that are requested at once after a request for more has failed.
 FEW = 20
 # Reads with $expand were answered with 409, "Another user has already changed the record", unless
 # they have this header.
 HEADERS: Mapping[str, str] = {"If-Match": "*"}
 
+REPEATED = (
+    "The service sent the same link to further rows of a parent twice. Following it would never "
+    "end."
+)
 UNREAD = (
     "The rows of %r that belong to %s(%s) are skipped, because the service can't read them. The "
     "next run tries again. %s"
@@ -101,13 +111,14 @@ class ParentPages:
         for most in (self._page_size.rows, FEW):
             try:
                 page = self._client.retrying(self._expanded)(read, path, place, most)
+                # Not within: a link in the page takes a request of its own.
+                found = self._rows(page, path)
             except ServiceError as error:
                 if not may_be_one_parent(error):
                     raise
             else:
-                # Not before: a link within the page takes a request of its own.
                 self._is_understood = True
-                return replace(page, rows=self._rows(page, path))
+                return replace(page, rows=found)
         page = self._client.retrying(self._request)(self._url(read, path, place), FEW)
         with reading():
             parents = [expansion.parent(row, path) for row in page.rows]
@@ -141,25 +152,36 @@ class ParentPages:
         return expansion.expand(path, self._columns.names, condition)
 
     def _each(self, read: TableRead, path: ParentPath, ids: Iterable[str]) -> list[Raw]:
-        """Request the rows of parents one by one, and note those that fail."""
+        """Request the rows of parents one by one, and note those that fail.
+
+        Raises:
+            ServiceError: All parents seem to fail.
+        """
         url = self._table.spec.url_of(path.parent)
         found: list[Raw] = []
+        failed: list[str] = []
         for each in ids:
             condition = f"{path.id} eq {each}"
             alone = expansion.parents(url, path, condition, self._expansion(read, path))
             try:
-                page = self._client.retrying(self._request)(alone, 1)
+                found += self._rows(self._client.retrying(self._request)(alone, 1), path)
             except ServiceError as error:
-                is_refusal = error.failure is Failure.NOT_UNDERSTOOD and not self._is_understood
-                if is_refusal or not may_be_one_parent(error):
+                failed.append(each)
+                is_vain = not self._is_understood and len(failed) >= TOO_MANY
+                if is_vain or not may_be_one_parent(error):
+                    for other in failed:
+                        self.unread.pop((path.name, other), None)
                     raise
-                self.unread[path.name, each] = error.message
-                self._table.logger.warning(
-                    UNREAD, self._table.name, path.parent, each, error.message
-                )
+                self._note_unread(path, each, error)
             else:
-                found += self._rows(page, path)
+                self._is_understood = True
         return found
+
+    def _note_unread(self, path: ParentPath, parent: str, error: ServiceError) -> None:
+        """Note a parent whose rows can't be read."""
+        self.unread[path.name, parent] = error.message
+        level = logging.WARNING if len(self.unread) <= MOST_LOGGED else logging.DEBUG
+        self._table.logger.log(level, UNREAD, self._table.name, path.parent, parent, error.message)
 
     def _rows(self, page: RawPage, path: ParentPath) -> list[Raw]:
         """Take the rows out of a page of parents, and add id and time of change of the parent."""
@@ -178,7 +200,11 @@ class ParentPages:
         """Request the rows of a link, and of the links after it."""
         rows: list[Raw] = []
         next_link: str | None = link
+        seen: set[str] = set()
         while next_link is not None:
+            if next_link in seen:
+                raise ServiceError(REPEATED)
+            seen.add(next_link)
             url = self._client.resolve(next_link)
             page = self._client.retrying(self._request)(url, self._client.dialect.largest_page)
             rows += page.rows
@@ -192,4 +218,5 @@ def may_be_one_parent(error: ServiceError) -> bool:
     Args:
         error: The failure of the request.
     """
-    return error.failure in OF_ONE_PARENT and not isinstance(error, CallLimitError)
+    is_answer = error.failure is not Failure.TRANSIENT or error.response is not None
+    return error.failure in OF_ONE_PARENT and is_answer and not isinstance(error, CallLimitError)

@@ -199,7 +199,8 @@ class Range:
         Returns:
             The page size to request.
         """
-        return rows if is_keyset_link else min(rows, self.asked)
+        # A link from an earlier run belongs to a page size that is not known.
+        return rows if is_keyset_link or not self.asked else min(rows, self.asked)
 
     @classmethod
     def restored(cls, remaining: Mapping[str, Any], columns: Sequence[str]) -> Range:

@@ -48,6 +48,10 @@ ABSENT = (
     "reads the same rows again. Run --discover again, or choose another replication key or "
     "FULL_TABLE."
 )
+NOT_STAMPED = (
+    "All rows of %r are read at every run, because the service does not set %s at each change. "
+    "Choose another replication key in the catalog, or FULL_TABLE."
+)
 UNSORTED = (
     "All rows of %r are read, because the service does not sort them by %s. %s Every run does so "
     "until this changes: choose another replication key in the catalog, or FULL_TABLE."
@@ -208,8 +212,14 @@ class TableReader:
 
     def _through_parents(self) -> Method:
         """Replicate the table through the rows of its parents."""
-        bookmark = None if self.table.spec.method == FULL_TABLE else self.table.bookmark
-        return ThroughParents(self.table, bookmark, lambda: self.pages.unread_parents)
+        table, bookmark = self.table, None
+        if table.spec.method != FULL_TABLE:
+            key = table.spec.replication_key
+            if key == table.spec.changed_at or table.is_stamped:
+                bookmark = table.bookmark
+            else:
+                table.notices.warn(NOT_STAMPED, table.name, key)
+        return ThroughParents(table, bookmark, lambda: self.pages.unread_parents)
 
     def fallback(
         self, reads: Generator[TableRead, None, None], error: Exception

@@ -37,7 +37,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             its order.
         full_table: FULL_TABLE: what an interrupted read has not sent; see `Interrupted`.
         window: INCREMENTAL: what an interrupted read in any order has not sent; see `Window`.
-        sorting_timed_out: Whether a sorted read took too long, so that rows are read in any order.
+        sorting_timed_out: The replication key, if a read sorted by it took too long, so that rows
+            are read in any order.
         unread_parents: The parents whose rows could not be read: path and id of each, `*` for all.
         delta_token: The delta token that change tracking continues from.
         version: The table version of the rows in the target.
@@ -57,7 +58,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replication_key_unsorted: str | None = None
     full_table: Mapping[str, Any] | None = None
     window: Mapping[str, Any] | None = None
-    sorting_timed_out: bool | None = None
+    sorting_timed_out: str | None = None
     unread_parents: Sequence[tuple[str, str]] | None = None
     delta_token: str | None = None
     version: int | None = None
@@ -120,7 +121,7 @@ class TableState:
     @property
     def contexts(self) -> list[Mapping[str, str]]:
         """The parts that have an entry, as Singer partitions name them."""
-        return [part.get("context", {}) for part in self._partitions]
+        return [part.get("context") or {} for part in self._partitions]
 
     @property
     def _bookmark(self) -> Mapping[str, Any]:

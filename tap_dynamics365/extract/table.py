@@ -8,8 +8,9 @@ from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from tap_dynamics365.errors import CatalogError
+from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.extract.bookmark import Bookmark
 from tap_dynamics365.extract.notices import Notices
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED, TableRead
@@ -142,6 +143,12 @@ class TableSpec:
         return _digest("\n".join(sorted(self.columns)))
 
 
+def _option(text: str) -> tuple[str, str, str]:
+    """Split an option of a query into its name, in lower case, and its value."""
+    name, equals, value = text.partition("=")
+    return unquote(name).lower(), equals, value
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
@@ -222,8 +229,20 @@ class Table:
     @property
     def is_sorted(self) -> bool:
         """Whether the service can sort the rows by the replication key, as far as is known."""
-        keys = self._client.dialect.sorted_keys
-        return self.spec.may_be_sorted or keys is None or self.spec.replication_key in keys
+        key, dialect = self.spec.replication_key, self._client.dialect
+        is_indexed = dialect.sorted_keys is None or key in dialect.sorted_keys
+        return self.spec.may_be_sorted or is_indexed or not self.is_stamped
+
+    @property
+    def is_stamped(self) -> bool:
+        """Whether the replication key is the time at which the service stored a row.
+
+        Only then the time before a read can be its bookmark. A number is no time, and other dates
+        may be earlier or later than the change of the row.
+        """
+        bookmark, keys = self.bookmark, self._client.dialect.key_columns
+        is_date = bookmark is not None and bookmark.is_date
+        return is_date and self.spec.replication_key in keys and not self.spec.is_virtual
 
     @property
     def keeps_links(self) -> bool:
@@ -234,6 +253,21 @@ class Table:
     def late_seconds(self) -> int:
         """Seconds after which a changed row is visible for sure."""
         return self._client.dialect.late_seconds
+
+    def leads_here(self, link: str) -> bool:
+        """Tell whether a link from an earlier run leads to rows of this table.
+
+        Args:
+            link: The link.
+        """
+        try:
+            there = urlsplit(self._client.resolve(link))
+        except ServiceError:
+            return False
+        own = self._client.url_options
+        options = {name: value for name, _, value in map(_option, there.query.split("&"))}
+        same_options = all(options.get(name.lower(), value) == value for name, value in own.items())
+        return unquote(there.path) == unquote(urlsplit(self.spec.url).path) and same_options
 
     def read(self, **options: Any) -> TableRead:
         """Make a read of the table's rows, whose records carry its version.

@@ -5,6 +5,7 @@ INCREMENTAL: where the rows have no time of change of their own, that of their p
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.parent_path import ParentPath
 
 # Refusals of all rows of a parent. Rows of other parents may be readable.
-REFUSED = {Failure.DENIED, Failure.GONE, Failure.NOT_UNDERSTOOD}
+REFUSED = {Failure.DENIED, Failure.GONE, Failure.NEEDS_PARENT, Failure.NOT_UNDERSTOOD}
+# The state names no more parents of one kind: then all of them are read again.
+MOST_NAMED = 1_000
 
 # Stands for the ids of all rows of a parent.
 EVERY = "*"
@@ -65,8 +68,10 @@ class ThroughParents:
     def _all_rows(self, paths: Sequence[ParentPath]) -> Generator[TableRead, None, None]:
         table = self._table
         table.at_end = {"full_table": None}
-        if begin_version(table, ()) and usable(table, (), table.state.entry) is not None:
+        done = usable(table, (), table.state.entry) if begin_version(table, ()) else None
+        if done is not None:
             # This part was read by the run before, which was interrupted in another part.
+            table.is_incomplete = done.incomplete
             return
         for path in paths:
             yield from self._tried(path, self._table.read(through=path))
@@ -126,7 +131,10 @@ class ThroughParents:
 
     def _left(self) -> list[tuple[str, str]] | None:
         """Return the parents that the next run has to try again; None if there are none."""
-        return [*self._unread(), *((name, EVERY) for name in self._refusals)] or None
+        counts = Counter(name for name, _ in self._unread())
+        every = {*self._refusals, *(name for name, count in counts.items() if count > MOST_NAMED)}
+        named = [(name, each) for name, each in self._unread() if name not in every]
+        return [*named, *((name, EVERY) for name in sorted(every))] or None
 
     def _conclude(self, paths: Sequence[ParentPath]) -> None:
         """Raise if no parent could be read, and note whether rows are missing."""

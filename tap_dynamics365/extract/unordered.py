@@ -15,9 +15,10 @@ import msgspec
 
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.extract import coverage
-from tap_dynamics365.extract.full_table import STUCK, order_of
+from tap_dynamics365.extract.full_table import STUCK, can_be_continued, order_of
 from tap_dynamics365.extract.methods import Incremental, note_future, rows_without_key
 from tap_dynamics365.extract.page_size import is_timeout
+from tap_dynamics365.odata.key_scale import position
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,7 +63,8 @@ class SortedIfPossible:
     def reads(self) -> Generator[TableRead, None, None]:
         """Yield the reads of sorted rows, or those in any order."""
         table, bookmark = self._table, self._bookmark
-        is_new = not table.state.entry.sorting_timed_out
+        key = table.spec.replication_key
+        is_new = table.state.entry.sorting_timed_out != key or not table.is_stamped
         if is_new:
             sorted_reads = Incremental(table, bookmark).reads()
             read = next(sorted_reads, None)
@@ -70,10 +72,9 @@ class SortedIfPossible:
                 try:
                     yield read
                 except ServiceError as error:
-                    # A number is no time: the time at which a read began can't be the bookmark.
-                    if read.sorted_by and bookmark.is_date and is_timeout(error):
+                    # Not after a sorted page: then something else takes its time.
+                    if table.is_stamped and is_timeout(error) and not read.understood:
                         table.logger.info("%s", error.message)
-                        table.state.change(sorting_timed_out=True)
                         break
                     try:
                         read = sorted_reads.throw(error)
@@ -88,9 +89,10 @@ class SortedIfPossible:
             "%r is read in any order, because the service takes too long to sort it by %s: an "
             "administrator could add an index. Its bookmark moves at the end of a run.",
             table.name,
-            table.spec.replication_key,
+            key,
         )
-        yield from Unordered(table, bookmark).reads()
+        # The mark is set if this succeeds. Otherwise, the service did not answer at all.
+        yield from Unordered(table, bookmark, sorting_timed_out=key).reads()
 
 
 class Unordered:
@@ -99,11 +101,13 @@ class Unordered:
     Args:
         table: The table.
         bookmark: How far it was read.
+        **values: What to change in the state once rows were read in any order.
     """
 
-    def __init__(self, table: Table, bookmark: Bookmark) -> None:
+    def __init__(self, table: Table, bookmark: Bookmark, **values: Any) -> None:
         self._table = table
         self._bookmark = bookmark
+        self._values = values
         # Where the read begins, and the bookmark at its end.
         self._start: str | int | None = None
         self._until: str | int = ""
@@ -133,6 +137,7 @@ class Unordered:
             else:
                 raise
             yield read
+        table.state.change(**self._values)
         if self._start is None:
             # All rows were read. Whether some have no value is unknown, unless a change gives it.
             has_nulls = False if bookmark.is_set_by_changes else None
@@ -153,8 +158,10 @@ class Unordered:
         read = self._read(window.start)
         found = (window.key, window.order, window.columns)
         spec = self._table.spec
-        if found != (spec.replication_key, order_of(read), spec.columns_digest):
-            # They have changed since.
+        if spec.scale is None or position(spec.scale, window.until) is None:
+            return None
+        same = found == (spec.replication_key, order_of(read), spec.columns_digest)
+        if not same or not can_be_continued(self._table, window.remaining, window.order):
             return None
         self._table.logger.info("Continuing the read of %r that was interrupted.", self._table.name)
         return self._kept(replace(read, remaining=window.remaining), window.start, window.until)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tap_dynamics365.extract.state import NOTHING_READ
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class TableVersion:
         self._is_divided = is_divided
         # Whether the run continues the version of the run before; None before that is decided.
         self._continues: bool | None = None
+        # How far the parts were read when the run began.
+        self._at_first = b""
         self.is_used = is_used
         self.number: int | None = None
         self.is_outdated = False
@@ -84,11 +88,25 @@ class TableVersion:
         if self._continues is None:
             entries = self._state.parts if self._is_divided else [self._state.entry]
             self._continues = any(map(is_usable, entries)) and self.keep()
+            self._at_first = self._progress
             if self._continues:
                 self.is_outdated = self.is_used
             else:
                 self.begin(full_table=None)
         return self._continues
+
+    @property
+    def _progress(self) -> bytes:
+        """How far the parts were read."""
+        return msgspec.json.encode([part.full_table for part in self._state.parts])
+
+    def give_up(self) -> None:
+        """Let the next run begin a new version if this one has continued in vain.
+
+        Otherwise, one part that always fails would keep the others from being read again.
+        """
+        if self._continues and self._progress == self._at_first:
+            self._state.change({"full_table": None})
 
     def restart(self) -> None:
         """Begin a new version, because the interrupted read of the table can't be continued.

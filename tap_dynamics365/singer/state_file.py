@@ -26,7 +26,7 @@ class _Part(msgspec.Struct):
     filter_digest: str | None = None
     full_table: dict[str, Any] | None = None
     window: dict[str, Any] | None = None
-    sorting_timed_out: bool | None = None
+    sorting_timed_out: str | None = None
     unread_parents: list[tuple[str, str]] | None = None
     coverage: str | None = None
     replication_key_coverage: str | None = None

@@ -144,13 +144,16 @@ class TableStream(RecordStream):
         if left_out:
             names = ", ".join(map(repr, left_out))
             self._keeps_rows = f"rows of {names}, which are not selected now, stay in the target"
-        return [
-            TablePart(self, spec, partial(self._open, spec, entry))
+        selected = [
+            (self.spec.in_part(part, self._part_columns), TableState(state, self.name, context))
             for part in every
             if part.is_selected
-            for spec in [self.spec.in_part(part, self._part_columns)]
-            for entry in [TableState(state, self.name, {first: part.id})]
+            for context in [{first: part.id}]
         ]
+        if self._settings.stmt_call_limit:
+            # The limit may end the run before the last part: the oldest bookmarks come first.
+            selected.sort(key=lambda pair: str(pair[1].entry.replication_key_value or ""))
+        return [TablePart(self, spec, partial(self._open, spec, at)) for spec, at in selected]
 
     def _open(self, spec: TableSpec, state: TableState) -> TableReader:
         client, settings = self._service.client, self._settings
@@ -276,6 +279,7 @@ class TableStream(RecordStream):
             return
         if any(each.error for each in self.parts):
             self._metrics.close()
+            self._version.give_up()
             self.fail()
             return
         self.tally.outcome = self._outcome()
@@ -326,6 +330,7 @@ class TableStream(RecordStream):
                 errors.append(error)
             part.close()
         if errors:
+            self._version.give_up()
             raise errors[0]
         self._conclude()
 

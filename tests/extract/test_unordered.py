@@ -39,7 +39,7 @@ def test_table_whose_sorted_read_times_out_is_read_in_any_order(
     assert ids == sorted(row["contactid"] for row in changing_sandbox.rows(TABLE))
     (warning,) = warnings(first.logged("WARNING"))
     assert "modifiedon" in warning
-    assert first.state["bookmarks"][TABLE][MARK] is True
+    assert first.state["bookmarks"][TABLE][MARK] == "modifiedon"
     # The next run knows, and reads only what has changed.
     changing_sandbox.clear_requests()
     key = ids[0]
@@ -73,6 +73,39 @@ def test_mark_that_is_removed_from_the_state_has_sorting_tried_again(
     assert any(
         "$orderby" in each["query"] for each in reads(changing_sandbox.requests(), ENTITY_SET)
     )
+
+
+def test_time_out_after_sorted_pages_has_another_cause(changing_sandbox: Sandbox, tap: Tap) -> None:
+    changing_sandbox.configure(unsortable_tables=[])
+    catalog = tap.discover()
+    changing_sandbox.fault("contacts", skip=2, status=504, count=None)
+    run = tap.but(max_parallel_requests=1).run(catalog=catalog)
+    assert "504" in run.refusal()
+    assert MARK not in run.state["bookmarks"][TABLE]
+
+
+def test_outage_of_all_reads_is_not_taken_for_a_missing_index(
+    changing_sandbox: Sandbox, tap: Tap
+) -> None:
+    catalog = tap.discover()
+    changing_sandbox.fault("contacts", status=504, count=None)
+    run = tap.run(catalog=catalog)
+    assert "504" in run.refusal()
+    assert MARK not in run.state.get("bookmarks", {}).get(TABLE, {})
+
+
+def test_other_replication_key_is_sorted_again(changing_sandbox: Sandbox, tap: Tap) -> None:
+    catalog = tap.discover()
+    first = tap.sync(catalog=catalog)
+    own_metadata(catalog["streams"][0])["replication-key"] = "versionnumber"
+    second = tap.sync(catalog=catalog, state=first.state)
+    key = changing_sandbox.rows(TABLE)[0]["contactid"]
+    changing_sandbox.update(TABLE, key, {"firstname": "Changed"})
+    third = tap.sync(catalog=catalog, state=second.state)
+    assert key in {row["contactid"] for row in third.records(TABLE)}
+    values = [run.state["bookmarks"][TABLE]["replication_key_value"] for run in (second, third)]
+    assert values == sorted(values)
+    assert values[-1] == max(row["versionnumber"] for row in changing_sandbox.rows(TABLE))
 
 
 def test_key_that_is_a_number_can_not_be_read_in_any_order(

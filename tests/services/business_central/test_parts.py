@@ -14,9 +14,10 @@ from tests.services.business_central.rows import (
     parts,
     sent,
     stored,
+    told_apart,
     versions,
 )
-from tests.tap import WAYS, Tap
+from tests.tap import WAYS, Tap, entry
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox
@@ -218,7 +219,7 @@ def test_table_without_a_key_begins_again_as_a_whole(
         service_url=changing_central.api_url("api/sandbox/loyalty/v1.0"), fetch_size=3
     )
     catalog = catalog_of(versioned, table)
-    assert catalog["streams"][0]["key_properties"] == []
+    assert entry(catalog, table)["key_properties"] == []
     changing_central.fault(f"{OWN.id}.*{table}", status=500, error_form="central", count=None)
     first = versioned.but(ws_retry_count=0).run(catalog=catalog)
     assert first.status == 1
@@ -228,6 +229,42 @@ def test_table_without_a_key_begins_again_as_a_whole(
     (version,) = versions(second, table)
     assert version not in versions(first, table)
     assert activated(second) == {table: version}
+
+
+def test_company_that_fails_for_good_does_not_keep_the_others_from_being_read(
+    changing_central: CentralSandbox, versioned: Tap
+) -> None:
+    changing_central.configure(closed_companies=[])
+    versioned = versioned.but(ws_retry_count=0)
+    catalog = catalog_of(versioned, TABLE, replication_method="FULL_TABLE")
+    changing_central.fault(f"{OWN.id}.*{TABLE}", status=500, error_form="central", count=None)
+    others = stored(changing_central, TABLE) - stored(changing_central, TABLE, OWN.id)
+    first = versioned.run(catalog=catalog)
+    # It tries to complete the version, in vain. The run after that begins another one.
+    second = versioned.run(catalog=catalog, state=first.state)
+    third = versioned.run(catalog=catalog, state=second.state)
+    assert [run.status for run in (first, second, third)] == [1, 1, 1]
+    assert others <= sent(first, TABLE)
+    assert not second.counts
+    assert others <= sent(third, TABLE)
+    assert versions(first, TABLE) < versions(first, TABLE) | versions(third, TABLE)
+    assert not activated(third)
+
+
+def test_filter_that_changes_during_a_full_read_begins_a_new_version(
+    changing_central: CentralSandbox, versioned: Tap
+) -> None:
+    changing_central.configure(closed_companies=[])
+    catalog = catalog_of(versioned, TABLE, replication_method="FULL_TABLE")
+    changing_central.fault(f"{OWN.id}.*{TABLE}", status=500, error_form="central", count=None)
+    first = versioned.but(ws_retry_count=0).run(catalog=catalog)
+    changing_central.clear_faults()
+    filtered = versioned.but(filters={TABLE: "taxLiable eq true"})
+    second = filtered.sync(catalog=catalog, state=first.state)
+    (version,) = versions(second, TABLE)
+    assert version not in versions(first, TABLE)
+    assert activated(second) == {TABLE: version}
+    assert {company for company, _ in sent(second, TABLE)} >= {MAIN.id, COPY.id}
 
 
 def test_rows_of_companies_that_are_no_longer_selected_stay_in_the_target(
@@ -277,6 +314,31 @@ def test_call_limit_is_for_all_companies_of_a_table(
     changing_central.clear_requests()
     limited.sync(catalog=catalog)
     assert len(asked_for(changing_central, TABLE)) == 2
+
+
+def test_companies_that_a_call_limit_left_out_come_first_in_the_next_run(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    changing_central.configure(closed_companies=[])
+    catalog = catalog_of(tap, TABLE)
+    limited = tap.but(stmt_call_limit=2, stmt_call_limit_behavior="ReturnResults")
+    found: set[tuple[str, ...]] = set()
+    state = None
+    for _ in range(4):
+        run = limited.sync(catalog=catalog, state=state)
+        found, state = found | {*told_apart(run.records(TABLE))}, run.state
+    assert found == stored(
+        changing_central, TABLE, *(c["id"] for c in changing_central.companies())
+    )
+
+
+@pytest.mark.parametrize("context", [None, {}, {"company_id": "another"}])
+def test_entry_of_no_company_in_the_state_is_ignored(
+    changing_central: CentralSandbox, tap: Tap, context: dict[str, str] | None
+) -> None:
+    state = {"bookmarks": {TABLE: {"partitions": [{"context": context}]}}}
+    run = tap.sync(catalog=catalog_of(tap, TABLE), state=state)
+    assert sent(run, TABLE) == stored(changing_central, TABLE)
 
 
 def test_connection_test_finds_a_row_in_some_company(

@@ -113,7 +113,7 @@ def test_rows_with_a_time_of_change_of_their_own_need_no_change_of_the_parent(
     assert sent(second, table) == {(OWN.id, line["id"])}
 
 
-@pytest.mark.parametrize("how", ["dialog", "gone"])
+@pytest.mark.parametrize("how", ["dialog", "gone", "refused", "fault"])
 def test_parent_that_fails_is_named_and_read_by_a_later_run(
     changing_central: CentralSandbox, tap: Tap, how: str
 ) -> None:
@@ -125,7 +125,12 @@ def test_parent_that_fails_is_named_and_read_by_a_later_run(
         for row in of_company(changing_central, LINES, MAIN.id)
         if row["documentId"] == parent
     }
-    other = {"gone": {"status": 404, "code": "Internal_RecordNotFound"}}.get(how, {})
+    other = {
+        "gone": {"status": 404, "code": "Internal_RecordNotFound"},
+        "refused": {"status": 400, "code": "BadRequest"},
+        "fault": {"status": 500, "code": "Internal_ServerError"},
+    }.get(how, {})
+    tap = tap.but(ws_retry_count=0)
     changing_central.break_row(LINES, [MAIN.id, line["id"]], **other)
     first = tap.sync(catalog=catalog)
     everything = stored(changing_central, LINES, *(c["id"] for c in changing_central.companies()))
@@ -179,6 +184,82 @@ def test_version_is_not_activated_while_a_parent_is_skipped(
     assert sent(second, LINES) == stored(
         changing_central, LINES, *(c["id"] for c in changing_central.companies())
     )
+
+
+def test_parent_that_was_skipped_before_an_interruption_is_not_forgotten(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(emit_activate_version_messages=True, ws_retry_count=0)
+    catalog = catalog_of(tap, LINES, replication_method="FULL_TABLE")
+    line = of_company(changing_central, LINES, MAIN.id)[0]
+    changing_central.break_row(LINES, [MAIN.id, line["id"]])
+    changing_central.fault(f"{OWN.id}.*{HEADERS}", status=503, error_form="central", count=None)
+    first = tap.run(catalog=catalog)
+    assert first.status == 1
+    changing_central.clear_faults()
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert {company for company, _ in sent(second, LINES)} == {OWN.id}
+    assert not activated(second)
+    assert any("stay in the target" in text for text in second.logged("WARNING"))
+
+
+def test_service_that_refuses_all_parents_is_not_asked_for_each(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(companies=[MAIN.id])
+    catalog = catalog_of(tap, LINES)
+    changing_central.fault(
+        "expand", status=400, code="Application_DialogException", error_form="central", count=None
+    )
+    changing_central.clear_requests()
+    run = tap.run(catalog=catalog)
+    assert "Table 'salesInvoiceLines of CRONUS Sandbox Ltd.' failed." in run.refusal()
+    assert len(asked_for(changing_central, HEADERS)) < len(
+        of_company(changing_central, HEADERS, MAIN.id)
+    )
+    assert not parts(run.state, LINES).get(MAIN.id, {}).get("unread_parents")
+
+
+def test_further_rows_of_a_parent_are_read_by_their_link(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(companies=[MAIN.id])
+    catalog = catalog_of(tap, LINES)
+    lines = of_company(changing_central, LINES, MAIN.id)
+    link = f"{changing_central.service_url}companies({MAIN.id})/further"
+    row = {name: value for name, value in lines[0].items() if name != "$company"}
+    moved = str(row["id"]).replace("-", "")[:8]
+    # The first of all parents has a link beside its lines.
+    changing_central.fault(
+        "expand",
+        substitute=[(f'"{LINES}":', f'"{LINES}@odata.nextLink":"{link}","{LINES}":')],
+        count=None,
+    )
+    further = {"id": f"{moved}-0000-0000-0000-000000000000", "documentId": row["documentId"]}
+    body = {"value": [further]}
+    changing_central.fault("further", status=200, body=body, count=None)
+    run = tap.sync(catalog=catalog)
+    ids = [each["id"] for each in run.records(LINES)]
+    headers = of_company(changing_central, HEADERS, MAIN.id)
+    assert ids.count(further["id"]) == len(headers)
+    assert {each["id"] for each in lines} < {*ids}
+
+
+def test_link_to_further_rows_that_comes_again_is_no_endless_loop(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(companies=[MAIN.id])
+    catalog = catalog_of(tap, LINES)
+    link = f"{changing_central.service_url}companies({MAIN.id})/further"
+    changing_central.fault(
+        "expand",
+        substitute=[(f'"{LINES}":', f'"{LINES}@odata.nextLink":"{link}","{LINES}":')],
+        count=None,
+    )
+    body = {"value": [], "@odata.nextLink": link}
+    changing_central.fault("further", status=200, body=body, count=None)
+    run = tap.run(catalog=catalog)
+    assert "would never end" in run.refusal()
 
 
 def test_line_that_was_deleted_leaves_with_the_next_version(

@@ -41,6 +41,13 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def fail_after(central: CentralSandbox, pages: int) -> None:
+    """Let all pages fail after the first ones."""
+    central.fault(
+        f"{TABLE}.*skiptoken", skip=pages - 1, status=500, error_form="central", count=None
+    )
+
+
 def test_rows_are_neither_sorted_nor_compared_by_their_id(
     changing_central: CentralSandbox, tap: Tap
 ) -> None:
@@ -163,9 +170,7 @@ def test_run_that_is_killed_anywhere_loses_nothing(
 def test_link_that_is_refused_is_given_up(changing_central: CentralSandbox, tap: Tap) -> None:
     tap = tap.but(companies=[MAIN.id])
     catalog = catalog_of(tap, TABLE)
-    changing_central.fault(
-        f"{TABLE}.*skiptoken", skip=1, status=500, error_form="central", count=None
-    )
+    fail_after(changing_central, pages=2)
     first = tap.but(ws_retry_count=0).run(catalog=catalog)
     changing_central.clear_faults()
     changing_central.fault(
@@ -180,14 +185,50 @@ def test_link_that_is_refused_is_given_up(changing_central: CentralSandbox, tap:
     assert "is read from its bookmark again." in second.log
 
 
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+@pytest.mark.parametrize(
+    "damage",
+    ["another company", "a column that has left", "no link", "values", "no time", "a number"],
+)
+def test_place_in_the_state_that_does_not_fit_is_given_up(
+    changing_central: CentralSandbox, tap: Tap, method: str, damage: str
+) -> None:
+    tap = tap.but(companies=[MAIN.id])
+    catalog = catalog_of(tap, TABLE, replication_method=method)
+    fail_after(changing_central, pages=2)
+    first = tap.but(ws_retry_count=0).run(catalog=catalog)
+    changing_central.clear_faults()
+    (entry,) = first.state["bookmarks"][TABLE]["partitions"]
+    begun = entry["window" if method == "INCREMENTAL" else "full_table"]
+    (place,) = begun["remaining"]
+    match damage:
+        case "another company":
+            place["link"] = place["link"].replace(MAIN.id, OWN.id)
+        case "a column that has left":
+            place["link"] = place["link"].replace("city", "town")
+        case "no link":
+            place["link"] = "https://["
+        case "values":
+            begun["remaining"] = [{"after": [1, 2]}]
+        case "no time":
+            begun["until"] = "yesterday"
+        case _:
+            begun["remaining"] = [{"link": 3}]
+    second = tap.sync(catalog=catalog, state=first.state)
+    found = {*told_apart(second.records(TABLE))}
+    if damage != "no time" or method == "INCREMENTAL":
+        assert found == stored(changing_central, TABLE, MAIN.id)
+    assert {company for company, _ in found} == {MAIN.id}
+    third = tap.sync(catalog=catalog_of(tap, TABLE), state=second.state)
+    assert third.status == 0
+
+
 def test_change_of_the_selected_columns_begins_the_read_again(
     changing_central: CentralSandbox, tap: Tap
 ) -> None:
     tap = tap.but(companies=[MAIN.id])
     catalog = catalog_of(tap, TABLE)
-    changing_central.fault(
-        f"{TABLE}.*skiptoken", skip=1, status=500, error_form="central", count=None
-    )
+    fail_after(changing_central, pages=2)
     first = tap.but(ws_retry_count=0).run(catalog=catalog)
     changing_central.clear_faults()
     for stream in catalog["streams"]:
@@ -230,3 +271,23 @@ def test_table_with_a_row_version_is_sorted_by_it(
     assert (COPY.id, row["systemId"]) in {
         (row["company_id"], row["systemId"]) for row in second.records(table)
     }
+
+
+@pytest.mark.parametrize("key", ["entryNumber", "postingDate"])
+def test_key_that_is_not_the_time_of_a_change_has_its_greatest_value_as_bookmark(
+    changing_central: CentralSandbox, tap: Tap, key: str
+) -> None:
+    table = "generalLedgerEntries"
+    tap = tap.but(companies=[MAIN.id])
+    catalog = catalog_of(tap, table, replication_key=key)
+    first = tap.sync(catalog=catalog)
+    rows = [row for row in changing_central.rows(table) if row["$company"] == MAIN.id]
+    greatest = max(row[key] for row in rows)
+    assert parts(first.state, table)[MAIN.id]["replication_key_value"] == greatest
+    new = {name: value for name, value in rows[0].items() if name != KEY}
+    new |= {"id": "c0a0ffff-5a4d-ef11-a1b2-6045bd0000ff", "entryNumber": 999_999}
+    # Later than all others, and before the time of the run.
+    new["postingDate"] = "2026-01-02"
+    changing_central.insert(table, [new])
+    second = tap.sync(catalog=catalog, state=first.state)
+    assert new["id"] in {row["id"] for row in second.records(table)}
