@@ -21,6 +21,7 @@ from tests.tap import WAYS, Tap, entry
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox
+    from tests.tap import Message, Run
 
 TABLE = "customers"
 OPEN = {MAIN.id, COPY.id, OWN.id, EMPTY.id}
@@ -350,3 +351,23 @@ def test_connection_test_finds_a_row_in_some_company(
     assert run.status == 0, run.log
     assert f"{TABLE}: 1 row." in run.log
     assert "salesInvoiceLines: 1 row." in run.log
+
+
+def test_full_table_is_spread_over_runs_by_the_call_limit(
+    changing_central: CentralSandbox, versioned: Tap
+) -> None:
+    changing_central.configure(closed_companies=[])
+    catalog = catalog_of(versioned, TABLE, replication_method="FULL_TABLE")
+    limit = {"stmt_call_limit": 3, "stmt_call_limit_behavior": "ReturnResults"}
+    limited = versioned.but(**limit, fetch_size=5)
+    state: Message = {}
+    runs: list[Run] = []
+    while not runs or not activated(runs[-1]):
+        runs.append(limited.sync(catalog=catalog, state=state))
+        state = runs[-1].state
+        assert len(runs) < 20
+    rows = [row for run in runs for row in told_apart(run.records(TABLE))]
+    everywhere = [each["id"] for each in changing_central.companies()]
+    assert sorted(rows) == sorted(stored(changing_central, TABLE, *everywhere))
+    assert len({version for run in runs for version in versions(run, TABLE)}) == 1
+    assert len(runs) > 4

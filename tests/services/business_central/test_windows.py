@@ -291,3 +291,27 @@ def test_key_that_is_not_the_time_of_a_change_has_its_greatest_value_as_bookmark
     changing_central.insert(table, [new])
     second = tap.sync(catalog=catalog, state=first.state)
     assert new["id"] in {row["id"] for row in second.records(table)}
+
+
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+def test_read_with_a_filter_is_continued_unless_the_filter_changes(
+    changing_central: CentralSandbox, tap: Tap, method: str
+) -> None:
+    tap = tap.but(companies=[MAIN.id], filters={TABLE: "taxLiable eq true"}, fetch_size=2)
+    catalog = catalog_of(tap, TABLE, replication_method=method)
+    liable = {
+        (MAIN.id, row["id"])
+        for row in changing_central.rows(TABLE)
+        if row["$company"] == MAIN.id and row["taxLiable"]
+    }
+    changing_central.fault(
+        f"{TABLE}.*skiptoken", skip=1, status=500, error_form="central", count=None
+    )
+    first = tap.but(ws_retry_count=0).run(catalog=catalog)
+    changing_central.clear_faults()
+    continued = tap.sync(catalog=catalog, state=first.state)
+    assert sent(first, TABLE) | sent(continued, TABLE) == liable
+    assert not sent(first, TABLE) & sent(continued, TABLE)
+    other = tap.but(filters={TABLE: "taxLiable eq false"})
+    begun_again = other.sync(catalog=catalog, state=first.state)
+    assert sent(begun_again, TABLE) == stored(changing_central, TABLE, MAIN.id) - liable != set()
