@@ -1,1 +1,1 @@
-"""The services of Dynamics 365, one folder for each: Dataverse, Finance & Operations."""
+"""The services, a folder each: Dataverse, Finance & Operations, Business Central."""
