@@ -26,7 +26,7 @@ def catalog_of(tap: Tap, *tables: str, **metadata: str) -> Message:
     """The catalog of some tables with all their columns."""
     path = urlsplit(tap.settings["service_url"]).path
     if path not in _DISCOVERED:
-        _DISCOVERED[path] = json.dumps(tap.discover())
+        _DISCOVERED[path] = json.dumps(tap.but(tables=None).discover())
     catalog = select(json.loads(_DISCOVERED[path]), dict.fromkeys(tables))
     for stream in catalog["streams"]:
         own_metadata(stream).update({key.replace("_", "-"): each for key, each in metadata.items()})
