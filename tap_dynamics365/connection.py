@@ -35,6 +35,8 @@ def connect(settings: Settings) -> Service:
             what the service does not have, the certificate can't be used, or an extra is not
             installed.
     """
+    if settings.is_completed:
+        logger.info("Setting service_url is completed to %s.", settings.service_url)
     kind = kind_of(settings.service_url)
     kind.check_url(settings.service_url)
     _check_options(kind, settings)

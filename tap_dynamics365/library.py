@@ -21,6 +21,7 @@ from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services import part as parts
 from tap_dynamics365.services.conversion import conversions
 from tap_dynamics365.services.describe import Described, describe
+from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Dynamics365:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = Settings.from_config(settings, JSON_SCHEMA)
+        self._settings = Settings.from_config(settings, JSON_SCHEMA, complete_url=complete_url)
         self._service = open_service(self._settings)
         self._described: dict[str, Described] = {}
 

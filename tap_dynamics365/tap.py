@@ -19,6 +19,7 @@ from tap_dynamics365.errors import CatalogError, SettingsError
 from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.extract.skipped import Skipped
 from tap_dynamics365.progress.display import LINES_EVERY
+from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import CreateMap, Settings, environment, filters
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import process, service_notices, state_file, stream_key
@@ -90,7 +91,9 @@ class TapDynamics365(Tap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings. The SDK's own messages would repeat values, and so reveal secrets."""
-        self.settings = Settings.from_config(self._config, self.config_jsonschema)
+        self.settings = Settings.from_config(
+            self._config, self.config_jsonschema, complete_url=complete_url
+        )
         if self.settings.ignored:
             ignored = ", ".join(self.settings.ignored)
             self.logger.info("Without effect in connection_url: %s.", ignored)

@@ -10,7 +10,6 @@ from tap_dynamics365.http.refusal import Refusal
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.registry import kind_of
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
-from tests.tap import Tap
 
 HOSTS = ["org.crm4.dynamics.com", "ORG.api.CRM.Dynamics.com", "org.crm.dynamics.cn"]
 
@@ -44,9 +43,3 @@ def test_url_of_another_path_keeps_the_errors_and_annotations_of_dataverse() -> 
     assert other.dialect.errors.classify(Refusal("0x80072322"), 500) is Failure.THROTTLED
     for attribute in ("more_rows", "concurrency_hint", "budgets", "key_columns", "is_keyset_link"):
         assert getattr(other.dialect, attribute) == getattr(DATAVERSE.dialect, attribute)
-
-
-def test_discovery_of_a_url_without_the_web_api_ends_in_one_sentence() -> None:
-    run = Tap(settings("https://invented-org.crm4.dynamics.com/")).run("--discover")
-    assert run.refusal().startswith("Setting service_url must include the path")
-    assert not run.output

@@ -12,6 +12,7 @@ from tap_dynamics365.errors import SettingsError, SignInError
 from tap_dynamics365.login import browser, config, device, terminal, token_output
 from tap_dynamics365.login.app import App
 from tap_dynamics365.login.identity import identify
+from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import Grant, Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 
@@ -31,7 +32,11 @@ INTERRUPTED = 130
     help="Configuration file of the tap. Can be repeated. It takes precedence over "
     "TAP_DYNAMICS365_* variables, which are always read.",
 )
-@click.option("--service-url", metavar="URL", help="Address of the service, with its path.")
+@click.option(
+    "--service-url",
+    metavar="URL",
+    help="Address of the service, such as https://yourorg.crm.dynamics.com.",
+)
 @click.option("--client-id", metavar="ID", help="Application (client) ID of the app registration.")
 @click.option(
     "--token-uri",
@@ -93,7 +98,9 @@ def _login(
         Dynamics365Error: Nobody signed in, or the token can't be kept.
     """
     values = config.complete({**configured, **given}, printing=printing)
-    settings = Settings.from_config(values, CONFIG_SCHEMA, for_login=True)
+    settings = Settings.from_config(
+        values, CONFIG_SCHEMA, complete_url=complete_url, for_login=True
+    )
     if settings.grant in {Grant.NTLM, Grant.BASIC, Grant.AZURE}:
         msg = (
             f"With {settings.grant.value} set, the tap uses no refresh token: remove the setting, "

@@ -22,9 +22,9 @@ DEFAULT_STORE = "~/.tap-dynamics365/token.json"
 #: The questions, by setting.
 QUESTIONS = {
     "service_url": (
-        "Address of the service, such as https://yourorg.api.crm.dynamics.com/api/data/v9.2/, "
-        "https://yourorg.operations.dynamics.com/data/ or "
-        "https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment>/api/v2.0/"
+        "Address of the service, such as https://yourorg.crm.dynamics.com, "
+        "https://yourorg.operations.dynamics.com or "
+        "https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment>"
     ),
     "client_id": "Application (client) ID of the app registration",
     "client_secret": "Client secret, which is not shown (for a public client, press Enter)",

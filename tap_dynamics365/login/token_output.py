@@ -11,6 +11,7 @@ from tap_dynamics365.auth import way
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
 from tap_dynamics365.errors import SettingsError, TokenStoreError
 from tap_dynamics365.login import terminal
+from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import Grant, Settings, connection_url
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.environment import PREFIX
@@ -106,7 +107,7 @@ def print_missing_settings(values: Mapping[str, Any], configured: Mapping[str, A
 def _next_run(configured: Mapping[str, Any]) -> str:
     """Say how the tap signs in with the settings that it has already."""
     try:
-        settings = Settings.from_config(configured, CONFIG_SCHEMA)
+        settings = Settings.from_config(configured, CONFIG_SCHEMA, complete_url=complete_url)
         is_stored = settings.grant is Grant.REFRESH_TOKEN and not settings.refresh_token
         stored = _store(settings).read() if is_stored else None
     except (SettingsError, TokenStoreError) as error:

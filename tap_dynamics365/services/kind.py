@@ -43,6 +43,11 @@ class Identity:
     page: str
 
 
+def _complete_url(url: str) -> str:
+    """Return any URL as it is."""
+    return url
+
+
 def _check_url(url: str) -> None:
     """Accept any URL."""
 
@@ -212,6 +217,8 @@ class ServiceKind:
     Attributes:
         name: The name of the service.
         matches: Tells whether a URL belongs to the service.
+        complete_url: Returns the URL of the API for a URL that people have instead, such as that of
+            an environment or a page in it, with its options. Returns any other URL as it is.
         check_url: Checks that a URL of the service is the URL of its API.
         url_options: The names of the options that the query of `service_url` may have, which go
             with each request. Case-insensitive.
@@ -265,6 +272,7 @@ class ServiceKind:
 
     name: str
     matches: Callable[[str], bool]
+    complete_url: Callable[[str], str] = _complete_url
     check_url: Callable[[str], None] = _check_url
     url_options: frozenset[str] = frozenset()
     check_address: Callable[[ODataClient], None] = _check_address

@@ -17,7 +17,7 @@ from tap_dynamics365.settings.schema import JSON_SCHEMA
 from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["DEFAULT_PORTS", "JSON_SCHEMA", "CreateMap", "Grant", "Settings"]
 
@@ -40,6 +40,7 @@ class Settings:
             `service_url` itself has no query.
         ignored: Properties in `connection_url` that have no effect.
         unknown: A sentence for each name that no setting has.
+        is_completed: Whether `service_url` was incomplete in the configuration.
     """
 
     service_url: str
@@ -88,6 +89,7 @@ class Settings:
     url_options: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    is_completed: bool = False
 
     @property
     def origin(self) -> str:
@@ -114,7 +116,12 @@ class Settings:
 
     @classmethod
     def from_config(
-        cls, config: Mapping[str, Any], schema: Mapping[str, Any], *, for_login: bool = False
+        cls,
+        config: Mapping[str, Any],
+        schema: Mapping[str, Any],
+        *,
+        complete_url: Callable[[str], str] = str,
+        for_login: bool = False,
     ) -> Settings:
         """Check a configuration and read the settings from it.
 
@@ -122,6 +129,8 @@ class Settings:
             config: Values by setting name. An empty text or None means that a setting is not set.
             schema: JSON Schema of the settings that the configuration may have: `JSON_SCHEMA`, or
                 that of the command line, which includes the settings of the Meltano SDK.
+            complete_url: Returns the URL of the API for an incomplete `service_url`. The services
+                know it: `services.registry.complete_url`.
             for_login: Whether the settings are for the login command, which works without a way to
                 sign in.
 
@@ -140,6 +149,10 @@ class Settings:
         if url := given.get("connection_url"):
             from_url, ignored = connection_url.read(url)
             given = {**from_url, **given}
+        written = given.get("service_url", "")
+        if written:
+            given["service_url"] = complete_url(written)
+        is_completed = written.strip() != given.get("service_url", "")
         if "token_uri" in given:
             given["token_uri"] = _without_method(given["token_uri"])
         checks.check_values(given)
@@ -158,6 +171,7 @@ class Settings:
             url_options=options,
             ignored=tuple(ignored),
             unknown=unknown,
+            is_completed=is_completed,
         )
 
 

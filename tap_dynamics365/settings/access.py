@@ -5,6 +5,7 @@ from __future__ import annotations
 from tap_dynamics365.settings.choices import AuthenticationMethod, AzureCredential
 from tap_dynamics365.settings.setting import Setting
 
+ENVIRONMENT_URL = "https://yourorg.crm.dynamics.com"
 EXAMPLE_URL = "https://yourorg.api.crm.dynamics.com/api/data/v9.2/"
 MAX_PORT = 65535
 
@@ -12,11 +13,13 @@ SERVICE = (
     Setting(
         "service_url",
         "Service URL",
-        f"URL of the Web API, including its version, such as `{EXAMPLE_URL}`, of Finance & "
-        "Operations, such as `https://yourorg.operations.dynamics.com/data/`, or of an API of "
-        "Business Central, such as "
-        "`https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment>/api/v2.0/`. "
-        "Required, unless `connection_url` contains `ServiceURL`.",
+        f"URL of the environment, or of its API. Dataverse: `{ENVIRONMENT_URL}` or "
+        f"`{EXAMPLE_URL}`. "
+        "Finance & Operations: `https://yourorg.operations.dynamics.com` or "
+        "`https://yourorg.operations.dynamics.com/data/`. Business Central: "
+        "`https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment>`, with or without "
+        "`/api/v2.0/`. On-premises, the path of the API is needed. Required, unless "
+        "`connection_url` contains `ServiceURL`.",
         driver_property="ServiceURL",
         format="uri",
     ),

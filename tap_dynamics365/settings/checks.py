@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.redaction import ONE_WORD
 from tap_dynamics365.settings import filters, names
-from tap_dynamics365.settings.access import EXAMPLE_URL
+from tap_dynamics365.settings.access import ENVIRONMENT_URL
 from tap_dynamics365.settings.choices import CreateMap
 from tap_dynamics365.settings.grant import Grant
 from tap_dynamics365.settings.table import SETTINGS
@@ -129,8 +129,8 @@ def check_values(given: Mapping[str, Any]) -> None:
     """
     if "service_url" not in given:
         msg = (
-            "Setting service_url is missing: set it to the URL of the Web API, such as "
-            f"{EXAMPLE_URL}."
+            "Setting service_url is missing: set it to the URL of the environment, such as "
+            f"{ENVIRONMENT_URL}."
         )
         raise SettingsError(msg)
     for name in _URLS:

@@ -62,7 +62,7 @@ def test_sign_in_at_microsofts_hosts_needs_only_service_url_and_client_id(
     proxied: Proxy,
     settings: dict[str, Any],
 ) -> None:
-    changed = {"service_url": hosts.service_url, "token_uri": None, **proxied.settings}
+    changed = {"service_url": tls.SERVICE_HOST, "token_uri": None, **proxied.settings}
     program = login(environment=hosts.environment, **changed)
     url = address(program)
     assert url.startswith(f"https://{tls.SIGN_IN_HOST}/")
@@ -78,9 +78,20 @@ def test_sign_in_at_microsofts_hosts_needs_only_service_url_and_client_id(
     browser.close()
     assert program.end() == 0
     assert "Organisation: Litware <Ltd>, " in program.shown
+    assert f", at {hosts.service_url}." in program.shown
     assert proxied.password not in program.shown
     assert {line.split()[0] for line in proxied.seen()} == {"CONNECT"}
     stored = json.loads(Path(settings["token_store"]).read_text())
     assert stored["authority"] == f"https://{tls.SIGN_IN_HOST}"
     tap = Tap({**settings, **changed}, hosts.environment).but(token_uri=None)
     assert tap.discover()["streams"]
+
+
+def test_device_code_is_requested_for_a_host_alone(
+    login: Callable[..., Program], hosts: TlsFront, proxied: Proxy
+) -> None:
+    changed = {"service_url": tls.SERVICE_HOST, "token_uri": None, **proxied.settings}
+    program = login("--device-code", environment=hosts.environment, **changed)
+    program.expect(r"(?m)/devicelogin$")
+    program.interrupt()
+    program.end()

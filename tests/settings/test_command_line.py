@@ -34,9 +34,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"service_url": SERVICE.replace("https", "http"), "access_token": SECRET},
         "https://",
     ),
-    "a URL without the Web API": (
-        {"service_url": "https://invented-org.crm4.dynamics.com/", "access_token": SECRET},
-        "/api/data/v9.2/",
+    "the URL of no environment": (
+        {"service_url": "https://globaldisco.crm.dynamics.com/", "access_token": SECRET},
+        "discovery service",
     ),
     "no such certificate": (
         {"service_url": SERVICE, "client_id": "x", "client_certificate": f"/no/{SECRET}.pem"},

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIELDS = {each.name: each for each in dataclasses.fields(Settings)}
 TYPES = get_type_hints(Settings, localns={"Mapping": Mapping})
 # What `Settings` has besides the settings.
-RESULTS = {"grant", "url_options", "ignored", "unknown"}
+RESULTS = {"grant", "url_options", "ignored", "unknown", "is_completed"}
 
 #: Secrets are listed here once more, so that none loses its mark by mistake.
 SECRETS = [

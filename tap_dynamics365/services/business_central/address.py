@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
 
 HOST = "api.businesscentral.dynamics.com"
+# The host of the web client, whose paths are `/<tenant>/<environment>` or `/<environment>`.
+# https://learn.microsoft.com/dynamics365/business-central/dev-itpro/developer/devenv-web-client-urls
+WEB_CLIENT = "businesscentral.dynamics.com"
+# The admin center, which is no environment.
+ADMIN = "admin"
 STANDARD = "api/v2.0/"
 EXAMPLE = f"https://{HOST}/v2.0/<tenant>/<environment>/{STANDARD}"
 
@@ -96,6 +101,28 @@ def matches(url: str) -> bool:
     found = parse(url)
     path = urlsplit(url).path
     return found.is_online or found.is_whole or BELOW.search(path) is not None
+
+
+def complete_url(url: str) -> str:
+    """Return the URL of the standard API for the URL of an environment, or of the web client.
+
+    Args:
+        url: A URL with the path of an environment, or of an API.
+    """
+    parts = urlsplit(url)
+    names = [name for name in parts.path.split("/") if name]
+    if (parts.hostname or "").lower() == WEB_CLIENT:
+        if ADMIN in names:
+            names = names[: names.index(ADMIN)]
+        place = "".join(f"{name}/" for name in (PLATFORM, *names[:2]))
+        return complete_url(f"https://{HOST}/{place}")
+    found = parse(url)
+    is_environment = found.platform == PLATFORM and found.environment and not found.is_whole
+    if not is_environment or len(names) != (3 if found.tenant else 2):
+        return url
+    place = "".join(f"{name}/" for name in names)
+    # An option is left for the check of the options.
+    return parts._replace(path=f"/{place}{STANDARD}").geturl()
 
 
 def check_url(url: str) -> None:

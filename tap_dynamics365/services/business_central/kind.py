@@ -41,6 +41,7 @@ LATE_SECONDS = 600
 BUSINESS_CENTRAL = ServiceKind(
     name="Business Central",
     matches=address.matches,
+    complete_url=address.complete_url,
     check_url=address.check_url,
     # On-premises, servers with several tenants need it.
     url_options=frozenset({"tenant"}),

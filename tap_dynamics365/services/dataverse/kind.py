@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.http.budgets import Budget
 from tap_dynamics365.odata import query
 from tap_dynamics365.odata.dialect import Dialect
-from tap_dynamics365.services.dataverse import definitions, errors
+from tap_dynamics365.services.dataverse import address, definitions, errors
 from tap_dynamics365.services.dataverse.described_tables import describe_tables
 from tap_dynamics365.services.dataverse.description import (
     METADATA_VERSION,
@@ -33,12 +32,6 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.services.table_definition import TableDefinition
 
-# Hosts in each cloud, and the path of the Web API.
-# https://learn.microsoft.com/power-apps/developer/data-platform/webapi/discovery-service
-HOST = re.compile(
-    r"\.crm[0-9]*\.(?:dynamics\.com|dynamics\.cn|microsoftdynamics\.us|appsplatform\.us)$"
-)
-WEB_API = re.compile(r"/api/data/v[0-9]+(?:\.[0-9]+)?/*$", re.IGNORECASE)
 # Entity sets that describe tables and columns.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
 METADATA_SETS = frozenset(
@@ -61,34 +54,6 @@ NO_PROVIDER = "7015a531-cc0d-4537-b5f2-c882a1eb65ad"
 # table may use other links.
 # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/page-results
 COOKIE = re.compile(r'pagingcookie="(?:%3c|<|&lt;)cookie', re.IGNORECASE)
-
-
-def matches(url: str) -> bool:
-    """Tell whether a URL belongs to a Dataverse.
-
-    Args:
-        url: The service root.
-    """
-    host = urlsplit(url).hostname or ""
-    return "/api/data/v" in url.lower() or HOST.search(host) is not None
-
-
-def check_url(url: str) -> None:
-    """Check that a URL is the URL of the Web API.
-
-    Args:
-        url: The service root.
-
-    Raises:
-        SettingsError: The path is not that of the Web API.
-    """
-    parts = urlsplit(url)
-    if HOST.search(parts.hostname or "") and not WEB_API.match(parts.path):
-        msg = (
-            "Setting service_url must include the path and version of the Web API: add "
-            "/api/data/v9.2/ to the URL of the environment."
-        )
-        raise SettingsError(msg)
 
 
 def is_keyset_link(link: str) -> bool:
@@ -189,8 +154,9 @@ def _defined(table: Table, definition: TableDefinition) -> Table:
 
 DATAVERSE = ServiceKind(
     name="Dataverse",
-    matches=matches,
-    check_url=check_url,
+    matches=address.matches,
+    complete_url=address.complete_url,
+    check_url=address.check_url,
     dialect=Dialect(
         errors=errors,
         service="Dataverse",

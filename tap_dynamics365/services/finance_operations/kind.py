@@ -5,15 +5,13 @@ https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/oda
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.row_types import format_of
 from tap_dynamics365.services.coverage import Coverage
-from tap_dynamics365.services.finance_operations import errors
+from tap_dynamics365.services.finance_operations import address, errors
 from tap_dynamics365.services.kind import ServiceKind, check_business_central
 
 if TYPE_CHECKING:
@@ -21,14 +19,6 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.services.selected_table import SelectedTable
     from tap_dynamics365.settings import Settings
-
-# Hosts of environments in the cloud, of cloud-hosted developer machines, of Human Resources, and of
-# local machines.
-HOST = re.compile(
-    r"\.(?:operations(?:\.[a-z]+)?|cloudax|hr\.talent|onebox)\.dynamics\.com$", re.IGNORECASE
-)
-# A Dataverse behind a gateway may have the path /api/data/ without a version.
-ROOT = re.compile(r"(?<!/api)/data/*$", re.IGNORECASE)
 
 # Columns with the time of the last change or its number, which few entities have. Customers add
 # them under these names. `SysRecVersion` and `RecVersionValue` are random numbers.
@@ -71,33 +61,6 @@ LONGEST_URL = 8_000
 FIRST_DATE = "1900-01-02T00:00:00Z"
 # Reading more tables than these is seldom meant: Meltano selects all unless it is told otherwise.
 MANY_TABLES = 300
-
-
-def matches(url: str) -> bool:
-    """Tell whether a URL belongs to Finance & Operations.
-
-    Args:
-        url: The service root.
-    """
-    parts = urlsplit(url)
-    return ROOT.search(parts.path) is not None or HOST.search(parts.hostname or "") is not None
-
-
-def check_url(url: str) -> None:
-    """Check that a URL is the URL of the OData service.
-
-    Args:
-        url: The service root.
-
-    Raises:
-        SettingsError: The path is another one.
-    """
-    if not ROOT.search(urlsplit(url).path):
-        msg = (
-            "Setting service_url must end with the path of the OData service of Finance & "
-            "Operations: add /data/ to the URL of the environment."
-        )
-        raise SettingsError(msg)
 
 
 def check_settings(settings: Settings) -> None:
@@ -181,8 +144,9 @@ def coverage(settings: Settings) -> Coverage:
 
 FINANCE_OPERATIONS = ServiceKind(
     name="Finance & Operations",
-    matches=matches,
-    check_url=check_url,
+    matches=address.matches,
+    complete_url=address.complete_url,
+    check_url=address.check_url,
     check_settings=check_settings,
     # https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/services-home-page#authentication
     permission="Odata.FullAccess",
