@@ -109,6 +109,7 @@ class CentralWriter(Writer):
         ):
             if table := self.model.by_name.get(name):
                 known = {k: v for k, v in row.items() if k in table.by_property}
+                known |= self._touched(table)
                 self.insert(name, [known])
 
     def _forget(self, company: Company) -> None:
