@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -22,10 +23,11 @@ def discover(config: Message) -> Message:
     return catalog
 
 
-def run(
+def run(  # noqa: PLR0913 - what a run depends on
     *arguments: str,
     config: Message,
     lines: int | None = None,
+    stop: int = signal.SIGKILL,
     ahead: float = 0,
     speed: float = 1,
     change: int | None = None,
@@ -36,7 +38,8 @@ def run(
     Args:
         *arguments: Options of the command line.
         config: The settings.
-        lines: The number of lines of output after which the run is killed; None means never.
+        lines: The number of lines of output after which the run is stopped; None means never.
+        stop: The signal that stops it.
         ahead: The seconds by which its clock is ahead.
         speed: The number of its seconds that pass in one second.
         change: The number of the change of the state at which SIGTERM is sent; 0 sends no signal
@@ -58,6 +61,7 @@ def run(
             for line in process.stdout or ():
                 output.append(line)
                 if len(output) == lines:
-                    process.kill()
-                    break
+                    process.send_signal(stop)
+                    if stop == signal.SIGKILL:
+                        break
         return Run(process.wait(), b"".join(output).decode(), log.read_text())
