@@ -38,12 +38,14 @@ class Requests:
         schedule: The faults of the run.
         speed: The number of the tap's seconds that pass in one second.
         parallel: The maximum number of parallel requests.
+        first_wait: The seconds of the first wait when the service does not say how long to wait.
     """
 
     log: list[Message]
     schedule: Schedule
     speed: float
     parallel: int
+    first_wait: float = FIRST
 
     def fault(self, request: Message) -> Fault | None:
         """Return the fault that hit a request, or None."""
@@ -127,7 +129,8 @@ class Requests:
         asked = max(fault.retry_after for fault in self.schedule.faults)
         for wait in waits:
             times = int(wait[2]) if wait[2] else max(len(throttled), 1)
-            assert int(wait[1]) <= max(asked, SPREAD * FIRST * 2 ** (times - 1)) + 0.5, run.log
+            first = FIRST if wait[2] else self.first_wait
+            assert int(wait[1]) <= max(asked, SPREAD * first * 2 ** (times - 1)) + 0.5, run.log
 
     def must_succeed(self) -> bool:
         """Return whether the failures are so few that the run has to succeed."""
