@@ -151,7 +151,8 @@ class ThroughParents:
         self._table.is_incomplete = bool(unread or self._refusals)
         if unread:
             self._table.logger.warning(
-                "%r lacks the rows of %d parents, for the reasons logged above.",
+                "%r lacks the rows of %d parent%s, for the reasons logged above.",
                 self._table.name,
                 len(unread),
+                "" if len(unread) == 1 else "s",
             )

@@ -92,7 +92,7 @@ ENTRA_PAGE = "the page Microsoft Entra applications in Business Central"
 ADVICE: Mapping[Failure, str] = {
     Failure.DENIED: (
         f"For an app, add a permission set that may read the table on {ENTRA_PAGE}; for a person, "
-        "on the page Users."
+        "on the page Users. To leave out a whole company, use the setting companies."
     ),
 }
 ADVICE_BY_CODE: Mapping[str, str] = {
@@ -113,7 +113,8 @@ ADVICE_BY_CODE: Mapping[str, str] = {
     ),
     "Internal_TenantNotFound": "Check the tenant in service_url.",
     "BadRequest_ResourceNotFound": (
-        "Check the API in service_url. A custom API is there while its extension is installed."
+        "Check the API in service_url or api_routes. A custom API is there while its extension is "
+        "installed."
     ),
 }
 

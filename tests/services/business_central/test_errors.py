@@ -184,6 +184,7 @@ def test_missing_permission_skips_the_table_with_advice_and_is_not_retried(
     assert skipped.startswith("Skipped 'companies', which can't be read.")
     assert message.rstrip(".") in skipped
     assert "permission set that may read the table" in skipped
+    assert skipped.endswith("use the setting companies.")
     assert "Microsoft Entra applications" in skipped
     assert re.search(r"CorrelationId: [0-9a-f-]{36}\b", skipped)
     assert central.hits() == [1]
@@ -261,7 +262,10 @@ def test_correlation_id_of_a_long_message_is_kept() -> None:
             "Nowhere",
             ("Environment 'Nowhere' does not exist", "admin center lists the environments"),
         ),
-        ("Production", ("Resource not found for the segment", "custom API")),
+        (
+            "Production",
+            ("Resource not found for the segment", "service_url or api_routes. A custom API"),
+        ),
     ],
 )
 def test_address_that_does_not_exist_is_refused_with_advice(

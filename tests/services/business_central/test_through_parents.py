@@ -141,7 +141,7 @@ def test_parent_that_fails_is_named_and_read_by_a_later_run(
     named, summary = [text for text in first.logged("WARNING") if LINES in text and "row" in text]
     assert f"{HEADERS}({parent})" in named
     assert "CorrelationId" in named
-    assert "lacks the rows of 1 parent" in summary
+    assert "lacks the rows of 1 parent," in summary
     assert parts(first.state, LINES)[MAIN.id]["unread_parents"] == [[f"{HEADERS}/{LINES}", parent]]
     # It is tried again although it has not changed, and stays noted.
     second = tap.sync(catalog=catalog, state=first.state)
