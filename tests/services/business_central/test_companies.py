@@ -190,7 +190,7 @@ def test_run_reads_the_selected_companies_and_lists_them_once(
         found = {(row["company_id"], row["company_name"]) for row in run.records(table)}
         # One of the others has no rows, and one refuses to be read.
         assert found == {(each.id, each.name) for each in (COPY, MAIN)}
-    warnings = [line for line in run.logged("WARNING") if "setting companies" in line]
+    warnings = [line for line in run.logged("WARNING") if "of the setting companies" in line]
     assert warnings == ["No company matches 'Nobody*' of the setting companies."]
     paths = [request["path"] for request in central.requests()]
     assert [path.rpartition("/")[2] for path in paths].count(LISTED[route]) == 1
