@@ -174,8 +174,9 @@ class TableReader:
 
     def _as_unsorted(self, error: ServiceError) -> ServiceError:
         """Take a first load of LOG_BASED that can't be sorted in time for one without an order."""
-        is_load = self.table.spec.method == LOG_BASED
-        if is_load and self.read is not None and self.read.sorted_by and is_timeout(error):
+        read, is_load = self.read, self.table.spec.method == LOG_BASED
+        is_sorted = read is not None and read.sorted_by is not None and not read.understood
+        if is_load and is_sorted and is_timeout(error):
             return UnsortedError(error.message, is_seen=False)
         return error
 
