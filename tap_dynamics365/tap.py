@@ -260,6 +260,9 @@ class TapDynamics365(Tap):
         tables = self._selected(TableStream)
         for name in filters.unmatched(self.settings.filters, [table.name for table in tables]):
             self.logger.warning("No selected table matches %r of the setting filters.", name)
+        patterns = dict.fromkeys(self.settings.sorted_tables, "")
+        for name in filters.unmatched(patterns, [table.name for table in tables]):
+            self.logger.warning("No selected table matches %r of the setting sorted_tables.", name)
         return tables
 
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only

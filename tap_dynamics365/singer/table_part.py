@@ -194,7 +194,8 @@ def outcome(parts: Sequence[TablePart]) -> Outcome:
     found = {part.outcome for part in parts}
     if found <= {Outcome.SKIPPED}:
         return Outcome.SKIPPED
-    return Outcome.DONE if found == {Outcome.DONE} else Outcome.IN_PART
+    is_whole = found == {Outcome.DONE} and not any(part.is_incomplete for part in parts)
+    return Outcome.DONE if is_whole else Outcome.IN_PART
 
 
 def reason_to_keep_rows(parts: Sequence[TablePart]) -> str:

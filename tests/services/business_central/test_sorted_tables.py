@@ -91,6 +91,13 @@ def test_run_that_fails_is_continued_at_its_last_row(
     assert query["$filter"] <= f"{KEY} ge {bookmark}"
 
 
+def test_pattern_that_matches_no_table_is_named(tap: Tap) -> None:
+    tap = tap.but(sorted_tables=["CUST*", "vendor*"])
+    run = tap.sync(catalog=catalog_of(tap, TABLE))
+    warning = "No selected table matches 'vendor*' of the setting sorted_tables."
+    assert [text for text in run.logged("WARNING") if "sorted_tables" in text] == [warning]
+
+
 def test_sorted_read_that_times_out_is_replaced_by_one_in_any_order(
     changing_central: CentralSandbox, tap: Tap
 ) -> None:
