@@ -142,6 +142,7 @@ def test_parent_that_fails_is_named_and_read_by_a_later_run(
     assert f"{HEADERS}({parent})" in named
     assert "CorrelationId" in named
     assert "lacks the rows of 1 parent," in summary
+    assert "1 of 2 tables done (1 read in part)" in first.log
     assert parts(first.state, LINES)[MAIN.id]["unread_parents"] == [[f"{HEADERS}/{LINES}", parent]]
     # It is tried again although it has not changed, and stays noted.
     second = tap.sync(catalog=catalog, state=first.state)
