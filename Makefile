@@ -51,10 +51,10 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # Create an environment again if its installation failed.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test simulate storms soak audit bench clean
+.PHONY: help demo sandbox test simulate storms soak audit bench hub release-check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/demo-installed .venv-meltano/installed ## Load a local Dynamics 365 into a local PostgreSQL, in 2 minutes
 	@.venv/bin/python -m demo --service $(SERVICE) --rows $(ROWS)
@@ -79,14 +79,22 @@ soak: .venv/test-installed ## Read millions of rows under faults, in bounded mem
 
 # All dependencies, in their newest versions. If advisories can't be downloaded, pip-audit treats
 # every package as unknown, and fails.
-audit: .venv-audit/installed ## Check the dependencies for known vulnerabilities
+audit: .venv-audit/installed ## Check dependencies for known vulnerabilities, and workflows for unsafe steps
 	@.venv/bin/uv pip compile --quiet --all-extras --generate-hashes pyproject.toml \
 		--output-file $(<D)/audited.txt > /dev/null
 	@.venv-audit/bin/pip-audit --strict --disable-pip --requirement $(<D)/audited.txt || { \
 		echo "There are vulnerabilities, or advisories can't be downloaded: see pip-audit's output." ; false; }
+	@.venv-audit/bin/zizmor --offline --quiet .github
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
 	@.venv-bench/bin/python -m $(BENCHMARKS) --rounds $(ROUNDS) --scale $(SCALE)
+
+hub: .venv/test-installed ## Write the definition for MeltanoHub
+	@.venv/bin/python -m tools.hub
+
+release-check: .venv/test-installed .venv-release/installed ## Build the package, and try it as users get it
+	@.venv/bin/python -m tools.release --sbom
+	@.venv-release/bin/twine check --strict dist/*.whl dist/*.tar.gz
 
 clean: ## Remove the environments and the files of tools
 	rm -rf .venv .venv-* $(OIDC) .meltano .*_cache .hypothesis build dist output

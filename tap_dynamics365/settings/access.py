@@ -29,8 +29,8 @@ SIGN_IN = (
     Setting(
         "authentication_method",
         "Authentication Method",
-        "`OAuth2`, or for on-premises servers `NTLM` or `Basic`. Case-insensitive. If not set, the "
-        "tap uses `OAuth2`.",
+        "How to sign in: `OAuth2`, or for on-premises servers `NTLM` or `Basic`. Case-insensitive. "
+        "If not set, the tap uses `OAuth2`.",
         driver_property="AuthenticationMethod",
         without_value="OAuth2",
         choices=tuple(AuthenticationMethod),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 _APP = "the ID of the app registration"
-# The settings that a grant requires besides the one that selects it, and what they are.
-_REQUIRED = {
+#: The settings that a grant requires besides the one that selects it, and what they are.
+REQUIRED = {
     Grant.NTLM: (
         ("ntlm_domain", "the Windows domain of the user"),
         ("user", "the name of the user"),
@@ -176,7 +176,7 @@ def check_grant(grant: Grant | None, given: Mapping[str, Any]) -> None:
             raise SettingsError(msg)
     if grant is Grant.REFRESH_TOKEN and grant.value not in given:
         selected_by = "the token in token_store"
-    for name, what in _REQUIRED[grant]:
+    for name, what in REQUIRED[grant]:
         if name not in given:
             msg = f"Setting {name} is missing: {selected_by} requires {what}."
             raise SettingsError(msg)

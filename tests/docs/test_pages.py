@@ -47,8 +47,8 @@ def test_examples_in_a_document_can_be_parsed(page: str) -> None:
 def test_targets_of_make_in_a_document_exist(page: str) -> None:
     code = "\n".join([*PAGES[page].code, *re.findall(r"^ {4}.*$", PAGES[page].text, re.MULTILINE)])
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    existing = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]\w*)", code)) <= existing
+    existing = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z][\w-]*)", code)) <= existing
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -66,6 +66,35 @@ def test_workflow_smoke_test_runs_on_windows_and_macos_without_make() -> None:
     assert not [command for command in commands if "make" in command]
 
 
+def test_release_is_published_without_a_password() -> None:
+    """Trusted publishing: the job may sign in to the package index as this workflow."""
+    publish = jobs("release.yml")["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+    assert publish["environment"] == "release"
+    assert "secrets." not in yaml.safe_dump(jobs("release.yml"))
+    (step,) = (each for each in publish["steps"] if "pypi-publish" in each["uses"])
+    assert step["with"] == {"attestations": True}
+
+
+def test_release_is_checked_and_attested_before_it_is_published() -> None:
+    release = jobs("release.yml")
+    steps = [
+        each.get("run") or each["uses"].partition("@")[0] for each in release["build"]["steps"]
+    ]
+    assert "make release-check" in steps
+    assert steps[-1] == "actions/attest-sbom"
+    assert release["publish"]["needs"] == "build"
+
+
+def test_code_and_workflows_are_analyzed_each_week() -> None:
+    text = (REPOSITORY / ".github" / "workflows" / "codeql.yml").read_text()
+    assert re.search(r'cron: "\d+ \d+ \* \* \d"', text)
+    assert jobs("codeql.yml")["analyze"]["strategy"]["matrix"]["language"] == ["python", "actions"]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert "zizmor --offline --quiet .github" in makefile
+    assert jobs("audit.yml")["audit"]["steps"][-1]["run"] == "make audit"
+
+
 def test_smoke_test_of_this_installation_reads_all_rows() -> None:
     command = [sys.executable, "-m", "tests.project.smoke"]
     done = subprocess.run(  # noqa: S603  - our own module

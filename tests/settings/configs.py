@@ -8,6 +8,7 @@ import pytest
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.settings.connection_url import PREFIX
 
 SERVICE = "https://org.api.crm.dynamics.com/api/data/v9.2/"
 TOKEN_URI = "https://login.microsoftonline.com/common/oauth2/v2.0/token"  # noqa: S105 - a URL
@@ -42,6 +43,16 @@ BASIC = {
     "authentication_method": "Basic",
     "user": "reader",
     "password": SECRET,
+}
+#: A value of each setting that a way to sign in needs.
+VALUES: dict[str, Any] = {
+    **REFRESH_TOKEN,
+    **CLIENT_SECRET,
+    **CLIENT_CERTIFICATE,
+    **AZURE,
+    **NTLM,
+    **ACCESS_TOKEN,
+    "connection_url": f"{PREFIX}ServiceURL={SERVICE};AccessToken={TOKEN}",
 }
 PROXY = {
     **ACCESS_TOKEN,

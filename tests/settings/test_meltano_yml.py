@@ -10,19 +10,9 @@ import yaml
 from click.testing import CliRunner
 
 from tap_dynamics365.settings import Grant
-from tap_dynamics365.settings.connection_url import PREFIX
 from tap_dynamics365.tap import TapDynamics365
-from tests.settings.configs import (
-    ACCESS_TOKEN,
-    AZURE,
-    CLIENT_CERTIFICATE,
-    CLIENT_SECRET,
-    NTLM,
-    REFRESH_TOKEN,
-    SERVICE,
-    TOKEN,
-    read,
-)
+from tests.settings.configs import VALUES, read
+from tools import hub
 from tools.meltano import Project
 from tools.repository import REPOSITORY
 
@@ -105,13 +95,9 @@ def test_groups_in_meltano_yml_select_each_grant(
 ) -> None:
     store = tmp_path / "token.json"
     store.write_text("{}")
-    values = {**REFRESH_TOKEN, **CLIENT_SECRET, **CLIENT_CERTIFICATE, **AZURE, **NTLM}
-    values |= {
-        **ACCESS_TOKEN,
-        "token_store": str(store),
-        "connection_url": f"{PREFIX}ServiceURL={SERVICE};AccessToken={TOKEN}",
-    }
+    values = {**VALUES, "token_store": str(store)}
     groups = plugins["tap-dynamics365"]["settings_group_validation"]
+    assert sorted(map(sorted, groups)) == hub.groups()
     configs = [{name: values[name] for name in group} for group in groups]
     for config in configs:
         if "user" in config and "ntlm_domain" not in config:
