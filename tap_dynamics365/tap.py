@@ -102,6 +102,11 @@ class TapDynamics365(Tap):
             self.logger.warning("%s", name)
         return []
 
+    @property
+    @override
+    def _env_var_config(self) -> dict[str, Any]:
+        return environment.read(self.config_jsonschema)
+
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:

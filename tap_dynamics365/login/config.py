@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.configuration._dict_config import parse_environment_config
-
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import terminal
 from tap_dynamics365.settings import connection_url, environment
@@ -46,7 +44,7 @@ def configured(files: Sequence[str]) -> dict[str, Any]:
         InputError: A file can't be read, or a variable has an invalid value.
     """
     environment.check(CONFIG_SCHEMA)
-    config = parse_environment_config(CONFIG_SCHEMA, environment.PREFIX)
+    config = environment.read(CONFIG_SCHEMA)
     # In the option --config of the tap, ENV stands for the environment variables.
     config |= read_config(file for file in files if file != "ENV")
     return {name: value for name, value in config.items() if value is not None and value != ""}

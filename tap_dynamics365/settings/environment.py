@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from dotenv import find_dotenv, load_dotenv
 from singer_sdk.configuration._dict_config import parse_environment_config
 
 from tap_dynamics365.errors import InputError
@@ -29,7 +30,7 @@ logger = logging.getLogger("tap-dynamics365.environment")
 
 
 def check(schema: Mapping[str, Any]) -> None:
-    """Check the variables before the SDK reads settings from them.
+    """Load a file .env of the working folder or a folder above it, and check all variables.
 
     Args:
         schema: JSON Schema of the settings.
@@ -40,8 +41,8 @@ def check(schema: Mapping[str, Any]) -> None:
             value may be a secret.
     """
     try:
-        # The SDK also reads the file .env. With a schema without settings, it does only that.
-        parse_environment_config({}, PREFIX)
+        # Variables that are set take precedence over the file.
+        load_dotenv(find_dotenv(usecwd=True))
     except OSError as error:
         msg = f"The file .env can't be read ({error.strerror})."
         raise InputError(msg) from None
@@ -61,6 +62,19 @@ def check(schema: Mapping[str, Any]) -> None:
         if expected is not None:
             msg = f"The variable {variable_name} must be {expected}."
             raise InputError(msg)
+
+
+def read(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Read settings from variables that `check` has checked.
+
+    Args:
+        schema: JSON Schema of the settings.
+
+    Returns:
+        Values by setting name.
+    """
+    # The SDK itself would look for a file .env above its own code, and prefer it to variables.
+    return parse_environment_config(dict(schema), PREFIX, os.devnull)
 
 
 def warn(schema: Mapping[str, Any]) -> None:

@@ -16,9 +16,10 @@ from tap_dynamics365.login.config import configured
 from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.environment import PREFIX
+from tests.login.program import running, variables
 from tests.settings.configs import OFFLINE, SECRET
 from tests.settings.test_checks import INTEGERS
-from tests.tap import SECONDS, Run, Tap, in_one_mode
+from tests.tap import EXECUTABLE, FORKED, SECONDS, Run, Tap, begin, in_one_mode
 
 if TYPE_CHECKING:
     from sandbox.client import Sandbox
@@ -180,21 +181,69 @@ def test_env_file_in_another_encoding_is_refused(
     assert SECRET not in done.stderr
 
 
-def test_env_file_with_a_wrong_value_is_refused(tmp_path: Path) -> None:
-    # The SDK looks for the file in the folder of its own code, and in the folders above.
+@pytest.mark.parametrize("folder", [".", "folder"])
+def test_env_file_of_the_working_folder_or_above_is_read(
+    service: Sandbox, tmp_path: Path, folder: str
+) -> None:
+    lines = [f"{PREFIX}{name.upper()}={value}" for name, value in service.settings.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, f"{PREFIX}TABLES=account"]))
+    at = tmp_path / folder
+    at.mkdir(exist_ok=True)
+    run = run_in(at, {})
+    assert run.counts == {"account": 1}, run.log
+
+
+def test_variable_takes_precedence_over_the_env_file(service: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"{PREFIX}TABLES=account\n{PREFIX}SERVICE_URL=https://a.example/"
+    )
+    run = run_in(tmp_path, {**variables(service.settings), f"{PREFIX}TABLES": "team"})
+    assert run.counts == {"team": 1}, run.log
+
+
+def test_env_file_above_the_installation_is_not_read(tmp_path: Path) -> None:
+    # The SDK would look there.
     found = find_spec("singer_sdk")
     assert found is not None
     assert found.origin is not None
-    (tmp_path / "singer_sdk").symlink_to(Path(found.origin).parent)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "work").mkdir()
+    (tmp_path / "lib" / "singer_sdk").symlink_to(Path(found.origin).parent)
+    (tmp_path / "lib" / ".env").write_text(f"{PREFIX}START_DATE=soon")
+    environment = {**variables(OFFLINE), "PYTHONPATH": str(tmp_path / "lib")}
+    run = run_in(tmp_path / "work", environment, "--test=schema", command=EXECUTABLE)
+    assert "start_date" not in run.refusal()
+
+
+def test_login_command_reads_the_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{PREFIX}SERVICE_URL=http://a.example/api/data/v9.2/")
+    with running(tmp_path, "--client-id", "x", "--print") as program:
+        assert program.end() == 1
+    assert "Setting service_url must start with https://" in program.shown
+
+
+def test_env_file_with_a_wrong_value_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"{PREFIX}WS_TIMEOUT=soon")
-    command = [sys.executable, "-m", "tap_dynamics365", "--config=ENV"]
-    done = subprocess.run(  # noqa: S603 - our own program
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    run = Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+    run = run_in(tmp_path, {})
     assert run.refusal() == f"The variable {PREFIX}WS_TIMEOUT must be an integer."
+
+
+def run_in(
+    folder: Path,
+    environment: dict[str, str],
+    *arguments: str,
+    command: tuple[str, ...] = FORKED,
+) -> Run:
+    """Run the tap in a folder, with the settings from its environment."""
+    process = begin(
+        command,
+        ["--config=ENV", *(arguments or ["--test"])],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    output, log = process.communicate(timeout=SECONDS)
+    assert process.returncode is not None
+    return Run(process.returncode, output.decode(), log.decode())
