@@ -235,6 +235,11 @@ def _check_url(name: str, url: str) -> None:
         raise SettingsError(msg)
     if parts.scheme == "http" and not _is_loopback(host):
         msg = f"Setting {name} must start with https://: http:// sends tokens and rows in clear."
+        if name == "service_url":
+            msg += (
+                " If a server of your own has no HTTPS, its administrator can add it: a binding of "
+                "type https, with a certificate, in Internet Information Services."
+            )
         raise SettingsError(msg)
 
 

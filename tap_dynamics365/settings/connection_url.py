@@ -15,7 +15,7 @@ from tap_dynamics365.settings.names import compare
 from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tap_dynamics365.settings.setting import Setting
 
@@ -28,16 +28,25 @@ MIRRORED = {
     if setting.driver_property
 }
 
+# Its value has several attributes, with a semicolon between them, in parentheses.
+_SPY = "SpyAttributes"
+_SPY_VALUE = re.compile(rf"\s*{_SPY}\s*=\s*\(", re.IGNORECASE)
+
 #: Properties that mean nothing to an extractor: they concern statement pools, batches, and the
-#: debug log of a JDBC connection. docs/driver-properties.md has the reason for each.
+#: logs of a JDBC connection. docs/driver-properties.md has the reason for each.
 WITHOUT_EFFECT = frozenset(
     {
         "BatchUpdateChunkSize",
+        "ConvertNull",
         "ImportStatementPool",
         "InsensitiveResultSetBufferSize",
+        "JavaDoubleToString",
+        "LogConfigFile",
+        "LoginTimeout",
         "MaxPooledStatements",
         "RegisterStatementPoolMonitorMBean",
-        "SpyAttributes",
+        "TransactionMode",
+        _SPY,
     }
 )
 
@@ -73,7 +82,8 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
 
     Names are case-insensitive. Only `;` ends a value: `=`, `/`, `+`, and `:` are part of it.
     Spaces around a value are ignored. A value in curly brackets is taken as it is between them. An
-    empty value means that the property is not set.
+    empty value means that the property is not set. Quotes around the URL, as around a string of
+    Java, are ignored.
 
     Args:
         url: `jdbc:datadirect:dynamics365:Name=value;Name=value;…`, the format that is documented
@@ -86,6 +96,7 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
         SettingsError: The text is not a connection URL, or a property is unknown or occurs twice.
             The message contains names of properties, never a value.
     """
+    url = _unquote(url)
     if url[: len(PREFIX)].lower() != PREFIX:
         msg = f"Setting connection_url must start with {PREFIX}, as the driver's URLs do."
         raise SettingsError(msg)
@@ -93,7 +104,7 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
     texts: dict[str, str] = {}
     ignored: list[str] = []
     seen: list[str] = []
-    for position, part in enumerate(url[len(PREFIX) :].split(";"), start=1):
+    for position, part in enumerate(_parts(url[len(PREFIX) :]), start=1):
         if not part.strip():
             continue
         name, equals, value = part.partition("=")
@@ -110,6 +121,31 @@ def parse(url: str) -> tuple[dict[str, str], list[str]]:
         elif known in WITHOUT_EFFECT:
             ignored.append(known)
     return texts, ignored
+
+
+def _unquote(url: str) -> str:
+    """Return a URL without quotes around it, and without a semicolon after them."""
+    text = url.strip()
+    for quote in ("'", '"'):
+        inner = text.removesuffix(";") if text.endswith(f"{quote};") else text
+        if len(inner) > 1 and inner.startswith(quote) and inner.endswith(quote):
+            return inner[1:-1].strip()
+    return url
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield the properties, which semicolons separate, except those in the value of SpyAttributes.
+
+    https://docs.progress.com/bundle/datadirect-jdbc-reference/page/Using-the-JDBC-DriverManager.html
+    """
+    parts = text.split(";")
+    while parts:
+        # The fewest parts whose parentheses are closed.
+        lengths = range(1, len(parts) + 1 if _SPY_VALUE.match(parts[0]) else 2)
+        wholes = (";".join(parts[:length]) for length in lengths)
+        whole = next((each for each in wholes if each.count("(") <= each.count(")")), parts[0])
+        yield whole
+        parts = parts[whole.count(";") + 1 :]
 
 
 def _find_property(name: str) -> str | None:

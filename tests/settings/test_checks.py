@@ -84,6 +84,7 @@ def test_url_that_is_not_absolute_is_refused(name: str, url: str) -> None:
 def test_url_without_encryption_is_refused(name: str, host: str) -> None:
     message = refusal(**{**REFRESH_TOKEN, name: f"http://{host}/path"})
     assert message.startswith(f"Setting {name} must start with https://")
+    assert ("binding of type https" in message) is (name == "service_url")
 
 
 @pytest.mark.parametrize("name", URLS)

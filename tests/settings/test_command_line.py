@@ -100,3 +100,19 @@ def test_property_without_effect_is_named_once_in_the_log() -> None:
     assert run.status == 0
     assert run.log.count("SpyAttributes, MaxPooledStatements") == 1
     assert SECRET not in run.log + run.output
+
+
+def test_urls_of_the_driver_are_taken_as_they_are() -> None:
+    properties = (
+        f"ServiceURL={SERVICE};AccessToken={SECRET};CrossCompany=false;LoginTimeout=30;"
+        "LogConfigFile=ddlogging.properties;SpyAttributes=(log=(file)spy.log;linelimit=80);"
+    )
+    run = Tap({"connection_url": f'"{URL}{properties}";'}).run(catalog={"streams": []})
+    assert run.status == 0, run.log
+    assert (
+        run.logged("INFO").count(
+            "Without effect in connection_url: LoginTimeout, LogConfigFile, SpyAttributes."
+        )
+        == 1
+    )
+    assert not run.logged("WARNING")

@@ -41,11 +41,16 @@ SETTINGS = {
 }
 WITHOUT_EFFECT = [
     "BatchUpdateChunkSize",
+    "ConvertNull",
     "ImportStatementPool",
     "InsensitiveResultSetBufferSize",
+    "JavaDoubleToString",
+    "LogConfigFile",
+    "LoginTimeout",
     "MaxPooledStatements",
     "RegisterStatementPoolMonitorMBean",
     "SpyAttributes",
+    "TransactionMode",
 ]
 SECRET = "Zx8~Q.k/+=="  # noqa: S105 - an invented one
 
@@ -131,6 +136,33 @@ def test_connection_url_without_properties_has_no_settings(rest: str) -> None:
 @pytest.mark.parametrize("name", WITHOUT_EFFECT)
 def test_property_without_effect_is_ignored_by_name(name: str) -> None:
     assert parse(f"{PREFIX}{name.lower()}=7;ClientID=x") == ({"client_id": "x"}, [name])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "(log=(file)/tmp/spy.log;linelimit=80)",
+        "(log=(filePrefix)C:\\\\temp\\\\spy_;linelimit=80;logTName=yes;timestamp=yes)",
+        "(log=(file)/tmp/spy.log)",
+        "(log=(file)a;ClientID=y;User=z)",
+        "yes",
+        "",
+    ],
+)
+def test_semicolons_in_spy_attributes_end_no_value(value: str) -> None:
+    url = f"{PREFIX}ClientID=x; spyattributes = {value};User=me"
+    assert parse(url) == ({"client_id": "x", "user": "me"}, ["SpyAttributes"])
+
+
+def test_spy_attributes_without_the_end_are_refused_without_their_text() -> None:
+    assert "s3cond" not in refusal(f"{PREFIX}SpyAttributes=(log=(file)a;s3cond=1;ClientID=x")
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("end", ["", ";", "\n", ";\n"])
+def test_connection_url_in_quotes_is_read(quote: str, end: str) -> None:
+    url = f" {quote}{PREFIX}ClientID=x;User=it's;{quote}{end}"
+    assert parse(url) == ({"client_id": "x", "user": "it's"}, [])
 
 
 @pytest.mark.parametrize(
