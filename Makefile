@@ -9,6 +9,9 @@ ROWS ?= 50000
 # Its service: dataverse or finance-operations; `make sandbox` also knows business-central.
 SERVICE ?= dataverse
 
+# The port of `make sandbox`, which stays the same, so that settings stay valid.
+PORT ?= 8365
+
 # Histories per test of the simulation, and schedules of faults per test of the storms.
 HISTORIES ?= 300
 SCHEDULES ?= 2000
@@ -60,7 +63,7 @@ demo: .venv/demo-installed .venv-meltano/installed ## Load a local Dynamics 365 
 	@.venv/bin/python -m demo --service $(SERVICE) --rows $(ROWS)
 
 sandbox: .venv/demo-installed ## Run a local Dynamics 365; Ctrl-C ends it
-	@.venv/bin/python -m sandbox --service $(SERVICE) --rows $(ROWS)
+	@.venv/bin/python -m sandbox --service $(SERVICE) --rows $(ROWS) --port $(PORT)
 
 test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and run all tests
 	.venv/bin/ruff check

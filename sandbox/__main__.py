@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import shlex
 import sys
@@ -18,7 +19,7 @@ from sandbox.identity import tokens
 from sandbox.identity.tokens import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # Rows of the other tables when one table gets all rows.
 SURROUNDINGS = 2_000
@@ -50,13 +51,20 @@ def settings(origin: str, path: str) -> dict[str, str]:
 def _readable(found: dict[str, str], rows: int, kind: app.ServiceKind) -> str:
     names = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
     given = {**{name: found[name] for name in names}, **kind.settings}
-    environment = "\n".join(
-        f"TAP_DYNAMICS365_{name.upper()}={_in_environment(value)}" for name, value in given.items()
-    )
+    public = {name: found[f"public_{name}"] for name in ("client_id", "refresh_token")}
     return (
         f"A local {kind.title} with {rows:,} rows is at {found['url']}\n\n"
-        f"# .env\n{environment}\n\n# config.json\n{json.dumps(given, indent=2)}\n\n"
+        f"# .env\n{_env_file(given)}\n\n# config.json\n{json.dumps(given, indent=2)}\n\n"
+        "# Public client, in place of client_id, client_secret and refresh_token. Without the\n"
+        "# refresh token, sign in by tap-dynamics365-login.\n"
+        f"{_env_file(public)}\n\n"
         f"{kind.note}Press Ctrl-C to stop it.\n"
+    )
+
+
+def _env_file(given: Mapping[str, object]) -> str:
+    return "\n".join(
+        f"TAP_DYNAMICS365_{name.upper()}={_in_environment(value)}" for name, value in given.items()
     )
 
 
@@ -113,6 +121,16 @@ def prepare(arguments: Sequence[str]) -> None:
         filling.keep(_contents(_arguments(arguments)))
 
 
+def _no_port(host: str, port: int, error: OSError) -> str:
+    """Say why the sandbox can't listen on its port."""
+    if error.errno != errno.EADDRINUSE:
+        return f"The sandbox can't listen on {host}, port {port}: {error.strerror}.\n"
+    return (
+        f"Port {port} is in use, perhaps by another sandbox. Stop that program, or take another "
+        f"port: make sandbox PORT={port + 1}, or python -m sandbox --port {port + 1}.\n"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the sandbox and serve until SIGTERM or SIGINT.
 
@@ -123,7 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code.
     """
     given = _arguments(arguments)
-    listening = server.listen(given.host, given.port)
+    try:
+        listening = server.listen(given.host, given.port)
+    except OSError as error:
+        sys.stderr.write(_no_port(given.host, given.port, error))
+        return 1
     origin = f"http://{given.host}:{listening.getsockname()[1]}"
     try:
         store = filling.filled(_contents(given))

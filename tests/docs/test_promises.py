@@ -186,11 +186,11 @@ def test_promises_of_a_document_name_tests(document: str) -> None:
     ("text", "shown"),
     [
         ("[Upsert](docs/targets.md#upsert)", True),
-        ("[Upsert](docs/targets.md#upsert), [map](docs/driver-properties.md)", False),
+        ("[Upsert](docs/targets.md#upsert), [proxy](docs/settings.md#proxy)", False),
         ("[Upsert](docs/targets.md#invented)", False),
         ("Upsert", False),
     ],
-    ids=["section-with-tests", "page-without", "no-section", "no-link"],
+    ids=["section-with-tests", "section-without", "no-section", "no-link"],
 )
 def test_promise_of_the_readme_links_to_sections_that_name_tests(text: str, shown: bool) -> None:  # noqa: FBT001 - a case
     assert is_shown(README, Part("", text)) is shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.app import KINDS
 from sandbox.client import PROJECT, SandboxError, running
 
 
@@ -77,6 +79,39 @@ def test_command_line_prints_settings_that_select_tables_of_finance_and_operatio
     assert environment["cross_company"] == "true"
     assert json.loads(environment["tables"]) == config["tables"]
     assert "default company is usmf" in text
+
+
+@pytest.mark.parametrize("service", KINDS)
+def test_command_line_prints_a_public_client_of_each_service(service: str) -> None:
+    text = printed("--service", service)
+    config, _ = blocks(text)
+    lines = text.partition("# Public client")[2].partition("\n\n")[0].splitlines()
+    public = dict(line.partition("=")[::2] for line in lines if line.startswith("TAP_"))
+    assert [*public] == ["TAP_DYNAMICS365_CLIENT_ID", "TAP_DYNAMICS365_REFRESH_TOKEN"]
+    assert public["TAP_DYNAMICS365_CLIENT_ID"] != config["client_id"]
+
+
+def make(*variables: str) -> list[str]:
+    """The command that `make sandbox` runs."""
+    command = ["make", "--dry-run", "--old-file=.venv/demo-installed", "sandbox", *variables]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=True)  # noqa: S603 - our Makefile
+    return shlex.split(done.stdout.splitlines()[-1])
+
+
+def test_make_sandbox_keeps_its_port() -> None:
+    assert make()[-2:] == ["--port", "8365"]
+    assert make("PORT=8400")[-2:] == ["--port", "8400"]
+
+
+def test_port_that_is_in_use_is_reported_with_the_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "sandbox", "--rows", "10", "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)  # noqa: S603 - this interpreter
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Port {port} is in use")
+    assert f"make sandbox PORT={port + 1}" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_command_line_with_an_unknown_table_fails() -> None:
