@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.errors import SettingsError, SignInError
-from tap_dynamics365.login import browser, config, device, terminal, token_output
+from tap_dynamics365.login import browser, config, device, settings_file, terminal, token_output
 from tap_dynamics365.login.app import App
 from tap_dynamics365.login.identity import identify
 from tap_dynamics365.services.registry import complete_url
@@ -58,6 +59,14 @@ INTERRUPTED = 130
     help="Print the settings for a .env file on standard output, including the secrets, "
     "instead of keeping the refresh token in a file.",
 )
+@click.option(
+    "--write",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the settings, including the secrets, into a file .env, or into a JSON file such as "
+    "config.json. What else is in the file stays.",
+)
 @click.version_option(__version__, prog_name="tap-dynamics365-login")
 @click.pass_context
 def login(
@@ -67,6 +76,7 @@ def login(
     files: tuple[str, ...],
     here: bool,
     printing: bool,
+    target: Path | None,
     **options: str | None,
 ) -> None:
     """Sign in to Dynamics 365 as a person, and keep the refresh token for the tap.
@@ -77,14 +87,22 @@ def login(
     logging.basicConfig(format="%(message)s")
     try:
         given = {name: value for name, value in options.items() if value}
-        _login(config.configured(files), given, here=here, printing=printing)
+        if printing and target:
+            msg = "Choose one of --print and --write."
+            raise click.UsageError(msg)
+        _login(config.configured(files), given, here=here, printing=printing, target=target)
     except (KeyboardInterrupt, click.Abort):
         terminal.say("Ended.")
         context.exit(INTERRUPTED)
 
 
 def _login(
-    configured: dict[str, Any], given: dict[str, str], *, here: bool, printing: bool
+    configured: dict[str, Any],
+    given: dict[str, str],
+    *,
+    here: bool,
+    printing: bool,
+    target: Path | None,
 ) -> None:
     """Sign a person in, and keep or print the refresh token.
 
@@ -93,6 +111,7 @@ def _login(
         given: The settings that were given as options.
         here: Whether to open a browser here.
         printing: Whether to print the refresh token.
+        target: The file to write the settings into; None to write none.
 
     Raises:
         Dynamics365Error: Nobody signed in, or the token can't be kept.
@@ -109,6 +128,8 @@ def _login(
         raise SettingsError(msg)
     if not printing:
         token_output.check(settings)
+    if target:
+        settings_file.check(target)
     app = App(settings)
 
     def finish(tokens: Tokens) -> str:
@@ -127,6 +148,9 @@ def _login(
             token_output.print_env_file(settings, tokens.refresh_token)
         else:
             token_output.save_token(settings, app, tokens.refresh_token)
+        if target:
+            token_output.write_settings(target, settings)
+        elif not printing:
             token_output.print_missing_settings(values, configured)
         return found.page
 

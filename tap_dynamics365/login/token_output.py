@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,8 @@ import click
 from tap_dynamics365.auth import way
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
 from tap_dynamics365.errors import SettingsError, TokenStoreError
-from tap_dynamics365.login import terminal
+from tap_dynamics365.login import settings_file, terminal
+from tap_dynamics365.login.env_file import env_line
 from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import Grant, Settings, connection_url
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -19,6 +19,7 @@ from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tap_dynamics365.login.app import App
 
@@ -101,7 +102,10 @@ def print_missing_settings(values: Mapping[str, Any], configured: Mapping[str, A
     terminal.say(f"With its current settings, the tap's next run {_next_run(configured)}")
     terminal.say("", "To use the token, add these settings, here in the form of a .env file:", "")
     for name, value in missing.items():
-        terminal.say(env_line(name, "…" if SETTINGS[name].is_secret else value))
+        # A line with something else than the secret would be copied as it is.
+        is_secret = SETTINGS[name].is_secret
+        line = f"# {PREFIX}{name.upper()}= the value that you used" if is_secret else None
+        terminal.say(line or env_line(name, value))
 
 
 def _next_run(configured: Mapping[str, Any]) -> str:
@@ -129,6 +133,27 @@ def _matches(stored: StoredToken, settings: Settings) -> bool:
     return not settings.token_uri or stored.authority == authority(settings.token_uri)
 
 
+def write_settings(path: Path, settings: Settings) -> None:
+    """Write the settings of this sign-in into a file, with secrets, and say where they are.
+
+    Args:
+        path: A file .env or config.json.
+        settings: The settings, with a token store.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    names = (*SIGN_IN_SETTINGS, "token_store")
+    given = {name: getattr(settings, name) for name in names}
+    # The completed URL and its options.
+    given["service_url"] = settings.address
+    settings_file.write(path, {name: value for name, value in given.items() if value})
+    source = path if path.suffix.lower() == settings_file.JSON_SUFFIX else "ENV"
+    terminal.say(
+        f"The settings are in {path}. To test them: tap-dynamics365 --config={source} --test"
+    )
+
+
 def print_env_file(settings: Settings, refresh_token: str) -> None:
     """Print the settings and the token as an .env file. No other output contains secrets.
 
@@ -140,19 +165,3 @@ def print_env_file(settings: Settings, refresh_token: str) -> None:
         if value := getattr(settings, name):
             click.echo(env_line(name, value))
     click.echo(env_line("refresh_token", refresh_token))
-
-
-def env_line(name: str, value: str) -> str:
-    """Write a setting as a line of an .env file.
-
-    Args:
-        name: The name of the setting.
-        value: The value of the setting.
-
-    Returns:
-        The line.
-    """
-    if not re.fullmatch(r"[\w./:@%+=~,…-]+", value):
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        value = f"'{escaped}'"
-    return f"{PREFIX}{name.upper()}={value}"

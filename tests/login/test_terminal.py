@@ -55,7 +55,7 @@ def test_settings_that_are_missing_are_asked_for(
     # The command prints the settings that the tap needs, but no secret.
     printed = program.shown.partition("To use the token, add these settings")[2]
     assert f"TAP_DYNAMICS365_SERVICE_URL={service.service_url}\n" in printed
-    assert "TAP_DYNAMICS365_CLIENT_SECRET=…\n" in printed
+    assert "# TAP_DYNAMICS365_CLIENT_SECRET= the value that you used\n" in printed
     assert "TAP_DYNAMICS365_TOKEN_STORE=kept/token.json\n" in printed
     tap = Tap({**known, "token_store": str(tmp_path / "kept/token.json")})
     assert tap.but(refresh_token=None).discover()["streams"]

@@ -11,7 +11,7 @@ import pytest
 from dotenv import dotenv_values
 
 from sandbox.identity.person import ACCOUNT
-from tap_dynamics365.login.token_output import env_line
+from tap_dynamics365.login.env_file import env_line
 from tests.auth.flows import account_lines
 from tests.login.program import address, device_code
 from tests.tap import Tap
