@@ -136,7 +136,7 @@ class CentralEvents(RuleBasedStateMachine):
         """Commit a transaction."""
         self._commit(self.open[number % len(self.open)])
 
-    @rule(seconds=st.sampled_from([1, 59, 600]))
+    @rule(seconds=st.sampled_from([1, 59, 600, 3600]))
     def let_time_pass(self, seconds: int) -> None:
         """Advance the service's clock, and commit transactions that have lasted long enough."""
         for each in list(self.open):

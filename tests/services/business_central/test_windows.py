@@ -154,6 +154,28 @@ def test_run_that_is_killed_is_continued_by_its_link(
         assert ended["replication_key_value"] == begun["window"]["until"]
 
 
+def test_row_that_changes_after_a_read_was_interrupted_is_not_lost(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    tap = tap.but(companies=[MAIN.id])
+    catalog = catalog_of(tap, TABLE)
+    changing_central.configure(clock="2031-05-06T07:00:00Z")
+    changing_central.fault(
+        f"{TABLE}.*skiptoken", skip=1, status=500, error_form="central", count=None
+    )
+    first = tap.but(ws_retry_count=0).run(catalog=catalog)
+    changing_central.clear_faults()
+    # The read is continued behind this row.
+    changed = min(sent(first, TABLE))
+    changing_central.configure(clock="2031-05-06T08:00:00Z")
+    changing_central.update(TABLE, [*changed], {"city": "Elsewhere"})
+    changing_central.configure(clock="2031-05-06T09:00:00Z")
+    second = tap.sync(catalog=catalog, state=first.state)
+    third = tap.sync(catalog=catalog, state=second.state)
+    assert changed not in sent(second, TABLE)
+    assert sent(third, TABLE) == {changed}
+
+
 @pytest.mark.parametrize("lines", [6, 12, 20])
 def test_run_that_is_killed_anywhere_loses_nothing(
     changing_central: CentralSandbox, tap: Tap, lines: int
