@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.singer.table_stream import TableStream
 
 logger = logging.getLogger("tap-dynamics365")
+summary_logger = logging.getLogger("tap-dynamics365.summary")
 
 
 class Sync:
@@ -87,7 +88,7 @@ class Sync:
             self._conclude(may_lack_columns=may_lack_columns)
         finally:
             client.report()
-            logger.info(progress.summary(time.monotonic()))
+            _log_summary(progress.summary(time.monotonic()))
 
     def _send(self, progress: Progress, describe: Callable[[], Any]) -> None:
         self._warn()
@@ -208,3 +209,10 @@ class Sync:
 
 def _tables(count: int) -> str:
     return "1 table" if count == 1 else f"{count} tables"
+
+
+def _log_summary(text: str) -> None:
+    """Log the summary of a run, also if the log has only warnings: it is one line for each run."""
+    if summary_logger.getEffectiveLevel() == logging.WARNING:
+        summary_logger.setLevel(logging.INFO)
+    summary_logger.info(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,29 @@ def test_log_with_the_configuration_of_the_page_has_no_metrics(tap: Tap, tmp_pat
     assert "Sent " in run.log
 
 
-def test_log_at_level_warning_has_warnings_only(tap: Tap) -> None:
+def test_log_in_json_has_a_line_of_json_for_each_message(tap: Tap, tmp_path: Path) -> None:
+    (example,) = PAGE.blocks("Log", "yaml")
+    (formatter,) = re.findall(r"`(plain: \{\"\(\)\": .*?\})`", PAGE.sections["Log"])
+    file = tmp_path / "logging.yml"
+    file.write_text(re.sub(r"plain: \{.*\}", formatter, example))
+    run = replace(tap, environment={"SINGER_SDK_LOG_CONFIG": str(file)}).run()
+    messages = [json.loads(line) for line in run.log.splitlines()]
+    assert messages[-1]["level"] == "info"
+    assert messages[-1]["message"].startswith("Sent ")
+
+
+def test_log_at_level_warning_has_warnings_and_the_summary(tap: Tap) -> None:
     quiet = replace(tap, environment={"TAP_DYNAMICS365_LOGLEVEL": "WARNING"}).run()
-    assert (quiet.status, quiet.log) == (0, "")
+    (summary,) = quiet.log.splitlines()
+    assert "Sent " in summary
     warned = replace(
-        tap.but(tables=["team", "no_such_*"]), environment={"TAP_DYNAMICS365_LOGLEVEL": "WARNING"}
+        tap.but(tables=["team", "no_such_*"]), environment={"LOGLEVEL": "WARNING"}
     ).run()
-    assert "no_such_*" in warned.log
-    assert " INFO " not in warned.log
+    warning, summary = warned.log.splitlines()
+    assert "no_such_*" in warning
+    assert "Sent " in summary
+
+
+def test_log_at_level_error_is_empty(tap: Tap) -> None:
+    run = replace(tap, environment={"TAP_DYNAMICS365_LOGLEVEL": "ERROR"}).run()
+    assert (run.status, run.log) == (0, "")
