@@ -13,8 +13,9 @@ from typing_extensions import override
 
 from tap_dynamics365.auth import refusals
 from tap_dynamics365.auth.authenticator import RenewingAuthenticator
+from tap_dynamics365.auth.extras import missing
 from tap_dynamics365.auth.token_endpoint import Tokens
-from tap_dynamics365.errors import SettingsError, SignInError, TransientSignInError
+from tap_dynamics365.errors import SignInError, TransientSignInError
 from tap_dynamics365.http.session import open_session
 from tap_dynamics365.redaction import redact
 
@@ -28,11 +29,8 @@ try:
         WorkloadIdentityCredential,
     )
 except ImportError:
-    _missing = (
-        "azure_credential needs packages that are not installed: pip install "
-        '"tap-dynamics365[azure]"'
-    )
-    raise SettingsError(_missing) from None
+    _error = missing("azure_credential", "azure")
+    raise _error from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tap_dynamics365.auth.extras import missing
 from tap_dynamics365.errors import SettingsError
 
 try:
@@ -20,11 +21,8 @@ try:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from cryptography.x509 import load_pem_x509_certificates
 except ImportError:
-    _missing = (
-        "client_certificate needs packages that are not installed: pip install "
-        '"tap-dynamics365[certificate]"'
-    )
-    raise SettingsError(_missing) from None
+    _error = missing("client_certificate", "certificate")
+    raise _error from None
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate as X509Certificate

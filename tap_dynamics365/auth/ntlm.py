@@ -9,17 +9,15 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from tap_dynamics365.auth.authenticator import Authenticator
-from tap_dynamics365.errors import SettingsError, SignInError
+from tap_dynamics365.auth.extras import missing
+from tap_dynamics365.errors import SignInError
 
 try:
     from requests_ntlm import HttpNtlmAuth
     from spnego.exceptions import SpnegoError
 except ImportError:
-    _missing = (
-        "authentication_method=NTLM needs packages that are not installed: pip install "
-        '"tap-dynamics365[ntlm]"'
-    )
-    raise SettingsError(_missing) from None
+    _error = missing("authentication_method=NTLM", "ntlm")
+    raise _error from None
 
 if TYPE_CHECKING:
     import requests

@@ -179,6 +179,7 @@ def test_extra_that_is_not_installed_is_named_with_the_command(
 ) -> None:
     sentence = without_extras(flow(servers)).run(catalog=one_table).refusal()
     assert f'pip install "tap-dynamics365[{extra}]"' in sentence
+    assert f"add [{extra}] to pip_url" in sentence
 
 
 def test_grant_that_needs_no_extra_works_without_extras(
