@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.http.response import NO_DOCUMENT
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
@@ -22,6 +23,35 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.settings import Settings
+
+
+# Pages of Microsoft that lead to environments, and are none.
+PORTALS = frozenset(
+    {
+        "admin.powerplatform.microsoft.com",
+        "apps.powerapps.com",
+        "home.dynamics.com",
+        "lcs.dynamics.com",
+        "make.powerapps.com",
+    }
+)
+
+
+def check_url(url: str) -> None:
+    """Check that a URL is not that of a portal.
+
+    Args:
+        url: The service root.
+
+    Raises:
+        SettingsError: It is.
+    """
+    if (urlsplit(url).hostname or "") in PORTALS:
+        msg = (
+            "Setting service_url is the address of a portal: open an app of the environment from "
+            "there, and write the address of that app, such as https://yourorg.crm.dynamics.com."
+        )
+        raise SettingsError(msg)
 
 
 def read_tables(client: ODataClient, settings: Settings) -> Sequence[Table]:  # noqa: ARG001 - the form of the seam
@@ -70,6 +100,7 @@ OTHER = ServiceKind(
     replication_keys=DATAVERSE.replication_keys,
     partition=DATAVERSE.partition,
     refine=DATAVERSE.refine,
+    check_url=check_url,
     read_tables=read_tables,
     describe=describe,
 )

@@ -250,3 +250,10 @@ def test_server_without_a_metadata_document_is_reported_with_likely_addresses() 
     message = run.refusal()
     for path in ("api/data/v9.1/", "data/", "api/v2.0/"):
         assert f"{root}{path} " in message
+
+
+@pytest.mark.parametrize("portal", ["make.powerapps.com/environments/1/home", "home.dynamics.com"])
+def test_portal_is_refused_before_sign_in_with_the_way_out(portal: str) -> None:
+    run = Tap({"service_url": portal, "access_token": "invented"}).run("--discover")
+    assert "is the address of a portal: open an app" in run.refusal()
+    assert "auth" not in run.log
