@@ -50,6 +50,7 @@ FINANCE_HOSTS = ["org.operations.dynamics.com", "org.sandbox.operations.eu.dynam
 FINANCE_PAGES = ["", "/", "?cmp=usmf&mi=DefaultDashboard", "/data/CustomersV3", "/data/$metadata"]
 CENTRAL = "api.businesscentral.dynamics.com"
 TENANT = "11111111-2222-3333-4444-555555555555"
+WEB_CLIENT = "//businesscentral.dynamics.com"
 CENTRAL_PAGES = {
     f"{CENTRAL}/v2.0/{TENANT}/Sandbox": f"{TENANT}/Sandbox/api/v2.0/",
     f"{CENTRAL}/v2.0/{TENANT}/My%20Place/": f"{TENANT}/My%20Place/api/v2.0/",
@@ -167,7 +168,8 @@ URLS = st.builds(
 def test_url_of_any_text_is_completed_once(text: str) -> None:
     url = complete_url(text)
     assert complete_url(url) == url
-    if accepts(text):
+    # The web client has no API, so that its URLs led to no service.
+    if accepts(text) and WEB_CLIENT not in text:
         assert url == text
 
 
