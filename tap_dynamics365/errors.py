@@ -165,6 +165,10 @@ class IncompleteMetadataError(MetadataError):
     """The metadata of the service is cut off."""
 
 
+class NoMatchError(MetadataError):
+    """No table has one of the names that are asked for."""
+
+
 class CatalogError(Dynamics365Error):
     """The catalog selects something that the tap can't do."""
 

@@ -261,8 +261,9 @@ class TapDynamics365(Tap):
         """Return the selected streams of a kind."""
         return [s for s in self.streams.values() if s.selected and isinstance(s, kind)]
 
-    def _selected_tables(self) -> list[TableStream]:
-        """Return the streams of the selected tables, and warn of filters of other tables."""
+    @cached_property
+    def selected_tables(self) -> list[TableStream]:
+        """The streams of the selected tables. Filters of other tables are logged."""
         tables = self._selected(TableStream)
         for name in filters.unmatched(self.settings.filters, [table.name for table in tables]):
             self.logger.warning("No selected table matches %r of the setting filters.", name)
@@ -274,7 +275,7 @@ class TapDynamics365(Tap):
     @override  # type: ignore[misc]  # final in the SDK, for type checkers only
     def run_connection_test(self) -> bool:
         process.tune()
-        tables = self._selected_tables()
+        tables = self.selected_tables
         service_notices.log(self.service.kind, self.settings, tables)
         self.service.client.sign_in()
         test = ConnectionTest(self.service.client.concurrency)
@@ -301,7 +302,7 @@ class TapDynamics365(Tap):
             self.settings,
             self.states,
             self.state,
-            tables=self._selected_tables(),
+            tables=self.selected_tables,
             metadata_streams=self._selected(MetadataStream),
             skipped=self.skipped,
             progress_every=self.progress_every,

@@ -34,7 +34,11 @@ SECONDS = 60
 FORKED = ("-m", "tap_dynamics365")
 EXECUTABLE = (sys.executable, *FORKED)
 # Packages that some grants import at first use, which takes half a second.
-IMPORTED = ("tap_dynamics365.tap", "tap_dynamics365.login.command")
+IMPORTED = (
+    "tap_dynamics365.tap",
+    "tap_dynamics365.login.command",
+    "tap_dynamics365.commands.command",
+)
 IMPORTED_LATER = ("azure.identity", "jwt", "requests_ntlm")
 TAPS = ForkServer([*IMPORTED, *IMPORTED_LATER])
 

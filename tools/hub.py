@@ -141,7 +141,19 @@ def definition(described: Mapping[str, Any], project: Mapping[str, Any]) -> dict
                 "args": "",
                 "description": "Sign in as a person, with --browser or --device-code",
                 "executable": "tap-dynamics365-login",
-            }
+            },
+            "check": {
+                "args": "check --config=ENV",
+                "description": "Check settings, sign-in and tables; says what to do about each "
+                "fault",
+                "executable": "dynamics365",
+            },
+            "tables": {
+                "args": "tables --config=ENV",
+                "description": "List tables, the columns of a table with --columns, or its rows "
+                "with --rows",
+                "executable": "dynamics365",
+            },
         },
         "description": "Microsoft's business applications: Dataverse, Finance & Operations, and "
         "Business Central",

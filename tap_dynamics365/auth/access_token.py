@@ -62,6 +62,21 @@ def holder(token: str) -> str:
     return f"app {app}" if app else ""
 
 
+def lifetime(token: str) -> float | None:
+    """Read how long an access token is still valid.
+
+    Args:
+        token: The access token.
+
+    Returns:
+        The seconds by the local clock, negative if it has expired; None if the token does not say.
+    """
+    end = _claims(token).get("exp")
+    if not isinstance(end, (int, float)) or end <= 0:
+        return None
+    return end - datetime.now(UTC).timestamp()
+
+
 def _first(claims: dict[str, Any], names: tuple[str, ...]) -> str:
     """Return the first of some claims that is a text."""
     texts = (claims.get(name) for name in names)

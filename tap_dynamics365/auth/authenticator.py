@@ -51,11 +51,13 @@ class Authenticator(_HeaderAuthenticator):
 
     Attributes:
         way: How it signs in, for the log; empty if the sign-in is not logged.
+        signed_in_as: The account that has signed in; empty if it is not known.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.way = ""
+        self.signed_in_as = ""
         # Never released: only the first request logs the sign-in.
         self._log_once = Lock()
 
@@ -66,12 +68,18 @@ class Authenticator(_HeaderAuthenticator):
             account: The account of a person, or an app; empty if it is not known.
             verb: "Signed in", or "Signing in" if the service has not accepted the sign-in yet.
         """
+        self.signed_in_as = account
         if not self.way or not self._log_once.acquire(blocking=False):
             return
         if account:
             logger.info("%s as %s with %s.", verb, account, self.way)
         else:
             logger.info("%s with %s. The access token names no account.", verb, self.way)
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds for which the access token is still valid; None if that is not known."""
+        return None
 
     def sign_in(self) -> None:
         """Get an access token if the grant needs one and has none that is valid.
@@ -113,6 +121,11 @@ class AccessTokenAuthenticator(BearerTokenAuthenticator, Authenticator):
     def __init__(self, settings: Settings) -> None:
         self._token = settings.access_token or ""
         super().__init__(token=self._token)
+
+    @property
+    @override
+    def lifetime(self) -> float | None:
+        return access_token.lifetime(self._token)
 
     @override
     def sign_in(self) -> None:
@@ -163,6 +176,13 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
         fault = access_token.fault(self.access_token or "", service_url)
         explanation = "" if fault is None else f"The access token {fault}. "
         return f"{explanation}Check service_url and scope."
+
+    @property
+    @override
+    def lifetime(self) -> float | None:
+        if self.expires_in is None:
+            return None
+        return self._asked_at + self.expires_in - time.monotonic()
 
     @override
     def sign_in(self) -> None:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.settings import Settings
 
+#: Failures with which a table is skipped.
+SKIPPED = frozenset({Failure.DENIED, Failure.GONE})
+
 UNREADABLE = (
     "The column %r of %r holds %s, which can't be read as a value of a replication key. Such rows "
     "are sent, but do not move the bookmark."
@@ -261,7 +264,7 @@ class TableReader:
             error: The refusal.
         """
         # A part of a table would be taken for the whole table.
-        if error.failure not in {Failure.DENIED, Failure.GONE} or self.table.rows_sent:
+        if error.failure not in SKIPPED or self.table.rows_sent:
             return False
         self.is_skipped = True
         self._skipped.note(self.table, error)

@@ -13,9 +13,15 @@ class Signer(Protocol):
 
     Attributes:
         way: How it signs in, as the log says it; empty for a sign-in that is not logged.
+        signed_in_as: The account that has signed in; empty if it is not known.
     """
 
     way: str
+    signed_in_as: str
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds for which the access token is still valid; None if that is not known."""
 
     def __call__(self, request: requests.PreparedRequest, /) -> requests.PreparedRequest:
         """Sign a request."""

@@ -6,7 +6,7 @@ import logging
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_dynamics365.errors import MetadataError
+from tap_dynamics365.errors import MetadataError, NoMatchError
 from tap_dynamics365.services import schema_map
 
 if TYPE_CHECKING:
@@ -52,8 +52,11 @@ def describe(service: Service, settings: Settings) -> list[Described]:
     tables = service.kind.read_tables(service.client, settings) if kept is None else kept.tables
     found = list(_matching(service.kind.arrange(tables), patterns))
     if not found:
+        if not patterns:
+            msg = "The service has no tables."
+            raise MetadataError(msg)
         msg = f"No table matches the setting tables ({', '.join(patterns)})."
-        raise MetadataError(msg if patterns else "The service has no tables.")
+        raise NoMatchError(msg)
     if kept is not None:
         definitions = kept.definitions.tables
     else:

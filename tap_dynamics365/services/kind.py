@@ -242,6 +242,8 @@ class ServiceKind:
         coverage: Returns which part of the rows the settings select, if they are divided.
         arrange: Chooses the tables that are streams, and adds the columns that the tap itself
             fills.
+        parts_name: What the parts of the service are called, in the plural; empty if there are
+            none.
         part_columns: The columns that the tap adds to the rows of each part of the service. The
             first one identifies the part.
         parts: Reads the parts of the service that tables with these columns have rows in, selected
@@ -289,6 +291,7 @@ class ServiceKind:
     partition: str = ""
     coverage: Callable[[Settings], Coverage | None] = _coverage
     arrange: Callable[[Sequence[Table]], Sequence[Table]] = _arrange
+    parts_name: str = ""
     part_columns: tuple[str, ...] = ()
     parts: Callable[[ODataClient, Settings], Sequence[Part]] = _parts
     url: Callable[[str, str, Part | None], str] = _url

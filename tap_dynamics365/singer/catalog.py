@@ -63,6 +63,17 @@ def _words(
     return words
 
 
+def possible_replication_keys(table: Table, candidates: Sequence[str]) -> list[str]:
+    """Return the columns of a table that can be its replication key, the best one first.
+
+    Args:
+        table: The table.
+        candidates: Columns that grow with each change, where a table has them.
+    """
+    growing = {column.name for column in table.columns if column.type in GROWING}
+    return [name for name in candidates if name in growing]
+
+
 def catalog_entry(
     table: Table,
     method: str = INCREMENTAL,
@@ -86,8 +97,7 @@ def catalog_entry(
         The entry. Its table name is the entity set, so that a sync needs no other description of
         the service. Key and replication key are always sent. Private tables are not selected.
     """
-    growing = {column.name for column in table.columns if column.type in GROWING}
-    replication_keys = [name for name in candidates if name in growing]
+    replication_keys = possible_replication_keys(table, candidates)
     replication_key = replication_keys[0] if replication_keys else None
     log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
     schema = json_schema(table, definition)

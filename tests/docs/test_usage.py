@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tests.documents import Document
+from tests.commands.program import dynamics365
+from tests.documents import Document, without_numbers
 from tests.tap import Tap
 from tools.repository import REPOSITORY
 
@@ -84,3 +85,41 @@ def test_log_at_level_warning_has_warnings_and_the_summary(tap: Tap) -> None:
 def test_log_at_level_error_is_empty(tap: Tap) -> None:
     run = replace(tap, environment={"TAP_DYNAMICS365_LOGLEVEL": "ERROR"}).run()
     assert (run.status, run.log) == (0, "")
+
+
+def shown(section: str) -> dict[str, list[str]]:
+    """The output in a section of the page, by the command line after `--config config.json`."""
+    found = re.findall(
+        r"^    \$ dynamics365 (\w+) --config config\.json(.*)\n((?:    [^$\n].*\n)*)",
+        PAGE.sections[section],
+        re.MULTILINE,
+    )
+    return {
+        f"{command}{rest}": [line.strip() for line in lines.splitlines()]
+        for command, rest, lines in found
+    }
+
+
+def is_shown(line: str, printed: str) -> bool:
+    """Whether a line of the page, which may be cut off at its end, is a line of output."""
+    line, printed = without_numbers(line), without_numbers(printed)
+    beginning, is_cut_off = line.removesuffix(" …"), line.endswith(" …")
+    return printed.startswith(beginning) if is_cut_off else printed == line
+
+
+def test_check_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> None:
+    ((command, lines),) = shown("Checking the connection").items()
+    tables = ["account", "contact", "territory"]
+    settings = {**sandbox.settings, "tables": tables, "replication_method": "LOG_BASED"}
+    output = dynamics365(command, settings)
+    assert len(output.lines) == len(lines)
+    assert all(map(is_shown, lines, output.lines)), output.printed
+
+
+def test_tables_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox) -> None:
+    examples = shown("Looking at the tables")
+    assert len(examples) == 3
+    for line, lines in examples.items():
+        command, *arguments = line.split()
+        output = dynamics365(command, sandbox.settings, *arguments)
+        assert output.lines[: len(lines)] == lines

@@ -82,6 +82,7 @@ BUSINESS_CENTRAL = ServiceKind(
     replication_keys=tables.REPLICATION_KEYS,
     tracks_changes=False,
     who_am_i=who_am_i,
+    parts_name="companies",
     part_columns=companies.COLUMNS,
     parts=companies.parts,
     arrange=tables.arrange,

@@ -1,0 +1,1 @@
+"""The command `dynamics365`: sign in, check the connection, look at the tables."""

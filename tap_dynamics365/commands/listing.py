@@ -1,0 +1,245 @@
+"""Listing: the tables of a service, the columns of one table, and its first rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_dynamics365.commands import sources
+from tap_dynamics365.commands.text_table import columns_that_fit, text_table
+from tap_dynamics365.connection import open_service
+from tap_dynamics365.errors import MetadataError, NoMatchError
+from tap_dynamics365.library import Dynamics365
+from tap_dynamics365.odata.edm import Collection, Complex, Enumeration, Primitive
+from tap_dynamics365.odata.json_schema import is_stream
+from tap_dynamics365.services.describe import describe
+from tap_dynamics365.services.registry import complete_url
+from tap_dynamics365.settings import Settings
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
+from tap_dynamics365.singer import process
+from tap_dynamics365.singer.catalog import json_schema, possible_replication_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tap_dynamics365.odata.edm import EdmType
+    from tap_dynamics365.services.describe import Described
+    from tap_dynamics365.services.kind import Service
+
+Row = dict[str, Any]
+
+#: Headings of the lists, by the names of their values in JSON.
+TABLES = {
+    "name": "table",
+    "label": "label",
+    "key": "key",
+    "replication_key": "replication key",
+    "tracks_changes": "tracked",
+    "rows": "rows",
+}
+COLUMNS = {"name": "column", "type": "type", "label": "label", "description": "description"}
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def tables(config: Mapping[str, Any], patterns: Sequence[str]) -> list[Row]:
+    """List tables.
+
+    Args:
+        config: The settings of the tap.
+        patterns: Names of tables, with `*` and `?` as wildcards. Without one, the setting `tables`
+            applies.
+
+    Returns:
+        What is known of each table, by the names in `TABLES`.
+
+    Raises:
+        MetadataError: No table matches, or the metadata document is not valid.
+        ServiceError: The service refused.
+        SettingsError: A setting is missing or wrong.
+        SignInError: The sign-in host gave no token.
+    """
+    service, found = _describe(config, patterns)
+    kind, counts = service.kind, dict[str, int]()
+    if kind.count_rows is not None:
+        counts = dict(kind.count_rows(service.client, [table.name for table, _ in found]))
+    return [
+        {
+            "name": table.name,
+            "label": definition.display_name.text if definition else None,
+            "key": table.key,
+            "replication_key": next(
+                iter(possible_replication_keys(table, kind.replication_keys)), None
+            ),
+            "tracks_changes": table.tracked,
+            "rows": counts.get(table.name),
+        }
+        for table, definition in found
+    ]
+
+
+def columns(config: Mapping[str, Any], name: str) -> list[Row]:
+    """List the columns of a table.
+
+    Args:
+        config: The settings of the tap.
+        name: The name of the table.
+
+    Returns:
+        What is known of each column, by the names in `COLUMNS`.
+
+    Raises:
+        MetadataError: There is no such table, or the metadata document is not valid.
+        ServiceError: The service refused.
+        SettingsError: A setting is missing or wrong.
+        SignInError: The sign-in host gave no token.
+    """
+    _, found = _describe(config, [name])
+    if len(found) > 1:
+        msg = f"{len(found)} tables match {name}. Name one."
+        raise MetadataError(msg)
+    table, definition = found[0]
+    known = json_schema(table, definition)["properties"]
+    return [
+        {
+            "name": column.name,
+            "type": _type(column.type),
+            "label": known[column.name].get("title"),
+            "description": known[column.name].get("description"),
+        }
+        for column in table.columns
+        if not is_stream(column)
+    ]
+
+
+def rows(config: Mapping[str, Any], name: str, selected: Sequence[str], limit: int) -> list[Row]:
+    """Read the first rows of a table.
+
+    Args:
+        config: The settings of the tap.
+        name: The name of the table.
+        selected: The columns; all if empty.
+        limit: The most rows.
+
+    Returns:
+        The rows.
+
+    Raises:
+        MetadataError: There is no such table, or the metadata document is not valid.
+        ServiceError: The service refused.
+        SettingsError: A setting is missing or wrong, or there is no such column.
+        SignInError: The sign-in host gave no token.
+    """
+    process.hide_secrets()
+    # One page has no more rows than are wanted.
+    with Dynamics365({**sources.without_singer(config), "fetch_size": limit}) as service:
+        try:
+            return list(islice(service.rows(name, selected), limit))
+        except NoMatchError:
+            raise _no_match([name]) from None
+
+
+def in_json(found: Sequence[Row]) -> str:
+    """Write a list as JSON.
+
+    Args:
+        found: The list.
+    """
+    return msgspec.json.format(_encode(found), indent=2).decode()
+
+
+def in_text(found: Sequence[Row], headings: Mapping[str, str]) -> Iterator[str]:
+    """Write a list as a table of text.
+
+    Args:
+        found: The list.
+        headings: The heading of each column, by name. Columns without any value are left out.
+
+    Yields:
+        The lines.
+    """
+    used = [name for name in headings if any(row[name] is not None for row in found)]
+    texts = [[_text(row[name]) for name in used] for row in found]
+    numbers = [n for n, name in enumerate(used) if isinstance(found[0][name], int)]
+    right = [n for n in numbers if not isinstance(found[0][used[n]], bool)]
+    yield from text_table([headings[name] for name in used], texts, right=right)
+
+
+def rows_in_text(found: Sequence[Row]) -> Iterator[str]:
+    """Write rows as a table of text, with as many columns as fit.
+
+    Args:
+        found: The rows.
+
+    Yields:
+        The lines. The last ones say which columns are left out.
+    """
+    if not found:
+        yield "No rows."
+        return
+    filled = [name for name in found[0] if any(row[name] is not None for row in found)]
+    shown = filled[: columns_that_fit([[n, *(_text(row[n]) for row in found)] for n in filled])]
+    if shown:
+        yield from text_table(shown, [[_text(row[name]) for name in shown] for row in found])
+    empty, left = len(found[0]) - len(filled), len(filled) - len(shown)
+    if left or empty:
+        yield ""
+    if left:
+        yield f"{left} more columns don't fit here. Choose columns with --select, or add --json."
+    if empty:
+        yield f"{empty} columns have no value in these rows."
+
+
+def _describe(
+    config: Mapping[str, Any], patterns: Sequence[str]
+) -> tuple[Service, list[Described]]:
+    """Open the service, and read its tables."""
+    settings = Settings.from_config(config, CONFIG_SCHEMA, complete_url=complete_url)
+    process.hide_secrets()
+    service = open_service(settings)
+    wanted = replace(settings, tables=tuple(patterns)) if patterns else settings
+    try:
+        return service, describe(service, wanted)
+    except NoMatchError:
+        if not patterns:
+            raise
+        raise _no_match(patterns) from None
+
+
+def _no_match(patterns: Sequence[str]) -> MetadataError:
+    return MetadataError(
+        f"The service has no table of the name {' or '.join(patterns)}: dynamics365 tables without "
+        "a name lists them."
+    )
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
+    """Write a value as it is shown in a table."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case int():
+            return f"{value}"
+        case tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return _encode(value).decode()
+
+
+def _type(kind: EdmType) -> str:
+    """Say the type of a column."""
+    match kind:
+        case Primitive(name):
+            return name.removeprefix("Edm.")
+        case Enumeration(name):
+            return name.rpartition(".")[2]
+        case Complex():
+            return "object"
+        case Collection(item):
+            return f"list of {_type(item)}"

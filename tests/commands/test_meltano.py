@@ -1,0 +1,41 @@
+"""The commands run by Meltano: `meltano invoke tap-dynamics365:check` and `:tables`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tap_dynamics365.commands.command import dynamics365
+from tests.login.program import variables
+from tools.repository import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.client import Sandbox
+    from tools.meltano import Project
+
+
+def test_meltano_has_a_command_for_each_command() -> None:
+    definition = yaml.safe_load((REPOSITORY / "meltano.yml").read_text(encoding="utf-8"))
+    (block,) = definition["plugins"]["extractors"]
+    assert block["commands"].keys() == dynamics365.commands.keys()
+    hub = yaml.safe_load((REPOSITORY / "hub/tap-dynamics365.yml").read_text(encoding="utf-8"))
+    assert hub["commands"] == block["commands"]
+    for name in ("check", "tables"):
+        command = block["commands"][name]
+        assert (command["executable"], command["args"]) == ("dynamics365", f"{name} --config=ENV")
+
+
+def test_meltano_checks_the_connection_and_lists_tables(
+    sandbox: Sandbox, meltano: Callable[[dict[str, str]], Project]
+) -> None:
+    project = meltano(variables({**sandbox.settings, "tables": json.dumps(["team"])}))
+    assert (
+        "✓ tables: 1 of 1 table can be read."
+        in project.run("invoke", "tap-dynamics365:check").output
+    )
+    rows = project.run("invoke", "tap-dynamics365:tables", "--rows", "team", "--json").output
+    assert '"name": ' in rows
