@@ -163,8 +163,10 @@ class Bookmark:
             value: The row's value of the key.
         """
         position = self._scale.position(value)
-        if self._scale is not Numbers and position > (now := self._now()):
-            position, value = now, self._scale.literal(now)
+        # Rows that changed before this may still become visible.
+        latest = self._now() - self._dialect.late_seconds * SECOND
+        if self._scale is not Numbers and position > latest:
+            position, value = latest, self._scale.literal(latest)
         before = self._position
         if before is None or position > before:
             # Rows before a recent bookmark are read again, also after a run that was stopped.

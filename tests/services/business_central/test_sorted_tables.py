@@ -71,6 +71,18 @@ def test_link_that_is_lost_is_replaced_by_two_reads(
     assert not any(" or " in each or " in " in each for each in conditions)
 
 
+def test_bookmark_stays_behind_the_time_of_the_service(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    catalog = catalog_of(tap, TABLE)
+    changing_central.configure(clock="2031-05-06T07:08:09Z")
+    row = next(row for row in changing_central.rows(TABLE) if row["$company"] == MAIN.id)
+    changing_central.update(TABLE, [MAIN.id, row["id"]], {"city": "Elsewhere"})
+    run = tap.sync(catalog=catalog)
+    bookmark = parts(run.state, TABLE)[MAIN.id]["replication_key_value"]
+    assert "2031-05-06T06:57" < bookmark < "2031-05-06T06:59"
+
+
 def test_run_that_fails_is_continued_at_its_last_row(
     changing_central: CentralSandbox, tap: Tap
 ) -> None:
