@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_dynamics365.commands import sources
 from tap_dynamics365.commands.text_table import columns_that_fit, text_table
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, NoMatchError
@@ -134,7 +133,7 @@ def rows(config: Mapping[str, Any], name: str, selected: Sequence[str], limit: i
     """
     process.hide_secrets()
     # One page has no more rows than are wanted.
-    with Dynamics365({**sources.without_singer(config), "fetch_size": limit}) as service:
+    with Dynamics365({**config, "fetch_size": limit}) as service:
         try:
             return list(islice(service.rows(name, selected), limit))
         except NoMatchError:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_dynamics365.login import config
-from tap_dynamics365.settings import JSON_SCHEMA, environment
+from tap_dynamics365.settings import environment
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import input_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 # As a file, it stands for the environment variables.
 ENVIRONMENT = "ENV"
@@ -52,17 +52,3 @@ def read_catalog(path: str | None) -> dict[str, Any] | None:
         return None
     catalog: dict[str, Any] = msgspec.json.decode(input_files.read(path, "catalog"))
     return catalog
-
-
-def without_singer(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the settings that only change Singer messages.
-
-    Args:
-        config: The settings of the tap.
-    """
-    own = JSON_SCHEMA["properties"]
-    return {
-        name: value
-        for name, value in config.items()
-        if name in own or name not in CONFIG_SCHEMA["properties"]
-    }

@@ -196,6 +196,12 @@ def test_check_says_that_change_tracking_is_on(settings: dict[str, Any]) -> None
     )
 
 
+def test_check_fails_when_stream_maps_can_not_be_applied(settings: dict[str, Any]) -> None:
+    output = dynamics365("check", {**settings, "stream_maps": {"team": {"name": "upper("}}})
+    assert (output.status, output.marks["selection"], output.marks["tables"]) == (1, "✗", "–")
+    assert "Setting stream_maps" in output.checks["selection"][1]
+
+
 def test_check_of_a_token_store_comes_before_the_sign_in(
     service: Sandbox, settings: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -233,7 +239,7 @@ def test_check_names_marks_that_the_terminal_does_not_know(settings: dict[str, A
 def test_check_of_finance_operations_wants_tables(finance: FinanceSandbox) -> None:
     output = dynamics365("check", finance.settings)
     assert (output.status, output.marks["selection"]) == (1, "✗")
-    assert "No table is selected" in output.checks["selection"][1]
+    assert "for Finance & Operations, set tables, or pass a catalog" in output.printed
     chosen = dynamics365("check", {**finance.settings, "tables": ["CustomersV3"]})
     assert chosen.status == 0, chosen.printed
     assert chosen.marks == dict.fromkeys(ALL, "✓")
