@@ -53,9 +53,9 @@ def test_table_whose_sorted_read_times_out_is_read_in_any_order(
 
 
 def test_smaller_pages_are_tried_before(changing_sandbox: Sandbox, tap: Tap) -> None:
-    tap = tap.but(ws_retry_count=3)
+    tap = tap.but(ws_retry_count=2, fetch_size=8)
     run = tap.sync(catalog=tap.discover())
-    assert "Page size of 'contact' reduced from 50 to 12 rows." in run.log
+    assert "Page size of 'contact' reduced from 8 to 2 rows." in run.log
     assert "to 1 row." in run.log
     assert run.counts[TABLE] == len(changing_sandbox.rows(TABLE))
 

@@ -13,7 +13,7 @@ from sandbox.central_client import CentralSandbox, running
 from tap_dynamics365.library import Dynamics365
 from tests.services.finance_operations.test_reads import told_apart
 from tests.services.finance_operations.test_values import assert_fits, found
-from tests.tap import Message, Run, Tap, entry, select
+from tests.tap import WAYS, Message, Run, Tap, entry, select
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -145,16 +145,19 @@ def names(catalog: Message) -> list[str]:
     return [stream["tap_stream_id"] for stream in catalog["streams"]]
 
 
-@pytest.mark.parametrize("settings", KEPT)
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [*((each, "side-by-side") for each in KEPT), (KEPT[0], "as-values"), (KEPT[-1], "as-values")],
+)
 @pytest.mark.parametrize("route", ROWS)
 def test_every_value_of_every_set_of_every_company_arrives(
-    central: CentralSandbox, route: str, settings: dict[str, Any], way: dict[str, Any]
+    central: CentralSandbox, route: str, settings: dict[str, Any], name: str
 ) -> None:
     """The settings select no company, so that the closed one is the only one that is missing."""
     wanted = [company for company in central.companies() if company["id"] != CLOSED.id]
-    run = assert_every_value(central, route, {**way, **settings}, wanted)
+    run = assert_every_value(central, route, {**WAYS[name], **settings}, wanted)
     assert sum(run.counts.values()) > ROWS[route]
-    found = {row.get("company_id") for name in run.counts for row in run.records(name)}
+    found = {row.get("company_id") for table in run.counts for row in run.records(table)}
     assert found >= {MAIN.id, COPY.id, OWN.id}
 
 
