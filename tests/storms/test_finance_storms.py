@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.finance_client import FinanceSandbox
     from tests.tap import Message, Run
 
-SCHEDULES = 8
+SCHEDULES = 6
 # Sets by replication key: a date, a version number, none; the last one has an enumeration in the
 # key.
 SIZES = {"VendorsV2": 13, "SalesOrderLines": 13, "PriceAgreements": 11}
