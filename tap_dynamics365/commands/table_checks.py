@@ -99,7 +99,7 @@ class TableChecks:
             count = sum(part.is_selected for part in self._tap.parts)
             return Finding(f"{count} {name} selected. No selected table has rows in them.")
         stream = divided[0]
-        tried = stream.parts[: self._most]
+        tried = stream.parts.all[: self._most]
         refusals: dict[str, ServiceError] = {}
         for part in tried:
             try:
@@ -107,7 +107,7 @@ class TableChecks:
             except ServiceError as error:
                 refusals[part.label] = error
         can = f"{len(tried) - len(refusals)} of {len(tried)} {name} can be read"
-        words = f"{can}, by the table {stream.name}.{self._left(len(stream.parts), name)}"
+        words = f"{can}, by the table {stream.name}.{self._left(len(stream.parts.all), name)}"
         if not refusals:
             return Finding(words)
         first = next(iter(refusals.values()))

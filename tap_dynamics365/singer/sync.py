@@ -135,7 +135,7 @@ class Sync:
         passed_through = [stream for stream in self._tables if stream.is_passed_through]
         read_ahead = self._settings.read_ahead_mb * 1_000_000
         engine = Engine(self._service.client.concurrency, self._states, read_ahead)
-        failed = engine.run([part for stream in passed_through for part in stream.parts])
+        failed = engine.run([part for stream in passed_through for part in stream.parts.all])
         self._failed += dict.fromkeys(sink.name for sink in failed)
         self._send_by_record([stream for stream in self._tables if stream not in passed_through])
 
@@ -169,8 +169,8 @@ class Sync:
 
     def _conclude(self, *, may_lack_columns: bool) -> None:
         """Log which tables were skipped, and raise if tables failed."""
-        self._skipped.conclude()
         skipped = [stream.name for stream in self._tables if stream.is_skipped]
+        self._skipped.conclude(skipped)
         if skipped:
             logger.warning(
                 "Skipped %d of %s: %s.",
@@ -196,13 +196,13 @@ class Sync:
         redefined = [
             stream
             for stream in self._tables
-            if not stream.is_divided and stream.parts[0].reader.metadata_version is not None
+            if not stream.is_divided and stream.parts.all[0].reader.metadata_version is not None
         ]
         if not redefined:
             return
         if not may_lack_columns or new_columns.report(self._service.client, redefined):
             for stream in redefined:
-                reader = stream.parts[0].reader
+                reader = stream.parts.all[0].reader
                 reader.table.state.change(metadata_version=reader.metadata_version)
             self._states.write_now(self._state)
 

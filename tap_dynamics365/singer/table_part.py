@@ -6,25 +6,21 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_dynamics365.errors import ServiceError
-from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.singer.encoder import records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Record
 
+    from tap_dynamics365.errors import ServiceError
     from tap_dynamics365.extract.page import Page, Piece
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.reader import TableReader
     from tap_dynamics365.extract.table import TableSpec
+    from tap_dynamics365.extract.tally import Outcome
     from tap_dynamics365.odata.page import RawPage
     from tap_dynamics365.singer.encoder import Encoder
-
-
-# A connection test looks for a row in so many parts of a table.
-SAMPLED = 3
 
 
 class Owner(Protocol):
@@ -46,7 +42,7 @@ class Owner(Protocol):
     def write_state(self) -> None:
         """Write the state if it is due."""
 
-    def part_finished(self, part: TablePart) -> None:
+    def part_finished(self, part: TablePart, error: ServiceError | None) -> None:
         """End a part, and the stream after its last part."""
 
 
@@ -144,9 +140,8 @@ class TablePart:
         Args:
             error: Why the part failed, if it did.
         """
-        self.error = error
         self.close()
-        self._owner.part_finished(self)
+        self._owner.part_finished(self, error)
 
     # Record by record, without the engine.
 
@@ -183,56 +178,3 @@ class TablePart:
         """
         page = self.reader.pages.fetch_sample()
         return next(records(self._owner.encoder().page(page)), None)
-
-
-def outcome(parts: Sequence[TablePart]) -> Outcome:
-    """Return how a table ended, if none of its parts failed.
-
-    Args:
-        parts: The parts.
-    """
-    found = {part.outcome for part in parts}
-    if found <= {Outcome.SKIPPED}:
-        return Outcome.SKIPPED
-    is_whole = found == {Outcome.DONE} and not any(part.is_incomplete for part in parts)
-    return Outcome.DONE if is_whole else Outcome.IN_PART
-
-
-def reason_to_keep_rows(parts: Sequence[TablePart]) -> str:
-    """Say why deleted rows of a table can't be told; empty if they can.
-
-    Args:
-        parts: The parts, all of which have ended.
-    """
-    if skipped := [part.label for part in parts if part.outcome is Outcome.SKIPPED]:
-        return f"the rows of {', '.join(map(repr, skipped))} could not be read"
-    if incomplete := [part.label for part in parts if part.is_incomplete]:
-        return f"some rows of {', '.join(map(repr, incomplete))} could not be read"
-    return ""
-
-
-def fetch_sample(parts: Iterable[TablePart]) -> Record | None:
-    """Fetch one row of a table, in any thread.
-
-    Args:
-        parts: The parts of the table.
-
-    Returns:
-        The row; None if there is none in the parts that were tried.
-
-    Raises:
-        ServiceError: The service refused, in all parts.
-    """
-    refusal, answers = None, 0
-    for part in parts:
-        try:
-            row = part.fetch_sample()
-        except ServiceError as error:
-            refusal = error
-            continue
-        answers += 1
-        if row is not None or answers == SAMPLED:
-            return row
-    if refusal is not None and not answers:
-        raise refusal
-    return None

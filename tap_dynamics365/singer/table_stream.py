@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from singer_sdk import metrics
@@ -11,7 +11,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from typing_extensions import override
 
-from tap_dynamics365.errors import CatalogError, ServiceError, log_failure
+from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.extract import order
 from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.reader import TableReader
@@ -25,7 +25,7 @@ from tap_dynamics365.singer import deletions, name_columns
 from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.encoder import Encoder, records
 from tap_dynamics365.singer.record_stream import RecordStream
-from tap_dynamics365.singer.table_part import TablePart, fetch_sample, outcome, reason_to_keep_rows
+from tap_dynamics365.singer.table_parts import TableParts
 from tap_dynamics365.singer.table_spec import table_spec
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.state_writer import PacedStateWriter
+    from tap_dynamics365.singer.table_part import TablePart
 
 
 class TableStream(RecordStream):
@@ -90,8 +91,6 @@ class TableStream(RecordStream):
         self._has_begun = False
         self._calls = CallLimit(settings.stmt_call_limit)
         self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
-        # Why deleted rows can't be told, apart from what the parts know.
-        self._keeps_rows = ""
         # The part that is read record by record.
         self._current: TablePart | None = None
         if not entry.table:
@@ -129,31 +128,20 @@ class TableStream(RecordStream):
         return bool(self._part_columns)
 
     @cached_property
-    def parts(self) -> list[TablePart]:
-        """The selected parts of the table, each with its reader; one if it is not divided.
-
-        To list the parts of the service may take a request.
-        """
+    def parts(self) -> TableParts:
+        """The selected parts of the table. To list those of the service may take a request."""
         if not self.is_divided:
-            return [TablePart(self, self.spec, partial(self._open, self.spec, self._state))]
-        state = cast("dict[str, Any]", self.tap_state)
-        first = self._part_columns[0]
-        before = {context.get(first) for context in self._state.contexts}
-        every = self._every_part()
-        left_out = [part.name for part in every if not part.is_selected and part.id in before]
-        if left_out:
-            names = ", ".join(map(repr, left_out))
-            self._keeps_rows = f"rows of {names}, which are not selected now, stay in the target"
-        selected = [
-            (self.spec.in_part(part, self._part_columns), TableState(state, self.name, context))
-            for part in every
-            if part.is_selected
-            for context in [{first: part.id}]
-        ]
-        if self._settings.stmt_call_limit:
-            # The limit may end the run before the last part: the oldest bookmarks come first.
-            selected.sort(key=lambda pair: str(pair[1].entry.replication_key_value or ""))
-        return [TablePart(self, spec, partial(self._open, spec, at)) for spec, at in selected]
+            return TableParts.of_whole(self, self.spec, self._state, self._open)
+        return TableParts.of_service(
+            self,
+            self.spec,
+            cast("dict[str, Any]", self.tap_state),
+            self._open,
+            columns=self._part_columns,
+            every=self._every_part(),
+            # The limit may end the run before the last part.
+            oldest_first=bool(self._settings.stmt_call_limit),
+        )
 
     def _open(self, spec: TableSpec, state: TableState) -> TableReader:
         client, settings = self._service.client, self._settings
@@ -195,11 +183,11 @@ class TableStream(RecordStream):
 
     @override
     def is_refused(self, error: ServiceError) -> bool:
-        return all(part.reader.is_refused(error) for part in self.parts[:1])
+        return all(part.reader.is_refused(error) for part in self.parts.all[:1])
 
     @override
     def _outcome(self) -> Outcome:
-        return outcome(self.parts)
+        return self.parts.outcome
 
     # The engine's way: pages.
 
@@ -266,20 +254,21 @@ class TableStream(RecordStream):
         if page.has_deletions:
             self._version.is_outdated = True
 
-    def part_finished(self, part: TablePart) -> None:
+    def part_finished(self, part: TablePart, error: ServiceError | None) -> None:
         """End a part, and the stream after its last part: activate the version, write the state.
 
         Args:
             part: The part.
+            error: Why it failed, if it did.
         """
-        if part.error is not None:
-            log_failure(f"Table {part.label!r}", part.error)
-        if not all(each.is_finished for each in self.parts):
+        if error is not None:
+            self.parts.fail(part, error)
+        if not self.parts.are_finished:
             self.write_state()
             return
-        if any(each.error for each in self.parts):
+        if self.parts.have_failed:
             self._metrics.close()
-            self._version.give_up()
+            self._fail_parts()
             self.fail()
             return
         self.tally.outcome = self._outcome()
@@ -291,24 +280,27 @@ class TableStream(RecordStream):
             self._finalize_state(self.stream_state)
         self.write_state()
 
+    def _fail_parts(self) -> None:
+        self.parts.log_failures()
+        self._version.give_up()
+
     def _conclude(self) -> None:
         """Activate the version, and then note in the state that the table is complete.
 
         If the run ends between the two, the state still says that the table is incomplete.
         """
         # The SDK's own connection test reads a part of a table without writing it.
-        is_cut_short = any(part.outcome is Outcome.IN_PART for part in self.parts)
-        if is_cut_short or self.is_skipped or self.ABORT_AT_RECORD_COUNT is not None:
+        if self.parts.are_cut_short or self.is_skipped or self.ABORT_AT_RECORD_COUNT is not None:
             return
         version = self._version
         if version.number is not None and version.is_outdated:
-            if reason := reason_to_keep_rows(self.parts) or self._keeps_rows:
+            if reason := self.parts.reason_to_keep_rows:
                 self.logger.warning(
                     "Rows of %r that were deleted stay in the target: %s.", self.name, reason
                 )
             else:
                 self.activate(version.number)
-        at_end = self.parts[0].at_end
+        at_end = self.parts.all[0].at_end
         if self.is_divided:
             self._state.change(at_end)
         else:
@@ -319,19 +311,16 @@ class TableStream(RecordStream):
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Yield the rows one by one. If the service denies the table, it is skipped."""
-        errors = []
-        for part in self.parts:
+        for part in self.parts.all:
             self._current = part
             try:
                 yield from self._records_of(part)
             except ServiceError as error:
-                if len(self.parts) > 1:
-                    log_failure(f"Table {part.label!r}", error)
-                errors.append(error)
+                part.error = error
             part.close()
-        if errors:
-            self._version.give_up()
-            raise errors[0]
+        for first in [part.error for part in self.parts.all if part.error is not None]:
+            self._fail_parts()
+            raise first
         self._conclude()
 
     def _records_of(self, part: TablePart) -> Iterator[Record]:
@@ -363,7 +352,7 @@ class TableStream(RecordStream):
         Raises:
             ServiceError: The service refused, in all parts.
         """
-        return fetch_sample(self.parts)
+        return self.parts.fetch_sample()
 
     @override
     def _increment_stream_state(

@@ -133,7 +133,24 @@ def test_table_that_every_company_refuses_is_skipped(
     run = tap.sync(catalog=catalog)
     assert sent(run, "vendors") == stored(changing_central, "vendors")
     assert TABLE not in run.counts
-    assert f"Skipped 1 of 2 tables: {TABLE}." in run.logged("WARNING")
+    # Not once for each company.
+    skipped = [text for text in run.logged("WARNING") if "Skipped" in text and TABLE in text]
+    assert [text.partition(" of ")[0] for text in skipped] == [f"Skipped '{TABLE}", "Skipped 1"]
+    assert skipped[-1] == f"Skipped 1 of 2 tables: {TABLE}."
+
+
+def test_failure_for_one_reason_is_logged_once_and_names_all_companies(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    changing_central.configure(closed_companies=[])
+    catalog = catalog_of(tap, TABLE)
+    run = tap.but(filters={TABLE: "taxLiable eq 'no boolean'"}).run(catalog=catalog)
+    reason, names, last = sorted(run.logged("ERROR"), key=lambda text: "failed," in text)
+    if reason.startswith("Failed"):
+        reason, names = names, reason
+    assert "check it." in reason
+    assert all(company["name"] in names for company in changing_central.companies())
+    assert last.startswith("1 of 1 table failed")
 
 
 def test_run_in_which_no_company_can_be_read_fails(
