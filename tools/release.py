@@ -152,7 +152,8 @@ def check_installation(wheel: Path, sbom: Path | None = None) -> list[str]:
             msg = f"The wheel is of version {version}, and its program prints {printed}."
             raise ReleaseError(msg)
         about = json.loads(output(programs / NAME, "--about", "--format=json"))
-        output(programs / f"{NAME}-login", "--help")
+        for other in (f"{NAME}-login", "dynamics365"):
+            output(programs / other, "--help")
         if sbom:
             sbom.parent.mkdir(exist_ok=True)
             output(

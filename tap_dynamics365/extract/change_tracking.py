@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.extract.full_table import FullTable
-from tap_dynamics365.extract.methods import Incremental, rows_without_key
+from tap_dynamics365.extract.methods import incremental, rows_without_key
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL
 from tap_dynamics365.extract.state import NO_BOOKMARK, NOTHING_READ
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from tap_dynamics365.extract.bookmark import Bookmark
-    from tap_dynamics365.extract.methods import Method
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.table import Table
     from tap_dynamics365.odata.client import ODataClient
@@ -90,7 +89,7 @@ class LogBased:
 
     def _fallback_reads(self, reason: str) -> Generator[TableRead, None, None]:
         """Yield the reads of another method, and log a warning if they succeed."""
-        yield from self._fallback().reads()
+        yield from self._fallback()
         self._table.logger.warning(
             "%r was read %s, without deletes, because its changes are not tracked. %s",
             self._table.name,
@@ -98,12 +97,12 @@ class LogBased:
             reason,
         )
 
-    def _fallback(self) -> Method:
+    def _fallback(self) -> Generator[TableRead, None, None]:
         if self._bookmark is None:
-            return FullTable(self._table)
+            return FullTable(self._table).reads()
         # The token stays: if changes are tracked again later, they are read from there.
         self._state.change(**self._bookmark.from_delta_token(self._state.entry.delta_token))
-        return Incremental(self._table, self._bookmark)
+        return incremental(self._table, self._bookmark)
 
     def _reset(self) -> None:
         """Begin a full read as a new table version."""
@@ -222,7 +221,7 @@ class LogBased:
     def _load(self, bookmark: Bookmark) -> Generator[TableRead, None, None]:
         """Read the rows from the bookmark."""
         if self._state.entry.delta_token is None:
-            yield from Incremental(self._table, bookmark).reads()
+            yield from incremental(self._table, bookmark)
             return
         rows = self._table.sorted_read(bookmark.start())
         yield rows

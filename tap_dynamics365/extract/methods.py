@@ -1,13 +1,13 @@
 """Replication methods: which reads of a table keep the target up to date.
 
-A method yields reads one after the other, and continues when all rows of a read were sent. An
-error that ended a read is thrown in, so that the method can read in another way.
+A method is a generator of reads. It yields them one after the other, and continues when all rows of
+a read were sent. An error that ended a read is thrown in, so that it can read in another way.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import CallLimitError, ServiceError, UnsortedError, is_query_refused
 from tap_dynamics365.extract import coverage
@@ -20,41 +20,26 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.table import Table
 
 
-class Method(Protocol):
-    """A replication method."""
+def incremental(table: Table, bookmark: Bookmark) -> Generator[TableRead, None, None]:
+    """Yield the read of the rows whose replication key has grown.
 
-    def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the reads of a run."""
-
-
-class Incremental:
-    """Rows whose replication key has grown.
+    All rows are read if the bookmark is not usable. The last read is of the rows without a value of
+    the key.
 
     Args:
         table: The table.
         bookmark: How far it was read.
     """
-
-    def __init__(self, table: Table, bookmark: Bookmark) -> None:
-        self._table = table
-        self._bookmark = bookmark
-
-    def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the read from the bookmark, or of all rows if the bookmark is not usable.
-
-        The last read is of the rows without a value of the key.
-        """
-        bookmark = self._bookmark
-        coverage.widen(self._table, bookmark)
-        began_at = bookmark.value
-        read = self._table.sorted_read(bookmark.start())
+    coverage.widen(table, bookmark)
+    began_at = bookmark.value
+    read = table.sorted_read(bookmark.start())
+    yield read
+    # The service's time is only known after a response.
+    if note_future(table, bookmark):
+        read = table.sorted_read(bookmark.start())
         yield read
-        # The service's time is only known after a response.
-        if note_future(self._table, bookmark):
-            read = self._table.sorted_read(bookmark.start())
-            yield read
-        has_nulls = yield from rows_without_key(self._table, bookmark, read)
-        bookmark.complete(began_at, has_nulls=has_nulls)
+    has_nulls = yield from rows_without_key(table, bookmark, read)
+    bookmark.complete(began_at, has_nulls=has_nulls)
 
 
 def note_future(table: Table, bookmark: Bookmark) -> bool:

@@ -21,7 +21,7 @@ from tap_dynamics365.extract.skipped import Skipped
 from tap_dynamics365.extract.state import NOTHING_READ, Entry
 from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.extract.through_parents import ThroughParents
-from tap_dynamics365.extract.unordered import SortedIfPossible, Unordered
+from tap_dynamics365.extract.unordered import Unordered, sorted_if_possible
 from tap_dynamics365.odata import key_scale
 from tap_dynamics365.redaction import printable
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import requests
 
     from tap_dynamics365.extract.bookmark import Bookmark
-    from tap_dynamics365.extract.methods import Method
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.extract.table import Table
@@ -134,7 +133,7 @@ class TableReader:
         """
         self._note_filter()
         self.pages.fit_columns()
-        plan = self._method().reads()
+        plan = self._plan()
         self.read = next(plan, None)
         while self.read is not None:
             # The service does not say how many rows a filter leaves.
@@ -159,7 +158,7 @@ class TableReader:
                     and not self.table.rows_sent
                     and self.table.spec.parents()
                 ):
-                    plan = self._through_parents().reads()
+                    plan = self._through_parents()
                     self.read = next(plan, None)
                     continue
                 if isinstance(error, CallLimitError) and self.table.bookmark is not None:
@@ -196,25 +195,25 @@ class TableReader:
             self.table.logger.warning(FILTER_CHANGED, self.table.name, ROWS_STAY if stay else "")
         self.table.state.change(**NOTHING_READ, filter_digest=digest)
 
-    def _method(self) -> Method:
+    def _plan(self) -> Generator[TableRead, None, None]:
         """Choose how the table is replicated, given the state of the run before."""
         table = self.table
         if table.spec.method == LOG_BASED:
-            return LogBased(table, self.client)
+            return LogBased(table, self.client).reads()
         # A set of a custom API may have the name of a bound set of a standard API.
         if table.spec.is_bound and table.spec.parents():
             return self._through_parents()
         # Not before: to make the bookmark drops one that is of no use.
         if table.spec.method == FULL_TABLE or (bookmark := table.bookmark) is None:
-            return FullTable(table)
+            return FullTable(table).reads()
         # Records carry no version, and deletes are not reported.
         adopted = bookmark.from_delta_token(table.state.entry.delta_token)
         table.state.change(version=None, delta_token=None, full_table=None, **adopted)
         if not table.is_sorted:
-            return Unordered(table, bookmark)
-        return SortedIfPossible(table, bookmark)
+            return Unordered(table, bookmark).reads()
+        return sorted_if_possible(table, bookmark)
 
-    def _through_parents(self) -> Method:
+    def _through_parents(self) -> Generator[TableRead, None, None]:
         """Replicate the table through the rows of its parents."""
         table, bookmark = self.table, None
         if table.spec.method != FULL_TABLE:
@@ -223,7 +222,7 @@ class TableReader:
                 bookmark = table.bookmark
             else:
                 table.notices.warn(NOT_STAMPED, table.name, key)
-        return ThroughParents(table, bookmark, lambda: self.pages.unread_parents)
+        return ThroughParents(table, bookmark, lambda: self.pages.unread_parents).reads()
 
     def fallback(
         self, reads: Generator[TableRead, None, None], error: Exception

@@ -16,7 +16,7 @@ import msgspec
 from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.extract import coverage
 from tap_dynamics365.extract.full_table import STUCK, can_be_continued, order_of
-from tap_dynamics365.extract.methods import Incremental, note_future, rows_without_key
+from tap_dynamics365.extract.methods import incremental, note_future, rows_without_key
 from tap_dynamics365.extract.page_size import is_timeout
 from tap_dynamics365.odata.key_scale import position
 
@@ -48,51 +48,51 @@ class Window(msgspec.Struct, frozen=True):
     remaining: list[dict[str, Any]]
 
 
-class SortedIfPossible:
-    """Rows in the order of their replication key; in any order once sorting has taken too long.
+def sorted_if_possible(table: Table, bookmark: Bookmark) -> Generator[TableRead, None, None]:
+    """Yield the reads of sorted rows; of rows in any order once sorting has taken too long.
 
     Args:
         table: The table.
         bookmark: How far it was read.
     """
+    key = table.spec.replication_key
+    is_new = table.state.entry.sorting_timed_out != key or not table.is_stamped
+    if is_new and not (yield from _timed_out(table, bookmark)):
+        return
+    table.logger.log(
+        logging.WARNING if is_new else logging.INFO,
+        "%r is read in any order, because the service takes too long to sort it by %s: an "
+        "administrator could add an index. Its bookmark moves at the end of a run.",
+        table.name,
+        key,
+    )
+    # The mark is set if this succeeds. Otherwise, the service did not answer at all.
+    yield from Unordered(table, bookmark, sorting_timed_out=key).reads()
 
-    def __init__(self, table: Table, bookmark: Bookmark) -> None:
-        self._table = table
-        self._bookmark = bookmark
 
-    def reads(self) -> Generator[TableRead, None, None]:
-        """Yield the reads of sorted rows, or those in any order."""
-        table, bookmark = self._table, self._bookmark
-        key = table.spec.replication_key
-        is_new = table.state.entry.sorting_timed_out != key or not table.is_stamped
-        if is_new:
-            sorted_reads = Incremental(table, bookmark).reads()
-            read = next(sorted_reads, None)
-            while read is not None:
-                try:
-                    yield read
-                except ServiceError as error:
-                    # Not after a sorted page: then something else takes its time.
-                    if table.is_stamped and is_timeout(error) and not read.understood:
-                        table.logger.info("%s", error.message)
-                        break
-                    try:
-                        read = sorted_reads.throw(error)
-                    except StopIteration:
-                        return
-                else:
-                    read = next(sorted_reads, None)
-            else:
-                return
-        table.logger.log(
-            logging.WARNING if is_new else logging.INFO,
-            "%r is read in any order, because the service takes too long to sort it by %s: an "
-            "administrator could add an index. Its bookmark moves at the end of a run.",
-            table.name,
-            key,
-        )
-        # The mark is set if this succeeds. Otherwise, the service did not answer at all.
-        yield from Unordered(table, bookmark, sorting_timed_out=key).reads()
+def _timed_out(table: Table, bookmark: Bookmark) -> Generator[TableRead, None, bool]:
+    """Yield the reads of sorted rows.
+
+    Returns:
+        Whether sorting took too long, so that rows were not read.
+    """
+    reads = incremental(table, bookmark)
+    read = next(reads, None)
+    while read is not None:
+        try:
+            yield read
+        except ServiceError as error:
+            # Not after a sorted page: then something else takes its time.
+            if table.is_stamped and is_timeout(error) and not read.understood:
+                table.logger.info("%s", error.message)
+                return True
+            try:
+                read = reads.throw(error)
+            except StopIteration:
+                return False
+        else:
+            read = next(reads, None)
+    return False
 
 
 class Unordered:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from tap_dynamics365.errors import ServiceError, SettingsError
+from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.metadata_document import read_metadata
+from tap_dynamics365.services.only_of import check_business_central, check_finance_operations
 from tap_dynamics365.services.table_definition import Description
 
 if TYPE_CHECKING:
@@ -58,47 +59,6 @@ def _check_address(client: ODataClient) -> None:
 
 def _token_uri(url: str) -> None:  # noqa: ARG001 - a service that itself names its sign-in host
     return None
-
-
-def check_business_central(settings: Settings) -> None:
-    """Check that no setting asks for what only Business Central has.
-
-    Args:
-        settings: The settings.
-
-    Raises:
-        SettingsError: A setting does.
-    """
-    for is_set, name in (
-        (settings.companies, "companies"),
-        (settings.sorted_tables, "sorted_tables"),
-        (settings.api_routes, "api_routes"),
-        (settings.keep_blank_dates, "keep_blank_dates to true"),
-        (settings.keep_encoded_names, "keep_encoded_names to true"),
-    ):
-        if is_set:
-            msg = (
-                f"Don't set {name}: only Business Central has it, whose service_url ends with a "
-                "path such as /api/v2.0/ or /ODataV4/. This service_url leads to another service."
-            )
-            raise SettingsError(msg)
-
-
-def check_finance_operations(settings: Settings) -> None:
-    """Check that no setting asks for what only Finance & Operations has.
-
-    Args:
-        settings: The settings.
-
-    Raises:
-        SettingsError: A setting does.
-    """
-    if settings.cross_company:
-        msg = (
-            "Don't set cross_company to true: only Finance & Operations has it, whose service_url "
-            "ends with /data/. This service_url leads to another service."
-        )
-        raise SettingsError(msg)
 
 
 def _check_settings(settings: Settings) -> None:

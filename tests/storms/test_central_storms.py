@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,8 +36,6 @@ SETS = ["customers", "salesInvoices", "customerSales"]
 # The service does not say how long to wait. The tap waits longer than elsewhere.
 FIRST_WAIT = 5.0
 CENTRAL = Strategies(CENTRAL_KINDS, "/api/", SETS, ["$metadata"])
-# A run that discovers reads the metadata document again for the parents of rows.
-schedules = CENTRAL.schedules.map(lambda schedule: replace(schedule, discover=False))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +77,7 @@ def test_records_of_a_run_with_faults_equal_the_rows_or_the_run_resumes(
     storms = Storms(central, chosen, rows, COLUMNS, {"max_parallel_requests": parallel}, FIRST_WAIT)
 
     @hypothesis_settings(SCHEDULES, os.environ.get("STORM_SCHEDULES"))
-    @given(schedule=schedules)
+    @given(schedule=CENTRAL.schedules)
     def check(schedule: Schedule) -> None:
         storms.check(schedule)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.services.business_central import labels, routes
+from tap_dynamics365.services.business_central import documents, labels
 from tap_dynamics365.services.business_central.tables import arrange
 from tap_dynamics365.services.table_definition import Definitions, Description
 
@@ -27,6 +27,6 @@ def describe(client: ODataClient, settings: Settings) -> Description:
         MetadataError: A metadata document is not valid.
         ServiceError: The service refused.
     """
-    tables = routes.read_tables(client, settings)
+    tables = documents.read_tables(client, settings)
     definitions = labels.define(client, arrange(tables), None)
     return Description(tables=tuple(tables), definitions=Definitions({**definitions}))

@@ -9,6 +9,7 @@ from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.services.business_central import (
     address,
     companies,
+    documents,
     errors,
     labels,
     routes,
@@ -91,7 +92,7 @@ BUSINESS_CENTRAL = ServiceKind(
     parents=parents,
     parent_id=tables.PARENT_ID,
     parent_changed_at=tables.PARENT_CHANGED_AT,
-    read_tables=routes.read_tables,
+    read_tables=documents.read_tables,
     describe=describe,
     define=labels.define,
     notices=notices,

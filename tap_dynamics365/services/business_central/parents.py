@@ -7,13 +7,10 @@ identified by its key.
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 from tap_dynamics365.odata.edm import Primitive
-from tap_dynamics365.odata.metadata_document import read_metadata
-from tap_dynamics365.services.business_central import routes
+from tap_dynamics365.services.business_central import documents, routes
 from tap_dynamics365.services.business_central.sets import COMPANIES, NO_STREAMS, is_bound
 from tap_dynamics365.services.parent_path import ParentPath
 
@@ -47,31 +44,11 @@ class Way(NamedTuple):
     navigation: Navigation
 
 
-class _Documents:
-    """The metadata documents of the routes of one client, each read once."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._tables: dict[str, Sequence[Table]] = {}
-
-    def tables(self, client: ODataClient, route: str) -> Sequence[Table]:
-        """Read the tables of a route, unless they have been read."""
-        with self._lock:
-            if route not in self._tables:
-                root = routes.root(client.url, route) if route else ""
-                self._tables[route] = routes.named(read_metadata(client, root), route)
-            return self._tables[route]
-
-
-_documents: WeakKeyDictionary[ODataClient, _Documents] = WeakKeyDictionary()
-_lock = Lock()
-
-
 def parents(client: ODataClient, entity_set: str) -> Sequence[ParentPath]:
     """Read the ways to the rows of an entity set, from the metadata document of its API.
 
     Args:
-        client: The client of the service. The document is read once for each client and API.
+        client: The client of the service.
         entity_set: The entity set, as the catalog has it.
 
     Returns:
@@ -81,8 +58,6 @@ def parents(client: ODataClient, entity_set: str) -> Sequence[ParentPath]:
         MetadataError: The document is not valid.
         ServiceError: The service refused.
     """
-    with _lock:
-        documents = _documents.setdefault(client, _Documents())
     route, _ = routes.split(entity_set)
     return paths(documents.tables(client, route), entity_set)
 

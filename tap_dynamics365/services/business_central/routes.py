@@ -5,26 +5,20 @@ https://learn.microsoft.com/dynamics365/business-central/dev-itpro/webservices/a
 
 from __future__ import annotations
 
-import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from msgspec.structs import replace
 
-from tap_dynamics365.errors import Dynamics365Error, MetadataError, ServiceError, SettingsError
-from tap_dynamics365.odata.metadata_document import read_metadata
-from tap_dynamics365.services.kind import read_object
+from tap_dynamics365.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
-
-logger = logging.getLogger("tap-dynamics365.discovery")
 
 # The standard APIs, the API of a publisher, and the OData web services.
 API = r"/(?:api/(?:[^/]+/[^/]+/)?(?:v\d+\.\d+|beta)|ODataV4)"
@@ -59,7 +53,7 @@ def further(settings: Settings) -> list[str]:
     Args:
         settings: The settings.
     """
-    main = _route_of(settings.service_url).lower()
+    main = route_of(settings.service_url).lower()
     found = {route.lower(): route for route in map(_bare, settings.api_routes)}
     return sorted(route for lower, route in found.items() if lower != main)
 
@@ -80,7 +74,7 @@ def _bare(text: str) -> str:
     return rest if ROUTE.fullmatch(rest) else route
 
 
-def _route_of(url: str) -> str:
+def route_of(url: str) -> str:
     """Return the route of a service root; empty for the OData web services."""
     _, _, route = urlsplit(url).path.rpartition("/api/")
     return unquote(route.strip("/")) if ROOT.search(urlsplit(url).path) else ""
@@ -150,59 +144,6 @@ def named(tables: Iterable[Table], route: str) -> list[Table]:
     if not route:
         return [*tables]
     return [replace(table, entity_set=f"{route}/{table.entity_set}") for table in tables]
-
-
-def read_tables(client: ODataClient, settings: Settings) -> list[Table]:
-    """Read the tables of all routes, and log which other routes there are.
-
-    Args:
-        client: The client of the service.
-        settings: The settings.
-
-    Returns:
-        The tables of all metadata documents.
-
-    Raises:
-        MetadataError: The document of `service_url` is not valid.
-        ServiceError: The service refused, or the document of a further route is not valid.
-    """
-    tables = read_metadata(client)
-    read = further(settings)
-    for route in read:
-        try:
-            tables += named(read_metadata(client, root(client.url, route)), route)
-        except (MetadataError, ServiceError) as error:
-            msg = f"The route {route!r} of the setting api_routes can't be read. {error.message}"
-            raise ServiceError(msg) from error
-    _report({_route_of(client.url).lower(), *map(str.lower, read)}, client)
-    return tables
-
-
-def _report(read: set[str], client: ODataClient) -> None:
-    """Log which routes of the environment are not read."""
-    try:
-        answer = read_object(client, f"{root(client.url, STANDARD)}apicategoryroutes")
-        offered = [*dict.fromkeys(_offered(answer.get("value")))]
-    except Dynamics365Error as error:
-        logger.debug("Can't read the routes of the environment: %s", error.message)
-        return
-    left = [route for route in offered if route.lower() not in read]
-    if left:
-        logger.info(
-            "The environment has further APIs, which are not read: %s. To read one, add it to the "
-            "setting api_routes.",
-            ", ".join(sorted(left, key=lambda route: (route.startswith("microsoft/"), route))),
-        )
-
-
-def _offered(rows: Any) -> Iterator[str]:  # noqa: ANN401 - whatever the service sent
-    """Yield the routes in an answer: those of publishers, and the newest standard API."""
-    for row in rows if isinstance(rows, list) else ():
-        parts = [row.get(name) for name in ("publisher", "group", "version")]
-        if all(isinstance(part, str) and part for part in parts):
-            yield "/".join(parts)
-        elif parts[-1] == STANDARD:
-            yield STANDARD
 
 
 def stream_names(tables: Sequence[Table]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.services.business_central import address, routes
-from tap_dynamics365.services.kind import check_finance_operations
+from tap_dynamics365.services.only_of import check_dataverse, check_finance_operations
 from tap_dynamics365.settings import Grant
 
 if TYPE_CHECKING:
@@ -38,16 +38,4 @@ def check_settings(settings: Settings) -> None:
         )
         raise SettingsError(msg)
     check_finance_operations(settings)
-    for is_set, name, what in (
-        (
-            settings.metadata_streams,
-            "metadata_streams",
-            "Dataverse describes its tables in streams",
-        ),
-        (settings.show_name_columns, "show_name_columns", "Dataverse sends labels and names"),
-    ):
-        if is_set:
-            msg = (
-                f"Don't set {name} to true: only {what}, and service_url leads to Business Central."
-            )
-            raise SettingsError(msg)
+    check_dataverse(settings, "Business Central")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.row_types import format_of
 from tap_dynamics365.services.coverage import Coverage
 from tap_dynamics365.services.finance_operations import address, errors
-from tap_dynamics365.services.kind import ServiceKind, check_business_central
+from tap_dynamics365.services.kind import ServiceKind
+from tap_dynamics365.services.only_of import check_business_central, check_dataverse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,21 +73,7 @@ def check_settings(settings: Settings) -> None:
         SettingsError: A setting does.
     """
     check_business_central(settings)
-    for is_set, value, what in (
-        (settings.metadata_streams, "metadata_streams to true", "describes its tables in streams"),
-        (settings.show_name_columns, "show_name_columns to true", "sends labels and names"),
-        (
-            settings.replication_method == "LOG_BASED",
-            "replication_method to LOG_BASED",
-            "tracks changes",
-        ),
-    ):
-        if is_set:
-            msg = (
-                f"Don't set {value}: only Dataverse {what}, and service_url leads to Finance & "
-                "Operations."
-            )
-            raise SettingsError(msg)
+    check_dataverse(settings, "Finance & Operations")
 
 
 def query_options(settings: Settings) -> dict[str, str]:

@@ -357,6 +357,15 @@ def test_parents_that_may_be_read_later_are_read_from_their_first_row_then(
     assert "unread_parents" not in parts(third.state, table)[MAIN.id]
 
 
+def test_run_that_discovers_reads_the_metadata_document_once(
+    changing_central: CentralSandbox, tap: Tap
+) -> None:
+    changing_central.clear_requests()
+    run = tap.but(tables=[LINES, "dimensionSetLines"]).sync()
+    assert run.counts[LINES] == len(changing_central.rows(LINES))
+    assert len(asked_for(changing_central, "$metadata")) == 1
+
+
 def test_connection_test_reads_a_line(tap: Tap) -> None:
     run = tap.but(tables=[*BOUND]).run("--test")
     assert run.status == 0, run.log
