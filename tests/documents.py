@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from tests.tap import Tap
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sandbox.client import Sandbox
+
+# What differs between the invented environment of a page and the sandbox.
+OWN = ("service_url", "token_uri", "client_id", "client_secret")
 
 
 def slug(heading: str) -> str:
     """Return the anchor of a heading on GitHub."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def configured(config: str, sandbox: Sandbox) -> Tap:
+    """Return the tap with the configuration of a page, for the sandbox."""
+    own = {name: sandbox.settings[name] for name in OWN}
+    # Each tap has a folder of its own, which is not there in a later run.
+    return Tap({**json.loads(config), **own}).but(schema_map=None)
 
 
 def printed(text: str, beginning: str) -> list[str]:

@@ -9,6 +9,7 @@ Tests of the executable itself pass `command=EXECUTABLE`, which starts Python.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -26,7 +27,7 @@ import pytest
 from tests.fork_server import Forked, ForkServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 SECONDS = 60
 
@@ -291,3 +292,36 @@ def reads(log: list[Message], entity_set: str = "") -> list[Message]:
         if wanted and (is_page or root == "/data"):
             found.append(request)
     return found
+
+
+def activated(run: Run) -> dict[str, int]:
+    """The versions that were activated. No record of the same stream may follow."""
+    found: dict[str, int] = {}
+    for message in run.messages:
+        if message["type"] == "ACTIVATE_VERSION":
+            found[message["stream"]] = message["version"]
+        elif message["type"] == "RECORD":
+            assert message["stream"] not in found
+    return found
+
+
+def versions(run: Run, table: str) -> set[Any]:
+    """The versions that the records of a table carry."""
+    return {
+        message.get("version")
+        for message in run.messages
+        if message["type"] == "RECORD" and message["stream"] == table
+    }
+
+
+def killed(tap: Tap, catalog: Message, state: Message | None, lines: int) -> Run:
+    """Run a sync and kill it after some lines of messages."""
+    with TemporaryDirectory() as folder:
+        process = tap.start(Path(folder), catalog=catalog, state=state)
+        try:
+            output: Iterable[bytes] = process.stdout or ()
+            written = [line.decode() for line in itertools.islice(output, lines)]
+        finally:
+            process.kill()
+            process.communicate()
+    return Run(1, "".join(written), "")

@@ -9,9 +9,18 @@ import pytest
 
 from sandbox.business_central.companies import CLOSED, COPY, MAIN
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
-from tests.documents import Document, printed, without_numbers
-from tests.services.business_central.rows import activated, catalog_of, sent, stored
-from tests.tap import Run, Tap, choose
+from tests.documents import Document, configured, printed, without_numbers
+from tests.services.business_central.rows import (
+    catalog_of,
+    sent,
+    stored,
+)
+from tests.tap import (
+    Run,
+    Tap,
+    activated,
+    choose,
+)
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
@@ -21,23 +30,14 @@ PAGE = Document(REPOSITORY / "docs" / "business-central.md")
 FIRST_ROWS = "Your first rows in ten minutes"
 (CONFIG,) = PAGE.blocks(FIRST_ROWS, "json")
 (FILTERS,) = PAGE.blocks("Filters", "json")
-# What differs between the invented environment of the page and the sandbox.
-OWN = ("service_url", "token_uri", "client_id", "client_secret")
 NO_MOMENT = "0001-01-01T00:00:00Z"
-
-
-def configured(central: CentralSandbox) -> Tap:
-    """The tap with the configuration of the page."""
-    own = {name: central.settings[name] for name in OWN}
-    # Each tap has a folder of its own, which is not there in a later run.
-    return Tap({**json.loads(CONFIG), **own}).but(schema_map=None)
 
 
 @pytest.fixture
 def tap(central: CentralSandbox) -> Tap:
     """The tap with the configuration of the page, for an environment without a closed company."""
     central.configure(closed_companies=[])
-    return configured(central)
+    return configured(CONFIG, central)
 
 
 def test_configuration_of_the_page_has_settings_that_exist() -> None:
@@ -72,7 +72,7 @@ def test_run_of_the_page_logs_a_summary_as_the_page_shows(tap: Tap) -> None:
 
 def test_closed_company_is_logged_as_the_page_shows(central: CentralSandbox) -> None:
     skipped, summary = printed(PAGE.sections["Companies"], "Skipped")
-    run = configured(central).run()
+    run = configured(CONFIG, central).run()
     assert run.status == 0
     assert skipped in run.logged("WARNING")
     assert f"'{CLOSED.name}'" in skipped
@@ -134,7 +134,7 @@ def test_rows_of_the_last_quarter_of_an_hour_are_sent_twice(
     for key, moment in ((early, "11:44:00"), (late, "11:46:00")):
         date = {"lastModifiedDateTime": f"2031-05-06T{moment}Z"}
         changing_central.update("customers", [MAIN.id, key], date)
-    tap = configured(changing_central)
+    tap = configured(CONFIG, changing_central)
     catalog = catalog_of(tap, "customers")
     first = tap.sync(catalog=catalog)
     second = tap.sync(catalog=catalog, state=first.state)

@@ -9,27 +9,23 @@ import pytest
 
 from tap_dynamics365.connection import connect
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
-from tests.documents import Document, printed, without_numbers
-from tests.tap import Run, Tap
+from tests.documents import Document, configured, printed, without_numbers
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from sandbox.finance_client import FinanceSandbox
+    from tests.tap import Run, Tap
 
 PAGE = Document(REPOSITORY / "docs" / "finance-and-operations.md")
 FIRST_ROWS = "Your first rows in ten minutes"
 (CONFIG,) = PAGE.blocks(FIRST_ROWS, "json")
 (FILTERS,) = PAGE.blocks("Filters", "json")
-# What differs between the invented environment of the page and the sandbox.
-OWN = ("service_url", "token_uri", "client_id", "client_secret")
 
 
 @pytest.fixture
 def tap(finance: FinanceSandbox) -> Tap:
     """The tap with the configuration of the page."""
-    own = {name: finance.settings[name] for name in OWN}
-    # Each tap has a folder of its own, which is not there in a later run.
-    return Tap({**json.loads(CONFIG), **own}).but(schema_map=None)
+    return configured(CONFIG, finance)
 
 
 def test_configuration_of_the_page_has_settings_that_exist() -> None:

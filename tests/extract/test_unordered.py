@@ -52,6 +52,17 @@ def test_table_whose_sorted_read_times_out_is_read_in_any_order(
     assert not warnings(second.logged("WARNING"))
 
 
+def test_sorted_read_without_an_answer_in_time_is_the_same(
+    changing_sandbox: Sandbox, tap: Tap
+) -> None:
+    changing_sandbox.configure(unsortable_tables=[])
+    catalog = tap.discover()
+    changing_sandbox.fault("orderby=modifiedon", delay_ms=2_500, count=None)
+    run = tap.but(ws_timeout=1).sync(catalog=catalog)
+    assert run.counts[TABLE] == len(changing_sandbox.rows(TABLE))
+    assert warnings(run.logged("WARNING"))
+
+
 def test_smaller_pages_are_tried_before(changing_sandbox: Sandbox, tap: Tap) -> None:
     tap = tap.but(ws_retry_count=2, fetch_size=8)
     run = tap.sync(catalog=tap.discover())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.login.program import Program, running, variables
+from tests.login.program import Program, device_code, running, variables
 from tests.servers import chromium
 from tests.tap import Tap
 
@@ -102,6 +102,19 @@ def devices(service: Sandbox) -> Iterator[Sandbox]:
     before = service.configure(device_code_interval=1)
     yield service
     service.configure(**before)
+
+
+@pytest.fixture
+def sign_in(login: Callable[..., Program], devices: Sandbox) -> Callable[..., Program]:
+    """A function that runs the command while a person signs in on another device."""
+
+    def run(*arguments: str, **settings: Any) -> Program:
+        program = login("--device-code", *arguments, **settings)
+        devices.approve_device(device_code(program))
+        assert program.end() == 0, program.shown
+        return program
+
+    return run
 
 
 @pytest.fixture

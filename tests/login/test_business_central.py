@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,8 +14,7 @@ from tests.login.program import device_code
 from tests.servers.scripted import answer, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from sandbox.central_client import CentralSandbox
     from tests.login.program import Program
@@ -25,22 +24,9 @@ ONLINE = "https://api.businesscentral.dynamics.com"
 
 
 @pytest.fixture
-def settings(central: CentralSandbox, tmp_path: Path) -> dict[str, Any]:
-    """The settings of the command for the sandbox, with a public client."""
-    return {
-        "service_url": central.service_url,
-        "token_uri": central.announced["token_uri"],
-        "client_id": central.announced["public_client_id"],
-        "token_store": str(tmp_path / "token.json"),
-    }
-
-
-@pytest.fixture
-def devices(central: CentralSandbox) -> Iterator[CentralSandbox]:
-    """The sandbox with device codes that are polled every second."""
-    before = central.configure(device_code_interval=1)
-    yield central
-    central.configure(**before)
+def service(central: CentralSandbox) -> CentralSandbox:
+    """The sandbox to which a person signs in."""
+    return central
 
 
 def test_person_signs_in_and_the_environment_is_named(

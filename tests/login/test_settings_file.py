@@ -15,7 +15,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.login.settings_file import in_env_file, in_json
-from tests.login.program import device_code
 from tests.tap import EXECUTABLE, Tap
 
 if TYPE_CHECKING:
@@ -106,19 +105,6 @@ def test_json_file_has_the_settings_and_keeps_the_rest(
 )
 def test_json_file_keeps_its_layout(text: str, expected: str) -> None:
     assert in_json(text, {"client_id": "x"}) == expected
-
-
-@pytest.fixture
-def sign_in(login: Callable[..., Program], devices: Sandbox) -> Callable[..., Program]:
-    """A function that runs the command while a person signs in on another device."""
-
-    def run(*arguments: str, **settings: Any) -> Program:
-        program = login("--device-code", *arguments, **settings)
-        devices.approve_device(device_code(program))
-        assert program.end() == 0, program.shown
-        return program
-
-    return run
 
 
 @pytest.mark.parametrize("name", ["config.json", ".env"])

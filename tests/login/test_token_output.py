@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from sandbox.identity.person import ACCOUNT
 from tap_dynamics365.login.env_file import env_line
 from tests.auth.flows import account_lines
-from tests.login.program import address, device_code
+from tests.login.program import address
 from tests.tap import Tap
 
 if TYPE_CHECKING:
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from tests.login.program import Program
-
-
-@pytest.fixture
-def sign_in(login: Callable[..., Program], devices: Sandbox) -> Callable[..., Program]:
-    """A function that runs the command while a person signs in on another device."""
-
-    def run(*arguments: str, **settings: Any) -> Program:
-        program = login("--device-code", *arguments, **settings)
-        devices.approve_device(device_code(program))
-        assert program.end() == 0, program.shown
-        return program
-
-    return run
 
 
 def test_settings_are_printed_on_request_and_no_token_is_stored(

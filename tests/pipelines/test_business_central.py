@@ -12,7 +12,9 @@ from sandbox.central_client import running
 from tests.documents import Document
 from tests.pipelines.targets import target_postgres
 from tests.pipelines.test_targets import COLUMN_TYPES, in_postgres
-from tests.services.business_central.rows import catalog_of
+from tests.services.business_central.rows import (
+    catalog_of,
+)
 from tests.services.business_central.test_values import NO_MOMENT, converted
 from tests.services.finance_operations.test_reads import told_apart
 from tests.tap import Tap, entry, own_metadata

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sandbox.business_central.companies import CLOSED
-from tests.tap import Message, Run, Tap, own_metadata, select
+from tests.tap import own_metadata, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from sandbox.central_client import CentralSandbox
+    from tests.tap import Message, Run, Tap
 
 
 # What the tap discovers in any sandbox, by the path of the API.
@@ -61,39 +59,6 @@ def parts(state: Message, table: str) -> dict[str, Message]:
         entry["context"]["company_id"]: {k: v for k, v in entry.items() if k != "context"}
         for entry in entries
     }
-
-
-def activated(run: Run) -> dict[str, int]:
-    """The versions that were activated. No record of the same stream may follow."""
-    found: dict[str, int] = {}
-    for message in run.messages:
-        if message["type"] == "ACTIVATE_VERSION":
-            found[message["stream"]] = message["version"]
-        elif message["type"] == "RECORD":
-            assert message["stream"] not in found
-    return found
-
-
-def versions(run: Run, table: str) -> set[Any]:
-    """The versions that the records of a table carry."""
-    return {
-        message.get("version")
-        for message in run.messages
-        if message["type"] == "RECORD" and message["stream"] == table
-    }
-
-
-def killed(tap: Tap, catalog: Message, state: Message | None, lines: int) -> Run:
-    """Run a sync and kill it after some lines of messages."""
-    with TemporaryDirectory() as folder:
-        process = tap.start(Path(folder), catalog=catalog, state=state)
-        try:
-            output: Iterator[bytes] = iter(process.stdout or ())
-            written = [line.decode() for line in itertools.islice(output, lines)]
-        finally:
-            process.kill()
-            process.communicate()
-    return Run(1, "".join(written), "")
 
 
 def asked_for(central: CentralSandbox, table: str) -> list[Message]:

@@ -8,16 +8,20 @@ import pytest
 
 from sandbox.business_central.companies import CLOSED, COPY, EMPTY, MAIN, OWN
 from tests.services.business_central.rows import (
-    activated,
     asked_for,
     catalog_of,
     parts,
     sent,
     stored,
     told_apart,
+)
+from tests.tap import (
+    WAYS,
+    Tap,
+    activated,
+    entry,
     versions,
 )
-from tests.tap import WAYS, Tap, entry
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox

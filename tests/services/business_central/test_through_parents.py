@@ -9,7 +9,6 @@ import pytest
 
 from sandbox.business_central.companies import COPY, MAIN, OWN
 from tests.services.business_central.rows import (
-    activated,
     asked_for,
     catalog_of,
     parts,
@@ -17,7 +16,10 @@ from tests.services.business_central.rows import (
     stored,
     told_apart,
 )
-from tests.tap import Tap
+from tests.tap import (
+    Tap,
+    activated,
+)
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox

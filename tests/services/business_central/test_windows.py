@@ -9,17 +9,20 @@ import pytest
 
 from sandbox.business_central.companies import COPY, MAIN, OWN
 from tests.services.business_central.rows import (
-    activated,
     asked_for,
     catalog_of,
-    killed,
     parts,
     sent,
     stored,
     told_apart,
+)
+from tests.tap import (
+    WAYS,
+    Tap,
+    activated,
+    killed,
     versions,
 )
-from tests.tap import WAYS, Tap
 
 if TYPE_CHECKING:
     from sandbox.central_client import CentralSandbox

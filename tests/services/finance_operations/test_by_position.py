@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.services.finance_operations.test_full_tables import activated, full, versions
+from tests.services.finance_operations.test_full_tables import (
+    full,
+)
 from tests.services.finance_operations.test_reads import queries, reached, told_apart
-from tests.tap import Message, Tap
+from tests.tap import (
+    Message,
+    Tap,
+    activated,
+    versions,
+)
 
 if TYPE_CHECKING:
     from sandbox.finance_client import FinanceSandbox

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.services.finance_operations.test_full_tables import activated, full, versions
+from tests.services.finance_operations.test_full_tables import (
+    full,
+)
 from tests.services.finance_operations.test_reads import queries, reached, told_apart
-from tests.tap import Message, Run, Tap, entry, own_metadata
+from tests.tap import (
+    Message,
+    Run,
+    Tap,
+    activated,
+    entry,
+    own_metadata,
+    versions,
+)
 
 if TYPE_CHECKING:
     from sandbox.finance_client import FinanceSandbox

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.services.finance_operations.test_reads import reached, told_apart
-from tests.tap import Message, Run, Tap, own_metadata, reads, select
+from tests.tap import (
+    Message,
+    Run,
+    Tap,
+    activated,
+    killed,
+    own_metadata,
+    reads,
+    select,
+    versions,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sandbox.finance_client import FinanceSandbox
 
 PAGE = 20
@@ -50,39 +55,6 @@ def full(discovered: Message, *tables: str) -> Message:
     for stream in catalog["streams"]:
         own_metadata(stream)["replication-method"] = "FULL_TABLE"
     return catalog
-
-
-def versions(run: Run, table: str) -> set[int]:
-    """The versions that the records of a set carry."""
-    return {
-        message["version"]
-        for message in run.messages
-        if message["type"] == "RECORD" and message["stream"] == table
-    }
-
-
-def activated(run: Run) -> dict[str, int]:
-    """The versions that were activated. Nothing but a state may follow, or another stream."""
-    found: dict[str, int] = {}
-    for message in run.messages:
-        if message["type"] == "ACTIVATE_VERSION":
-            found[message["stream"]] = message["version"]
-        elif message["type"] == "RECORD":
-            assert message["stream"] not in found
-    return found
-
-
-def killed(tap: Tap, catalog: Message, state: Message | None, lines: int) -> Run:
-    """Run a sync and kill it after some lines."""
-    with TemporaryDirectory() as folder:
-        process = tap.start(Path(folder), catalog=catalog, state=state)
-        try:
-            output: Iterable[bytes] = process.stdout or ()
-            written = [line.decode() for line in itertools.islice(output, lines)]
-        finally:
-            process.kill()
-            process.communicate()
-    return Run(1, "".join(written), "")
 
 
 def test_read_that_fails_is_continued_under_the_same_version(
