@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -161,8 +162,9 @@ def in_text(found: Sequence[Row], headings: Mapping[str, str]) -> Iterator[str]:
     """
     used = [name for name in headings if any(row[name] is not None for row in found)]
     texts = [[_text(row[name]) for name in used] for row in found]
-    numbers = [n for n, name in enumerate(used) if isinstance(found[0][name], int)]
-    right = [n for n in numbers if not isinstance(found[0][used[n]], bool)]
+    right = [
+        n for n, name in enumerate(used) if {type(row[name]) for row in found} <= {int, NoneType}
+    ]
     yield from text_table([headings[name] for name in used], texts, right=right)
 
 

@@ -53,6 +53,16 @@ def test_tables_without_a_pattern_are_those_of_the_setting(service: Sandbox) -> 
     assert [line.split()[0] for line in output.lines] == ["table", "team"]
 
 
+def test_row_counts_are_right_aligned_although_the_first_table_has_none(service: Sandbox) -> None:
+    # The first one is virtual: its rows are not counted.
+    chosen = ("new_externalorder", "new_sensordata", "bot")
+    heading, virtual, *others = dynamics365("tables", service.settings, *chosen).lines
+    counts = [str(len(service.rows(name))) for name in chosen[1:]]
+    assert not virtual[heading.index("rows") :].strip()
+    assert {len(heading)} == {len(line) for line in others}
+    assert [line.split()[-1] for line in others] == counts
+
+
 @pytest.mark.parametrize("arguments", [(), ("--columns",), ("--rows",)])
 def test_tables_that_are_not_there_are_refused(
     service: Sandbox, arguments: tuple[str, ...]
