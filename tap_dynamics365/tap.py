@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -100,6 +101,9 @@ class TapDynamics365(Tap):
             self.logger.info("Without effect in connection_url: %s.", ignored)
         for name in self.settings.unknown:
             self.logger.warning("%s", name)
+        if self.settings.metrics_log_level == "WARNING":
+            # The SDK has given this logger the level of the whole log.
+            self.metrics_logger.setLevel(logging.WARNING)
         return []
 
     @property

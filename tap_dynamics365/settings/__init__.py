@@ -85,6 +85,7 @@ class Settings:
     stmt_call_limit_behavior: CallLimitBehavior
     max_parallel_requests: int | None
     read_ahead_mb: int
+    metrics_log_level: str
     grant: Grant | None
     url_options: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()

@@ -260,6 +260,19 @@ _MESSAGES = (
     ),
 )
 
+_LOG = (
+    Setting(
+        "metrics_log_level",
+        "Metrics Log Level",
+        "Lowest level of the metrics in the log: one line per request, and a few per table. "
+        "`WARNING` drops them and keeps all other lines, because metrics have the level `INFO`. "
+        "Case-insensitive.",
+        default="INFO",
+        choices=("INFO", "WARNING"),
+        ignores_case=True,
+    ),
+)
+
 #: The settings by group, in the order of the documentation.
 GROUPS: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
     {
@@ -271,6 +284,7 @@ GROUPS: Mapping[str, tuple[Setting, ...]] = MappingProxyType(
         "Metadata": _METADATA,
         "Requests": _REQUESTS,
         "Singer messages": _MESSAGES,
+        "Log": _LOG,
     }
 )
 
