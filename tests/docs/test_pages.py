@@ -66,9 +66,10 @@ def test_settings_in_a_document_exist(page: str) -> None:
         "hard_delete",
         "load_method",
         "use_copy",
-        # Of the catalog and of Meltano.
+        # Of the catalog and of Meltano, and of its log.
         "key_properties",
         "load_schema",
+        "metric_info",
         "pip_url",
         "replication_key",
     }
