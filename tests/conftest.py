@@ -40,6 +40,7 @@ client.launch = fork_sandbox
 SWITCHES: dict[str, Any] = {
     "page_size_cap": 5_000,
     "forbidden_tables": [],
+    "read_depths": {},
     "token_lifetime": 3_599,
     "no_metadata_changes": 0,
     "link_origin": "",

@@ -62,6 +62,7 @@ class Control:
         """Return the switches of the service: object and attribute, by name."""
         service, changes = self.service, self.service.changes
         return {
+            "read_depths": (service.access, "depths"),
             "user_language": (service.model, "user_language"),
             "delta_token_days": (changes, "days"),
             "stamp_days": (service.metadata_changes, "days"),
@@ -86,7 +87,7 @@ class Control:
                 "readable": table.readable,
                 "abstract": table.abstract,
                 "change_tracking": table.change_tracking,
-                "rows": self.service.pages.count(table, ""),
+                "rows": self.service.pages.total(table),
             }
             for table in self.service.model.tables
             if table.set_name

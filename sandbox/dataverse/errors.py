@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import uuid
+from typing import TYPE_CHECKING
 
 from sandbox.data.model import GERMAN
 from sandbox.faults.errors import UNKNOWN_RESOURCE, ServiceError
+from sandbox.metadata import privileges
+
+if TYPE_CHECKING:
+    from sandbox.data.model import Table
 
 
-def no_privilege(user: str, table: str, schema_name: str, type_code: int) -> ServiceError:
-    """Return the error for a table that the caller may not read."""
-    privilege = uuid.uuid5(uuid.NAMESPACE_OID, f"prvRead{schema_name}")
+def no_privilege(user: str, table: Table) -> ServiceError:
+    """Return the error for a table that the caller may not read.
+
+    Args:
+        user: Id of the caller's user.
+        table: The table.
+    """
+    privilege = privileges.name(table)
     message = (
         f"Principal user (Id={user}, type=8, roleCount=1, privilegeCount=742, accessMode=0), is "
-        f"missing prvRead{schema_name} privilege (Id={privilege}) on OTC={type_code} "
-        f"for entity '{table}' (LocalizedName='{schema_name}'). context.Caller={user}"
+        f"missing {privilege} privilege (Id={privileges.identifier(privilege)}) on "
+        f"OTC={table.type_code} for entity '{table.name}' (LocalizedName='{table.schema_name}'). "
+        f"context.Caller={user}"
     )
     return ServiceError(403, "0x80040220", message)
 

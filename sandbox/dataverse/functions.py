@@ -1,4 +1,4 @@
-"""Functions of the Web API that are not about rows: `WhoAmI`, `RetrieveTotalRecordCount`."""
+"""Functions of the Web API that are not about rows, such as `WhoAmI`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from sandbox.dataverse.response import ORGANIZATION
 from sandbox.faults.errors import bad_query, no_such_table
 
 if TYPE_CHECKING:
+    from sandbox.dataverse.access import Access
     from sandbox.query.pages import Pages
 
-BUSINESS_UNIT = "00000000-5a4d-4b0c-8b0c-0000000000b0"
+USER_PRIVILEGES = re.compile(
+    r"systemusers\((.*)\)/Microsoft\.Dynamics\.CRM\.RetrieveUserPrivileges(?:\(\))?"
+)
 
 
-def who_am_i(user: str, root: str) -> bytes:
+def who_am_i(access: Access, root: str) -> bytes:
     """Return the response of `WhoAmI`.
 
     Args:
-        user: Id of the caller's user.
+        access: What the caller may read.
         root: URL of the service root.
     """
     answer = {
         "@odata.context": f"{root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-        "BusinessUnitId": BUSINESS_UNIT,
-        "UserId": user,
+        "BusinessUnitId": access.business_unit,
+        "UserId": access.user,
         "OrganizationId": ORGANIZATION,
     }
     return msgspec.json.encode(answer)
@@ -60,7 +63,7 @@ def total_record_count(pages: Pages, path: str, given: dict[str, str], root: str
             raise no_such_table(name)
         if table.table_type is TableType.VIRTUAL:
             raise not_readable(name)
-        counts.append(pages.count(table, ""))
+        counts.append(pages.total(table))
     collection = {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts}
     kind = "Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse"
     return msgspec.json.encode(

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from sandbox.data.clock import Clock
 from sandbox.data.model import TableType
 from sandbox.dataverse import batch, errors, functions, user
+from sandbox.dataverse.access import Access
 from sandbox.dataverse.change_tracking import ChangeTracking
 from sandbox.dataverse.response import response
 from sandbox.dataverse.switches import Switches
@@ -23,6 +24,7 @@ from sandbox.dataverse.virtual import Provider
 from sandbox.faults import refusals
 from sandbox.faults.errors import (
     ServiceError,
+    no_record,
     unknown_segment,
     url_too_long,
     wrong_method,
@@ -78,6 +80,8 @@ class Service:
         self.definitions = Definitions(model)
         self.metadata_changes = MetadataChanges(self.definitions, self.clock)
         self.provider = Provider(self.pages)
+        self.access = Access(store, self.user)
+        self.pages.restriction = self.access.condition
         self.cache = PageCache()
         self._threads = Threads(WORKERS)
 
@@ -188,7 +192,9 @@ class Service:
                 gzipped=gzipped,
             )
         if path in {"WhoAmI", "WhoAmI()"}:
-            return Answer(functions.who_am_i(self.user, root))
+            return Answer(functions.who_am_i(self.access, root))
+        if match := functions.USER_PRIVILEGES.fullmatch(path):
+            return Answer(self._user_privileges(match[1], root))
         if path.startswith("RetrieveTotalRecordCount"):
             return Answer(functions.total_record_count(self.pages, path, options(raw), root))
         if self.definitions.knows(path):
@@ -199,6 +205,16 @@ class Service:
         if self.metadata_changes.knows(path):
             return await self._metadata_changes(path, root, raw, gzipped=gzipped)
         return await self._rows(path, root, raw, preferred, gzipped=gzipped, empty=empty)
+
+    def _user_privileges(self, user: str, root: str) -> bytes:
+        """Return the response of `RetrieveUserPrivileges`, which needs two privileges itself."""
+        for name in ("organization", "systemuser"):
+            if (table := self.model.by_name.get(name)) is not None:
+                self._check_readable(table)
+        if user.lower() != self.user:
+            schema_name = "SystemUser"
+            raise no_record(schema_name, user)
+        return self.access.role_privileges(root, self.switches.forbidden_tables)
 
     async def _metadata_changes(self, path: str, root: str, raw: str, *, gzipped: bool) -> Answer:
         if status := self.switches.no_metadata_changes:
@@ -241,7 +257,8 @@ class Service:
             return Answer(await self._threads.run(work), headers=applied)
         cap = self.switches.page_size_cap
         if delta or preferred.track_changes or 'istracking="True"' in token:
-            if table.name in self.switches.forbidden_tracking:
+            is_forbidden = table.name in self.switches.forbidden_tracking
+            if is_forbidden or self.access.condition(table) is not None:
                 raise self._no_privilege(table)
             if preferred.track_changes:
                 both = [applied.get("Preference-Applied"), "odata.track-changes"]
@@ -253,7 +270,7 @@ class Service:
         shown = bool(preferred.annotations)
         changes = self.store.all_changes if shown else self.store.changes(table)
         arguments = (root, raw, preferred, min(cap, table.largest_page))
-        behavior = (self.pages.behavior, self.provider.behavior)
+        behavior = (self.pages.behavior, self.provider.behavior, self.access.behavior)
         answer = await self._kept(
             (path, *arguments, changes, empty, behavior),
             partial(self._page(table, empty=empty), *arguments),
@@ -276,7 +293,7 @@ class Service:
             raise self._no_privilege(table)
 
     def _no_privilege(self, table: Table) -> ServiceError:
-        return errors.no_privilege(self.user, table.name, table.schema_name, table.type_code)
+        return errors.no_privilege(self.user, table)
 
     async def _kept(
         self,

@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from sandbox.data.model import ENGLISH, GERMAN, LOOKUPS, Kind, Label, TableType
+from sandbox.metadata import privileges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,7 @@ def entity(table: Table, user: int) -> Json:
         "IsCustomizable": managed(table.custom, "iscustomizable"),
         "OwnershipType": table.ownership,
         "TableType": table.table_type,
+        "Privileges": [*privileges.of(table)],
         "DisplayName": label(table.label, user, name, "name"),
         "DisplayCollectionName": label(table.plural, user, name, "plural"),
         "Description": label(Label(table.description, table.description), user, name, "text"),

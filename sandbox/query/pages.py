@@ -18,7 +18,7 @@ from sandbox.query.sorting import Sorting
 from sandbox.query.sql import Condition, refuse_guid_order, stored_value
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
     from sandbox.data.model import Model, Table
     from sandbox.data.store import Store
@@ -45,6 +45,8 @@ class Pages:
         more_records_without_link: Whether a page that is not the last one has `morerecords` and a
             paging cookie in place of a nextLink.
         guid_comparison: Whether `gt`, `ge`, `lt` and `le` of a GUID are "understood" or "refused".
+        restriction: Returns the condition for the rows of a table that the caller may list, in SQL
+            with its parameters; None for all rows.
     """
 
     def __init__(self, model: Model, store: Store) -> None:
@@ -55,6 +57,7 @@ class Pages:
         self.sorting = Sorting()
         self.more_records_without_link = False
         self.guid_comparison = "understood"
+        self.restriction: Callable[[Table], tuple[str, list[Any]] | None] = lambda _: None
 
     @property
     def behavior(self) -> Hashable:
@@ -91,7 +94,9 @@ class Pages:
         number = paging.read(query.skip_token, columns).page if query.skip_token else 1
         size, limited = self.size(query, preferences, largest)
         annotations = preferences.annotations
-        found = self.row_cache.find(table, query, annotations, size)
+        found = None
+        if self.restriction(table) is None:
+            found = self.row_cache.find(table, query, annotations, size)
         if found is None:
             found = self._search(table, query, annotations, size)
         rows = found.rows
@@ -156,7 +161,10 @@ class Pages:
         """Return the condition of a query in SQL, with its parameters."""
         condition = Condition(self.model, table)
         where = condition.write(query.filter) if query.filter else "1"
-        return where, condition.parameters
+        if (restriction := self.restriction(table)) is None:
+            return where, condition.parameters
+        readable, parameters = restriction
+        return f"{where} AND {readable}", [*condition.parameters, *parameters]
 
     def size(self, query: Query, preferences: Preferences, largest: int) -> tuple[int, bool]:
         """Return the number of rows in a page, and whether `$top` limits the rows."""
@@ -207,6 +215,10 @@ class Pages:
         """Return the number of rows of a query, without the service's limit."""
         query = self.parse(table, raw)
         return self.store.count(table, *self.where(table, query))
+
+    def total(self, table: Table) -> int:
+        """Return the number of all rows of a table, whether or not the caller may list them."""
+        return self.store.count(table)
 
     def single(
         self, table: Table, key: str, root: str, raw: str, annotations: tuple[str, ...]
