@@ -1,4 +1,4 @@
-"""Table checks: metadata, companies, rows of the selected tables, and change tracking."""
+"""Table checks: metadata, companies, rights and rows of the selected tables, change tracking."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.commands.checklist import Finding, Result, Status
-from tap_dynamics365.errors import ServiceError, failure_of_table
+from tap_dynamics365.errors import MetadataError, ServiceError, failure_of_table
 from tap_dynamics365.extract.pool import Pool
 from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.extract.reader import SKIPPED
 from tap_dynamics365.services.describe import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tap_dynamics365.commands.checklist import Checklist
+    from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.services.read_rights import ReadRights
     from tap_dynamics365.singer.table_stream import TableStream
     from tap_dynamics365.tap import TapDynamics365
 
@@ -29,6 +31,7 @@ MOST_NAMED = 10
 METADATA = "Check service_url and the setting tables."
 SELECTION = "See docs/usage.md."
 READABLE = "Give the account the right to read them, or leave them out."
+UNKNOWN_RIGHTS = "The service does not say which rows the account may read."
 TRACKING = "Turn on change tracking of these tables in the service, or choose another method."
 
 
@@ -64,6 +67,8 @@ class TableChecks:
         checklist.run("tables", partial(self._tables, found), READABLE, after=("selection", parts))
         for result in found:
             checklist.add(result)
+        if (read_rights := self._tap.service.kind.read_rights) is not None:
+            checklist.run("rows", partial(self._rows, read_rights), "", after=("selection",))
         if self._wants_log_based:
             checklist.run(
                 "change tracking", self._tracking, TRACKING, after=("metadata", "selection")
@@ -159,6 +164,23 @@ class TableChecks:
         finally:
             pool.close()
         return failures
+
+    def _rows(self, read_rights: Callable[[ODataClient, Collection[str]], ReadRights]) -> Finding:
+        """Ask the service of which tables the account may read all rows. A run does not ask."""
+        names = [stream.name for stream in self._tap.selected_tables]
+        try:
+            rights = read_rights(self._tap.service.client, names)
+        except (MetadataError, ServiceError) as error:
+            return Finding(f"{UNKNOWN_RIGHTS} {error.message}")
+        count = len(rights.whole) + len(rights.partial)
+        if not count:
+            return Finding(UNKNOWN_RIGHTS)
+        if not rights.partial:
+            return Finding(f"All rows of {_tables(count)} can be read.")
+        some = [f"{name} ({which})" for name, which in rights.partial.items()]
+        verb = "gives" if len(some) == 1 else "give"
+        words = f"{len(some):,} of {_tables(count)} {verb} only some rows: {_listed(some)}."
+        return Finding(words, Status.WARNING, rights.remedy)
 
     @property
     def _wants_log_based(self) -> bool:

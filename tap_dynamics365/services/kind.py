@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.coverage import Coverage
     from tap_dynamics365.services.parent_path import ParentPath
     from tap_dynamics365.services.part import Part
+    from tap_dynamics365.services.read_rights import ReadRights
     from tap_dynamics365.services.selected_table import SelectedTable
     from tap_dynamics365.services.table_definition import TableDefinition
     from tap_dynamics365.settings import Settings
@@ -228,6 +229,8 @@ class ServiceKind:
         refine: Corrects key, privacy and change tracking of a table by its definition.
         count_rows: Reads about how many rows tables have; None if the service does not say.
         who_am_i: Reads which user the service takes the caller for.
+        read_rights: Reads of which of the named tables the caller may read all rows; None if the
+            service does not say.
         extra_streams: Streams that describe the service, by name.
         describe_streams: Reads what these streams send, for the tables with these names.
     """
@@ -270,6 +273,7 @@ class ServiceKind:
     refine: Callable[[Table, TableDefinition | None], Table] = _refine
     count_rows: Callable[[ODataClient, Sequence[str]], Iterator[tuple[str, int]]] | None = None
     who_am_i: Callable[[ODataClient], Identity] = _who_am_i
+    read_rights: Callable[[ODataClient, Collection[str]], ReadRights] | None = None
     extra_streams: Mapping[str, ExtraStream] = field(default_factory=dict)
     describe_streams: Callable[[Service, Settings, Collection[str]], Any] | None = None
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 TABLES = ["account", "team", "contact"]
 CONNECTION = ["settings", "address", "clock", "sign-in", "service"]
-ALL = [*CONNECTION, "metadata", "selection", "tables"]
+# Every service has these checks, and Dataverse knows which rows the account may read.
+BASE = [*CONNECTION, "metadata", "selection", "tables"]
+ALL = [*BASE, "rows"]
+REMEDY = "Give the account a role that reads them at the level Organization."
 
 
 @pytest.fixture
@@ -45,6 +48,7 @@ def test_check_of_a_connection_that_works_names_each_check(
     assert said["service"].startswith("Dataverse v9.2 answers. User: Ada Sandbox (")
     assert said["selection"] == "3 tables selected."
     assert said["tables"] == "3 of 3 tables can be read."
+    assert said["rows"] == "All rows of 3 tables can be read."
 
 
 def test_check_asks_each_table_for_one_row(service: Sandbox, settings: dict[str, Any]) -> None:
@@ -69,7 +73,7 @@ def test_check_in_json_has_the_same_checks(settings: dict[str, Any], service: Sa
     service.configure(forbidden_tables=["team"])
     text, output = dynamics365("check", settings), dynamics365("check", settings, "--json")
     found = json.loads(output.printed)
-    assert [each["name"] for each in found] == [*text.checks] == [*ALL, "table team"]
+    assert [each["name"] for each in found] == [*text.checks] == [*BASE, "table team", "rows"]
     assert all([*each] == ["name", "status", "message", "remedy"] for each in found)
     assert {each["name"]: each["status"] for each in found if each["status"] != "ok"} == {
         "tables": "warning",
@@ -160,6 +164,114 @@ def test_check_warns_of_tables_that_may_not_be_read(
     assert "403" in output.checks["table team"][1]
 
 
+@pytest.mark.parametrize(
+    ("depths", "words"),
+    [
+        (
+            {"prvReadAccount": "Basic"},
+            "1 of 3 tables gives only some rows: account (rows of the user, prvReadAccount).",
+        ),
+        (
+            {"prvReadActivity": "Local"},
+            "2 of 3 tables give only some rows: "
+            + ", ".join(
+                f"{name} (rows of the business unit, prvReadActivity)" for name in ("email", "task")
+            )
+            + ".",
+        ),
+    ],
+)
+def test_check_warns_of_tables_that_give_only_some_rows(
+    service: Sandbox, settings: dict[str, Any], depths: dict[str, str], words: str
+) -> None:
+    service.configure(read_depths=depths)
+    chosen = {**settings, "tables": ["account", "email", "task"]}
+    output = dynamics365("check", chosen)
+    assert (output.status, output.marks["tables"]) == (0, "✓")
+    assert output.checks["rows"] == ("!", f"{words} {REMEDY}")
+
+
+@pytest.mark.parametrize(("parent", "mark"), [("another", "!"), (None, "✓")])
+def test_check_takes_the_business_units_below_the_root_for_all(
+    changing_sandbox: Sandbox, parent: str | None, mark: str
+) -> None:
+    service = changing_sandbox
+    (own,) = (
+        user["_businessunitid_value"]
+        for user in service.rows("systemuser")
+        if user["fullname"] == "Ada Sandbox"
+    )
+    units = [unit["businessunitid"] for unit in service.rows("businessunit")]
+    other = next(unit for unit in units if unit != own)
+    service.update("businessunit", own, {"_parentbusinessunitid_value": parent and other})
+    service.configure(read_depths={"prvReadAccount": "Deep"})
+    output = dynamics365("check", {**service.settings, "tables": ["account"]})
+    assert output.marks["rows"] == mark
+    which = "account (rows of the business unit and those below, prvReadAccount)"
+    assert (which in output.checks["rows"][1]) is (mark == "!")
+
+
+def test_check_asks_for_the_rights_of_all_tables_at_once(
+    service: Sandbox, settings: dict[str, Any]
+) -> None:
+    dynamics365("check", {**settings, "tables": None})
+    asked = [request["path"].rpartition("/")[2] for request in service.requests()]
+    assert asked.count("Microsoft.Dynamics.CRM.RetrieveUserPrivileges()") == 1
+    assert asked.count("EntityDefinitions") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("RetrieveUserPrivileges", {"status": 403, "code": "0x80040220"}),
+        ("RetrieveUserPrivileges", {"status": 404, "code": "0x80060888"}),
+        ("EntityDefinitions", {"status": 501}),
+    ],
+)
+def test_check_goes_on_where_the_service_does_not_tell_the_rights(
+    service: Sandbox, settings: dict[str, Any], path: str, fault: dict[str, Any]
+) -> None:
+    service.fault(path, **fault, count=None)
+    output = dynamics365("check", settings)
+    assert output.status == 0
+    mark, words = output.checks["rows"]
+    assert mark == "✓"
+    assert words.startswith("The service does not say which rows the account may read. ")
+    assert str(fault["status"]) in words
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "beginning"),
+    [
+        # Version 9.0 of the service, on-premises.
+        (r',"PrivilegeName":.*?(?=\})', "", "All rows of 3 tables"),
+        # Roles of several teams.
+        (
+            r'\{"Depth":"Global"([^}]*)\}',
+            r'{"Depth":"Basic"\1},{"Depth":"Global"\1},{"Depth":"Local"\1}',
+            "All rows of 3 tables",
+        ),
+        ('"Global"', '"RecordFilter"', "3 of 3 tables give only some rows: account (rows that a"),
+        ('"Global"', '"Invented"', "3 of 3 tables give only some rows: account (level Invented,"),
+        ("^.*$", "{}", "The service does not say which rows the account may read. "),
+    ],
+)
+def test_check_understands_each_form_of_the_rights(
+    service: Sandbox, settings: dict[str, Any], pattern: str, replacement: str, beginning: str
+) -> None:
+    service.fault("RetrieveUserPrivileges", substitute=[(pattern, replacement)], count=None)
+    output = dynamics365("check", settings)
+    assert output.checks["rows"][1].startswith(beginning)
+
+
+def test_check_says_nothing_of_rights_that_tables_do_not_have(settings: dict[str, Any]) -> None:
+    output = dynamics365("check", {**settings, "tables": ["accountleads"]})
+    assert output.checks["rows"] == (
+        "✓",
+        "The service does not say which rows the account may read.",
+    )
+
+
 def test_check_fails_when_no_table_can_be_read(service: Sandbox, settings: dict[str, Any]) -> None:
     service.configure(forbidden_tables=["account", "team"])
     output = dynamics365("check", {**settings, "tables": ["account", "team"]})
@@ -242,7 +354,7 @@ def test_check_of_finance_operations_wants_tables(finance: FinanceSandbox) -> No
     assert "for Finance & Operations, set tables, or pass a catalog" in output.printed
     chosen = dynamics365("check", {**finance.settings, "tables": ["CustomersV3"]})
     assert chosen.status == 0, chosen.printed
-    assert chosen.marks == dict.fromkeys(ALL, "✓")
+    assert chosen.marks == dict.fromkeys(BASE, "✓")
 
 
 def test_check_of_business_central_says_which_companies_can_be_read(

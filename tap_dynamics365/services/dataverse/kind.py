@@ -20,6 +20,7 @@ from tap_dynamics365.services.dataverse.description import (
     describe_changes,
 )
 from tap_dynamics365.services.dataverse.metadata_tables import METADATA_TABLES
+from tap_dynamics365.services.dataverse.privileges import read_rights
 from tap_dynamics365.services.dataverse.row_counts import count_rows
 from tap_dynamics365.services.dataverse.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
@@ -187,6 +188,7 @@ DATAVERSE = ServiceKind(
     refine=refine,
     count_rows=count_rows,
     who_am_i=who_am_i,
+    read_rights=read_rights,
     extra_streams=METADATA_TABLES,
     describe_streams=describe_tables,
 )
