@@ -3,9 +3,13 @@
 #   docker run --rm --env-file .env tap-dynamics365 --discover > catalog.json
 FROM python:3.13-slim AS build
 WORKDIR /source
+# Before the tap, so that Docker keeps this step until a dependency changes.
+COPY requirements.lock ./
+RUN python -m venv /tap && \
+    /tap/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY tap_dynamics365 tap_dynamics365
-RUN python -m venv /tap && /tap/bin/pip install --no-cache-dir ".[azure,certificate,ntlm]"
+RUN /tap/bin/pip install --no-cache-dir --no-deps . && /tap/bin/pip check
 
 FROM python:3.13-slim
 RUN useradd --create-home --uid 10001 tap

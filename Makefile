@@ -54,7 +54,7 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # Create an environment again if its installation failed.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test simulate storms soak audit bench hub release-check clean
+.PHONY: help demo sandbox test simulate storms soak audit bench hub lock release-check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,13 +80,15 @@ storms: .venv/test-installed ## Run many generated schedules of faults
 soak: .venv/test-installed ## Read millions of rows under faults, in bounded memory
 	@.venv/bin/python -m soak --rows $(SOAK_ROWS)
 
-# All dependencies, in their newest versions. If advisories can't be downloaded, pip-audit treats
-# every package as unknown, and fails.
+# All dependencies: the versions in the lock, and the newest ones. If advisories can't be downloaded,
+# pip-audit treats every package as unknown, and fails.
 audit: .venv-audit/installed ## Check dependencies for known vulnerabilities, and workflows for unsafe steps
 	@.venv/bin/uv pip compile --quiet --all-extras --generate-hashes pyproject.toml \
-		--output-file $(<D)/audited.txt > /dev/null
-	@.venv-audit/bin/pip-audit --strict --disable-pip --requirement $(<D)/audited.txt || { \
-		echo "There are vulnerabilities, or advisories can't be downloaded: see pip-audit's output." ; false; }
+		--output-file $(<D)/newest.txt > /dev/null
+	@for file in requirements.lock $(<D)/newest.txt; do \
+		.venv-audit/bin/pip-audit --strict --disable-pip --requirement $$file || { \
+		echo "$$file has vulnerabilities, or advisories can't be downloaded: see pip-audit's output." ; \
+		exit 1; } ; done
 	@.venv-audit/bin/zizmor --offline --quiet .github
 
 bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed against other extractors; results in benchmarks/
@@ -94,6 +96,12 @@ bench: .venv-bench/installed $(BENCH:%=.venv-%/installed) ## Measure speed again
 
 hub: .venv/test-installed ## Write the definition for MeltanoHub
 	@.venv/bin/python -m tools.hub
+
+# For every system and every Python that the package supports. It names no package index.
+lock: .venv/bin/uv ## Lock the newest versions of the dependencies, for the Docker image
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		pyproject.toml --output-file requirements.lock > /dev/null
 
 release-check: .venv/test-installed .venv-release/installed ## Build the package, and try it as users get it
 	@.venv/bin/python -m tools.release --sbom

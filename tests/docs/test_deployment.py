@@ -49,6 +49,11 @@ def copied() -> list[str]:
     return [name for key, value in stages()[0] if key == "COPY" for name in value.split()[:-1]]
 
 
+def installations() -> list[str]:
+    """The commands of the first stage that install."""
+    return [value for key, value in stages()[0] if key == "RUN"]
+
+
 def test_image_has_a_supported_python_in_both_stages() -> None:
     bases = {stage[0][1].split()[0] for stage in stages()}
     assert len(stages()) == 2
@@ -70,10 +75,14 @@ def test_image_runs_the_tap_as_a_user_who_is_not_root() -> None:
     assert arguments == ["--config=ENV"]
 
 
-def test_image_has_every_extra_and_only_what_was_installed() -> None:
-    installation = dict(stages()[0])["RUN"]
-    (extras,) = re.findall(r'"\.\[([\w,]+)\]"', installation)
-    assert set(extras.split(",")) == set(PROJECT["optional-dependencies"])
+def test_image_has_the_packages_of_the_lock_and_only_what_was_installed() -> None:
+    """The lock has every extra: see project/test_lock.py."""
+    dependencies, tap = installations()
+    assert dependencies.endswith(
+        "install --no-cache-dir --require-hashes --requirement requirements.lock"
+    )
+    # Nothing but the lock chooses a version, and nothing is missing.
+    assert re.search(r"install .*--no-deps \. && /tap/bin/pip check$", tap)
     assert dict(stages()[-1])["COPY"] == "--from=build /tap /tap"
     assert stages()[0][0][1].endswith(" AS build")
     assert dict(stages()[-1])["ENV"] == "PATH=/tap/bin:$PATH"
@@ -86,18 +95,29 @@ def test_files_of_the_image_are_those_that_docker_may_see() -> None:
     assert {rule[1:] for rule in rules if rule.startswith("!")} == set(copied())
 
 
-def test_files_of_the_image_are_enough_to_build_the_package(tmp_path: Path) -> None:
-    source = tmp_path / "source"
+def test_steps_of_the_image_give_an_environment_that_runs_the_tap(tmp_path: Path) -> None:
+    """With the files that Docker may see, by uv instead of pip, which has no cache here."""
+    source, environment = tmp_path / "source", tmp_path / "environment"
     source.mkdir()
     for name in copied():
         path = REPOSITORY / name
         (shutil.copytree if path.is_dir() else shutil.copy)(path, source / name)
-    command = [Path(sys.executable).with_name("uv"), "build", "--quiet", "--wheel", "--out-dir"]
-    done = subprocess.run(  # noqa: S603 - uv
-        [*command, tmp_path, source], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert [*tmp_path.glob("tap_dynamics365-*.whl")]
+    uv = Path(sys.executable).with_name("uv")
+    pip = (uv, "pip", "install", "--quiet", "--python", environment)
+    done = ""
+    for command in (
+        (uv, "venv", "--quiet", "--python", sys.executable, environment),
+        (*pip, "--require-hashes", "--requirement", "requirements.lock"),
+        (*pip, "--no-deps", "."),
+        (uv, "pip", "check", "--quiet", "--python", environment),
+        (environment / "bin" / "tap-dynamics365", "--version"),
+    ):
+        run = subprocess.run(  # noqa: S603 - uv, and the tap
+            command, cwd=source, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+        done = run.stdout
+    assert done.startswith("tap-dynamics365 v")
 
 
 @pytest.mark.parametrize("option", ["--version", "--about", "--help"])
@@ -110,7 +130,7 @@ def test_options_work_after_those_of_the_entry_point(option: str) -> None:
 
 
 def test_commands_for_docker_on_the_page_are_those_of_the_dockerfile() -> None:
-    (commands,) = PAGE.blocks("Docker", "sh")
+    commands, _ = PAGE.blocks("Docker", "sh")
     head = (REPOSITORY / "Dockerfile").read_text().splitlines()[1:3]
     for line in head:
         assert line.removeprefix("#   ") in commands.splitlines()

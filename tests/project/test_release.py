@@ -26,7 +26,7 @@ OWNER = urlsplit(PROJECT["urls"]["Repository"]).path.split("/")[1]
 # Written by people, and by `make hub`.
 MAY_NAME_THE_OWNER = {"pyproject.toml", "hub/tap-dynamics365.yml"}
 # They explain or know the placeholder.
-MAY_NAME_THE_PLACEHOLDER = {"docs/releasing.md", "tools/release.py"}
+MAY_NAME_THE_PLACEHOLDER = {".github/CODEOWNERS", "docs/releasing.md", "tools/release.py"}
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +128,11 @@ def test_owner_of_the_repository_is_written_in_pyproject_alone() -> None:
             placeholders.add(name)
     assert naming == MAY_NAME_THE_OWNER
     assert placeholders <= MAY_NAME_THE_OWNER | MAY_NAME_THE_PLACEHOLDER
+
+
+def test_code_owners_are_those_of_the_repository() -> None:
+    text = (REPOSITORY / ".github" / "CODEOWNERS").read_text(encoding="utf-8")
+    rules = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    assert rules[0][0] == "*"
+    # The owner, or teams of the owner.
+    assert {owner.split("/")[0] for _, *owners in rules for owner in owners} == {f"@{OWNER}"}

@@ -66,6 +66,14 @@ def test_workflow_smoke_test_runs_on_windows_and_macos_without_make() -> None:
     assert not [command for command in commands if "make" in command]
 
 
+def test_workflow_builds_the_image_and_runs_the_tap_in_it() -> None:
+    job = jobs("test.yml")["image"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    head = (REPOSITORY / "Dockerfile").read_text().splitlines()
+    assert f"#   {commands[0]}" in head
+    assert commands[1] == "docker run --rm tap-dynamics365 --version"
+
+
 def test_release_is_published_without_a_password() -> None:
     """Trusted publishing: the job may sign in to the package index as this workflow."""
     publish = jobs("release.yml")["publish"]
