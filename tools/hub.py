@@ -148,6 +148,11 @@ def definition(described: Mapping[str, Any], project: Mapping[str, Any]) -> dict
                 "fault",
                 "executable": "dynamics365",
             },
+            "environments": {
+                "args": "environments --config=ENV",
+                "description": "List the environments that you may use, with their URLs",
+                "executable": "dynamics365",
+            },
             "tables": {
                 "args": "tables --config=ENV",
                 "description": "List tables, the columns of a table with --columns, or its rows "

@@ -18,6 +18,7 @@ from sandbox.data.model import TableType
 from sandbox.dataverse import batch, errors, functions, user
 from sandbox.dataverse.access import Access
 from sandbox.dataverse.change_tracking import ChangeTracking
+from sandbox.dataverse.discovery import Discovery
 from sandbox.dataverse.response import response
 from sandbox.dataverse.switches import Switches
 from sandbox.dataverse.virtual import Provider
@@ -87,7 +88,11 @@ class Service:
 
     def routes(self) -> list[Route]:
         """Return the routes of the service."""
-        return [Route("/api/data/{rest:path}", self.respond, methods=METHODS)]
+        discovery = Discovery(self.authority, self.switches)
+        return [
+            Route("/api/data/{rest:path}", self.respond, methods=METHODS),
+            *discovery.routes(),
+        ]
 
     def close(self) -> None:
         """Shut down the threads."""

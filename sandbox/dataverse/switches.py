@@ -25,6 +25,7 @@ class Switches:
             password, whose tokens are accepted too.
         not_a_member: Whether the caller has no user in the organisation.
         disabled_user: Whether the caller's user is disabled.
+        no_environments: Whether the Global Discovery Service lists no environments.
         no_metadata_changes: Status that refuses `RetrieveMetadataChanges`. 0 allows the function.
         link_origin: Scheme, host and port of links, as behind a gateway. Empty takes those of the
             request.
@@ -42,6 +43,7 @@ class Switches:
     introspection_url: str = ""
     not_a_member: bool = False
     disabled_user: bool = False
+    no_environments: bool = False
     no_metadata_changes: int = 0
     link_origin: str = ""
     longest_url: int = 0

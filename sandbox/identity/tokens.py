@@ -93,6 +93,7 @@ class _Refresh:
 class _Access:
     resource: str
     ends: float
+    is_person: bool
 
 
 @dataclass
@@ -133,6 +134,11 @@ class Authority:
         """Return the resource that an access token is for; empty if the token is not valid."""
         known = self._access.get(access_token)
         return known.resource if known and known.ends > time.time() else ""
+
+    def is_person(self, access_token: str) -> bool:
+        """Return whether an access token was issued to a person, not to an app itself."""
+        known = self._access.get(access_token)
+        return known is not None and known.is_person
 
     def expire(self) -> None:
         """Expire all access tokens."""
@@ -318,7 +324,7 @@ class Authority:
         if is_person:
             holder = {"name": PERSON, "upn": ACCOUNT, "unique_name": ACCOUNT, "scp": PERMISSION}
         access = self._signed({"aud": resource, "appid": client, **holder})
-        self._access[access] = _Access(resource, time.time() + self.lifetime)
+        self._access[access] = _Access(resource, time.time() + self.lifetime, is_person)
         answer["access_token"] = access
         return answer
 

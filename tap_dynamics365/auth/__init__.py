@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from tap_dynamics365.auth.access_token import is_for
 from tap_dynamics365.auth.authenticator import AccessTokenAuthenticator, Authenticator
 from tap_dynamics365.auth.basic import BasicAuthenticator
-from tap_dynamics365.auth.grants import ClientCredentialsAuthenticator, RefreshTokenAuthenticator
+from tap_dynamics365.auth.grants import (
+    OFFLINE_ACCESS,
+    ClientCredentialsAuthenticator,
+    OtherResourceAuthenticator,
+    RefreshTokenAuthenticator,
+)
+from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
@@ -14,7 +23,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
 
-__all__ = ["Authenticator", "authenticator", "way"]
+__all__ = ["Authenticator", "authenticator", "authenticator_for", "way"]
 
 
 def way(settings: Settings) -> str:
@@ -60,6 +69,42 @@ def authenticator(
     created = _create(settings, throttle, traffic)
     created.way = way(settings)
     return created
+
+
+def authenticator_for(
+    settings: Settings,
+    url: str,
+    permission: str,
+    throttle: Throttle | None = None,
+    traffic: Traffic | None = None,
+) -> Authenticator:
+    """Create the authenticator of the configured grant for another service.
+
+    Args:
+        settings: The checked settings.
+        url: The root of the other service, which is a resource of its own.
+        permission: The delegated permission to request for it.
+        throttle: Pauses all requests, including those for tokens.
+        traffic: Counts requests and bytes.
+
+    Returns:
+        The authenticator, which signs each request to the other service.
+
+    Raises:
+        SettingsError: The access token in the settings is for a service that is not this one, or
+            an extra is not installed.
+    """
+    other = replace(settings, service_url=url, url_options={}, scope=None)
+    if settings.grant is Grant.REFRESH_TOKEN:
+        scope = f"{other.origin}/{permission} {OFFLINE_ACCESS}"
+        return OtherResourceAuthenticator(settings, other.origin, scope, throttle, traffic)
+    if settings.grant is Grant.ACCESS_TOKEN and not is_for(settings.access_token or "", url):
+        msg = (
+            f"The token in access_token was not issued for {urlsplit(url).hostname}, and is not "
+            "sent there: set client_id and refresh_token, or sign in with dynamics365 login."
+        )
+        raise SettingsError(msg)
+    return _create(other, throttle, traffic)
 
 
 def _create(

@@ -42,6 +42,32 @@ def fault(token: str, service_url: str) -> str | None:
     return None
 
 
+def audience(token: str) -> str:
+    """Read the resource that an access token was issued for.
+
+    The claim is read without verification: the service verifies it.
+
+    Args:
+        token: The access token.
+
+    Returns:
+        A URL without a slash at its end, or the ID of an app; empty if the token does not say.
+    """
+    claim = _claims(token).get("aud")
+    return claim.rstrip("/") if isinstance(claim, str) else ""
+
+
+def is_for(token: str, url: str) -> bool:
+    """Tell whether an access token was issued for the host of a URL, as far as it says so.
+
+    Args:
+        token: The access token.
+        url: The URL.
+    """
+    host = _host(audience(token))
+    return bool(host) and _plain(host) == _plain(_host(url))
+
+
 def holder(token: str) -> str:
     """Read which account an access token was issued to.
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from tap_dynamics365.auth import tenant
+from tap_dynamics365.auth import access_token, tenant
 from tap_dynamics365.auth.authenticator import RenewingAuthenticator
 from tap_dynamics365.auth.client import Client
 from tap_dynamics365.auth.refresh_tokens import RefreshTokens
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tap_dynamics365.http.throttle import Throttle
     from tap_dynamics365.http.traffic import Traffic
     from tap_dynamics365.settings import Settings
+
+
+# This scope requests a refresh token (OpenID Connect Core 1.0, section 11).
+OFFLINE_ACCESS = "offline_access"
 
 
 class TokenEndpointAuthenticator(RenewingAuthenticator):
@@ -136,3 +140,66 @@ class RefreshTokenAuthenticator(TokenEndpointAuthenticator):
     def _exchange(self, refresh_token: str) -> Tokens:
         self.refresh_token = refresh_token
         return self.endpoint.request(self.oauth_request_body)
+
+
+class OtherResourceAuthenticator(RefreshTokenAuthenticator):
+    """The refresh-token grant for another resource than the service, with the same refresh token.
+
+    A refresh token of Microsoft Entra ID is valid for several resources. But where a request names
+    none, the host may choose the one of the request before. Therefore the stored token is
+    exchanged for its former resource again.
+
+    Args:
+        settings: The settings of the service, with a refresh token or a token store.
+        resource: The origin of the other resource.
+        scope: The scopes to request for it, separated by spaces.
+        throttle: Pauses all requests.
+        traffic: Counts requests and bytes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        resource: str,
+        scope: str,
+        throttle: Throttle | None = None,
+        traffic: Traffic | None = None,
+    ) -> None:
+        super().__init__(settings, throttle, traffic)
+        self._resource = resource
+        self._scope = scope
+        # The scope of the next request; empty for none.
+        self._asked = ""
+        # The resource that the host chooses for the stored token, once it is known.
+        self._former: str | None = None
+
+    @override
+    def _target(self, default_scope: str | None) -> dict[str, str]:
+        target = super()._target(default_scope)
+        if "resource" in target:
+            return target
+        return {"scope": self._asked} if self._asked else {}
+
+    @override
+    def fetch(self) -> Tokens:
+        if not self._is_changed_by_requests:
+            return self._fetch(self._scope)
+        if self._former is None:
+            tokens = self._fetch("")
+            self._former = access_token.audience(tokens.access_token)
+            if access_token.is_for(tokens.access_token, self._resource):
+                return tokens
+        tokens = self._fetch(self._scope)
+        if tokens.refresh_token and self._former:
+            self._fetch(f"{self._former}/.default {OFFLINE_ACCESS}")
+        return tokens
+
+    @property
+    def _is_changed_by_requests(self) -> bool:
+        """Whether the next run depends on which resource the last request was for."""
+        names_resource = "resource" in super()._target(None) or self._settings.scope
+        return bool(self._settings.token_store) and not names_resource
+
+    def _fetch(self, scope: str) -> Tokens:
+        self._asked = scope
+        return super().fetch()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_dynamics365.commands.text_table import columns_that_fit, text_table
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, NoMatchError
 from tap_dynamics365.library import Dynamics365
@@ -21,6 +20,7 @@ from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import process
 from tap_dynamics365.singer.catalog import json_schema, possible_replication_keys
+from tap_dynamics365.text_table import columns_that_fit, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -150,12 +150,15 @@ def in_json(found: Sequence[Row]) -> str:
     return msgspec.json.format(_encode(found), indent=2).decode()
 
 
-def in_text(found: Sequence[Row], headings: Mapping[str, str]) -> Iterator[str]:
+def in_text(
+    found: Sequence[Row], headings: Mapping[str, str], *, whole: Sequence[str] = ()
+) -> Iterator[str]:
     """Write a list as a table of text.
 
     Args:
         found: The list.
         headings: The heading of each column, by name. Columns without any value are left out.
+        whole: The names of the columns that are never cut off.
 
     Yields:
         The lines.
@@ -165,7 +168,8 @@ def in_text(found: Sequence[Row], headings: Mapping[str, str]) -> Iterator[str]:
     right = [
         n for n, name in enumerate(used) if {type(row[name]) for row in found} <= {int, NoneType}
     ]
-    yield from text_table([headings[name] for name in used], texts, right=right)
+    uncut = [n for n, name in enumerate(used) if name in whole]
+    yield from text_table([headings[name] for name in used], texts, right=right, whole=uncut)
 
 
 def rows_in_text(found: Sequence[Row]) -> Iterator[str]:

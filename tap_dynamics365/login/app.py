@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.auth import tenant
 from tap_dynamics365.auth.client import Client
+from tap_dynamics365.auth.grants import OFFLINE_ACCESS
 from tap_dynamics365.auth.tenant import Tenant
 from tap_dynamics365.auth.token_endpoint import TIMEOUT, TokenEndpoint
-from tap_dynamics365.connection import connect
+from tap_dynamics365.connection import connect, connect_directory
 from tap_dynamics365.http.session import open_session
+from tap_dynamics365.services.registry import directory_at
 
 if TYPE_CHECKING:
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.settings import Settings
-
-# This scope requests a refresh token (OpenID Connect Core 1.0, section 11).
-OFFLINE_ACCESS = "offline_access"
 
 # An address of version 1 of Microsoft Entra ID, which uses resources instead of scopes.
 _VERSION_1 = re.compile(r"^(https?://[^/]+/(?!adfs/)[^/]+/oauth2)/(?=(?:token|authorize)$)")
@@ -33,6 +32,7 @@ class App:
 
     Attributes:
         client_id: The ID of the app registration.
+        directory: The list of environments that `service_url` leads to; None if it names one.
         service: The service, without a sign-in.
 
     Raises:
@@ -42,7 +42,11 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = replace(settings, grant=None, access_token=None)
         self._client = Client(self._settings)
-        self.service = connect(self._settings)
+        self.directory = directory_at(settings.service_url)
+        if self.directory is None:
+            self.service = connect(self._settings)
+        else:
+            self.service, _ = connect_directory(self._settings)
         self._session = open_session(self._settings, self.service.client.throttle)
         self._timeout = min(TIMEOUT, settings.ws_timeout or TIMEOUT)
         self.client_id = self._client.client_id
@@ -66,7 +70,9 @@ class App:
     def scope(self) -> str:
         """The scopes to request, separated by spaces."""
         default = f"{self._settings.origin}/{self.service.kind.permission}"
-        scopes = (self._settings.scope or default).split()
+        # The setting is for the service, not for a list elsewhere.
+        is_elsewhere = self.directory is not None and self.directory.has_own_resource
+        scopes = (default if is_elsewhere else self._settings.scope or default).split()
         return " ".join(scopes if OFFLINE_ACCESS in scopes else [*scopes, OFFLINE_ACCESS])
 
     def request_device_code(self) -> dict[str, object]:
@@ -99,6 +105,22 @@ class App:
         """
         uri = self.tenant.token_uri
         return self._endpoint(uri).request({**self._client.fields(uri), **grant})
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        """Exchange a refresh token that was issued for another service.
+
+        Args:
+            refresh_token: The refresh token.
+
+        Returns:
+            The tokens. The refresh token among them is the newest one.
+
+        Raises:
+            SignInError: The host refused, or was not reached.
+        """
+        exchange = self.service.client.retrying(self.tokens)
+        tokens = exchange(grant_type="refresh_token", refresh_token=refresh_token, scope=self.scope)
+        return replace(tokens, refresh_token=tokens.refresh_token or refresh_token)
 
     def _endpoint(self, uri: str) -> TokenEndpoint:
         return TokenEndpoint(uri, self._session, self._timeout, is_reached=self._is_reached)

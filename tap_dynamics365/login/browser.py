@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 # How long to wait for the person: as long as a device code of Entra ID is valid.
 SECONDS = 900
-# On Windows, Ctrl-C does not interrupt a wait, so that waits have to be short.
-WAIT_SECONDS = 0.5
 
 
 def sign_in(app: App, finish: Callable[[Tokens], str], seconds: float = SECONDS) -> None:
@@ -146,7 +144,7 @@ def _wait(redirects: SimpleQueue[Redirect], state: str, seconds: float) -> Redir
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         try:
-            redirect = redirects.get(timeout=min(left, WAIT_SECONDS))
+            redirect = redirects.get(timeout=min(left, terminal.WAIT_SECONDS))
         except Empty:
             continue
         if secrets.compare_digest(redirect.parameters.get("state", "").encode(), state.encode()):

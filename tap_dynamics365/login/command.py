@@ -9,15 +9,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tap_dynamics365 import __version__
-from tap_dynamics365.errors import SettingsError, SignInError
-from tap_dynamics365.login import browser, config, device, settings_file, terminal, token_output
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.login import (
+    browser,
+    choice,
+    config,
+    device,
+    settings_file,
+    terminal,
+    token_output,
+)
 from tap_dynamics365.login.app import App
 from tap_dynamics365.login.identity import identify
-from tap_dynamics365.services.registry import complete_url
+from tap_dynamics365.services.registry import complete_url, with_directory
 from tap_dynamics365.settings import Grant, Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tap_dynamics365.auth.token_endpoint import Tokens
 
 # The exit code that shells use for a program that Ctrl-C ended.
@@ -36,7 +46,8 @@ INTERRUPTED = 130
 @click.option(
     "--service-url",
     metavar="URL",
-    help="Address of the service, such as https://yourorg.crm.dynamics.com.",
+    help="Address of the service, such as https://yourorg.crm.dynamics.com. Without it, you choose "
+    "from the list of your environments.",
 )
 @click.option("--client-id", metavar="ID", help="Application (client) ID of the app registration.")
 @click.option(
@@ -117,28 +128,23 @@ def _login(
         Dynamics365Error: Nobody signed in, or the token can't be kept.
     """
     values = config.complete({**configured, **given}, printing=printing)
-    settings = Settings.from_config(
-        values, CONFIG_SCHEMA, complete_url=complete_url, for_login=True
-    )
-    if settings.grant in {Grant.NTLM, Grant.BASIC, Grant.AZURE}:
-        msg = (
-            f"With {settings.grant.value} set, the tap uses no refresh token: remove the setting, "
-            "and run this command again."
-        )
-        raise SettingsError(msg)
+    settings = _settings(values)
+    _check_grant(settings)
     if not printing:
         token_output.check(settings)
     if target:
         settings_file.check(target)
-    app = App(settings)
+    sign_in = (browser if here else device).sign_in
+    app, refresh_token = App(settings), ""
+    if app.directory is not None:
+        url, refresh_token = choice.choose(app, app.directory, sign_in)
+        values = {**values, "service_url": url}
+        settings = _settings(values)
+        app = App(settings)
 
     def finish(tokens: Tokens) -> str:
         if tokens.refresh_token is None:
-            msg = (
-                "The sign-in host issued no refresh token: check that the app registration and, if "
-                "it is set, scope allow offline_access."
-            )
-            raise SignInError(msg)
+            raise choice.no_refresh_token()
         found = identify(app.service, tokens)
         terminal.say(
             f"Signed in as {found.user}.",
@@ -154,4 +160,24 @@ def _login(
             token_output.print_missing_settings(values, configured)
         return found.page
 
-    (browser if here else device).sign_in(app, finish)
+    if refresh_token:
+        finish(app.refresh(refresh_token))
+    else:
+        sign_in(app, finish)
+
+
+def _check_grant(settings: Settings) -> None:
+    """Raise if the tap would use no refresh token."""
+    if settings.grant in {Grant.NTLM, Grant.BASIC, Grant.AZURE}:
+        msg = (
+            f"With {settings.grant.value} set, the tap uses no refresh token: remove the setting, "
+            "and run this command again."
+        )
+        raise SettingsError(msg)
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    """Check the settings. Without `service_url`, they are those for the list of environments."""
+    return Settings.from_config(
+        with_directory(values), CONFIG_SCHEMA, complete_url=complete_url, for_login=True
+    )

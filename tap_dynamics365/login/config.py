@@ -22,7 +22,11 @@ QUESTIONS = {
     "service_url": (
         "Address of the service, such as https://yourorg.crm.dynamics.com, "
         "https://yourorg.operations.dynamics.com or "
-        "https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment>"
+        "https://api.businesscentral.dynamics.com/v2.0/<tenant>/<environment> (to choose from a "
+        "list of your Dataverse environments, press Enter)"
+    ),
+    "token_uri": (
+        "Directory (tenant) ID of the app registration, or the URL of another token endpoint"
     ),
     "client_id": "Application (client) ID of the app registration",
     "client_secret": "Client secret, which is not shown (for a public client, press Enter)",
@@ -71,17 +75,30 @@ def complete(config: Mapping[str, Any], *, printing: bool) -> dict[str, Any]:
         wanted.append("client_secret")
     if not printing and "token_store" not in known:
         wanted.append("token_store")
+    no_tenant = "token_uri" not in known
     if not terminal.is_interactive():
-        _raise_if_missing(wanted)
+        _raise_if_missing([name for name in wanted if name != "service_url" or no_tenant])
         return dict(config)
-    answers = {name: _ask(name) for name in wanted}
+    answers = {}
+    for name in wanted:
+        answers[name] = _ask(name)
+        if name == "service_url" and not answers[name] and no_tenant:
+            # The list of environments belongs to no tenant, and can't say where to sign in.
+            answers["token_uri"] = _token_uri(_ask("token_uri"))
     return {**config, **{name: answer for name, answer in answers.items() if answer}}
+
+
+def _token_uri(answer: str) -> str:
+    """Return the token endpoint of a tenant in the commercial cloud; a URL as it is."""
+    if "/" in answer:
+        return answer
+    return f"https://login.microsoftonline.com/{answer}/oauth2/v2.0/token"
 
 
 def _ask(name: str) -> str:
     """Ask for a setting."""
     hidden = SETTINGS[name].is_secret
-    default = {"client_secret": "", "token_store": DEFAULT_STORE}.get(name)
+    default = {"service_url": "", "client_secret": "", "token_store": DEFAULT_STORE}.get(name)
     return terminal.ask(f"{QUESTIONS[name]} ({name})", default, hidden=hidden)
 
 
@@ -94,6 +111,8 @@ def _raise_if_missing(wanted: Sequence[str]) -> None:
                 f"Setting {name} is missing: add {option}, or --config with a configuration file "
                 "of the tap."
             )
+            if name == "service_url":
+                msg += " To list your environments, add --token-uri."
             raise SettingsError(msg)
         if name == "token_store":
             msg = (

@@ -27,6 +27,16 @@ class _SignedIn(RenewingAuthenticator):
         return self._tokens
 
 
+def use(service: Service, tokens: Tokens) -> None:
+    """Sign the requests to a service with the token of the user who has signed in.
+
+    Args:
+        service: The service.
+        tokens: The tokens of the user.
+    """
+    service.client.signer = _SignedIn(tokens)
+
+
 def identify(service: Service, tokens: Tokens) -> Identity:
     """Ask the service which user has signed in.
 
@@ -40,7 +50,7 @@ def identify(service: Service, tokens: Tokens) -> Identity:
     Raises:
         ServiceError: The service does not accept the token, or does not know the user.
     """
-    service.client.signer = _SignedIn(tokens)
+    use(service, tokens)
     found = service.kind.who_am_i(service.client)
     user = found.user or holder(tokens.access_token) or "a user whom the service does not name"
     return replace(found, user=user)

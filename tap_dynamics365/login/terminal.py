@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 READ_SIZE = 65536
+# On Windows, Ctrl-C does not interrupt a wait, so that waits have to be short.
+WAIT_SECONDS = 0.5
+
+# What is typed, from the first block of `reading_lines` on.
+_typed: _Typed | None = None
 
 
 def is_interactive() -> bool:
@@ -55,7 +61,7 @@ def ask(question: str, default: str | None = None, *, hidden: bool = False) -> s
         else:
             with _screen() as screen:
                 click.echo(prompt, nl=False, file=screen)
-            answer = sys.stdin.readline()
+            answer = _typed.next() if _typed else sys.stdin.readline()
             if not answer:
                 raise click.Abort
         if answer.strip() or default is not None:
@@ -93,22 +99,58 @@ def reading_lines(take: Callable[[str], None]) -> Iterator[None]:
     Args:
         take: Is called with each line, in another thread.
     """
+    global _typed  # noqa: PLW0603 - the thread outlives the block, see `_Typed`
     descriptor = sys.stdin.fileno()
     with _character_mode(descriptor):
-        # Not from sys.stdin: a thread that waits in it would block the exit of the interpreter.
-        Thread(target=_read, args=(descriptor, take), daemon=True).start()
+        _typed = _Typed(descriptor, take)
         yield
+    _typed.keep()
 
 
-def _read(descriptor: int, take: Callable[[str], None]) -> None:
-    """Pass on each line until the terminal is closed."""
-    rest = b""
-    with suppress(OSError):
-        while piece := os.read(descriptor, READ_SIZE):
-            *lines, rest = (rest + piece).replace(b"\r", b"\n").split(b"\n")
-            for line in lines:
-                if text := line.decode(errors="replace").strip():
-                    take(text)
+class _Typed:
+    """Lines from the terminal, which a thread reads until the process ends.
+
+    A thread that waits for a terminal can't be stopped. Once nothing takes its lines any more, it
+    keeps them for `ask`.
+
+    Args:
+        descriptor: The file descriptor of the terminal.
+        take: Is called with each line that is not empty.
+    """
+
+    def __init__(self, descriptor: int, take: Callable[[str], None]) -> None:
+        self._descriptor = descriptor
+        self._take: Callable[[str], None] | None = take
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._rest = b""
+        # Not from sys.stdin: a thread that waits in it would block the exit of the interpreter.
+        Thread(target=self._read, daemon=True).start()
+
+    def keep(self) -> None:
+        """Keep all further lines."""
+        self._take = None
+        self._rest = b""
+
+    def next(self) -> str:
+        """Return the next line, with its end; empty if the terminal is closed."""
+        while True:
+            with suppress(Empty):
+                return self._lines.get(timeout=WAIT_SECONDS)
+
+    def _read(self) -> None:
+        """Pass on or keep each line until the terminal is closed."""
+        with suppress(OSError):
+            while piece := os.read(self._descriptor, READ_SIZE):
+                *lines, self._rest = (self._rest + piece).replace(b"\r", b"\n").split(b"\n")
+                for line in lines:
+                    self._pass_on(line.decode(errors="replace").strip())
+        self._lines.put("")
+
+    def _pass_on(self, line: str) -> None:
+        if self._take is None:
+            self._lines.put(f"{line}\n")
+        elif line:
+            self._take(line)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.conversion import Conversion
     from tap_dynamics365.services.coverage import Coverage
+    from tap_dynamics365.services.directory import Directory
     from tap_dynamics365.services.parent_path import ParentPath
     from tap_dynamics365.services.part import Part
     from tap_dynamics365.services.read_rights import ReadRights
@@ -186,6 +187,8 @@ class ServiceKind:
         check_address: Asks the service about a URL that is incomplete, and raises with what the
             service says. Sends nothing if the URL is complete.
         check_settings: Checks that no setting asks for what the service does not have.
+        directory: The list of the environments; None if there is none.
+        no_directory: Says where people see the URLs of the environments, if there is no list.
         token_uri: Returns the token endpoint that belongs to a URL of the service; None if the URL
             does not say.
         permission: The delegated permission of an app for which a person signs in.
@@ -242,6 +245,8 @@ class ServiceKind:
     url_options: frozenset[str] = frozenset()
     check_address: Callable[[ODataClient], None] = _check_address
     check_settings: Callable[[Settings], None] = _check_settings
+    directory: Directory | None = None
+    no_directory: str = ""
     token_uri: Callable[[str], str | None] = _token_uri
     permission: str = "user_impersonation"
     dialect: Dialect = field(default_factory=Dialect)

@@ -101,6 +101,7 @@ OTHER = ServiceKind(
     partition=DATAVERSE.partition,
     refine=DATAVERSE.refine,
     check_url=check_url,
+    directory=DATAVERSE.directory,
     read_tables=read_tables,
     describe=describe,
 )

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urlsplit
 
 from tap_dynamics365.services.business_central.kind import BUSINESS_CENTRAL
+from tap_dynamics365.services.dataverse import discovery
 from tap_dynamics365.services.dataverse.kind import DATAVERSE
 from tap_dynamics365.services.finance_operations.kind import FINANCE_OPERATIONS
 from tap_dynamics365.services.other import OTHER
+from tap_dynamics365.settings import connection_url, without_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
+    from tap_dynamics365.services.directory import Directory
     from tap_dynamics365.services.kind import ExtraStream, ServiceKind
 
 KINDS: Sequence[ServiceKind] = (DATAVERSE, FINANCE_OPERATIONS, BUSINESS_CENTRAL, OTHER)
@@ -34,6 +38,16 @@ def kind_of(url: str) -> ServiceKind:
         url: The service root.
     """
     return next(kind for kind in KINDS if kind.matches(url))
+
+
+def directory_at(url: str) -> Directory | None:
+    """Return the list of environments that a URL leads to; None if it leads to an environment.
+
+    Args:
+        url: The service root, or the root of the list.
+    """
+    directory = kind_of(url).directory
+    return directory if directory is not None and directory.is_at(url) else None
 
 
 def complete_url(text: str) -> str:
@@ -60,3 +74,25 @@ def complete_url(text: str) -> str:
     for kind in KINDS:
         found = kind.complete_url(found)
     return url if found == whole else found
+
+
+def with_directory(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Set `service_url` to the list of environments, if it is not set.
+
+    The list is that of Dataverse, whose URL depends only on the cloud.
+
+    Args:
+        config: Values by setting name.
+
+    Returns:
+        The values with `service_url`.
+
+    Raises:
+        SettingsError: `connection_url` is not valid.
+    """
+    url = config.get("connection_url")
+    known = {**(connection_url.parse(url)[0] if isinstance(url, str) and url else {}), **config}
+    if known.get("service_url"):
+        return {**config}
+    token_uri = without_method(known.get("token_uri") or "")
+    return {**config, "service_url": discovery.default_url(token_uri)}

@@ -19,7 +19,7 @@ from tap_dynamics365.settings.table import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["DEFAULT_PORTS", "JSON_SCHEMA", "CreateMap", "Grant", "Settings"]
+__all__ = ["DEFAULT_PORTS", "JSON_SCHEMA", "CreateMap", "Grant", "Settings", "without_method"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -155,7 +155,7 @@ class Settings:
             given["service_url"] = complete_url(written)
         is_completed = written.strip() != given.get("service_url", "")
         if "token_uri" in given:
-            given["token_uri"] = _without_method(given["token_uri"])
+            given["token_uri"] = without_method(given["token_uri"])
         checks.check_values(given)
         given = {n: SETTINGS[n].convert(value) for n, value in given.items() if n in SETTINGS}
         grant = choose_grant(given)
@@ -176,7 +176,11 @@ class Settings:
         )
 
 
-def _without_method(token_uri: str) -> str:
-    """Remove the HTTP method that the driver requires before the URL: `POST https://…`."""
+def without_method(token_uri: str) -> str:
+    """Remove the HTTP method that the driver requires before the URL: `POST https://…`.
+
+    Args:
+        token_uri: The value of `token_uri`.
+    """
     method, _, url = token_uri.strip().partition(" ")
     return url.strip() if method.upper() == "POST" else token_uri

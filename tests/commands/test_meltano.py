@@ -1,4 +1,4 @@
-"""The commands run by Meltano: `meltano invoke tap-dynamics365:check` and `:tables`."""
+"""The commands run by Meltano: `meltano invoke tap-dynamics365:check` and the others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_meltano_has_a_command_for_each_command() -> None:
     assert block["commands"].keys() == dynamics365.commands.keys()
     hub = yaml.safe_load((REPOSITORY / "hub/tap-dynamics365.yml").read_text(encoding="utf-8"))
     assert hub["commands"] == block["commands"]
-    for name in ("check", "tables"):
+    for name in ("check", "environments", "tables"):
         command = block["commands"][name]
         assert (command["executable"], command["args"]) == ("dynamics365", f"{name} --config=ENV")
 
 
-def test_meltano_checks_the_connection_and_lists_tables(
+def test_meltano_checks_the_connection_and_lists_environments_and_tables(
     sandbox: Sandbox, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
     project = meltano(variables({**sandbox.settings, "tables": json.dumps(["team"])}))
@@ -39,3 +39,5 @@ def test_meltano_checks_the_connection_and_lists_tables(
     )
     rows = project.run("invoke", "tap-dynamics365:tables", "--rows", "team", "--json").output
     assert '"name": ' in rows
+    listed = project.run("invoke", "tap-dynamics365:environments").output
+    assert f"  {sandbox.service_url}\n" in listed

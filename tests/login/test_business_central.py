@@ -57,7 +57,8 @@ def test_person_without_an_environment_reads_which_there_are(
     program = login("--device-code", service_url=f"{devices.url}/v2.0/{TENANT}/")
     devices.approve_device(device_code(program))
     assert program.end() == 1
-    assert f"/v2.0/{TENANT}/Sandbox/api/v2.0/ (Sandbox)." in program.shown
+    assert f"/v2.0/{TENANT}/Sandbox/api/v2.0/\n" in program.shown
+    assert program.shown.endswith("with --service-url and one of these URLs.\n")
 
 
 def test_scope_and_sign_in_host_are_those_of_business_central() -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typing_extensions import override
 
-from tests.login.program import address, press
+from tap_dynamics365.auth.access_token import audience
+from tests.commands.program import dynamics365
+from tests.login.program import address, device_code, press
 from tests.servers import proxy, tls
 from tests.servers.front import Front, serving
 from tests.tap import Tap
@@ -27,7 +29,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def hosts(service: Sandbox) -> Iterator[TlsFront]:
+def sent() -> set[tuple[str, str]]:
+    """The hosts to which access tokens were sent, each with the audience of the token."""
+    return set()
+
+
+@pytest.fixture
+def hosts(service: Sandbox, sent: set[tuple[str, str]]) -> Iterator[TlsFront]:
     """The sandbox under the names of Microsoft's hosts, in an organisation with a name."""
 
     class Named(Front):
@@ -35,6 +43,9 @@ def hosts(service: Sandbox) -> Iterator[TlsFront]:
 
         @override
         def serve(self) -> None:
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token:
+                sent.add((self.headers["Host"], audience(token)))
             if re.search(r"/organizations\([0-9a-f-]{36}\)\?", self.path):
                 self.body()
                 name = json.dumps({"name": "Litware <Ltd>"}).encode()
@@ -95,3 +106,55 @@ def test_device_code_is_requested_for_a_host_alone(
     program.expect(r"(?m)/devicelogin$")
     program.interrupt()
     program.end()
+
+
+@pytest.fixture
+def known(settings: dict[str, Any], proxied: Proxy) -> dict[str, Any]:
+    """The settings without the addresses of the sandbox, which are None."""
+    return {**settings, **proxied.settings, "service_url": None, "token_uri": None}
+
+
+def test_list_leaves_the_stored_token_as_the_tap_needs_it(
+    login: Callable[..., Program],
+    devices: Sandbox,
+    hosts: TlsFront,
+    known: dict[str, Any],
+    sent: set[tuple[str, str]],
+) -> None:
+    known["service_url"] = tls.SERVICE_HOST
+    program = login("--device-code", environment=hosts.environment, **known)
+    devices.approve_device(device_code(program))
+    assert program.end() == 0, program.shown
+    sent.clear()
+    before = devices.configure(single_use_refresh_tokens=True)
+    output = dynamics365("environments", known, environment=hosts.environment)
+    assert (output.status, output.log) == (0, "")
+    assert output.lines[-1].endswith(f"  https://{tls.LISTED_HOST}")
+    run = Tap(known, hosts.environment).run("--discover")
+    devices.configure(**before)
+    assert run.status == 0, run.log
+    # No token went to another host than its own.
+    assert sent == {(host, f"https://{host}") for host in (tls.SERVICE_HOST, tls.DISCOVERY_HOST)}
+
+
+def test_chosen_environment_gets_a_token_of_its_own(
+    login: Callable[..., Program],
+    devices: Sandbox,
+    hosts: TlsFront,
+    known: dict[str, Any],
+    sent: set[tuple[str, str]],
+) -> None:
+    folder = Path(known["token_store"]).parent
+    arguments = ("--device-code", "--write", "config.json")
+    program = login(*arguments, terminal=True, environment=hosts.environment, **known)
+    for name, answer in (("service_url", ""), ("token_uri", "common")):
+        program.expect(rf"\({name}\): $")
+        program.type(answer)
+    devices.approve_device(device_code(program))
+    program.expect(r"Number of the environment: $")
+    program.type("2")
+    assert program.end() == 0, program.shown
+    assert sent == {(host, f"https://{host}") for host in (tls.LISTED_HOST, tls.DISCOVERY_HOST)}
+    written = json.loads((folder / "config.json").read_text())
+    assert written["service_url"] == f"https://{tls.LISTED_HOST}/api/data/v9.2/"
+    assert Tap({**known, **written}, hosts.environment).discover()["streams"]

@@ -96,7 +96,6 @@ def test_question_that_is_interrupted_ends_the_command(
 @pytest.mark.parametrize(
     ("missing", "way_out"),
     [
-        ("service_url", "Setting service_url is missing: add --service-url, or --config"),
         ("client_id", "Setting client_id is missing: add --client-id, or --config"),
         ("token_store", "add --token-store with a file to keep it in (the setting token_store)"),
     ],

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 SERVICE_HOST = "invented-org.api.crm.dynamics.com"
 SIGN_IN_HOST = "login.microsoftonline.com"
 CENTRAL_HOST = "api.businesscentral.dynamics.com"
-HOSTS = (SERVICE_HOST, SIGN_IN_HOST, CENTRAL_HOST)
+DISCOVERY_HOST = "globaldisco.crm.dynamics.com"
+# The host of the sandbox in the list of environments.
+LISTED_HOST = "sandbox.crm.dynamics.com"
+HOSTS = (SERVICE_HOST, SIGN_IN_HOST, CENTRAL_HOST, DISCOVERY_HOST, LISTED_HOST)
 NAMES = (*HOSTS, "localhost", "127.0.0.1")
 
 

@@ -26,6 +26,19 @@ def access_token(sandbox: Sandbox, resource: str) -> str:
     return str(_ask(sandbox, grant)["access_token"])
 
 
+def access_token_of_person(sandbox: Sandbox) -> str:
+    """Sign in to a sandbox as a person.
+
+    Args:
+        sandbox: A sandbox.
+
+    Returns:
+        An access token for the sandbox.
+    """
+    own = sandbox.settings["refresh_token"]
+    return str(_ask(sandbox, {"grant_type": "refresh_token", "refresh_token": own})["access_token"])
+
+
 def refresh_token(sandbox: Sandbox) -> str:
     """Request a new refresh token of the confidential app, which no other flow uses.
 

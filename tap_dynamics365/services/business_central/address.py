@@ -7,18 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from tap_dynamics365.errors import ServiceError, SettingsError
-from tap_dynamics365.redaction import printable
+from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.services.business_central.routes import API, ROOT
-from tap_dynamics365.services.kind import read_object
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tap_dynamics365.odata.client import ODataClient
 
 HOST = "api.businesscentral.dynamics.com"
 # The host of the web client, whose paths are `/<tenant>/<environment>` or `/<environment>`.
@@ -40,11 +32,6 @@ TENANT = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[\w-]+(?:\.[\w-]+)+",
     re.IGNORECASE,
 )
-
-# https://learn.microsoft.com/dynamics365/business-central/dev-itpro/webservices/api-get-environments
-ENVIRONMENTS = "/environments/v1.2"
-# The environments that a message names.
-MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -158,55 +145,14 @@ def check_url(url: str) -> None:
         raise SettingsError(msg)
 
 
-def check_address(client: ODataClient) -> None:
-    """Raise if the URL names no environment, with the URLs of the environments.
+def names_no_environment(url: str) -> bool:
+    """Tell whether a URL leads to Business Central online, and to no environment of it.
 
     Args:
-        client: The client of the service.
-
-    Raises:
-        SettingsError: The URL is incomplete.
-        SignInError: The sign-in host gave no token.
+        url: The service root.
     """
-    found = parse(client.url)
-    if not found.is_online or found.environment:
-        return
-    client.sign_in()
-    try:
-        listed = list(_environments(client, found.tenant))
-    except ServiceError as error:
-        msg = (
-            "Setting service_url names no environment, and the service does not list the "
-            f"environments. Write it as {EXAMPLE}; the Business Central admin center has the names "
-            f"of the environments. {error.message}"
-        )
-        raise SettingsError(msg) from error
-    if not listed:
-        msg = (
-            "Setting service_url names no environment, and there is none that the credentials may "
-            f"use. Write it as {EXAMPLE}; the Business Central admin center has the names of the "
-            "environments."
-        )
-        raise SettingsError(msg)
-    more = len(listed) - MOST_NAMED
-    msg = (
-        "Setting service_url names no environment: set it to one of "
-        f"{', '.join(listed[:MOST_NAMED])}{f', and {more} more' if more > 0 else ''}."
-    )
-    raise SettingsError(msg)
-
-
-def _environments(client: ODataClient, tenant: str) -> Iterator[str]:
-    """Yield the URLs of the standard API of the environments, with the type of each."""
-    parts = urlsplit(client.url)
-    answer: Any = read_object(client, urljoin(client.url, ENVIRONMENTS)).get("value")
-    for each in answer if isinstance(answer, list) else []:
-        name = each.get("name") if isinstance(each, dict) else None
-        if isinstance(name, str) and name:
-            own = each.get("aadTenantId") or tenant
-            place = "/".join(quote(str(part)) for part in (PLATFORM, own, name) if part)
-            kind = printable(str(each.get("type") or "environment"))
-            yield f"{parts.scheme}://{parts.netloc}/{place}/{STANDARD} ({kind})"
+    found = parse(url)
+    return found.is_online and not found.environment
 
 
 def token_uri(url: str) -> str | None:

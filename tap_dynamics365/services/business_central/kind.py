@@ -10,6 +10,7 @@ from tap_dynamics365.services.business_central import (
     address,
     companies,
     documents,
+    environments,
     errors,
     labels,
     routes,
@@ -46,7 +47,8 @@ BUSINESS_CENTRAL = ServiceKind(
     check_url=address.check_url,
     # On-premises, servers with several tenants need it.
     url_options=frozenset({"tenant"}),
-    check_address=address.check_address,
+    check_address=environments.check_address,
+    directory=environments.ENVIRONMENTS,
     check_settings=check_settings,
     token_uri=address.token_uri,
     # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/developer/devenv-develop-connect-apps

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tap_dynamics365.redaction import printable
-from tap_dynamics365.services.business_central import address, routes
+from tap_dynamics365.services.business_central import address, environments, routes
 from tap_dynamics365.services.kind import Identity, read_object
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def who_am_i(client: ODataClient) -> Identity:
         ServiceError: The service does not accept the sign-in.
         SettingsError: `service_url` names no environment.
     """
-    address.check_address(client)
+    environments.check_address(client)
     is_web_services = routes.is_web_services(client.url)
     path, column = ("Company", "Name") if is_web_services else ("companies", "name")
     rows = read_object(client, f"{path}?$select={column}").get("value")

@@ -14,6 +14,7 @@ HOST = re.compile(
 )
 # Hosts of the Global Discovery Service, which lists environments and is none.
 DISCOVERY = re.compile(r"^globaldisco\.")
+DISCOVERY_PATH = re.compile(r"/api/discovery(?:/|$)", re.IGNORECASE)
 WEB_API = re.compile(r"/api/data/v[0-9]+(?:\.[0-9]+)?/*$", re.IGNORECASE)
 # The start of a path in the cloud, where no path is before that of the Web API.
 VERSION = re.compile(r"/api/data/v[0-9]+(?:\.[0-9]+)?/", re.IGNORECASE)
@@ -27,7 +28,20 @@ def matches(url: str) -> bool:
         url: The service root.
     """
     host = urlsplit(url).hostname or ""
-    return "/api/data/v" in url.lower() or HOST.search(host) is not None
+    return "/api/data/v" in url.lower() or HOST.search(host) is not None or is_discovery(url)
+
+
+def is_discovery(url: str) -> bool:
+    """Tell whether a URL is that of the Global Discovery Service.
+
+    Args:
+        url: The service root.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if HOST.search(host):
+        return DISCOVERY.search(host) is not None
+    return DISCOVERY_PATH.match(parts.path) is not None
 
 
 def complete_url(url: str) -> str:
@@ -57,7 +71,7 @@ def check_url(url: str) -> None:
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if DISCOVERY.search(host) and HOST.search(host):
+    if is_discovery(url):
         msg = (
             "Setting service_url is the URL of the discovery service: write that of an "
             "environment, such as https://yourorg.crm.dynamics.com."

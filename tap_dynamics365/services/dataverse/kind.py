@@ -19,6 +19,7 @@ from tap_dynamics365.services.dataverse.description import (
     describe,
     describe_changes,
 )
+from tap_dynamics365.services.dataverse.discovery import DISCOVERY
 from tap_dynamics365.services.dataverse.metadata_tables import METADATA_TABLES
 from tap_dynamics365.services.dataverse.privileges import read_rights
 from tap_dynamics365.services.dataverse.row_counts import count_rows
@@ -158,6 +159,7 @@ DATAVERSE = ServiceKind(
     matches=address.matches,
     complete_url=address.complete_url,
     check_url=address.check_url,
+    directory=DISCOVERY,
     dialect=Dialect(
         errors=errors,
         service="Dataverse",

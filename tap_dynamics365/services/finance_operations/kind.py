@@ -55,6 +55,11 @@ DEFAULT_COMPANY = Coverage(
 )
 ALL_COMPANIES = Coverage(name="all_companies", words="all companies", narrower=(DEFAULT_COMPANY,))
 
+NO_DIRECTORY = (
+    "The Power Platform admin center and Lifecycle Services show the URLs of its environments. "
+    "Without service_url, the environments of Dataverse are listed, with which those of Finance & "
+    "Operations may be linked."
+)
 # The limit is not documented. The columns of the widest entities take 6,800 characters.
 LONGEST_URL = 8_000
 # Earlier dates stand for no date, with or without a time of day.
@@ -134,6 +139,7 @@ FINANCE_OPERATIONS = ServiceKind(
     complete_url=address.complete_url,
     check_url=address.check_url,
     check_settings=check_settings,
+    no_directory=NO_DIRECTORY,
     # https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/services-home-page#authentication
     permission="Odata.FullAccess",
     dialect=Dialect(

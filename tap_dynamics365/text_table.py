@@ -19,7 +19,11 @@ NARROWEST = 8
 
 
 def text_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Iterable[int] = (),
+    whole: Iterable[int] = (),
 ) -> Iterator[str]:
     """Lay out rows under headings.
 
@@ -27,12 +31,16 @@ def text_table(
         headings: The heading of each column. There may be at most nine.
         rows: The texts of each row. They are cut off if they don't fit.
         right: The numbers of the columns that are aligned to the right.
+        whole: The numbers of the columns that are never cut off.
 
     Yields:
-        The lines, none of which is wider than `WIDTH`.
+        The lines. Without the columns that are never cut off, none is wider than `WIDTH`.
     """
     lines = [[*headings], *([printable(text) for text in row] for row in rows)]
-    widths = _fitted([max(map(width, column)) for column in zip(*lines, strict=True)])
+    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+    others = [number for number in range(len(widths)) if number not in {*whole}]
+    for number, fitted in zip(others, _fitted([widths[n] for n in others]), strict=True):
+        widths[number] = fitted
     to_right = {*right}
     for line in lines:
         texts = (

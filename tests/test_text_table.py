@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_dynamics365.commands import listing
-from tap_dynamics365.commands.text_table import WIDTH, text_table, width
+from tap_dynamics365.text_table import WIDTH, text_table, width
 
 TEXTS = st.text(max_size=150)
 
