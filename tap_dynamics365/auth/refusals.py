@@ -51,7 +51,7 @@ ADVICE = {
     50079: _NEW_SIGN_IN,
     50105: "assign the user to the app: Enterprise applications > the app > Users and groups",
     50173: f"{_NEW_TOKEN}: a password was changed or sign-ins were revoked",
-    50194: "replace common in token_uri by your tenant",
+    50194: "set token_uri, with your tenant in place of common",
     50196: "wait some minutes, and check whether something starts the tap repeatedly",
     53000: _POLICY,
     53001: _POLICY,

@@ -124,6 +124,13 @@ def test_check_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> None:
     assert all(map(is_shown, lines, output.lines)), output.printed
 
 
+def test_environments_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox) -> None:
+    ((command, lines),) = shown("Finding the environment").items()
+    output = dynamics365(command, sandbox.settings)
+    # The port differs.
+    assert output.lines == [line.replace("http://127.0.0.1:8365", sandbox.url) for line in lines]
+
+
 def test_tables_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox) -> None:
     examples = shown("Looking at the tables")
     assert len(examples) == 3
