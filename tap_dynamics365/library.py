@@ -13,9 +13,7 @@ from msgspec import Raw
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.extract.reader import TableReader
-from tap_dynamics365.extract.state import TableState
-from tap_dynamics365.extract.table import Table, TableSpec
-from tap_dynamics365.extract.version import TableVersion
+from tap_dynamics365.extract.table import TableSpec
 from tap_dynamics365.odata.json_schema import properties
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services import part as parts
@@ -193,15 +191,7 @@ class Dynamics365:
             _SkippedError: The service does not let it be read.
             ServiceError: It failed.
         """
-        state = TableState({}, spec.name)
-        version = TableVersion(state, is_used=False, started_at=0, is_divided=spec.is_part)
-        client = self._service.client
-        reader = TableReader(
-            Table(spec, state, version, self._settings, client),
-            client,
-            self._settings,
-            on_state=lambda: None,
-        )
+        reader = TableReader.without_state(spec, self._service.client, self._settings)
         reads = reader.reads()
         read = next(reads, None)
         while read is not None:

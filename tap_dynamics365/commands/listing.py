@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from textwrap import wrap
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_dynamics365.commands.page_sizes import page_sizes
 from tap_dynamics365.connection import open_service
-from tap_dynamics365.errors import MetadataError, NoMatchError
+from tap_dynamics365.errors import MetadataError, NoMatchError, ServiceError
 from tap_dynamics365.library import Dynamics365
 from tap_dynamics365.odata.edm import Collection, Complex, Enumeration, Primitive
 from tap_dynamics365.odata.json_schema import is_stream
@@ -20,11 +22,12 @@ from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import process
 from tap_dynamics365.singer.catalog import json_schema, possible_replication_keys
-from tap_dynamics365.text_table import columns_that_fit, text_table
+from tap_dynamics365.text_table import WIDTH, columns_that_fit, text_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from tap_dynamics365.commands.page_sizes import MeasuredPage
     from tap_dynamics365.odata.edm import EdmType
     from tap_dynamics365.services.describe import Described
     from tap_dynamics365.services.kind import Service
@@ -40,20 +43,33 @@ TABLES = {
     "tracks_changes": "tracked",
     "rows": "rows",
 }
+PAGE = {
+    "page_rows": "rows of page",
+    "page_bytes": "bytes of page",
+    "bytes_per_row": "bytes per row",
+}
+SIZES = {"name": "table", "label": "label", "rows": "rows", **PAGE}
 COLUMNS = {"name": "column", "type": "type", "label": "label", "description": "description"}
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def tables(config: Mapping[str, Any], patterns: Sequence[str]) -> list[Row]:
+def tables(
+    config: Mapping[str, Any],
+    patterns: Sequence[str],
+    report: Callable[[int, int], None] | None = None,
+) -> list[Row]:
     """List tables.
 
     Args:
         config: The settings of the tap.
         patterns: Names of tables, with `*` and `?` as wildcards. Without one, the setting `tables`
             applies.
+        report: Given to read a page of each table. Called with the number of tables that were
+            read, and the number of all.
 
     Returns:
-        What is known of each table, by the names in `TABLES`.
+        What is known of each table, by the names in `TABLES`; with pages, also by those in `PAGE`,
+        and `page_error`.
 
     Raises:
         MetadataError: No table matches, or the metadata document is not valid.
@@ -61,10 +77,11 @@ def tables(config: Mapping[str, Any], patterns: Sequence[str]) -> list[Row]:
         SettingsError: A setting is missing or wrong.
         SignInError: The sign-in host gave no token.
     """
-    service, found = _describe(config, patterns)
+    service, settings, found = _describe(config, patterns)
     kind, counts = service.kind, dict[str, int]()
     if kind.count_rows is not None:
         counts = dict(kind.count_rows(service.client, [table.name for table, _ in found]))
+    sizes = page_sizes(service, settings, found, report) if report is not None else {}
     return [
         {
             "name": table.name,
@@ -75,9 +92,18 @@ def tables(config: Mapping[str, Any], patterns: Sequence[str]) -> list[Row]:
             ),
             "tracks_changes": table.tracked,
             "rows": counts.get(table.name),
+            **(_size(sizes[table.name]) if sizes else {}),
         }
         for table, definition in found
     ]
+
+
+def _size(page: MeasuredPage | ServiceError) -> Row:
+    """Say the size of a page."""
+    if isinstance(page, ServiceError):
+        return {**dict.fromkeys(PAGE), "page_error": page.message}
+    per_row = round(page.received / page.rows) if page.rows else None
+    return {**dict(zip(PAGE, (page.rows, page.received, per_row), strict=True)), "page_error": None}
 
 
 def columns(config: Mapping[str, Any], name: str) -> list[Row]:
@@ -96,7 +122,7 @@ def columns(config: Mapping[str, Any], name: str) -> list[Row]:
         SettingsError: A setting is missing or wrong.
         SignInError: The sign-in host gave no token.
     """
-    _, found = _describe(config, [name])
+    _, _, found = _describe(config, [name])
     if len(found) > 1:
         msg = f"{len(found)} tables match {name}. Name one."
         raise MetadataError(msg)
@@ -172,6 +198,23 @@ def in_text(
     yield from text_table([headings[name] for name in used], texts, right=right, whole=uncut)
 
 
+def sizes_in_text(found: Sequence[Row]) -> Iterator[str]:
+    """Write tables with the sizes of their pages as text.
+
+    Args:
+        found: The tables.
+
+    Yields:
+        The lines. The last ones say which tables can't be read.
+    """
+    yield from in_text(found, SIZES)
+    failed = [row for row in found if row["page_error"] is not None]
+    if failed:
+        yield ""
+    for row in failed:
+        yield from wrap(f"{row['name']}: {row['page_error']}", WIDTH)
+
+
 def rows_in_text(found: Sequence[Row]) -> Iterator[str]:
     """Write rows as a table of text, with as many columns as fit.
 
@@ -199,14 +242,14 @@ def rows_in_text(found: Sequence[Row]) -> Iterator[str]:
 
 def _describe(
     config: Mapping[str, Any], patterns: Sequence[str]
-) -> tuple[Service, list[Described]]:
+) -> tuple[Service, Settings, list[Described]]:
     """Open the service, and read its tables."""
     settings = Settings.from_config(config, CONFIG_SCHEMA, complete_url=complete_url)
     process.hide_secrets()
     service = open_service(settings)
     wanted = replace(settings, tables=tuple(patterns)) if patterns else settings
     try:
-        return service, describe(service, wanted)
+        return service, wanted, describe(service, wanted)
     except NoMatchError:
         if not patterns:
             raise

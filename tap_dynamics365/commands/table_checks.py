@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.commands.checklist import Finding, Result, Status
 from tap_dynamics365.errors import MetadataError, ServiceError, failure_of_table
-from tap_dynamics365.extract.pool import Pool
+from tap_dynamics365.extract.pool import fetch_each
 from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.extract.reader import SKIPPED
 from tap_dynamics365.services.describe import describe
@@ -147,22 +146,15 @@ class TableChecks:
     def _failures(self, streams: Sequence[TableStream]) -> dict[str, ServiceError]:
         """Read a row of each table, with as many requests in flight as in a run."""
         failures: dict[str, ServiceError] = {}
-        pool, waiting = Pool(), deque(streams)
 
         def take(stream: TableStream, answer: object) -> None:
             if isinstance(answer, Exception):
                 failures[stream.name] = failure_of_table(answer)
 
-        try:
-            for stream in streams:
-                _ = stream.parts
-            while waiting or pool.pending:
-                while waiting and pool.in_flight < self._tap.service.client.concurrency.limit:
-                    stream = waiting.popleft()
-                    pool.fetch(stream.fetch_sample, partial(take, stream))
-                pool.hand_over()
-        finally:
-            pool.close()
+        for stream in streams:
+            _ = stream.parts
+        concurrency = self._tap.service.client.concurrency
+        fetch_each(streams, lambda stream: stream.fetch_sample(), take, concurrency)
         return failures
 
     def _rows(self, read_rights: Callable[[ODataClient, Collection[str]], ReadRights]) -> Finding:

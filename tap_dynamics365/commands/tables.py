@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,9 @@ FEW_ROWS = 10
 @click.command()
 @config_option
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.option(
+    "--sizes", is_flag=True, help="Read one page of each table, and list its bytes on the wire."
+)
 @click.option("--columns", metavar="TABLE", help="List the columns of a table.")
 @click.option("--rows", metavar="TABLE", help="Show the first rows of a table.")
 @click.option(
@@ -34,6 +38,7 @@ def tables(  # noqa: PLR0913 - the options
     *,
     files: tuple[str, ...],
     patterns: tuple[str, ...],
+    sizes: bool,
     columns: str | None,
     rows: str | None,
     limit: int,
@@ -48,6 +53,9 @@ def tables(  # noqa: PLR0913 - the options
     if sum(map(bool, (patterns, columns, rows))) > 1:
         msg = "Give one of PATTERN, --columns and --rows."
         raise click.UsageError(msg)
+    if sizes and (columns or rows):
+        msg = "Give --sizes with PATTERN, not with --columns or --rows."
+        raise click.UsageError(msg)
     config = sources.read_settings(files)
     found: list[dict[str, Any]]
     in_text: Callable[[list[dict[str, Any]]], Iterable[str]]
@@ -57,9 +65,17 @@ def tables(  # noqa: PLR0913 - the options
     elif columns:
         found = listing.columns(config, columns)
         in_text = _lister(listing.COLUMNS)
+    elif sizes:
+        found, in_text = listing.tables(config, patterns, _report), listing.sizes_in_text
     else:
         found, in_text = listing.tables(config, patterns), _lister(listing.TABLES)
     click.echo(listing.in_json(found) if in_json else "\n".join(in_text(found)))
+
+
+def _report(done: int, count: int) -> None:
+    """Show on a terminal how many tables were read."""
+    if sys.stderr.isatty():
+        click.echo(f"\rTables read: {done:,} of {count:,}", err=True, nl=done == count)
 
 
 def _lister(headings: dict[str, str]) -> Callable[[list[dict[str, Any]]], Iterable[str]]:

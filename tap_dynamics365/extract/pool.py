@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -9,8 +10,11 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from tap_dynamics365.http.concurrency import ConcurrencyLimit
+
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -109,3 +113,28 @@ class Pool:
             result = RuntimeError(repr(error))
             result.__cause__ = error
         self._results.put(partial(then, result))
+
+
+def fetch_each(
+    keys: Iterable[K],
+    fetch: Callable[[K], T],
+    then: Callable[[K, T | Exception], None],
+    concurrency: ConcurrencyLimit,
+) -> None:
+    """Fetch an answer for each of several keys, with as many requests in flight as in a run.
+
+    Args:
+        keys: The keys.
+        fetch: Fetches the answer for a key, in a thread.
+        then: Is called in this thread with a key and its answer, or the error that was raised.
+        concurrency: The limit of requests in flight.
+    """
+    pool, waiting = Pool(), deque(keys)
+    try:
+        while waiting or pool.pending:
+            while waiting and pool.in_flight < concurrency.limit:
+                key = waiting.popleft()
+                pool.fetch(partial(fetch, key), partial(then, key))
+            pool.hand_over()
+    finally:
+        pool.close()

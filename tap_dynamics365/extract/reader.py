@@ -18,10 +18,12 @@ from tap_dynamics365.extract.page_reader import PageReader
 from tap_dynamics365.extract.page_size import is_timeout
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
 from tap_dynamics365.extract.skipped import Skipped
-from tap_dynamics365.extract.state import NOTHING_READ, Entry
+from tap_dynamics365.extract.state import NOTHING_READ, Entry, TableState
+from tap_dynamics365.extract.table import Table
 from tap_dynamics365.extract.tally import Outcome
 from tap_dynamics365.extract.through_parents import ThroughParents
 from tap_dynamics365.extract.unordered import Unordered, sorted_if_possible
+from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.odata import key_scale
 from tap_dynamics365.redaction import printable
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.bookmark import Bookmark
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.extract.read import TableRead
-    from tap_dynamics365.extract.table import Table
+    from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.page import Value
     from tap_dynamics365.settings import Settings
@@ -116,6 +118,20 @@ class TableReader:
         self._held_back: Value = None
         # Why all rows are read instead of sorted ones.
         self._unsorted: UnsortedError | None = None
+
+    @classmethod
+    def without_state(cls, spec: TableSpec, client: ODataClient, settings: Settings) -> TableReader:
+        """Make a reader that begins at the first row, and whose state nobody keeps.
+
+        Args:
+            spec: What to extract.
+            client: The client of the service.
+            settings: How many rows to ask for with each request, and how many requests to send.
+        """
+        state = TableState({}, spec.name)
+        version = TableVersion(state, is_used=False, started_at=0, is_divided=spec.is_part)
+        table = Table(spec, state, version, settings, client)
+        return cls(table, client, settings, on_state=lambda: None)
 
     @property
     def outcome(self) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import Lock, local
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Traffic:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._here = local()
         self.requests = 0
         self.received = 0
 
@@ -37,6 +38,13 @@ class Traffic:
         """
         with self._lock:
             self.received += size
+        self._here.received = self.received_here + size
+
+    @property
+    def received_here(self) -> int:
+        """Bytes that were received for requests of this thread, before they are decompressed."""
+        received: int = getattr(self._here, "received", 0)
+        return received
 
     def watch(self, response: BaseHTTPResponse) -> None:
         """Count the body of a response while it is read.

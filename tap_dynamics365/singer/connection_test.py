@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import ServiceError, failure_of_table, log_failure
-from tap_dynamics365.extract.pool import Pool
+from tap_dynamics365.extract.pool import fetch_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,15 +38,7 @@ class ConnectionTest:
         Args:
             streams: The streams of the tables.
         """
-        pool, waiting = Pool(), deque(streams)
-        try:
-            while waiting or pool.pending:
-                while waiting and pool.in_flight < self._concurrency.limit:
-                    stream = waiting.popleft()
-                    pool.fetch(stream.fetch_sample, partial(self._take, stream))
-                pool.hand_over()
-        finally:
-            pool.close()
+        fetch_each(streams, lambda stream: stream.fetch_sample(), self._take, self._concurrency)
 
     def _take(self, stream: TableStream, answer: Record | Exception | None) -> None:
         """Handle the row, or the error, of a table."""

@@ -13,8 +13,11 @@ from tap_dynamics365.singer import name_columns
 from tap_dynamics365.singer.catalog import catalog_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tap_dynamics365.odata.edm import Table
-    from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.describe import Described
+    from tap_dynamics365.services.kind import Service, ServiceKind
     from tap_dynamics365.settings import Settings
 
 logger = logging.getLogger("tap-dynamics365.discovery")
@@ -45,6 +48,23 @@ def discover(service: Service, settings: Settings) -> Catalog:
             "in the catalog, or with meltano select.",
             service.kind.name,
         )
+    return make_catalog(found, service.kind, settings, is_selected=is_selected)
+
+
+def make_catalog(
+    found: Iterable[Described], kind: ServiceKind, settings: Settings, *, is_selected: bool
+) -> Catalog:
+    """Make the Singer catalog of tables.
+
+    Args:
+        found: The tables with their definitions.
+        kind: The service.
+        settings: How tables are replicated, and whether labels and names have columns of their own.
+        is_selected: Whether tables are selected that are not private.
+
+    Returns:
+        An entry for each table, by its name.
+    """
     catalog = Catalog(
         (
             table.name,
@@ -52,7 +72,7 @@ def discover(service: Service, settings: Settings) -> Catalog:
                 table,
                 settings.replication_method,
                 definition,
-                service.kind.replication_keys,
+                kind.replication_keys,
                 is_selected=is_selected,
             ),
         )

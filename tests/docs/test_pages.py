@@ -66,6 +66,11 @@ def test_settings_in_a_document_exist(page: str) -> None:
         "hard_delete",
         "load_method",
         "use_copy",
+        # Of the JSON of dynamics365 tables.
+        "bytes_per_row",
+        "page_bytes",
+        "page_error",
+        "page_rows",
         # Of the catalog and of Meltano, and of its log.
         "key_properties",
         "load_schema",

@@ -133,8 +133,13 @@ def test_environments_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox
 
 def test_tables_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox) -> None:
     examples = shown("Looking at the tables")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for line, lines in examples.items():
         command, *arguments = line.split()
         output = dynamics365(command, sandbox.settings, *arguments)
-        assert output.lines[: len(lines)] == lines
+        printed = output.lines[: len(lines)]
+        if "--sizes" in arguments:
+            # Compression depends on the port in the links.
+            assert all(map(is_shown, lines, printed))
+        else:
+            assert printed == lines
