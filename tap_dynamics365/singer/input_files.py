@@ -7,66 +7,19 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from msgspec import UNSET, UnsetType
 from typing_extensions import override
 
 from tap_dynamics365.errors import InputError
-from tap_dynamics365.singer import state_file
+from tap_dynamics365.singer import catalog_file, state_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-_Kind = Literal["array", "boolean", "integer", "null", "number", "object", "string"]
-
-
-class _Column(msgspec.Struct, kw_only=True):
-    type: _Kind | list[_Kind] | UnsetType = UNSET
-    any_of: list[_Column] | UnsetType = msgspec.field(default=UNSET, name="anyOf")
-    one_of: list[_Column] | UnsetType = msgspec.field(default=UNSET, name="oneOf")
-    all_of: list[_Column] | UnsetType = msgspec.field(default=UNSET, name="allOf")
-    properties: dict[str, _Column] | None = None
-    items: _Column | None = None
-
-    def __post_init__(self) -> None:
-        """Raise if the schema does not give the type of the column."""
-        if self.type is self.any_of is self.one_of is self.all_of is UNSET:
-            msg = "Object missing required field `type`"
-            raise ValueError(msg)
-
-
-class _Schema(msgspec.Struct):
-    properties: dict[str, _Column]
-
-
-class _Metadata(msgspec.Struct):
-    breadcrumb: list[str]
-    metadata: dict[str, Any]
-
-
-class _Entry(msgspec.Struct):
-    tap_stream_id: str
-    schema: _Schema
-    metadata: list[_Metadata]
-    key_properties: list[str] | None = None
-    replication_key: str | None = None
-    replication_method: str | None = None
-    table_name: str | None = None
-    stream: str | None = None
-    stream_alias: str | None = None
-
-
-class _Catalog(msgspec.Struct):
-    """A catalog (https://github.com/singer-io/getting-started/blob/master/docs/DISCOVERY_MODE.md)."""
-
-    streams: list[_Entry]
-
-
-_FORMS: dict[str, Any] = {"config": dict[str, Any], "catalog": _Catalog}
 _WHAT = {
     "config": "an object with a value for each setting",
     "catalog": "a catalog: run --discover again",
@@ -112,32 +65,49 @@ def read(path: str, option: str) -> str:
         option: The name of the option: `config`, `catalog` or `state`.
 
     Returns:
-        The text of the file, or the state that was found in it, in JSON.
+        In JSON, the content of the file: of a catalog, what a run needs; of a state file, the
+        state that was found in it.
 
     Raises:
         InputError: The file can't be read, is not JSON, or does not have the form that the option
             needs. The message never quotes the file, which may hold secrets.
     """
+    content = b""
     try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        # Windows programs write UTF-16, or UTF-8 with a byte-order mark.
-        text = content.decode(json.detect_encoding(content))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "It is not text in UTF-8 or UTF-16"
-        msg = f"The file that --{option} names ({path}) can't be read: {why}."
-        raise InputError(msg) from None
-    try:
+        content = _in_utf_8(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+        if option == "catalog":
+            return catalog_file.reduce(content).decode()
+        text = content.decode()
         if option == "state":
             return _state(text, path)
-        msgspec.json.decode(text, type=_FORMS[option])
+        msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.ValidationError as error:
         msg = f"The file that --{option} names ({path}) is not {_WHAT[option]} ({error})."
         raise InputError(msg) from None
-    except (msgspec.DecodeError, RecursionError):
-        end = "cut off" if text.strip() else "empty"
-        msg = f"The file that --{option} names ({path}) is not JSON: it may be {end}."
+    except (OSError, ValueError, RecursionError) as error:
+        msg = f"The file that --{option} names ({path}) {_why_not(content, error)}."
         raise InputError(msg) from None
     return text
+
+
+def _why_not(content: bytes, error: Exception) -> str:
+    """Say why a file can't be read, or is not JSON."""
+    if isinstance(error, OSError):
+        return f"can't be read: {error.strerror}"
+    try:
+        content.decode()
+    except UnicodeDecodeError as no_text:
+        error = no_text
+    if isinstance(error, UnicodeError):
+        return "can't be read: It is not text in UTF-8 or UTF-16"
+    return f"is not JSON: it may be {'cut off' if content.strip() else 'empty'}"
+
+
+def _in_utf_8(content: bytes) -> bytes:
+    """Recode what Windows programs write: UTF-16, or UTF-8 with a byte-order mark."""
+    encoding = json.detect_encoding(content)
+    # A copy of a large catalog would have a hundred megabytes.
+    return content if encoding == "utf-8" else content.decode(encoding).encode()
 
 
 def _state(text: str, path: str) -> str:
