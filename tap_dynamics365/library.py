@@ -116,7 +116,7 @@ class Dynamics365:
             SignInError: The sign-in host gave no token.
         """
         settings = replace(self._settings, tables=patterns) if patterns else self._settings
-        found = describe(self._service, settings)
+        found = list(describe(self._service, settings))
         self._described |= {described.table.name: described for described in found}
         return found
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-import msgspec
 from singer_sdk import Tap
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
@@ -26,7 +26,7 @@ from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import process, service_notices, state_file, stream_key
 from tap_dynamics365.singer.catalog import read_catalog
 from tap_dynamics365.singer.connection_test import ConnectionTest
-from tap_dynamics365.singer.discovery import discover
+from tap_dynamics365.singer.discovery import discover, in_json
 from tap_dynamics365.singer.input_files import InputFile, read_config
 from tap_dynamics365.singer.metadata_stream import (
     MetadataStream,
@@ -41,10 +41,11 @@ from tap_dynamics365.singer.table_stream import TableStream
 from tap_dynamics365.singer.writer import LineWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     import click
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.part import Part
@@ -193,12 +194,8 @@ class TapDynamics365(Tap):
         waste seconds.
         """
         if self.input_catalog is None:
-            settings = self.settings
             process.freeze()
-            catalog = discover(self.service, settings)
-            if settings.metadata_streams and is_supported(self.service.kind):
-                catalog.update(entries(self.service.kind))
-            return catalog
+            return Catalog((entry.tap_stream_id, entry) for entry in self._discover())
         selected = Catalog(
             (name, entry)
             for name, entry in self.input_catalog.items()
@@ -223,15 +220,29 @@ class TapDynamics365(Tap):
     @property
     @override
     def catalog_json_text(self) -> str:
-        # The same text as the SDK's, in a fifth of the time. Large catalogs have megabytes.
-        return msgspec.json.format(msgspec.json.encode(self.catalog_dict), indent=2).decode()
+        return "".join(in_json(self.catalog.values())).removesuffix("\n")
 
     @override
     def run_discovery(self) -> str:
-        text = self.catalog_json_text
-        # Errors of standard output are reported as for messages.
-        self.writer.write_lines(f"{text}\n".encode())
-        return text
+        """Write the catalog to standard output.
+
+        Returns:
+            An empty string. The text of a large catalog has a hundred megabytes.
+        """
+        process.freeze()
+        # Compressed until the last table has been read, so that nothing is written if the service
+        # refuses one.
+        pieces = [zlib.compress(lines.encode(), level=1) for lines in in_json(self._discover())]
+        for lines in map(zlib.decompress, pieces):
+            # Errors of standard output are reported as for messages.
+            self.writer.write_lines(lines)
+        return ""
+
+    def _discover(self) -> Iterator[CatalogEntry]:
+        """Yield the entries of all tables, and of the metadata streams if they are wanted."""
+        yield from discover(self.service, self.settings)
+        if self.settings.metadata_streams and is_supported(self.service.kind):
+            yield from entries(self.service.kind).values()
 
     @override
     def discover_streams(self) -> Sequence[TableStream | MetadataStream]:

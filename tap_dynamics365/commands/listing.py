@@ -249,7 +249,7 @@ def _describe(
     service = open_service(settings)
     wanted = replace(settings, tables=tuple(patterns)) if patterns else settings
     try:
-        return service, wanted, describe(service, wanted)
+        return service, wanted, list(describe(service, wanted))
     except NoMatchError:
         if not patterns:
             raise

@@ -14,13 +14,13 @@ from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.table import TableSpec
 from tap_dynamics365.services import part as parts
 from tap_dynamics365.services.describe import Described
-from tap_dynamics365.singer.discovery import make_catalog
+from tap_dynamics365.singer.discovery import make_entries
 from tap_dynamics365.singer.table_spec import table_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
@@ -65,9 +65,9 @@ def page_sizes(
     # The first page of change tracking may have keys only.
     settings = replace(settings, replication_method=INCREMENTAL)
     listed = [Described(structs.replace(table, private=False), each) for table, each in found]
-    catalog = make_catalog(listed, service.kind, settings, is_selected=True)
+    entries = make_entries(listed, service.kind, settings, is_selected=True)
     service.client.sign_in()
-    specs = _specs(catalog, service, settings)
+    specs = _specs(entries, service, settings)
     sizes: dict[str, MeasuredPage | ServiceError] = {}
 
     def take(name: str, answer: MeasuredPage | Exception) -> None:
@@ -83,15 +83,17 @@ def page_sizes(
     return sizes
 
 
-def _specs(catalog: Catalog, service: Service, settings: Settings) -> dict[str, list[TableSpec]]:
+def _specs(
+    entries: Iterable[CatalogEntry], service: Service, settings: Settings
+) -> dict[str, list[TableSpec]]:
     """Return what to read of each table: the whole table, or some of its parts."""
     kind, specs = service.kind, dict[str, list[TableSpec]]()
     selected = [part for part in kind.parts(service.client, settings) if part.is_selected]
-    for name, entry in catalog.items():
+    for entry in entries:
         spec = table_spec(entry, entry.replication_method or INCREMENTAL, service, settings)
         columns = parts.columns(kind.part_columns, spec.schema)
         in_parts = [spec.in_part(part, columns) for part in selected[:MOST_PARTS] if columns]
-        specs[name] = in_parts or [spec]
+        specs[entry.tap_stream_id] = in_parts or [spec]
     return specs
 
 

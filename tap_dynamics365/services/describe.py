@@ -32,7 +32,7 @@ class Described(NamedTuple):
     definition: TableDefinition | None
 
 
-def describe(service: Service, settings: Settings) -> list[Described]:
+def describe(service: Service, settings: Settings) -> Iterator[Described]:
     """Read the tables that the settings select.
 
     Args:
@@ -40,34 +40,35 @@ def describe(service: Service, settings: Settings) -> list[Described]:
         settings: The patterns of table names, and the file that keeps the description.
 
     Returns:
-        The tables.
+        The tables. Their definitions are read while they are consumed, because those of all tables
+        may not fit into memory.
 
     Raises:
         MetadataError: The description is not valid, or no table matches.
-        ServiceError: The service refused.
+        ServiceError: The service refused; also while the tables are consumed.
         SettingsError: The file with the description does not exist.
     """
+    kind = service.kind
     patterns = settings.tables
     kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
-    tables = service.kind.read_tables(service.client, settings) if kept is None else kept.tables
-    found = list(_matching(service.kind.arrange(tables), patterns))
+    tables = kind.read_tables(service.client, settings) if kept is None else kept.tables
+    found = list(_matching(kind.arrange(tables), patterns))
     if not found:
         if not patterns:
             msg = "The service has no tables."
             raise MetadataError(msg)
         msg = f"No table matches the setting tables ({', '.join(patterns)})."
         raise NoMatchError(msg)
-    if kept is not None:
-        definitions = kept.definitions.tables
-    else:
-        names = [table.name for table in found] if patterns else None
-        definitions = dict(service.kind.define(service.client, found, names))
-    kind = service.kind
-    return [
+    names = [table.name for table in found]
+    definitions = (
+        kind.define(service.client, found, names if patterns else None)
+        if kept is None
+        else map(kept.definitions.tables.get, names)
+    )
+    return (
         Described(kind.describe_values(kind.refine(table, definition), settings), definition)
-        for table in found
-        for definition in [definitions.get(table.name)]
-    ]
+        for table, definition in zip(found, definitions, strict=True)
+    )
 
 
 def _matching(tables: Sequence[Table], patterns: Sequence[str]) -> Iterator[Table]:

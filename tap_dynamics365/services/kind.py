@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -99,10 +100,10 @@ def _describe(client: ODataClient, settings: Settings) -> Description:
 
 def _define(
     client: ODataClient,  # noqa: ARG001 - a service without definitions
-    tables: Sequence[Table],  # noqa: ARG001
+    tables: Sequence[Table],
     names: Collection[str] | None,  # noqa: ARG001
-) -> Mapping[str, TableDefinition]:
-    return {}
+) -> Iterator[TableDefinition | None]:
+    return repeat(None, len(tables))
 
 
 def _refine(table: Table, definition: TableDefinition | None) -> Table:  # noqa: ARG001 - as above
@@ -228,7 +229,9 @@ class ServiceKind:
         describe_changes: Reads what has changed since a description. Returns the same description
             if nothing has changed, and None if the description has to be read in full. None if the
             service does not provide changes.
-        define: Reads the definitions of tables, by name: of all tables, or of the named ones.
+        define: Yields the definition of each table, or None if there is none. The definitions are
+            read while they are consumed, so that they need not be in memory together. The names
+            are those of the tables; None if these are all tables of the service.
         refine: Corrects key, privacy and change tracking of a table by its definition.
         count_rows: Reads about how many rows tables have; None if the service does not say.
         who_am_i: Reads which user the service takes the caller for.
@@ -273,7 +276,7 @@ class ServiceKind:
     describe: Callable[[ODataClient, Settings], Description] = _describe
     describe_changes: Callable[[ODataClient, Description], Description | None] | None = None
     define: Callable[
-        [ODataClient, Sequence[Table], Collection[str] | None], Mapping[str, TableDefinition]
+        [ODataClient, Sequence[Table], Collection[str] | None], Iterator[TableDefinition | None]
     ] = _define
     refine: Callable[[Table, TableDefinition | None], Table] = _refine
     count_rows: Callable[[ODataClient, Sequence[str]], Iterator[tuple[str, int]]] | None = None

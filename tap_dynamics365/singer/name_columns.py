@@ -20,7 +20,7 @@ from tap_dynamics365.services.table_definition import LOOKUPS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
 
@@ -54,30 +54,36 @@ class _NameColumn(NamedTuple):
     description: str
 
 
-def add(catalog: Catalog, definitions: Mapping[str, TableDefinition]) -> None:
-    """Add name columns to the tables of a catalog, each one after its own column.
+class Additions:
+    """Adds name columns to the entries of a catalog, each one after its own column."""
 
-    Args:
-        catalog: The catalog. Its entries are changed in place.
-        definitions: The table definitions by name; empty if the service does not provide them.
-    """
-    if not definitions:
-        logger.warning(
-            "show_name_columns does not apply: the service does not say which columns have labels. "
-            "Dataverse does, to users who may read its table definitions."
-        )
-        return
-    taken = [
-        f"{name}.{column}"
-        for name, entry in catalog.items()
-        if name in definitions
-        for column in _add(entry, definitions[name])
-    ]
-    if taken:
-        logger.info(
-            "These columns already have the name of a column with labels, which is left out: %s.",
-            ", ".join(taken),
-        )
+    def __init__(self) -> None:
+        self._are_labels_known = False
+        self._taken: list[str] = []
+
+    def add(self, entry: CatalogEntry, definition: TableDefinition) -> None:
+        """Add the name columns of a table.
+
+        Args:
+            entry: The catalog entry of the table. It is changed in place.
+            definition: The definition of the table.
+        """
+        self._are_labels_known = True
+        self._taken += [f"{entry.tap_stream_id}.{name}" for name in _add(entry, definition)]
+
+    def log(self) -> None:
+        """Log what could not be added, after the last entry."""
+        if not self._are_labels_known:
+            logger.warning(
+                "show_name_columns does not apply: the service does not say which columns have "
+                "labels. Dataverse does, to users who may read its table definitions."
+            )
+        elif self._taken:
+            logger.info(
+                "These columns already have the name of a column with labels, which is left out: "
+                "%s.",
+                ", ".join(self._taken),
+            )
 
 
 def _add(entry: CatalogEntry, definition: TableDefinition) -> list[str]:

@@ -46,6 +46,7 @@ NO_PROMISES = {
     ("You see", "Change"),
     ("Case", "This tap, 8 parallel requests"),
     ("Finance & Operations", "Rows lost"),
+    ("Large catalogs", "Time"),
     ("You have", "Way"),
     ("What you see", "What to do"),
     ("Cloud", "Host of `service_url`"),

@@ -28,5 +28,5 @@ def describe(client: ODataClient, settings: Settings) -> Description:
         ServiceError: The service refused.
     """
     tables = documents.read_tables(client, settings)
-    definitions = labels.define(client, arrange(tables), None)
+    definitions = labels.read(client, arrange(tables))
     return Description(tables=tuple(tables), definitions=Definitions({**definitions}))

@@ -52,14 +52,33 @@ _decode = msgspec.json.Decoder(_Entity).decode
 
 
 def define(
-    client: ODataClient, tables: Sequence[Table], names: Collection[str] | None
-) -> Mapping[str, TableDefinition]:
+    client: ODataClient,
+    tables: Sequence[Table],
+    names: Collection[str] | None,  # noqa: ARG001 - the captions of all tables come together
+) -> Iterator[TableDefinition | None]:
     """Read the captions of tables and columns.
 
     Args:
         client: The client of the service.
         tables: The tables.
-        names: The names of the tables that captions are wanted for; None for all tables.
+        names: The names of the tables; None if these are all tables of the service.
+
+    Returns:
+        The definition of each table; None where there are no captions.
+
+    Raises:
+        ServiceError: The service does not respond.
+    """
+    found = read(client, tables)
+    return (found.get(table.name) for table in tables)
+
+
+def read(client: ODataClient, tables: Sequence[Table]) -> Mapping[str, TableDefinition]:
+    """Read the captions of tables and columns.
+
+    Args:
+        client: The client of the service.
+        tables: The tables.
 
     Returns:
         A definition for each table that has captions, by name; empty if the service does not
@@ -79,12 +98,11 @@ def define(
     if not by_set:
         return {}
     root = client.url if is_main else routes.root(client.url, route)
-    wanted = by_set.values() if names is None else names
     try:
         return {
             name: _definition(name, entity)
             for entity in _read(client, root)
-            if (name := by_set.get(entity.entity_set_name)) in wanted and name
+            if (name := by_set.get(entity.entity_set_name))
         }
     except DECODE_ERRORS as error:
         logger.warning(NOT_READ, error)

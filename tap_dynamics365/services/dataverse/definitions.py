@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import REFUSED, Failure, MetadataError, ServiceError
@@ -11,11 +12,16 @@ from tap_dynamics365.services.dataverse import entity_definitions, retrieve_meta
 from tap_dynamics365.services.table_definition import Definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Sequence
 
     from tap_dynamics365.odata.client import ODataClient
+    from tap_dynamics365.odata.edm import Table
+    from tap_dynamics365.services.table_definition import TableDefinition
 
 logger = logging.getLogger("tap-dynamics365.definitions")
+
+# The most columns in one response. A column takes some 700 bytes, more with more languages.
+MOST_COLUMNS = 60_000
 
 # A warning with the effect on the catalog.
 NOT_DESCRIBED = (
@@ -94,7 +100,7 @@ def read_if_available(
     *,
     whole: bool = True,
     table_types: bool = False,
-) -> Definitions:
+) -> Definitions | None:
     """Read table definitions if the service provides them. A catalog can be made without them.
 
     Args:
@@ -104,7 +110,7 @@ def read_if_available(
         table_types: As for `read`.
 
     Returns:
-        The definitions; empty if the caller may not read them, or the service has none.
+        The definitions; None if the caller may not read them, or the service has none.
 
     Raises:
         ServiceError: Any other failure, so that catalogs do not differ from day to day.
@@ -118,7 +124,57 @@ def read_if_available(
         if error.failure not in {Failure.DENIED, Failure.GONE}:
             raise
         logger.warning(NOT_DESCRIBED, error)
-    return Definitions()
+    return None
+
+
+def of_tables(
+    client: ODataClient,
+    tables: Sequence[Table],
+    names: Collection[str] | None,
+    *,
+    table_types: bool,
+) -> Iterator[TableDefinition | None]:
+    """Read what the schemas of tables need of their definitions, if the service provides them.
+
+    Args:
+        client: The client of the service.
+        tables: The tables.
+        names: The names of the tables; None if these are all tables of the service.
+        table_types: As for `read`.
+
+    Yields:
+        The definition of each table; None if there is none. The definitions of many columns are
+        read in several requests, each when its tables are consumed.
+
+    Raises:
+        ServiceError: As for `read_if_available`.
+    """
+    groups = list(_groups(tables))
+    for number, group in enumerate(groups):
+        wanted = names if len(groups) == 1 else [table.name for table in group]
+        found = read_if_available(client, wanted, whole=False, table_types=table_types)
+        if found is None:
+            # It would refuse the other groups too.
+            yield from repeat(None, sum(map(len, groups[number:])))
+            return
+        for table in group:
+            yield found.tables.get(table.name)
+        # Before the next group is read.
+        del found
+
+
+def _groups(tables: Sequence[Table]) -> Iterator[list[Table]]:
+    """Divide tables into groups that have few columns in total."""
+    group: list[Table] = []
+    left = MOST_COLUMNS
+    for table in tables:
+        left -= len(table.columns)
+        if group and left < 0:
+            yield group
+            group, left = [], MOST_COLUMNS - len(table.columns)
+        group.append(table)
+    if group:
+        yield group
 
 
 def _unreadable(error: Exception) -> str:

@@ -12,7 +12,7 @@ from tap_dynamics365.http.response import DECODE_ERRORS
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.dataverse import definitions, retrieve_metadata_changes
 from tap_dynamics365.services.dataverse.map_changes import apply
-from tap_dynamics365.services.table_definition import Description
+from tap_dynamics365.services.table_definition import Definitions, Description
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.client import ODataClient
@@ -48,7 +48,7 @@ def describe(
     """
     # The version first, so that the next run finds changes made during this one.
     version = _version(client)
-    found = definitions.read_if_available(client)
+    found = definitions.read_if_available(client) or Definitions()
     return Description(tables=tuple(read_metadata(client)), definitions=found, version=version)
 
 

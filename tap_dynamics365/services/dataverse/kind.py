@@ -27,7 +27,7 @@ from tap_dynamics365.services.dataverse.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.edm import Table
@@ -92,21 +92,19 @@ def key_at_token(token: str, key: str) -> Value:
 
 def define(
     client: ODataClient, tables: Sequence[Table], names: Collection[str] | None
-) -> Mapping[str, TableDefinition]:
+) -> Iterator[TableDefinition | None]:
     """Read the definitions of tables.
 
     Args:
         client: The client of the service.
         tables: The tables of the metadata document.
-        names: The names of the tables; None for all tables.
+        names: The names of the tables; None if these are all tables of the service.
 
     Returns:
-        The definitions by name; empty if the service does not provide them.
+        The definition of each table; None where the service does not provide it.
     """
     has_partitions = any(map(_has_partitions, tables))
-    return definitions.read_if_available(
-        client, names, whole=False, table_types=has_partitions
-    ).tables
+    return definitions.of_tables(client, tables, names, table_types=has_partitions)
 
 
 def refine(table: Table, definition: TableDefinition | None) -> Table:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sandbox import client
 from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365.odata.edm import Column, Primitive, Table
 from tap_dynamics365.services.dataverse import definitions
 from tap_dynamics365.services.dataverse.entity_definitions import CASTS
 from tap_dynamics365.services.dataverse.metadata_json import (
@@ -185,7 +186,37 @@ def test_response_without_tables_is_refused(
 def test_refusal_is_logged_and_falls_back(service: Sandbox, connection: ODataClient) -> None:
     service.fault("RetrieveMetadataChanges", status=404)
     service.fault("EntityDefinitions", status=403)
-    assert definitions.read_if_available(connection, ["team"]) == definitions.Definitions()
+    assert definitions.read_if_available(connection, ["team"]) is None
+
+
+def wide(*names: str) -> list[Table]:
+    """Tables with so many columns that each one is described in a response of its own."""
+    column = Column("invented", Primitive("Edm.String"))
+    return [Table(name, name, (), (column,) * definitions.MOST_COLUMNS) for name in names]
+
+
+def test_definitions_of_many_columns_are_read_when_their_tables_are_consumed(
+    service: Sandbox, connection: ODataClient
+) -> None:
+    names = ("account", "nowhere", "team")
+    usual = definitions.read(connection, names, whole=False).tables
+    service.clear_requests()
+    found = definitions.of_tables(connection, wide(*names), None, table_types=False)
+    assert next(found) == usual["account"]
+    assert len(paths(service)) == 1
+    assert list(found) == [None, usual["team"]]
+    assert len(paths(service)) == 3
+
+
+def test_refusal_of_the_first_definitions_counts_for_all(
+    service: Sandbox, connection: ODataClient
+) -> None:
+    service.fault("RetrieveMetadataChanges", status=404, count=None)
+    service.fault("EntityDefinitions", status=403, count=None)
+    names = ("account", "contact", "team")
+    found = definitions.of_tables(connection, wide(*names), None, table_types=False)
+    assert list(found) == [None, None, None]
+    assert paths(service) == ["RetrieveMetadataChanges", "EntityDefinitions"]
 
 
 @pytest.mark.parametrize("fault", [{"status": 502, "retry_after": "0"}, {"drop": True}])
