@@ -14,6 +14,7 @@ from benchmarks.cases import CASES, DISCOVERY, Name, sizes
 from benchmarks.running import Runner, say
 from sandbox import client
 from tools import organisation
+from tools.system import require_posix
 
 HERE = Path(__file__).resolve().parent
 # The measurements, from which `--render` writes the report again.
@@ -49,6 +50,7 @@ def _write(run: report.Run, folder: Path) -> None:
 def main() -> None:
     """Run the cases and write the report."""
     given = _arguments()
+    require_posix("A benchmark")
     if given.render:
         _write(msgspec.json.decode(RAW.read_bytes(), type=report.Run), given.output)
         return

@@ -21,6 +21,7 @@ from benchmarks.report import machine, versions
 from benchmarks.running import LONGEST_RUN, Results, say
 from sandbox import finance_client
 from tools.measuring import Command, FailedError, Measurement, watched
+from tools.system import require_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -220,6 +221,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds per case")
     parser.add_argument("--scale", choices=(*SIZES,), default="full")
     given = parser.parse_args()
+    require_posix("A benchmark")
     programs: list[Program] = [FinanceTap(1), FinanceDlt(is_sorted=False)]
     report = [f"{machine()}. Versions: {versions(programs)}."]
     with finance_client.running(rows=0, sizes={TABLE: SIZES[given.scale]}) as service:

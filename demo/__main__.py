@@ -12,6 +12,7 @@ from demo.pipeline import WrongResultError
 from sandbox.client import SandboxError
 from tools.meltano import MeltanoError
 from tools.postgres import PostgresError
+from tools.system import require_posix
 
 TAIL = 25
 STORIES = {"dataverse": dataverse.run, "finance-operations": finance_operations.run}
@@ -29,6 +30,7 @@ def main() -> int:
         "--service", choices=[*STORIES], default="dataverse", help="service of the Dynamics 365"
     )
     given = parser.parse_args()
+    require_posix("The demo")
     # SIGTERM must stop everything that the demo has started, too.
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()

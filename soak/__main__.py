@@ -14,6 +14,7 @@ from sandbox.faults.mishaps import FAILED, KINDS, THROTTLED, TOO_MUCH, is_of_ser
 from soak import reading
 from soak.reading import LostError
 from tools import organisation
+from tools.system import require_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,6 +183,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000_000, help="number of rows to read")
     parser.add_argument("--fetch-size", type=int, default=5_000, help="number of rows in a page")
     given = parser.parse_args()
+    require_posix("The soak test")
     figures = soak(given.rows, given.fetch_size)
     print("\n".join(("", *figures.lines())))
 

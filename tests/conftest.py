@@ -22,6 +22,10 @@ from tools import meltano as meltano_projects
 from tools import postgres as postgres_servers
 from tools.meltano import Project
 from tools.postgres import Postgres
+from tools.system import require_posix
+
+# The tests fork processes.
+require_posix("The test suite")
 
 ROWS = 2_000
 

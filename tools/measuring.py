@@ -11,7 +11,6 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -103,6 +102,15 @@ def spent(report: Path, wall: float) -> Measurement | None:
     return Measurement(wall, float(used), float(memory) * 1024 / MEGABYTE)
 
 
+def _widen(output: IO[bytes]) -> None:
+    """Let a pipe hold more bytes, on Linux."""
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - Windows lacks it
+
+        with contextlib.suppress(PermissionError):
+            fcntl.fcntl(output.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+
+
 def run(command: Command, seconds: float) -> Measurement:
     """Run a program to its end, and count the rows on its standard output.
 
@@ -129,8 +137,7 @@ def run(command: Command, seconds: float) -> Measurement:
         late.start()
         try:
             output = cast("IO[bytes]", process.stdout)
-            with contextlib.suppress(PermissionError):
-                fcntl(output.fileno(), F_SETPIPE_SZ, PIPE)
+            _widen(output)
             rows = _count(output)
             process.wait()
             wall = time.perf_counter() - begin

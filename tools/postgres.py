@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 if TYPE_CHECKING:
+    import pwd
     from collections.abc import Iterator
 
 HOST = "127.0.0.1"
@@ -125,6 +125,8 @@ class _Cluster:
             raise PostgresError(message)
         user = None
         if os.geteuid() == 0:
+            import pwd  # noqa: PLC0415 - Windows lacks it
+
             # PostgreSQL refuses to run as root, and nobody has no access to some folders in which
             # an environment may be, such as /root. The programs find their libraries relative to
             # their own path.

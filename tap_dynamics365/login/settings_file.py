@@ -58,8 +58,11 @@ def write(path: Path, settings: Mapping[str, str]) -> None:
 
 def _changed(path: Path, settings: Mapping[str, str]) -> str:
     """Return the content of a file with settings."""
+    is_json = path.suffix.lower() == JSON_SUFFIX
     try:
-        text = atomic_file.read(path).decode()
+        content = atomic_file.read(path)
+        # Windows programs write UTF-16, or UTF-8 with a byte-order mark: see singer/input_files.py.
+        text = content.decode(json.detect_encoding(content) if is_json else "utf-8")
     except FileNotFoundError:
         text = ""
     except OSError as error:
@@ -67,7 +70,7 @@ def _changed(path: Path, settings: Mapping[str, str]) -> str:
     except UnicodeDecodeError:
         msg = f"The file {path} is not encoded in UTF-8: name another one with --write."
         raise InputError(msg) from None
-    if path.suffix.lower() != JSON_SUFFIX:
+    if not is_json:
         return in_env_file(text, settings)
     try:
         return in_json(text, settings)

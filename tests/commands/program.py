@@ -57,13 +57,14 @@ class Output:
         return self.log.splitlines()[-1]
 
 
-def dynamics365(
+def dynamics365(  # noqa: PLR0913 - what a command line consists of
     command: str,
     settings: Mapping[str, Any] | None,
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     program: tuple[str, ...] = FORKED,
     catalog: Message | None = None,
+    encoding: str = "utf-8",
 ) -> Output:
     """Run a command.
 
@@ -74,13 +75,14 @@ def dynamics365(
         environment: Variables in addition to those of the tests.
         program: The beginning of the command line, as for `tests.tap.begin`.
         catalog: The content of the file that `--catalog` names.
+        encoding: The encoding of both files.
     """
     with TemporaryDirectory() as name:
         given = [command]
         for option, content in (("config", settings), ("catalog", catalog)):
             if content is not None:
                 path = Path(name, f"{option}.json")
-                path.write_text(json.dumps(content))
+                path.write_text(json.dumps(content), encoding=encoding)
                 given += [f"--{option}", str(path)]
         process = begin(
             program,

@@ -299,6 +299,16 @@ def test_check_with_a_catalog_tries_its_tables_and_their_change_tracking(
     assert words.startswith("Off for 1 of 2 tables: territory. Turn on change tracking")
 
 
+# As Notepad and PowerShell 5.1 write them.
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_check_reads_files_in_another_encoding_of_unicode(service: Sandbox, encoding: str) -> None:
+    settings = {**service.settings, "tables": ["team"]}
+    catalog = Tap(settings).discover()
+    output = dynamics365("check", settings, catalog=catalog, encoding=encoding)
+    assert output.status == 0, output.log
+    assert output.checks["selection"] == ("✓", "1 table selected.")
+
+
 def test_check_says_that_change_tracking_is_on(settings: dict[str, Any]) -> None:
     wanted = {**settings, "tables": ["account"], "replication_method": "LOG_BASED"}
     output = dynamics365("check", wanted)

@@ -22,7 +22,7 @@ PAGES = {
 }
 PARSERS: dict[str, Callable[[str], Any]] = {"json": json.loads, "yaml": yaml.safe_load}
 # Parsed by the tests of their own pages, or not by this project.
-OTHER_KINDS = {"sh", "sql", "dotenv", "python"}
+OTHER_KINDS = {"powershell", "sh", "sql", "dotenv", "python"}
 VARIABLE = re.compile(r"\bTAP_DYNAMICS365_([A-Z_]*[A-Z])\b")
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tap_dynamics365.login.settings_file import in_env_file, in_json
+from tap_dynamics365.login.settings_file import in_env_file, in_json, write
 from tests.tap import EXECUTABLE, Tap
 
 if TYPE_CHECKING:
@@ -105,6 +105,14 @@ def test_json_file_has_the_settings_and_keeps_the_rest(
 )
 def test_json_file_keeps_its_layout(text: str, expected: str) -> None:
     assert in_json(text, {"client_id": "x"}) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_file_of_a_windows_program_is_written_in_utf_8(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"tables": ["new_größe"]}\n', encoding=encoding)
+    write(path, {"client_id": "x"})
+    assert path.read_text(encoding="utf-8") == '{"tables": ["new_größe"],"client_id": "x"}\n'
 
 
 @pytest.mark.parametrize("name", ["config.json", ".env"])

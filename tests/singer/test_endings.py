@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
 
 FULL = Path("/dev/full")
+# Of Linux: the calls of a process.
+CALLS = Path("/proc/self/syscall")
 CLOSING = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 # The tap, with a signal while it writes a line of its log.
 INTERRUPTED = """
@@ -74,6 +76,8 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def until_full(end: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until nothing more goes into a pipe, not one short line."""
+    if not CALLS.exists():
+        pytest.skip("the system does not show what a process waits for")
     while select.select([], [end], [], 0)[1]:
         assert process.poll() is None, "The tap ended before."
     # Opened again, so that the tap's own descriptor stays blocking.
