@@ -67,13 +67,17 @@ class PacedStateWriter(StateWriter):
         return max(0.0, self._written_at + self._seconds - time.monotonic())
 
     def write_now(self, state: TapState) -> None:
-        """Write the state, unless it is empty or was written before.
+        """Write the state, unless it is empty, or nothing has changed since it was written.
+
+        The same state is written again after records: some targets, such as target-jsonl, forget a
+        state when a record follows it, and would emit none.
 
         Args:
             state: The state.
         """
         line = encoder.encode(StateMessage(value=state).to_dict()) + b"\n"
-        if state and line != self._last:
+        has_records = self.writer.record_bytes > self._records_before
+        if state and (has_records or line != self._last):
             self.writer.write_lines(line)
             self._last = line
         self._waiting = None

@@ -16,6 +16,8 @@ from tests.tap import WAYS, Message, Tap
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.client import Sandbox
+
 TABLES, ROWS = {"side-by-side": 800, "as-values": 200}, 2
 TEXT = "x" * 100
 COLUMNS = {
@@ -125,3 +127,28 @@ def test_state_is_written_after_enough_records(capfd: pytest.CaptureFixture[str]
     writer.write_records(record)
     states.write_state(state)
     assert capfd.readouterr().out.endswith(f'{{"version":{count - 1}}}}}}}}}\n')
+
+
+def test_state_that_has_not_changed_is_written_again_after_records_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    writer = LineWriter()
+    states = PacedStateWriter(writer)
+    state: dict[str, Any] = {"bookmarks": {"account": {}}}
+    for _ in range(2):
+        states.write_now(state)
+    assert written(capfd) == [state]
+    writer.write_records(b'{"type":"RECORD"}\n')
+    capfd.readouterr()
+    for _ in range(2):
+        states.write_now(state)
+    assert written(capfd) == [state]
+
+
+def test_run_without_changes_ends_with_a_state(sandbox: Sandbox) -> None:
+    """Some targets forget a state when a record follows it."""
+    tap = Tap({**sandbox.settings, "tables": ["account", "contact"]})
+    first = tap.sync()
+    second = tap.sync(state=first.state)
+    assert second.counts == {"account": 1, "contact": 1}
+    assert second.messages[-1] == {"type": "STATE", "value": first.state}
