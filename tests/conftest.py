@@ -208,8 +208,14 @@ FIRST = ("meltano", "tests/storms/test_storms.py", "tests/simulation/test_simula
 
 
 def group(nodeid: str) -> str:
-    """Name the group of a test, which runs on one worker: its file, or all tests with Meltano."""
+    """Name the group of a test, which runs on one worker.
+
+    It is its file, all tests that share Meltano's environment, or all walks, which share what a
+    newcomer installs.
+    """
     file = PurePosixPath(nodeid.partition("::")[0])
+    if "walks" in file.parts:
+        return "walks"
     uses_meltano = file.name in MELTANO_FILES or not MELTANO_FOLDERS.isdisjoint(file.parts)
     return "meltano" if uses_meltano else str(file)
 

@@ -84,6 +84,17 @@ class Document:
             rf"^```{kind}\n(.*?)^```$", self.sections[section], re.MULTILINE | re.DOTALL
         )
 
+    def commands(self, anchor: str, kind: str = "sh") -> list[str]:
+        """Return the blocks of commands in a section, with its subsections.
+
+        Args:
+            anchor: The anchor; an empty string means the whole document.
+            kind: The language of the blocks.
+        """
+        return re.findall(
+            rf"^```{kind}\n(.*?)^```$", self.section(anchor), re.MULTILINE | re.DOTALL
+        )
+
     def section(self, anchor: str) -> str:
         """Return the section of an anchor, with its subsections.
 

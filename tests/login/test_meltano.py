@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from tests.tap import Tap
     from tools.meltano import Project
 
-INVOKE = ("invoke", "tap-dynamics365:login")
-
-
-def test_meltano_lists_the_login_command(meltano: Callable[[dict[str, str]], Project]) -> None:
-    assert "--device-code" in meltano({}).run(*INVOKE, "--help").output
-
 
 def test_meltano_login_takes_settings_of_the_project_and_asks_for_the_rest(
     meltano: Callable[[dict[str, str]], Project],
@@ -32,7 +26,8 @@ def test_meltano_login_takes_settings_of_the_project_and_asks_for_the_rest(
     project = meltano(variables({**settings, "client_id": None}))
     with running(
         project.folder,
-        *INVOKE,
+        "invoke",
+        "tap-dynamics365:login",
         "--browser",
         terminal=True,
         environment=project.environment,
