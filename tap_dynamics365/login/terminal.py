@@ -104,7 +104,7 @@ def reading_lines(take: Callable[[str], None]) -> Iterator[None]:
     with _character_mode(descriptor):
         _typed = _Typed(descriptor, take)
         yield
-    _typed.keep()
+        _typed.keep()
 
 
 class _Typed:

@@ -130,7 +130,7 @@ def check_values(given: Mapping[str, Any]) -> None:
     if "service_url" not in given:
         msg = (
             "Setting service_url is missing: set it to the URL of the environment, such as "
-            f"{ENVIRONMENT_URL}."
+            f"{ENVIRONMENT_URL}. To list your environments, run dynamics365 environments."
         )
         raise SettingsError(msg)
     for name in _URLS:

@@ -17,6 +17,7 @@ from tap_dynamics365.services.business_central.address import (
     names_no_environment,
     parse,
 )
+from tap_dynamics365.services.business_central.settings_checks import check_settings
 from tap_dynamics365.services.directory import Directory, Environment
 from tap_dynamics365.services.kind import read_object
 
@@ -119,7 +120,7 @@ def read(client: ODataClient) -> list[Environment]:
 ENVIRONMENTS = Directory(
     name="Business Central",
     url=url,
-    check_settings=lambda settings: None,  # noqa: ARG005 - an app may be allowed to read the list
+    check_settings=check_settings,
     is_at=names_no_environment,
     has_own_resource=False,
     read=read,
