@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,28 @@ from tools.repository import REPOSITORY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SECONDS = 60
+# A limit for a sign-in that nobody completes.
+SECONDS = 300
 # What a page writes for the reader's own clone.
 CLONE = "/path/to/clone"
-# How this machine reaches package indexes, which is no matter of the newcomer.
-NETWORK = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY")
+SYSTEM_PATHS = (Path("/usr/local/bin"), Path("/usr/bin"), Path("/bin"))
+# Beginnings of variables that say how this machine reaches package indexes. Others of pip and uv
+# would lead to folders of its user.
+NETWORK = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "PIP_CERT",
+    "PIP_EXTRA_INDEX",
+    "PIP_FIND_LINKS",
+    "PIP_INDEX",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX",
+    "UV_FIND_LINKS",
+    "UV_INDEX",
+)
 # A browser and a person, who presses "Sign in".
 BROWSER = """#!{python}
 import sys
@@ -53,7 +72,7 @@ class Newcomer:
     def environment(self) -> dict[str, str]:
         """The environment of the shell."""
         own = {name: each for name, each in os.environ.items() if name.startswith(NETWORK)}
-        paths = [self.home / ".local" / "bin", self.home / "bin", *map(Path, SYSTEM_PATHS)]
+        paths = [self.home / ".local" / "bin", self.home / "bin", *SYSTEM_PATHS]
         return {
             **own,
             "HOME": str(self.home),
@@ -70,27 +89,22 @@ class Newcomer:
         """Replace in commands what the reader has to replace."""
         return commands.replace(CLONE, str(self.clone))
 
-    def attempt(self, commands: str) -> tuple[int, str]:
-        """Run commands of a page, whether they succeed or not.
+    def run(self, commands: str) -> str:
+        """Run commands of a page, each of which has to succeed.
 
         Args:
-            commands: The commands. They stop at the first one that fails.
+            commands: The commands.
 
         Returns:
-            The exit code, and both outputs as the terminal shows them.
+            Both outputs, as the terminal shows them.
         """
         place = self.home / "folder"
         script = f"set -euo pipefail\n{commands}\npwd > {place}\n"
         with self.running(script, self.folder) as process:
             output, _ = process.communicate(timeout=SECONDS)
-        if process.returncode == 0:
-            self.folder = Path(place.read_text().strip())
-        return process.returncode, output
-
-    def run(self, commands: str) -> str:
-        """Run commands of a page, which have to succeed, and return what the terminal shows."""
-        status, output = self.attempt(commands)
+        status = process.returncode
         assert status == 0, f"{commands}\nended with {status}:\n{output}"
+        self.folder = Path(place.read_text().strip())
         return output
 
     def write(self, name: str, text: str) -> None:
@@ -123,9 +137,7 @@ class Newcomer:
             process.communicate(timeout=SECONDS)
 
 
-SYSTEM_PATHS = ("/usr/local/bin", "/usr/bin", "/bin")
-
-
+@cache
 def uv_cache() -> str:
     """The folder in which uv keeps packages on this machine."""
     uv = Path(sys.executable).with_name("uv")
@@ -151,24 +163,27 @@ def new_machine(home: Path) -> None:
 
 def clone_repository(folder: Path) -> None:
     """Make a clone of this repository as it is, with what is not committed yet."""
-    git = ("git", "-c", "user.name=Newcomer", "-c", "user.email=newcomer@invented.example")
+    for name in git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard").split(
+        "\n"
+    ):
+        # A file may be deleted, and the deletion not be committed yet.
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
 
-    def run(*arguments: str, place: Path, text: str | None = None) -> str:
-        done = subprocess.run(  # noqa: S603 - git
-            [*git, *arguments], cwd=place, input=text, capture_output=True, text=True, check=True
-        )
-        return done.stdout
 
-    names = run("ls-files", "--cached", "--others", "--exclude-standard", place=REPOSITORY)
-    there = [name for name in names.splitlines() if (REPOSITORY / name).is_file()]
-    for name in there:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((REPOSITORY / name).read_bytes())
-        target.chmod((REPOSITORY / name).stat().st_mode)
-    run("init", "--quiet", place=folder)
-    run("add", "--all", place=folder)
-    run("commit", "--quiet", "--message", "A clone", place=folder)
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, and return its output."""
+    done = subprocess.run(  # noqa: S603 - git
+        ["git", *arguments],  # noqa: S607 - of this machine
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def filled_in(example: str, given: Mapping[str, Any]) -> str:
