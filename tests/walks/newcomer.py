@@ -163,9 +163,8 @@ def new_machine(home: Path) -> None:
 
 def clone_repository(folder: Path) -> None:
     """Make a clone of this repository as it is, with what is not committed yet."""
-    for name in git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard").split(
-        "\n"
-    ):
+    names = git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    for name in names:
         # A file may be deleted, and the deletion not be committed yet.
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
