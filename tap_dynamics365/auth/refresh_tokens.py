@@ -71,9 +71,9 @@ class RefreshTokens:
                 self._in_memory = tokens.refresh_token
                 self._log(
                     logging.INFO,
-                    "The sign-in host issued a new refresh token, which is used for this run only. "
-                    "To keep it for the next run, set token_store: the one in refresh_token "
-                    "expires 90 days after its issue (single-page application: 24 hours).",
+                    "The new refresh token is lost after this run: set token_store to keep it. The "
+                    "one in refresh_token expires 90 days after its issue (single-page "
+                    "application: 24 hours).",
                 )
             return tokens
         store = self._store

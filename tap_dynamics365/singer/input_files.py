@@ -46,7 +46,7 @@ def read_config(paths: Iterable[str]) -> dict[str, Any]:
         paths: The paths of the files.
 
     Returns:
-        Values by setting name; a later file wins over those before.
+        Values by setting name; a later file takes precedence over those before.
 
     Raises:
         InputError: With the first file that can't be read.

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tap_dynamics365.settings import JSON_SCHEMA, Settings, connection_url
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -102,3 +103,15 @@ def test_settings_without_a_property_in_the_documentation_are_those_of_the_table
     named = re.findall(r"`(\w+)`", PROPERTIES.sections["Settings without a property"])
     own = [name for name, each in SETTINGS.items() if not each.driver_property]
     assert sorted(named) == sorted(name for name in own if name != "connection_url")
+
+
+def test_schema_for_an_editor_accepts_the_example_and_refuses_another_type() -> None:
+    """What `--about` prints as `settings`: see singer/test_command_line.py."""
+    (example,) = Document(REPOSITORY / "README.md").blocks(
+        "Your first rows in five minutes", "json"
+    )
+    # The SDK's own part, stream_maps, is no valid schema: it has "null" in place of a schema.
+    Draft202012Validator.check_schema(JSON_SCHEMA)
+    validator = Draft202012Validator(CONFIG_SCHEMA)
+    validator.validate(json.loads(example))
+    assert [*validator.iter_errors({"tables": "account"})]
