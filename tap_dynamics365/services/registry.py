@@ -70,10 +70,14 @@ def complete_url(text: str) -> str:
     except ValueError:
         return text
     # Pages of apps have fragments, which are never sent.
-    found = whole = urldefrag(url).url
+    whole = urldefrag(url).url
     for kind in KINDS:
-        found = kind.complete_url(found)
-    return url if found == whole else found
+        if (found := kind.complete_url(whole)) != whole:
+            return found
+        # The path of one service may look like that of another.
+        if kind.matches(whole):
+            break
+    return url
 
 
 def with_directory(config: Mapping[str, Any]) -> dict[str, Any]:

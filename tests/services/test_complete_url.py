@@ -75,6 +75,7 @@ UNCHANGED = [
     "https://org.operations.dynamics.com/namespaces/AXSF/data/",
     "https://ax.contoso.example/namespaces/AXSF/data/",
     "https://org.operations.dynamics.com/metadata/",
+    "https://org.operations.dynamics.com/v2.0/v9.2/data",
     f"https://{CENTRAL}/",
     f"https://{CENTRAL}/v2.0/{TENANT}/",
     f"https://{CENTRAL}/v2.0/{TENANT}/Sandbox/api/contoso/warehouse/v1.0",
