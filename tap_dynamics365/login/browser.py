@@ -16,6 +16,7 @@ from base64 import urlsafe_b64encode
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from queue import Empty
+from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
@@ -99,13 +100,15 @@ def _open(address: str, redirect_uri: str) -> None:
         # In a separate process: some browsers return only when they are closed, some write to the
         # terminal, and Ctrl-C must not end them.
         with suppress(OSError):
-            subprocess.Popen(  # noqa: S603 - a module of Python's own
+            opening = subprocess.Popen(  # noqa: S603 - a module of Python's own
                 [sys.executable, "-m", "webbrowser", address],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            # Otherwise Python warns that the process still runs, and Meltano shows warnings.
+            Thread(target=opening.wait, daemon=True).start()
         terminal.say("Your browser opens. If it does not, open this address to sign in:")
     else:
         terminal.say("Open this address in a browser to sign in:")

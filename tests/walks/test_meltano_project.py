@@ -52,6 +52,7 @@ def test_walk_with_a_meltano_project_extracts_and_then_only_changes(
     fill_in(newcomer, changing_sandbox)
     output = newcomer.run(readme.MELTANO_RUN)
     assert "Signed in as Ada Sandbox" in output
+    assert "Warning" not in output
     accounts = changing_sandbox.rows("account")
     assert sent(output) == len(accounts)
     keys = [row["accountid"] for row in newcomer.rows("output/account.jsonl")]
