@@ -168,7 +168,7 @@ class ConnectionChecks:
         found = service.kind.who_am_i(service.client)
         version = VERSION.search(service.client.url)
         words = f"{service.kind.name}{f' {version[1]}' if version else ''} answers."
-        for what, name in (("User", found.user), ("Organisation", found.organisation)):
+        for what, name in (("User", found.user), ("Organization", found.organization)):
             if name:
                 words += f" {what}: {name}."
         return Finding(words)

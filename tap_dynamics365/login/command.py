@@ -148,7 +148,7 @@ def _login(
         found = identify(app.service, tokens)
         terminal.say(
             f"Signed in as {found.user}.",
-            f"Organisation: {found.organisation}, at {settings.service_url}.",
+            f"Organization: {found.organization}, at {settings.service_url}.",
         )
         if printing:
             token_output.print_env_file(settings, tokens.refresh_token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 # The page loads nothing, because the browser may reach no other host than the sign-in host. It sets
-# no colours, so that it follows the dark mode of the browser.
+# no colors, so that it follows the dark mode of the browser.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>

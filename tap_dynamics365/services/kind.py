@@ -38,12 +38,12 @@ class Identity:
     Attributes:
         user: The user's name and ID, as far as they may be read; empty if the service does not
             name the user.
-        organisation: The name and ID of the organisation.
+        organization: The name and ID of the organization.
         page: Both in a few words, without IDs.
     """
 
     user: str
-    organisation: str
+    organization: str
     page: str
 
 

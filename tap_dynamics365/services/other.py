@@ -74,7 +74,7 @@ def read_tables(client: ODataClient, settings: Settings) -> Sequence[Table]:  # 
         root = client.url
         msg = (
             f"{error.message} The tap can't tell the service from this host. Likely are "
-            f"{root}api/data/v9.1/ for Customer Engagement, where the organisation may come first "
+            f"{root}api/data/v9.1/ for Customer Engagement, where the organization may come first "
             f"in the path, {root}data/ for Finance & Operations, and {root}api/v2.0/ for Business "
             "Central."
         )

@@ -174,8 +174,8 @@ CONNECTION_URL = (
         "connection_url",
         "Connection URL",
         "Connection URL of the DataDirect JDBC driver: "
-        "`jdbc:datadirect:dynamics365:ServiceURL=…;ClientID=…;`. Other settings take precedence "
-        "over its properties.",
+        "`jdbc:datadirect:dynamics365:ServiceURL=<URL>;ClientID=<ID>;`. Other settings take "
+        "precedence over its properties.",
         is_secret=True,
     ),
 )

@@ -88,7 +88,7 @@ class RecordStream(VersionedStream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    # Overrides of the SDK's behaviour.
+    # Overrides of the SDK's behavior.
 
     @property
     @override

@@ -36,7 +36,7 @@ def test_person_signs_in_and_the_environment_is_named(
     devices.approve_device(device_code(program))
     assert program.end() == 0
     assert "Signed in as ada@sandbox.onmicrosoft.com." in program.shown
-    assert "Organisation: environment Production with 5 companies (" in program.shown
+    assert "Organization: environment Production with 5 companies (" in program.shown
     assert ", …), at " in program.shown
     assert stored_tap.but(tables=["companies"]).sync().counts == {"companies": 5}
 
@@ -48,7 +48,7 @@ def test_environment_is_named_by_each_api(
     program = login("--device-code", service_url=devices.api_url(route))
     devices.approve_device(device_code(program))
     assert program.end() == 0
-    assert "Organisation: environment Production with 5 companies (" in program.shown
+    assert "Organization: environment Production with 5 companies (" in program.shown
 
 
 def test_person_without_an_environment_reads_which_there_are(
@@ -86,4 +86,4 @@ def test_any_list_of_companies_is_described(body: bytes, words: str) -> None:
             "access_token": "invented-access-token",
         }
         service = connect(Settings.from_config(config, JSON_SCHEMA))
-        assert service.kind.who_am_i(service.client).organisation == words
+        assert service.kind.who_am_i(service.client).organization == words

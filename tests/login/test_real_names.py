@@ -88,7 +88,7 @@ def test_sign_in_at_microsofts_hosts_needs_only_service_url_and_client_id(
     assert f"at Litware <Ltd> ({tls.SERVICE_HOST})." in page.inner_text("main")
     browser.close()
     assert program.end() == 0
-    assert "Organisation: Litware <Ltd>, " in program.shown
+    assert "Organization: Litware <Ltd>, " in program.shown
     assert f", at {hosts.service_url}." in program.shown
     assert proxied.password not in program.shown
     assert {line.split()[0] for line in proxied.seen()} == {"CONNECT"}

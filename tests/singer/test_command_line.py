@@ -69,6 +69,10 @@ def test_about_option_describes_each_setting_of_the_sdk() -> None:
         assert declared["description"]
 
 
+def test_about_option_prints_ascii_for_terminals_of_any_encoding() -> None:
+    assert told("--about", "--format=markdown").isascii()
+
+
 def test_about_option_prints_name_version_and_capabilities() -> None:
     assert about()["name"] == "tap-dynamics365"
     assert about()["version"] == __version__

@@ -227,7 +227,7 @@ sys.exit(status)
 """
 
 
-def test_discovery_of_a_large_organisation_fits_in_150_mb(tap_for: Callable[..., Tap]) -> None:
+def test_discovery_of_a_large_organization_fits_in_150_mb(tap_for: Callable[..., Tap]) -> None:
     path = DOCUMENTS / LARGEST
     if not path.exists():
         pytest.skip(f"{path} is not there")

@@ -43,7 +43,7 @@ def who_am_i(client: ODataClient) -> Identity:
     noun = "company" if len(names) == 1 else "companies"
     return Identity(
         user="",
-        organisation=(
+        organization=(
             f"environment {environment} with {len(names)} {noun}{f' ({listed})' if listed else ''}"
         ),
         page=f"Business Central, {environment}.",

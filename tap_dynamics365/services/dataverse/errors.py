@@ -68,7 +68,7 @@ DENIED = (
     *("0x80040220", "0x80048306", "0x80048405", "0x80040231", "0x80040299", "0x80040277"),
     *("0x80040204", "0x8004020d", "0x80040256", "0x80090304", "0x80090305", "0x80097531"),
     *("0x80048d05", "0x80048d06"),
-    # The licence does not cover this table.
+    # The license does not cover this table.
     "0x80050304",
     # The table does not support RetrieveMultiple, so it can't be listed at all.
     *("0x80040800", "0x80100008"),
@@ -76,7 +76,7 @@ DENIED = (
 
 # Problems of the caller or of the query. No table can be read until an administrator acts.
 FATAL = (
-    # The caller is not a user of the environment, is disabled, or has no role or licence.
+    # The caller is not a user of the environment, is disabled, or has no role or license.
     *("0x80072560", "0x80040225", "0x8004a112", "0x8004d24d", "0x80044507"),
     *("0x80042f09", "0x80042f0a", "0x8004d24b", "0x80050301"),
     # Administration mode, conditional access, the IP firewall, a blocked application.

@@ -24,7 +24,7 @@ class _Answer(msgspec.Struct, rename="pascal", gc=False):
 
 
 class Name(_Answer):
-    """A value wrapped in an object: a kind, a format, a behaviour or a level."""
+    """A value wrapped in an object: a kind, a format, a behavior or a level."""
 
     value: str | None = None
 

@@ -1,4 +1,4 @@
-"""WhoAmI: the user and the organisation that Dataverse sees.
+"""WhoAmI: the user and the organization that Dataverse sees.
 
 https://learn.microsoft.com/power-apps/developer/data-platform/webapi/reference/whoami
 """
@@ -30,18 +30,18 @@ def who_am_i(client: ODataClient) -> Identity:
     """
     place = urlsplit(client.url).netloc
     answer = read_object(client, "WhoAmI")
-    user_id, organisation_id = _text(answer, "UserId"), _text(answer, "OrganizationId")
+    user_id, organization_id = _text(answer, "UserId"), _text(answer, "OrganizationId")
     user = _row(client, f"systemusers({user_id})?$select=fullname,domainname")
-    organisation = _row(client, f"organizations({organisation_id})?$select=name")
+    organization = _row(client, f"organizations({organization_id})?$select=name")
     name, account, called = (
         _text(user, "fullname"),
         _text(user, "domainname"),
-        _text(organisation, "name"),
+        _text(organization, "name"),
     )
     person = f"{name} ({account})" if name and account else name or account
     return Identity(
         user=f"{person}, user {user_id}" if person else f"user {user_id}",
-        organisation=f"{called}, {organisation_id}" if called else organisation_id,
+        organization=f"{called}, {organization_id}" if called else organization_id,
         page=f"As {person or user_id}, at {f'{called} ({place})' if called else place}.",
     )
 

@@ -146,7 +146,7 @@ def test_names_that_no_url_can_hold_are_requested_in_parts(
     assert 2 < len([r for r in service.requests() if "x" * 90 in str(r["query"])]) < 8
 
 
-def test_definitions_of_a_large_organisation_take_few_requests() -> None:
+def test_definitions_of_a_large_organization_take_few_requests() -> None:
     if not LARGEST.exists():
         pytest.skip(f"{LARGEST} is not there")
     with client.running(rows=0, csdl=LARGEST) as service:

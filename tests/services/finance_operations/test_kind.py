@@ -169,4 +169,4 @@ def test_service_says_at_which_host_a_person_is() -> None:
         identity = opened.kind.who_am_i(opened.client)
         opened.client.close()
     assert identity.page == f"At 127.0.0.1:{running.server.port}."
-    assert "Dataverse" not in f"{identity.user} {identity.organisation}"
+    assert "Dataverse" not in f"{identity.user} {identity.organization}"
