@@ -20,7 +20,7 @@ class Status(Enum):
         OK: A run is not hindered.
         WARNING: A run works, and may not do all that is wanted.
         FAILED: A run would fail.
-        NOT_RUN: The check was not run, because one before it failed.
+        NOT_RUN: There is no answer: a check before it failed, or the service does not tell.
     """
 
     OK = "ok"

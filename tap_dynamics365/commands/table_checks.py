@@ -163,10 +163,10 @@ class TableChecks:
         try:
             rights = read_rights(self._tap.service.client, names)
         except (MetadataError, ServiceError) as error:
-            return Finding(f"{UNKNOWN_RIGHTS} {error.message}")
+            return Finding(f"{UNKNOWN_RIGHTS} {error.message}", Status.NOT_RUN)
         count = len(rights.whole) + len(rights.partial)
         if not count:
-            return Finding(UNKNOWN_RIGHTS)
+            return Finding(UNKNOWN_RIGHTS, Status.NOT_RUN)
         if not rights.partial:
             return Finding(f"All rows of {_tables(count)} can be read.")
         some = [f"{name} ({which})" for name, which in rights.partial.items()]
