@@ -6,6 +6,7 @@ For Microsoft Entra ID, see https://learn.microsoft.com/entra/identity-platform/
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.auth.token_endpoint import lifetime
@@ -28,6 +29,84 @@ SLOWER_SECONDS = 5
 LIFETIME_SECONDS = 900
 
 
+@dataclass(frozen=True)
+class DeviceCode:
+    """A code that a person enters on another device.
+
+    Attributes:
+        app: The app registration.
+        code: The code that the app redeems.
+        user_code: The code that the person enters.
+        address: Where the person enters it.
+        interval: Seconds between two requests for the tokens.
+        seconds: How long the codes are valid.
+    """
+
+    app: App
+    code: str = field(repr=False)
+    user_code: str
+    address: str
+    interval: float
+    seconds: float
+
+    @classmethod
+    def request(cls, app: App) -> DeviceCode:
+        """Request a code.
+
+        Args:
+            app: The app registration.
+
+        Returns:
+            The code. Its texts are safe to show.
+
+        Raises:
+            SignInError: The host refused, or was not reached.
+        """
+        answer = app.request_device_code()
+        code, user_code, address = (
+            _text(answer, name) for name in ("device_code", "user_code", "verification_uri")
+        )
+        return cls(
+            app,
+            code,
+            printable(user_code),
+            printable(address),
+            lifetime(answer.get("interval")) or INTERVAL_SECONDS,
+            lifetime(answer.get("expires_in")) or LIFETIME_SECONDS,
+        )
+
+    def redeem(self, wait: Callable[[float], object] = time.sleep) -> Tokens:
+        """Wait until the person has entered the code.
+
+        Args:
+            wait: Waits for some seconds. It may raise to give up.
+
+        Returns:
+            The tokens.
+
+        Raises:
+            SignInError: The person or the host refused, or nobody entered the code in time.
+        """
+        interval, end = self.interval, time.monotonic() + self.seconds
+        while True:
+            # Not for longer than the code is valid, even if the host asks for long intervals.
+            wait(max(0.0, min(interval, end - time.monotonic())))
+            try:
+                return self.app.tokens(grant_type=GRANT, device_code=self.code)
+            except TransientSignInError:
+                # The next request follows anyway, but later (RFC 8628, section 3.5).
+                interval *= 2
+            except SignInError as error:
+                if error.error == "slow_down":
+                    interval += SLOWER_SECONDS
+                elif error.error == "expired_token":
+                    raise _expired() from None
+                elif error.error != "authorization_pending":
+                    raise
+            if time.monotonic() > end:
+                raise _expired()
+
+
 def sign_in(app: App, finish: Callable[[Tokens], str]) -> None:
     """Sign a person in who enters a code in a browser on any device.
 
@@ -39,35 +118,11 @@ def sign_in(app: App, finish: Callable[[Tokens], str]) -> None:
         Dynamics365Error: The person or the host refused, nobody entered the code in time, or
             `finish` failed.
     """
-    answer = app.request_device_code()
-    device_code, user_code, address = (
-        _text(answer, name) for name in ("device_code", "user_code", "verification_uri")
-    )
+    code = DeviceCode.request(app)
     terminal.say("To sign in, open this address in a browser, on any device:")
-    terminal.say("", printable(address), "")
-    terminal.say("and enter the code:", "", printable(user_code), "")
-    interval = lifetime(answer.get("interval")) or INTERVAL_SECONDS
-    end = time.monotonic() + (lifetime(answer.get("expires_in")) or LIFETIME_SECONDS)
-    while True:
-        # Not for longer than the code is valid, even if the host asks for long intervals.
-        time.sleep(max(0.0, min(interval, end - time.monotonic())))
-        try:
-            tokens = app.tokens(grant_type=GRANT, device_code=device_code)
-        except TransientSignInError:
-            # The next request follows anyway, but later (RFC 8628, section 3.5).
-            interval *= 2
-        except SignInError as error:
-            if error.error == "slow_down":
-                interval += SLOWER_SECONDS
-            elif error.error == "expired_token":
-                raise _expired() from None
-            elif error.error != "authorization_pending":
-                raise
-        else:
-            finish(tokens)
-            return
-        if time.monotonic() > end:
-            raise _expired()
+    terminal.say("", code.address, "")
+    terminal.say("and enter the code:", "", code.user_code, "")
+    finish(code.redeem())
 
 
 def _expired() -> SignInError:

@@ -160,7 +160,7 @@ def _servers() -> list[_Server]:
     """Listen on all addresses of `localhost`, on the same port."""
     while True:
         server = _Server(("127.0.0.1", 0), _Handler)
-        if not _has_ipv6():
+        if not has_ipv6():
             return [server]
         try:
             return [server, _ServerV6(("::1", server.server_address[1]), _Handler)]
@@ -171,7 +171,7 @@ def _servers() -> list[_Server]:
             server.server_close()
 
 
-def _has_ipv6() -> bool:
+def has_ipv6() -> bool:
     """Tell whether `localhost` may resolve to ::1."""
     try:
         found = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)

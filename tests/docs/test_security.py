@@ -23,7 +23,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Modules that run programs, or create objects from what they read; and the files that may use one.
 MODULES = {"dill", "marshal", "multiprocessing", "pickle", "pty", "shelve", "subprocess", "yaml"}
 # It opens the browser.
-MAY_IMPORT = {"login/browser.py": {"subprocess"}}
+MAY_IMPORT = {"login/web_browser.py": {"subprocess"}}
 CALLS = {
     "__import__",
     "compile",
