@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_dynamics365.commands import listing
-from tap_dynamics365.commands.checklist import Checklist, Status
-from tap_dynamics365.commands.connection_checks import ConnectionChecks
+from tap_dynamics365.checks.checklist import Checklist, Status
+from tap_dynamics365.checks.connection_checks import ConnectionChecks
+from tap_dynamics365.checks.table_checks import MOST_TRIED, TableChecks
+from tap_dynamics365.commands import listing, sources
 from tap_dynamics365.commands.options import config_option, json_option
-from tap_dynamics365.commands.table_checks import MOST_TRIED, TableChecks
 
 if TYPE_CHECKING:
-    from tap_dynamics365.commands.checklist import Result
+    from tap_dynamics365.checks.checklist import Result
 
 MARKS = {Status.OK: "✓", Status.WARNING: "!", Status.FAILED: "✗", Status.NOT_RUN: "–"}
 
@@ -44,11 +45,13 @@ def check(
     The exit code is 0 if a run would work, and 1 otherwise.
     """
     checklist = Checklist((lambda _: None) if in_json else _show)
-    connection = ConnectionChecks(files, catalog)
+    connection = ConnectionChecks(
+        partial(sources.read_settings, files), partial(sources.read_catalog, catalog)
+    )
     tap = connection.run(checklist)
     if tap is not None:
         most = None if every else MOST_TRIED
-        TableChecks(tap, has_catalog=connection.has_catalog, most=most).run(checklist)
+        TableChecks(tap, has_catalog=catalog is not None, most=most).run(checklist)
     if in_json:
         click.echo(listing.in_json([_in_json(result) for result in checklist.results]))
     context.exit(1 if checklist.has_failed else 0)

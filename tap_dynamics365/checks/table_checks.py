@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.commands.checklist import Finding, Result, Status
+from tap_dynamics365.checks.checklist import Finding, Result, Status
 from tap_dynamics365.errors import MetadataError, ServiceError, failure_of_table
 from tap_dynamics365.extract.pool import fetch_each
 from tap_dynamics365.extract.read import LOG_BASED
@@ -16,7 +16,7 @@ from tap_dynamics365.services.describe import describe
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from tap_dynamics365.commands.checklist import Checklist
+    from tap_dynamics365.checks.checklist import Checklist
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.services.read_rights import ReadRights
     from tap_dynamics365.singer.table_stream import TableStream

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tap_dynamics365.auth.token_store import TokenStore
-from tap_dynamics365.commands import sources
-from tap_dynamics365.commands.checklist import Finding, Status
+from tap_dynamics365.checks.checklist import Finding, Status
 from tap_dynamics365.connection import connect
 from tap_dynamics365.errors import ServiceError, SignInError, TokenStoreError
 from tap_dynamics365.http.session import failure_reason
@@ -23,9 +22,9 @@ from tap_dynamics365.singer import process
 from tap_dynamics365.tap import TapDynamics365
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from tap_dynamics365.commands.checklist import Checklist
+    from tap_dynamics365.checks.checklist import Checklist
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.services.kind import Service
 
@@ -47,20 +46,20 @@ class ConnectionChecks:
     """The checks up to the first answer to a signed request.
 
     Args:
-        files: The values of the option `--config`.
-        catalog: The path of the catalog, if there is one.
-
-    Attributes:
-        has_catalog: Whether there is a catalog.
+        read_settings: Reads the settings of the tap.
+        read_catalog: Reads the catalog of the tap; None if there is none.
     """
 
-    def __init__(self, files: Sequence[str], catalog: str | None) -> None:
-        self._files = files
-        self._catalog = catalog
+    def __init__(
+        self,
+        read_settings: Callable[[], dict[str, Any]],
+        read_catalog: Callable[[], dict[str, Any] | None] = lambda: None,
+    ) -> None:
+        self._read_settings = read_settings
+        self._read_catalog = read_catalog
         self._tap: TapDynamics365 | None = None
         self._date = ""
         self._answered_at = datetime.now(UTC)
-        self.has_catalog = catalog is not None
 
     def run(self, checklist: Checklist) -> TapDynamics365 | None:
         """Run the checks.
@@ -97,8 +96,7 @@ class ConnectionChecks:
         return self.tap.service
 
     def _settings(self) -> Finding:
-        config: dict[str, Any] = sources.read_settings(self._files)
-        catalog = sources.read_catalog(self._catalog)
+        config, catalog = self._read_settings(), self._read_catalog()
         # What the tap would log is in the finding.
         logging.disable(logging.WARNING)
         try:
