@@ -107,6 +107,10 @@ class InputError(Dynamics365Error):
     """A file of settings, catalog or state can't be read, or has the wrong content."""
 
 
+class QueryError(Dynamics365Error):
+    """A query of a person does not stay below the service root, or does not read rows."""
+
+
 class OutputError(Dynamics365Error):
     """Messages can no longer be written to standard output."""
 

@@ -159,6 +159,11 @@ def definition(described: Mapping[str, Any], project: Mapping[str, Any]) -> dict
                 "with --rows",
                 "executable": "dynamics365",
             },
+            "query": {
+                "args": "query --config=ENV",
+                "description": "Read rows with an OData query, such as 'accounts?$top=5'",
+                "executable": "dynamics365",
+            },
         },
         "description": "Microsoft's business applications: Dataverse, Finance & Operations, and "
         "Business Central",

@@ -1,1 +1,1 @@
-"""The command `dynamics365`: sign in, check the connection, look at the tables."""
+"""The command `dynamics365`: sign in, check the connection, look at tables and rows."""

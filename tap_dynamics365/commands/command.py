@@ -11,6 +11,7 @@ import click
 from tap_dynamics365 import __version__
 from tap_dynamics365.commands.check import check
 from tap_dynamics365.commands.environments import environments
+from tap_dynamics365.commands.query import query
 from tap_dynamics365.commands.tables import tables
 from tap_dynamics365.login.command import login
 
@@ -18,12 +19,12 @@ from tap_dynamics365.login.command import login
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dynamics365")
 def dynamics365() -> None:
-    """Sign in to Dynamics 365, check the connection, and look at the tables."""
+    """Sign in to Dynamics 365, check the connection, and look at tables and rows."""
     logging.basicConfig(format="%(message)s")
     # A terminal may not know every character of a row.
     with suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-for command in (login, check, environments, tables):
+for command in (login, check, environments, tables, query):
     dynamics365.add_command(command)

@@ -215,11 +215,12 @@ def sizes_in_text(found: Sequence[Row]) -> Iterator[str]:
         yield from wrap(f"{row['name']}: {row['page_error']}", WIDTH)
 
 
-def rows_in_text(found: Sequence[Row]) -> Iterator[str]:
+def rows_in_text(found: Sequence[Row], choose: str = "--select") -> Iterator[str]:
     """Write rows as a table of text, with as many columns as fit.
 
     Args:
-        found: The rows.
+        found: The rows, all with the same columns.
+        choose: What chooses columns.
 
     Yields:
         The lines. The last ones say which columns are left out.
@@ -235,7 +236,7 @@ def rows_in_text(found: Sequence[Row]) -> Iterator[str]:
     if left or empty:
         yield ""
     if left:
-        yield f"{left} more columns don't fit here. Choose columns with --select, or add --json."
+        yield f"{left} more columns don't fit here. Choose columns with {choose}, or add --json."
     if empty:
         yield f"{empty} columns have no value in these rows."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -143,3 +144,9 @@ def test_tables_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox) -> N
             assert all(map(is_shown, lines, printed))
         else:
             assert printed == lines
+
+
+def test_query_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> None:
+    ((line, lines),) = shown("Querying the service").items()
+    command, *arguments = shlex.split(line)
+    assert dynamics365(command, sandbox.settings, *arguments).lines == lines

@@ -1,0 +1,1 @@
+"""What a load costs, and queries of a person, before anything is extracted."""
