@@ -56,7 +56,7 @@ def _readable(found: dict[str, str], rows: int, kind: app.ServiceKind) -> str:
         f"A local {kind.title} with {rows:,} rows is at {found['url']}\n\n"
         f"# .env\n{_env_file(given)}\n\n# config.json\n{json.dumps(given, indent=2)}\n\n"
         "# Public client, in place of client_id, client_secret and refresh_token. Without the\n"
-        "# refresh token, sign in by tap-dynamics365-login.\n"
+        "# refresh token, sign in by dynamics365 login.\n"
         f"{_env_file(public)}\n\n"
         f"{kind.note}Press Ctrl-C to stop it.\n"
     )

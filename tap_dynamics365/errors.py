@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import requests
 
 
+#: The command with which a person signs in, as messages name it.
+LOGIN = "dynamics365 login (in Meltano: meltano invoke tap-dynamics365:login --browser)"
+
+
 class Failure(Enum):
     """Why a service did not fulfil a request.
 

@@ -115,8 +115,11 @@ class Dynamics365:
             ServiceError: The service refused.
             SignInError: The sign-in host gave no token.
         """
-        settings = replace(self._settings, tables=patterns) if patterns else self._settings
-        found = list(describe(self._service, settings))
+        if patterns:
+            settings = replace(self._settings, tables=patterns)
+            found = list(describe(self._service, settings, source=""))
+        else:
+            found = list(describe(self._service, self._settings))
         self._described |= {described.table.name: described for described in found}
         return found
 

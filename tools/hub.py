@@ -114,7 +114,7 @@ def groups() -> list[list[str]]:
     ways = [
         [grant.value.partition("=")[0], *(name for name, _ in REQUIRED[grant])] for grant in Grant
     ]
-    # A refresh token may also be in the file that `tap-dynamics365-login` writes.
+    # A refresh token may also be in the file that `dynamics365 login` writes.
     ways.append(["token_store", *(name for name, _ in REQUIRED[Grant.REFRESH_TOKEN])])
     return sorted([["connection_url"], *(sorted(["service_url", *way]) for way in ways)])
 

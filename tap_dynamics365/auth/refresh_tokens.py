@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
 from tap_dynamics365.errors import (
+    LOGIN,
     ForeignStoreError,
     SignInError,
     TokenStoreError,
@@ -111,7 +112,7 @@ class RefreshTokens:
             raise
         except TokenStoreError as error:
             if not others:
-                msg = f"{error.message} Run tap-dynamics365-login to replace it."
+                msg = f"{error.message} Replace it with {LOGIN}."
                 raise SignInError(msg) from error
             self._log(logging.WARNING, f"{error.message} The tap uses refresh_token instead.")
             return None
@@ -123,7 +124,7 @@ class RefreshTokens:
                 "host than that of token_uri"
             )
             if not others:
-                msg = f"{message}: run tap-dynamics365-login to get a new one."
+                msg = f"{message}: check client_id, or get a new token with {LOGIN}."
                 raise SignInError(msg)
             self._log(logging.WARNING, f"{message}: the tap uses refresh_token instead.")
             return None
@@ -162,8 +163,8 @@ class RefreshTokens:
         tokens = list(dict.fromkeys(token for token in candidates if token))
         if not tokens:
             msg = (
-                "There is no refresh token in token_store: run tap-dynamics365-login to get one, "
-                "or set refresh_token."
+                f"There is no refresh token in token_store: get one with {LOGIN}, or set "
+                "refresh_token."
             )
             raise SignInError(msg)
         for token in tokens[:-1]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tap_dynamics365.errors import WEB_PAGE, SignInError, TransientSignInError
+from tap_dynamics365.errors import LOGIN, WEB_PAGE, SignInError, TransientSignInError
 from tap_dynamics365.http.status import is_transient
 from tap_dynamics365.redaction import printable, redact
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import requests
 
-_NEW_TOKEN = "run tap-dynamics365-login for a new refresh token"  # noqa: S105 - an instruction
+_NEW_TOKEN = f"get a new refresh token with {LOGIN}"
 _NEW_SIGN_IN = (
     f"{_NEW_TOKEN}, and have the user complete the required verification. For a pipeline, exempt "
     "the user from it, or use an app that signs in as itself"

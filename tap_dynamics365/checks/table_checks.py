@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.checks.checklist import Finding, Result, Status
+from tap_dynamics365.checks.logged import logged_warnings
 from tap_dynamics365.errors import MetadataError, ServiceError, failure_of_table
 from tap_dynamics365.extract.pool import fetch_each
 from tap_dynamics365.extract.read import LOG_BASED
@@ -76,21 +77,23 @@ class TableChecks:
     def _metadata(self) -> Finding:
         tap = self._tap
         if not self._has_catalog:
-            return Finding(f"{_tables(len(tap.catalog))} found.")
+            with logged_warnings() as warnings:
+                return _with_warnings(f"{_tables(len(tap.catalog))} found.", warnings)
         service = tap.service
         found = service.kind.arrange(service.kind.read_tables(service.client, tap.settings))
         return Finding(f"{_tables(len(found))} found.")
 
     def _selection(self) -> Finding:
-        self._tap.setup_mapper()
-        count = len(self._tap.selected_tables)
+        with logged_warnings() as warnings:
+            self._tap.setup_mapper()
+            count = len(self._tap.selected_tables)
         if not count:
             return Finding(
                 "No table is selected.",
                 Status.FAILED,
                 "Select tables by the setting tables, or in the catalog.",
             )
-        return Finding(f"{_tables(count)} selected.")
+        return _with_warnings(f"{_tables(count)} selected.", warnings)
 
     def _tried(self, streams: Sequence[TableStream]) -> list[TableStream]:
         return list(islice(streams, self._most))
@@ -167,11 +170,13 @@ class TableChecks:
         count = len(rights.whole) + len(rights.partial)
         if not count:
             return Finding(UNKNOWN_RIGHTS, Status.NOT_RUN)
+        left = len(names) - count
+        more = f" The service does not say it of {left} more." if left else ""
         if not rights.partial:
-            return Finding(f"All rows of {_tables(count)} can be read.")
+            return Finding(f"All rows of {_tables(count)} can be read.{more}")
         some = [f"{name} ({which})" for name, which in rights.partial.items()]
         verb = "gives" if len(some) == 1 else "give"
-        words = f"{len(some):,} of {_tables(count)} {verb} only some rows: {_listed(some)}."
+        words = f"{len(some):,} of {_tables(count)} {verb} only some rows: {_listed(some)}.{more}"
         return Finding(words, Status.WARNING, rights.remedy)
 
     @property
@@ -196,6 +201,10 @@ class TableChecks:
             return Finding(f"On: {_tables(len(wanted))} can be replicated LOG_BASED.")
         words = f"Off for {len(without)} of {_tables(len(wanted))}: {_listed(without)}."
         return Finding(words, Status.WARNING)
+
+
+def _with_warnings(words: str, warnings: Sequence[str]) -> Finding:
+    return Finding(" ".join([words, *warnings]), Status.WARNING if warnings else Status.OK)
 
 
 def _tables(count: int) -> str:

@@ -163,8 +163,8 @@ def rows(config: Mapping[str, Any], name: str, selected: Sequence[str], limit: i
     with Dynamics365({**config, "fetch_size": limit}) as service:
         try:
             return list(islice(service.rows(name, selected), limit))
-        except NoMatchError:
-            raise _no_match([name]) from None
+        except NoMatchError as error:
+            raise _no_match(error) from None
 
 
 def in_json(found: Sequence[Row]) -> str:
@@ -248,20 +248,17 @@ def _describe(
     settings = Settings.from_config(config, CONFIG_SCHEMA, complete_url=complete_url)
     process.hide_secrets()
     service = open_service(settings)
-    wanted = replace(settings, tables=tuple(patterns)) if patterns else settings
+    if not patterns:
+        return service, settings, list(describe(service, settings))
+    wanted = replace(settings, tables=tuple(patterns))
     try:
-        return service, wanted, list(describe(service, wanted))
-    except NoMatchError:
-        if not patterns:
-            raise
-        raise _no_match(patterns) from None
+        return service, wanted, list(describe(service, wanted, source=""))
+    except NoMatchError as error:
+        raise _no_match(error) from None
 
 
-def _no_match(patterns: Sequence[str]) -> MetadataError:
-    return MetadataError(
-        f"The service has no table of the name {' or '.join(patterns)}: dynamics365 tables without "
-        "a name lists them."
-    )
+def _no_match(error: NoMatchError) -> MetadataError:
+    return MetadataError(f"{error.message} dynamics365 tables '*' lists all tables.")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON

@@ -1,1 +1,1 @@
-"""The command `tap-dynamics365-login`: a person signs in, and the tap uses the refresh token."""
+"""The command `dynamics365 login`: a person signs in, and the tap uses the refresh token."""

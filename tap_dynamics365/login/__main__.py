@@ -1,4 +1,4 @@
-"""Makes `python -m tap_dynamics365.login` the same as `tap-dynamics365-login`."""
+"""Makes `python -m tap_dynamics365.login` the same as `dynamics365 login`."""
 
 from tap_dynamics365.login.command import login
 

@@ -1,4 +1,4 @@
-"""Command line of `tap-dynamics365-login`."""
+"""Command line of `dynamics365 login`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ INTERRUPTED = 130
     help="Write the settings, including the secrets, into a file .env, or into a JSON file such as "
     "config.json. What else is in the file stays.",
 )
-@click.version_option(__version__, prog_name="tap-dynamics365-login")
+@click.version_option(__version__, prog_name="dynamics365 login")
 @click.pass_context
 def login(
     context: click.Context,

@@ -54,7 +54,7 @@ def refused(reason: str) -> str:
     return _page(
         "You are not signed in",
         reason,
-        "You can close this window. To try again, run tap-dynamics365-login again.",
+        "You can close this window. To try again, run dynamics365 login again.",
     )
 
 
@@ -66,7 +66,7 @@ def unexpected() -> str:
     """
     return _page(
         "This is not the current sign-in",
-        "This address does not belong to the sign-in that tap-dynamics365-login waits for.",
+        "This address does not belong to the sign-in that dynamics365 login waits for.",
         "You can close this window. Continue in the window that the command opened last, or open "
         "the address in the terminal again.",
     )

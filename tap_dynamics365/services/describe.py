@@ -6,8 +6,9 @@ import logging
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_dynamics365.errors import MetadataError, NoMatchError
+from tap_dynamics365.errors import NoMatchError
 from tap_dynamics365.services import schema_map
+from tap_dynamics365.settings.names import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +33,16 @@ class Described(NamedTuple):
     definition: TableDefinition | None
 
 
-def describe(service: Service, settings: Settings) -> Iterator[Described]:
+def describe(
+    service: Service, settings: Settings, source: str = " of the setting tables"
+) -> Iterator[Described]:
     """Read the tables that the settings select.
 
     Args:
         service: The service.
         settings: The patterns of table names, and the file that keeps the description.
+        source: Where the patterns come from, in the words of a message; empty if the user has just
+            written them.
 
     Returns:
         The tables. Their definitions are read while they are consumed, because those of all tables
@@ -52,13 +57,16 @@ def describe(service: Service, settings: Settings) -> Iterator[Described]:
     patterns = settings.tables
     kept = schema_map.read(service, settings) if schema_map.is_kept(settings) else None
     tables = kind.read_tables(service.client, settings) if kept is None else kept.tables
-    found = list(_matching(kind.arrange(tables), patterns))
+    arranged = kind.arrange(tables)
+    found, unmatched = _match(arranged, patterns)
+    messages = [
+        f"No table matches {pattern!r}{source}.{_suggestion(pattern, arranged)}"
+        for pattern in unmatched
+    ]
     if not found:
-        if not patterns:
-            msg = "The service has no tables."
-            raise MetadataError(msg)
-        msg = f"No table matches the setting tables ({', '.join(patterns)})."
-        raise NoMatchError(msg)
+        raise NoMatchError(" ".join(messages) or "The service has no tables.")
+    for message in messages:
+        logger.warning("%s", message)
     names = [table.name for table in found]
     definitions = (
         kind.define(service.client, found, names if patterns else None)
@@ -71,10 +79,11 @@ def describe(service: Service, settings: Settings) -> Iterator[Described]:
     )
 
 
-def _matching(tables: Sequence[Table], patterns: Sequence[str]) -> Iterator[Table]:
-    """Yield the tables that match by name or type, and log patterns without a match."""
+def _match(tables: Sequence[Table], patterns: Sequence[str]) -> tuple[list[Table], list[str]]:
+    """Return the tables that match by name or type, and the patterns without a match."""
     wanted = [pattern.lower() for pattern in patterns]
     names = {table.name.lower() for table in tables}
+    found: list[Table] = []
     matched: set[str] = set()
     for table in tables:
         # The type of a table may have the name of another table, which then is meant.
@@ -83,7 +92,11 @@ def _matching(tables: Sequence[Table], patterns: Sequence[str]) -> Iterator[Tabl
         hits = [p for p in wanted if any(fnmatchcase(name, p) for name in called)]
         matched.update(hits)
         if hits or not wanted:
-            yield table
-    for pattern in patterns:
-        if pattern.lower() not in matched:
-            logger.warning("No table matches %r of the setting tables.", pattern)
+            found.append(table)
+    return found, [pattern for pattern in patterns if pattern.lower() not in matched]
+
+
+def _suggestion(pattern: str, tables: Sequence[Table]) -> str:
+    """Return a sentence that names the table that may be meant; empty if none is similar."""
+    near = compare(pattern, [table.name for table in tables]).near
+    return f" Did you mean {near}?" if near else ""

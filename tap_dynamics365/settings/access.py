@@ -86,7 +86,7 @@ SIGN_IN = (
         "token_store",
         "Token Store",
         "Path of the file in which the tap keeps new refresh tokens for the next run. "
-        "`tap-dynamics365-login` writes to it too.",
+        "`dynamics365 login` writes to it too.",
     ),
     Setting(
         "access_token",
@@ -116,7 +116,7 @@ SIGN_IN = (
         "auth_uri",
         "Authorization URI",
         "URL of the authorization endpoint, where a person signs in. Used only by "
-        "`tap-dynamics365-login`. If not set, it is derived from `token_uri`.",
+        "`dynamics365 login`. If not set, it is derived from `token_uri`.",
         driver_property="AuthURI",
         format="uri",
         without_value="derived from `token_uri`",

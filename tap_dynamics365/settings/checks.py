@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator
 
-from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.errors import LOGIN, SettingsError
 from tap_dynamics365.redaction import ONE_WORD
 from tap_dynamics365.settings import filters, names
 from tap_dynamics365.settings.access import ENVIRONMENT_URL
@@ -195,13 +195,13 @@ def _no_grant(given: Mapping[str, Any]) -> str:
         )
     if "token_store" in given:
         return (
-            "No way to sign in is configured: token_store does not contain a token yet. Run "
-            "tap-dynamics365-login to get one, or set client_id and refresh_token."
+            "No way to sign in is configured: token_store does not contain a token yet. Get one "
+            f"with {LOGIN}, or set client_id and refresh_token."
         )
     return (
         "No way to sign in is configured: set client_id with refresh_token, client_secret, or "
-        "client_certificate, or set azure_credential or access_token. To get a refresh token, run "
-        "tap-dynamics365-login."
+        "client_certificate, or set azure_credential or access_token. Get a refresh token with "
+        f"{LOGIN}."
     )
 
 

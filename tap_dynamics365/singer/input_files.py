@@ -100,7 +100,21 @@ def _why_not(content: bytes, error: Exception) -> str:
         error = no_text
     if isinstance(error, UnicodeError):
         return "can't be read: It is not text in UTF-8 or UTF-16"
-    return f"is not JSON: it may be {'cut off' if content.strip() else 'empty'}"
+    return f"is not JSON: {_fault(content.decode())}"
+
+
+def _fault(text: str) -> str:
+    """Say where a text stops being JSON, without quoting it."""
+    if not text.strip():
+        return "it may be empty"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.pos < len(text.rstrip()) and not error.msg.startswith("Unterminated"):
+            return f"{error.msg} in line {error.lineno}, column {error.colno}"
+    except RecursionError:
+        return "it is nested too deeply"
+    return "it may be cut off"
 
 
 def _in_utf_8(content: bytes) -> bytes:

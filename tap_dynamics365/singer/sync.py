@@ -118,7 +118,7 @@ class Sync:
         """Log what a user has to know before rows are read."""
         kind = self._service.kind
         if not self._tables:
-            if not kind.selects_all:
+            if not self._metadata_streams:
                 logger.warning("The catalog selects no table: nothing is extracted.")
             return
         service_notices.log(kind, self._settings, self._tables)

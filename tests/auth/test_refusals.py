@@ -49,20 +49,20 @@ def test_refusal_has_code_description_and_correlation_id_only(separator: str) ->
     )
     sentence = sentence_of(body(700082, text, separator=separator))
     assert sentence.startswith("AADSTS700082: The refresh token has expired due to inactivity. To")
-    assert "tap-dynamics365-login" in sentence
+    assert "dynamics365 login" in sentence
     assert sentence.endswith(f"Correlation ID: {CORRELATION_ID}.")
     for noise in (TRACE_ID, "Timestamp", "\n", "\r", "issued on"):
         assert noise not in sentence
 
 
 ADVISED = {
-    70008: "tap-dynamics365-login",
-    700082: "tap-dynamics365-login",
+    70008: "dynamics365 login",
+    700082: "dynamics365 login",
     700084: "24 hours",
     50173: "revoked",
-    70043: "tap-dynamics365-login",
-    50076: "tap-dynamics365-login",
-    50079: "tap-dynamics365-login",
+    70043: "dynamics365 login",
+    50076: "dynamics365 login",
+    50079: "dynamics365 login",
     53003: "administrator",
     65001: "consent",
     7000215: "client_secret",
@@ -91,7 +91,7 @@ def test_refusal_with_a_known_code_has_advice(code: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [("invalid_client", "client_secret"), ("invalid_grant", "tap-dynamics365-login")],
+    [("invalid_client", "client_secret"), ("invalid_grant", "dynamics365 login")],
 )
 def test_refusal_without_a_code_has_the_advice_of_its_error(error: str, words: str) -> None:
     sentence = sentence_of(json.dumps({"error": error, "error_description": "no such thing"}))

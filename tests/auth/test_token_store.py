@@ -191,7 +191,7 @@ def test_stored_token_of_another_app_or_host_is_not_sent(
 ) -> None:
     keep(store_path, endpoint, "stored", **other)
     message = refusal(authenticator_for(endpoint, token_store=str(store_path), refresh_token=None))
-    assert "tap-dynamics365-login" in message
+    assert "dynamics365 login" in message
     assert endpoint.forms == []
     endpoint.rotates("second")
     sign_in(endpoint, store_path)

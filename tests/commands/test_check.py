@@ -102,6 +102,27 @@ def test_check_warns_of_an_unknown_setting(settings: dict[str, Any]) -> None:
     assert output.status == 0
 
 
+def test_check_warns_of_a_name_that_no_table_has(settings: dict[str, Any]) -> None:
+    output = dynamics365("check", {**settings, "tables": ["acount", "team"]})
+    assert output.status == 0
+    assert output.log == ""
+    assert output.checks["metadata"] == (
+        "!",
+        (
+            "1 table found. No table matches 'acount' of the setting tables. Did you mean account? "
+            "Check service_url and the setting tables."
+        ),
+    )
+
+
+def test_check_says_of_how_many_tables_the_rights_are_not_known(settings: dict[str, Any]) -> None:
+    output = dynamics365("check", {**settings, "tables": ["team", "accountleads"]})
+    assert output.checks["rows"] == (
+        "✓",
+        "All rows of 1 table can be read. The service does not say it of 1 more.",
+    )
+
+
 def test_check_says_that_the_address_is_not_reached(settings: dict[str, Any]) -> None:
     output = dynamics365("check", {**settings, "service_url": "http://127.0.0.1:9/api/data/v9.2/"})
     assert output.status == 1

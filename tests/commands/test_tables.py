@@ -67,8 +67,10 @@ def test_row_counts_are_right_aligned_although_the_first_table_has_none(service:
 def test_tables_that_are_not_there_are_refused(
     service: Sandbox, arguments: tuple[str, ...]
 ) -> None:
-    refusal = dynamics365("tables", service.settings, *arguments, "no_such").refusal()
-    assert refusal.startswith("The service has no table of the name no_such: ")
+    refusal = dynamics365("tables", service.settings, *arguments, "acount").refusal()
+    assert refusal.endswith(
+        "No table matches 'acount'. Did you mean account? dynamics365 tables '*' lists all tables."
+    )
 
 
 def test_tables_without_settings_are_refused() -> None:

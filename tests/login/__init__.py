@@ -1,1 +1,1 @@
-"""Tests of the command `tap-dynamics365-login`, as a process and with a real browser."""
+"""Tests of the command `dynamics365 login`, as a process and with a real browser."""

@@ -1,4 +1,4 @@
-"""Runs `tap-dynamics365-login` as a process, with or without a terminal, and reads its output."""
+"""Runs `dynamics365 login` as a process, with or without a terminal, and reads its output."""
 
 from __future__ import annotations
 

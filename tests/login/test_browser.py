@@ -100,7 +100,7 @@ def test_sign_in_that_is_cancelled_is_reported_in_browser_and_terminal(
     text = page.inner_text("main")
     assert text.startswith(NOT_SIGNED_IN)
     assert "AADSTS65004: User declined to consent" in text
-    assert "You can close this window. To try again, run tap-dynamics365-login again." in text
+    assert "You can close this window. To try again, run dynamics365 login again." in text
     assert program.end() == 1
     assert "AADSTS65004: User declined to consent" in program.shown
     assert not Path(settings["token_store"]).exists()
@@ -177,7 +177,7 @@ def test_redirect_of_another_sign_in_is_ignored(login: Callable[..., Program], p
     for query in ("?code=stolen&state=another", "?code=stolen", "?state=%C3%A9&code=x", ""):
         page.goto(f"{redirect_uri(program)}{query}")
         text = page.inner_text("main")
-        assert "does not belong to the sign-in that tap-dynamics365-login waits for" in text
+        assert "does not belong to the sign-in that dynamics365 login waits for" in text
     page.goto(address(program))
     press(page, "Sign in")
     assert program.end() == 0

@@ -247,7 +247,7 @@ def test_token_store_that_is_damaged_is_replaced_as_the_tap_advises(
 ) -> None:
     store = Path(stored_tap.settings["token_store"])
     store.write_text('{\n  "refresh_token": "cut of')
-    assert "damaged. Run tap-dynamics365-login" in stored_tap.run("--discover").refusal()
+    assert "damaged. Replace it with dynamics365 login" in stored_tap.run("--discover").refusal()
     sign_in()
     assert account_line_or_refusal(stored_tap).startswith(f"Signed in as {ACCOUNT} ")
 

@@ -145,7 +145,7 @@ def test_tap_with_a_file_warns_of_variables(tmp_path: Path) -> None:
     tap = Tap({**OFFLINE, "batch_config": {"encoding": {"format": "jsonl"}}}, environment)
     run = tap.run("--catalog", str(tmp_path / "catalog.json"))
     assert run.status == 0, run.log
-    variable, setting = run.logged("WARNING")
+    variable, setting, *_ = run.logged("WARNING")
     assert f"{PREFIX}CLIENT_SECRT: did you mean {PREFIX}CLIENT_SECRET?" in variable
     assert "Unknown setting batch_config is ignored." in setting
     assert SECRET not in run.log

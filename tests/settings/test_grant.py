@@ -101,7 +101,7 @@ def test_settings_without_a_grant_are_refused_with_each_grant(config: dict[str, 
         if grant not in {Grant.NTLM, Grant.BASIC}:
             assert grant.value in message
     assert "client_id" in message
-    assert "tap-dynamics365-login" in message
+    assert "dynamics365 login" in message
 
 
 def test_user_without_ntlm_is_refused_with_the_method() -> None:
@@ -112,9 +112,9 @@ def test_user_without_ntlm_is_refused_with_the_method() -> None:
 def test_token_store_without_a_token_is_refused_with_the_login_command(tmp_path: Path) -> None:
     empty = tmp_path / "token.json"
     config = {"service_url": SERVICE, "client_id": "the-client", "token_store": str(empty)}
-    assert "tap-dynamics365-login" in refusal(**config)
+    assert "dynamics365 login" in refusal(**config)
     empty.touch()
-    assert "tap-dynamics365-login" in refusal(**config)
+    assert "dynamics365 login" in refusal(**config)
 
 
 def test_token_store_with_content_selects_the_refresh_token(tmp_path: Path) -> None:

@@ -93,6 +93,15 @@ def test_input_file_that_cannot_be_read_is_refused_in_one_sentence(
     assert f"--{option}" in refusal(tmp_path, option, content)
 
 
+@pytest.mark.parametrize("option", ["config", "catalog"])
+def test_input_file_that_is_not_json_is_refused_with_the_place(tmp_path: Path, option: str) -> None:
+    without_comma = f'{{\n "access_token": "{SECRET}"\n "tables": []\n}}'.encode()
+    sentence = refusal(tmp_path, option, without_comma)
+    assert sentence.endswith("is not JSON: Expecting ',' delimiter in line 3, column 2.")
+    sentence = refusal(tmp_path, option, without_comma[: without_comma.index(b'"tables')])
+    assert sentence.endswith("is not JSON: it may be cut off.")
+
+
 @pytest.mark.parametrize("catalog", CATALOGS.values(), ids=CATALOGS.keys())
 def test_catalog_that_is_malformed_is_refused_in_one_sentence(
     tmp_path: Path, catalog: Message
