@@ -51,13 +51,16 @@ def settings(origin: str, path: str) -> dict[str, str]:
 def _readable(found: dict[str, str], rows: int, kind: app.ServiceKind) -> str:
     names = ("service_url", "token_uri", "client_id", "client_secret", "refresh_token")
     given = {**{name: found[name] for name in names}, **kind.settings}
-    public = {name: found[f"public_{name}"] for name in ("client_id", "refresh_token")}
+    # A public client, which a person signs in with.
+    app = {**given, "client_id": found["public_client_id"], "token_store": "sandbox-token.json"}
+    del app["client_secret"], app["refresh_token"]
     return (
-        f"A local {kind.title} with {rows:,} rows is at {found['url']}\n\n"
-        f"# .env\n{_env_file(given)}\n\n# config.json\n{json.dumps(given, indent=2)}\n\n"
-        "# Public client, in place of client_id, client_secret and refresh_token. Without the\n"
-        "# refresh token, sign in by dynamics365 login.\n"
-        f"{_env_file(public)}\n\n"
+        f"A local {kind.title} with {rows:,} rows is at {found['url']}\n"
+        "Leave it running, and go on in another terminal.\n\n"
+        f"# config.json without a sign-in\n{json.dumps(given, indent=2)}\n\n"
+        f"# config.json to sign in with dynamics365 login\n{json.dumps(app, indent=2)}\n\n"
+        f"# .env without a sign-in\n{_env_file(given)}\n\n"
+        f"# .env to sign in\n{_env_file(app)}\n\n"
         f"{kind.note}Press Ctrl-C to stop it.\n"
     )
 

@@ -53,10 +53,16 @@ def printed(*arguments: str) -> str:
     return "".join(lines)
 
 
-def blocks(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+WITHOUT, TO_SIGN_IN = "without a sign-in", "to sign in"
+
+
+def blocks(text: str, purpose: str = WITHOUT) -> tuple[dict[str, Any], dict[str, str]]:
     """The settings in config.json, and those in .env as a shell reads them."""
-    config = json.loads(text.partition("# config.json\n")[2].partition("\n\n")[0])
-    lines = shlex.split(text.partition("# .env\n")[2].partition("\n\n")[0])
+    config, environment = (
+        text.partition(f"# {file} {purpose}")[2].partition("\n")[2].partition("\n\n")[0]
+        for file in ("config.json", ".env")
+    )
+    config, lines = json.loads(config), shlex.split(environment)
     named = (line.removeprefix("TAP_DYNAMICS365_").partition("=") for line in lines)
     return config, {name.lower(): value for name, _, value in named}
 
@@ -85,10 +91,12 @@ def test_command_line_prints_settings_that_select_tables_of_finance_and_operatio
 def test_command_line_prints_a_public_client_of_each_service(service: str) -> None:
     text = printed("--service", service)
     config, _ = blocks(text)
-    lines = text.partition("# Public client")[2].partition("\n\n")[0].splitlines()
-    public = dict(line.partition("=")[::2] for line in lines if line.startswith("TAP_"))
-    assert [*public] == ["TAP_DYNAMICS365_CLIENT_ID", "TAP_DYNAMICS365_REFRESH_TOKEN"]
-    assert public["TAP_DYNAMICS365_CLIENT_ID"] != config["client_id"]
+    public, environment = blocks(text, TO_SIGN_IN)
+    assert public.keys() == environment.keys()
+    assert public["client_id"] == environment["client_id"] != config["client_id"]
+    assert public["token_store"] == "sandbox-token.json"  # noqa: S105 - a path
+    assert not {"client_secret", "refresh_token"} & {*public}
+    assert public["service_url"] == config["service_url"]
 
 
 def make(*variables: str) -> list[str]:
