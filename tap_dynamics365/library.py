@@ -3,61 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-from msgspec import Raw
-
 from tap_dynamics365.connection import open_service
-from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
-from tap_dynamics365.extract.reader import TableReader
-from tap_dynamics365.extract.table import TableSpec
-from tap_dynamics365.odata.json_schema import properties
-from tap_dynamics365.odata.page import reading
-from tap_dynamics365.services import part as parts
-from tap_dynamics365.services.conversion import conversions
+from tap_dynamics365.errors import MetadataError
 from tap_dynamics365.services.describe import Described, describe
 from tap_dynamics365.services.registry import complete_url
-from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters
+from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.table_rows import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from tap_dynamics365.extract.range import Range
-    from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.odata.edm import Table as CsdlTable
-    from tap_dynamics365.services.conversion import Conversion
     from tap_dynamics365.services.part import Part
 
 __all__ = ["Described", "Dynamics365"]
-
-
-def _number(text: str) -> Decimal | float:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        # The exponent has more digits than Decimal takes.
-        return float(text)
-
-
-class _SkippedError(Exception):
-    """The service does not let a table be read, or a part of it.
-
-    Args:
-        refusal: The refusal.
-    """
-
-    def __init__(self, refusal: ServiceError) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-
-
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=_number).decode
-_value = msgspec.json.Decoder(str | None).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class Dynamics365:
@@ -142,70 +105,13 @@ class Dynamics365:
             ServiceError: The service refused.
             SignInError: The sign-in host gave no token.
         """
-        table, kind = self._table(name), self._service.kind
-        known = properties(table)
-        wanted = columns or list(known)
-        if unknown := [column for column in columns if column not in known]:
-            msg = f"The table {table.name!r} has no column {', '.join(map(repr, unknown))}."
-            raise SettingsError(msg)
-        divided = parts.columns(kind.part_columns, known)
-        changed_at = kind.parent_changed_at if kind.parent_changed_at in known else ""
-        parent_id = kind.parent_id if kind.parent_id in known else ""
-        added = {*divided, parent_id, changed_at}
-        # Reading continues after a row by its key.
-        asked = dict.fromkeys((*columns, *table.key)) if columns else {}
-        spec = TableSpec(
-            name=table.name,
-            entity_set=table.entity_set,
-            place=partial(kind.url, self._service.client.url),
-            schema=known,
-            columns=tuple(column for column in asked if column not in added),
-            row_key=tuple(column for column in table.key if column not in added),
-            stream_key=tuple(table.key),
-            row_filter=filters.find(self._settings.filters, table.name),
-            parent_id=parent_id,
-            changed_at=changed_at,
-            is_bound=kind.is_bound(table.entity_set),
-            parents=lambda: kind.parents(self._service.client, table.entity_set),
+        yield from read_rows(
+            self._service, self._settings, self._table(name), columns, lambda: self._parts
         )
-        specs = [spec]
-        if divided:
-            specs = [spec.in_part(part, divided) for part in self._parts if part.is_selected]
-        refusals = []
-        converted = conversions(kind.conversion, known, self._settings)
-        for each in specs:
-            try:
-                for row in self._rows(each):
-                    _convert(row, converted)
-                    yield {column: row.get(column) for column in wanted}
-            except _SkippedError as error:
-                refusals.append(error.refusal)
-        if len(refusals) == len(specs):
-            raise refusals[0]
 
     @cached_property
     def _parts(self) -> Sequence[Part]:
         return self._service.kind.parts(self._service.client, self._settings)
-
-    def _rows(self, spec: TableSpec) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a table, or of a part of it.
-
-        Raises:
-            _SkippedError: The service does not let it be read.
-            ServiceError: It failed.
-        """
-        reader = TableReader.without_state(spec, self._service.client, self._settings)
-        reads = reader.reads()
-        read = next(reads, None)
-        while read is not None:
-            try:
-                yield from _rows(reader, read)
-                read = next(reads, None)
-            except ServiceError as error:
-                # Another way to read the table, if there is one.
-                read = reader.fallback(reads, error)
-                if reader.is_skipped:
-                    raise _SkippedError(error) from error
 
     def _table(self, name: str) -> CsdlTable:
         if name not in self._described:
@@ -214,29 +120,3 @@ class Dynamics365:
             msg = f"The service has no table of the name {name!r}."
             raise MetadataError(msg)
         return self._described[name].table
-
-
-def _rows(reader: TableReader, read: TableRead) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a read."""
-    for whole in read.first_ranges():
-        yield from _rows_of(reader, read, whole)
-
-
-def _rows_of(reader: TableReader, read: TableRead, whole: Range) -> Iterator[dict[str, Any]]:
-    while not whole.done:
-        page = read.accept(reader.pages.fetch(read, whole))
-        for text in page.rows:
-            with reading():
-                row = _decode(text)
-            # A part of a table is not taken for the whole.
-            reader.table.sent(1)
-            yield row
-        whole.follow(page)
-
-
-def _convert(row: dict[str, Any], found: Mapping[str, Conversion]) -> None:
-    """Convert the values of a row."""
-    for name, convert in found.items():
-        if isinstance(value := row.get(name), str):
-            (new,) = convert([Raw(_encode(value))])
-            row[name] = _value(new)

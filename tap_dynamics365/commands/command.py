@@ -10,6 +10,7 @@ import click
 
 from tap_dynamics365 import __version__
 from tap_dynamics365.commands.check import check
+from tap_dynamics365.commands.configure import configure
 from tap_dynamics365.commands.environments import environments
 from tap_dynamics365.commands.query import query
 from tap_dynamics365.commands.tables import tables
@@ -26,5 +27,5 @@ def dynamics365() -> None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-for command in (login, check, environments, tables, query):
+for command in (login, check, environments, tables, query, configure):
     dynamics365.add_command(command)

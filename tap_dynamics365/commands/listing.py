@@ -14,21 +14,17 @@ from tap_dynamics365.commands.page_sizes import page_sizes
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, NoMatchError, ServiceError
 from tap_dynamics365.library import Dynamics365
-from tap_dynamics365.odata.edm import Collection, Complex, Enumeration, Primitive
-from tap_dynamics365.odata.json_schema import is_stream
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tap_dynamics365.singer import process
-from tap_dynamics365.singer.catalog import json_schema, possible_replication_keys
+from tap_dynamics365.singer import overview, process
 from tap_dynamics365.text_table import WIDTH, columns_that_fit, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tap_dynamics365.commands.page_sizes import MeasuredPage
-    from tap_dynamics365.odata.edm import EdmType
     from tap_dynamics365.services.describe import Described
     from tap_dynamics365.services.kind import Service
 
@@ -83,18 +79,9 @@ def tables(
         counts = dict(kind.count_rows(service.client, [table.name for table, _ in found]))
     sizes = page_sizes(service, settings, found, report) if report is not None else {}
     return [
-        {
-            "name": table.name,
-            "label": definition.display_name.text if definition else None,
-            "key": table.key,
-            "replication_key": next(
-                iter(possible_replication_keys(table, kind.replication_keys)), None
-            ),
-            "tracks_changes": table.tracked,
-            "rows": counts.get(table.name),
-            **(_size(sizes[table.name]) if sizes else {}),
-        }
-        for table, definition in found
+        overview.of_table(each, kind, counts.get(each.table.name))
+        | (_size(sizes[each.table.name]) if sizes else {})
+        for each in found
     ]
 
 
@@ -126,18 +113,7 @@ def columns(config: Mapping[str, Any], name: str) -> list[Row]:
     if len(found) > 1:
         msg = f"{len(found)} tables match {name}. Name one."
         raise MetadataError(msg)
-    table, definition = found[0]
-    known = json_schema(table, definition)["properties"]
-    return [
-        {
-            "name": column.name,
-            "type": _type(column.type),
-            "label": known[column.name].get("title"),
-            "description": known[column.name].get("description"),
-        }
-        for column in table.columns
-        if not is_stream(column)
-    ]
+    return overview.of_columns(found[0])
 
 
 def rows(config: Mapping[str, Any], name: str, selected: Sequence[str], limit: int) -> list[Row]:
@@ -276,16 +252,3 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
             return ", ".join(map(str, value))
         case _:
             return _encode(value).decode()
-
-
-def _type(kind: EdmType) -> str:
-    """Say the type of a column."""
-    match kind:
-        case Primitive(name):
-            return name.removeprefix("Edm.")
-        case Enumeration(name):
-            return name.rpartition(".")[2]
-        case Complex():
-            return "object"
-        case Collection(item):
-            return f"list of {_type(item)}"

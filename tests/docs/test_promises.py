@@ -43,6 +43,7 @@ NO_PROMISES = {
     ("Page", "Content"),
     ("Setting", "Driver's property"),
     ("Setting", "Type"),
+    ("Option", "Meaning"),
     ("You see", "Change"),
     ("Case", "This tap, 8 parallel requests"),
     ("Finance & Operations", "Rows lost"),

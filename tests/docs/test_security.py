@@ -93,6 +93,7 @@ def test_dependencies_have_a_lower_and_an_upper_bound() -> None:
 SOUND = {
     "cryptography": "50.0.0",
     "filelock": "3.20.3",
+    "jinja2": "3.1.6",
     "pyjwt": "2.13.0",
     "requests": "2.33.0",
     "urllib3": "2.7.0",

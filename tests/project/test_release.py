@@ -82,6 +82,16 @@ def test_wheel_has_the_tap_alone_with_its_types_and_license(wheel: Path) -> None
     assert [name for name in names if name.endswith("licenses/LICENSE")]
 
 
+def test_wheel_has_the_files_of_the_page_with_their_license(wheel: Path) -> None:
+    with release.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    package_files = REPOSITORY / "tap_dynamics365"
+    for folder in ("templates", "static"):
+        files = [*(package_files / "configure" / folder).iterdir()]
+        assert {file.relative_to(REPOSITORY).as_posix() for file in files} <= names
+    assert "tap_dynamics365/configure/static/htmx.LICENSE.txt" in names
+
+
 @pytest.mark.parametrize(
     ("readme", "words"),
     [

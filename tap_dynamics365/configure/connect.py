@@ -1,0 +1,168 @@
+"""Screen Connect: the environment, the way to sign in, and the checks of both."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.configure import fields, pages, pasted, sign_in
+from tap_dynamics365.configure.check_run import CheckRun
+from tap_dynamics365.configure.session import Notice
+from tap_dynamics365.configure.ways import WAYS, left_out
+from tap_dynamics365.connection import list_environments
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.settings.grant import Grant
+from tap_dynamics365.settings.table import GROUPS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+CONNECT = "/connect"
+# The service itself, then what each way to sign in has, in the order of the page.
+ADDRESS = "service_url"
+# The settings of these groups have fields of their own on the page.
+APART = {"Service", "Sign-in", "Connection URL"}
+OTHERS = {name: settings for name, settings in GROUPS.items() if name not in APART}
+ORDER = [
+    "client_id",
+    "client_secret",
+    "client_certificate",
+    "client_certificate_password",
+    "azure_credential",
+    "user",
+    "password",
+    "ntlm_domain",
+    "access_token",
+    "token_uri",
+    "refresh_token",
+    "token_store",
+    "scope",
+    "auth_uri",
+]
+# Fields that most people leave empty.
+SELDOM = {"token_uri", "refresh_token", "scope", "auth_uri"}
+
+
+def _show(request: Request) -> Response:
+    session = pages.session_of(request)
+    field = partial(fields.field, values=session.values, origins=session.origins)
+    return pages.render(
+        request,
+        "connect.html",
+        ways=WAYS.values(),
+        address=field(ADDRESS),
+        fields=[
+            (
+                field(name),
+                [way.name for way in WAYS.values() if name in way.settings],
+            )
+            for name in ORDER
+        ],
+        seldom=SELDOM,
+        groups={
+            group: [field(setting.name) for setting in settings]
+            for group, settings in OTHERS.items()
+        },
+    )
+
+
+def _take(request: Request) -> None:
+    """Take the fields of the form."""
+    session, form = pages.session_of(request), pages.form_of(request)
+    name = form.get("way", [session.way.name])[-1]
+    if name not in WAYS:
+        msg = "There is no such way to sign in."
+        raise SettingsError(msg)
+    way = WAYS[name]
+    others = {setting.name for settings in OTHERS.values() for setting in settings}
+    names = {ADDRESS, *way.settings, *others}
+    found = {**fields.changed(session.values, form, names), **way.fixed}
+    gone = left_out(way, found)
+    session.way = way
+    session.change({k: v for k, v in found.items() if k not in gone}, "this page")
+    if gone:
+        words = f"Removed, because they select another way to sign in: {', '.join(gone)}."
+        session.notices.append(Notice("warning", words))
+
+
+def _apply(request: Request) -> None:
+    _take(request)
+    session = pages.session_of(request)
+    session.settings(for_login=True)
+    session.notices.append(Notice("ok", "The fields are taken."))
+
+
+def _check(request: Request) -> None:
+    _take(request)
+    session = pages.session_of(request)
+    session.checks = CheckRun(session.values)
+    session.checks.start()
+
+
+def _sign_in(request: Request) -> Response:
+    _take(request)
+    sign_in.begin(pages.session_of(request), request.app.state.access)
+    return pages.lead(sign_in.SIGN_IN)
+
+
+def _code(request: Request) -> Response:
+    _take(request)
+    sign_in.begin_with_code(pages.session_of(request))
+    return pages.lead(sign_in.SIGN_IN)
+
+
+def _environments(request: Request) -> None:
+    """List the environments that the account may use."""
+    _take(request)
+    session = pages.session_of(request)
+    if session.way.grant is Grant.REFRESH_TOKEN:
+        settings = session.settings(for_login=True)
+        if settings.grant is not Grant.REFRESH_TOKEN:
+            msg = "Sign in first. Without a service_url, the sign-in lists your environments."
+            raise SettingsError(msg)
+    session.environments = list_environments(session.settings(with_list=True))
+    if not session.environments:
+        session.notices.append(Notice("warning", "The list has no environments."))
+
+
+def _choose(request: Request) -> None:
+    """Choose an environment of the list."""
+    session, url = pages.session_of(request), pages.form_of(request).get("url", [""])[-1]
+    if url not in {each.url for each in session.environments or ()}:
+        msg = "The environment is not in the list: list the environments again."
+        raise SettingsError(msg)
+    session.change({**session.values, ADDRESS: url}, "list of environments")
+    session.checks = CheckRun(session.values)
+    session.checks.start()
+
+
+def _paste(request: Request) -> None:
+    """Fill the fields from a text."""
+    session, form = pages.session_of(request), pages.form_of(request)
+    found = pasted.read(form.get("text", [""])[-1])
+    session.change({**session.values, **found.values}, f"pasted {found.what}")
+    session.choose_way()
+    filled = ", ".join(found.values) or "none"
+    words = f"From the {found.what}, these settings are filled: {filled}."
+    session.notices.append(Notice("ok" if found.values else "warning", words))
+    if found.ignored:
+        ignored = f"Ignored: {', '.join(found.ignored)}."
+        session.notices.append(Notice("warning", ignored))
+
+
+def _checks(request: Request) -> Response:
+    return pages.render(request, "checks.part.html")
+
+
+ROUTES = [
+    pages.page(CONNECT, _show),
+    pages.page("/connect/checks", _checks),
+    pages.action(CONNECT, CONNECT, _apply),
+    pages.action("/connect/check", f"{CONNECT}#checks", _check),
+    pages.action("/connect/sign-in", CONNECT, _sign_in),
+    pages.action("/connect/code", CONNECT, _code),
+    pages.action("/connect/environments", f"{CONNECT}#environments", _environments),
+    pages.action("/connect/environment", f"{CONNECT}#checks", _choose),
+    pages.action("/connect/paste", CONNECT, _paste),
+]

@@ -1,0 +1,167 @@
+"""Pages: renders templates, and runs the functions that answer requests."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from http import HTTPStatus
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Route
+
+from tap_dynamics365.configure.security import FORM
+from tap_dynamics365.configure.session import Notice
+from tap_dynamics365.errors import Dynamics365Error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from tap_dynamics365.configure.session import Session
+
+    Answer = Callable[[Request], Response]
+
+#: The screens, by address.
+SCREENS = {"/connect": "Connect", "/tables": "Tables"}
+
+
+def _words(text: str) -> Markup:
+    """Escape a text, and mark what is between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
+
+
+def _count(number: int, noun: str) -> str:
+    """Write a number with its noun: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_templates = Environment(
+    loader=PackageLoader("tap_dynamics365.configure"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters |= {"words": _words, "count": _count}
+
+
+def session_of(request: Request) -> Session:
+    """Return the session of a request."""
+    session: Session = request.app.state.session
+    return session
+
+
+def form_of(request: Request) -> Mapping[str, list[str]]:
+    """Return the form of a request, which the guard has read."""
+    form: Mapping[str, list[str]] = request.scope["state"][FORM]
+    return form
+
+
+def is_partial(request: Request) -> bool:
+    """Tell whether a script of the page asks, and takes a part of it."""
+    return "hx-request" in request.headers
+
+
+def render(
+    request: Request, template: str, status: HTTPStatus = HTTPStatus.OK, **values: Any
+) -> Response:
+    """Render a template.
+
+    Args:
+        request: The request.
+        template: The name of the template.
+        status: The HTTP status.
+        **values: The values for the template. Texts are escaped.
+    """
+    html = _templates.get_template(template).render(
+        csrf=request.app.state.access.csrf,
+        session=session_of(request),
+        path=request.url.path,
+        screens=SCREENS,
+        **values,
+    )
+    return HTMLResponse(html, status)
+
+
+def lead(path: str) -> Response:
+    """Lead the browser to a page after a form (RFC 9110, section 15.4.4)."""
+    return RedirectResponse(path, HTTPStatus.SEE_OTHER)
+
+
+def page(path: str, answer: Answer) -> Route:
+    """Make the route of a page, which changes nothing.
+
+    Args:
+        path: The path.
+        answer: Makes the page, in a thread of its own.
+    """
+
+    async def get(request: Request) -> Response:
+        try:
+            return await _in_thread(answer, request)
+        except Dynamics365Error as error:
+            template = "problem.part.html" if is_partial(request) else "problem.html"
+            # A script shows no answer with the status of a failure.
+            return render(request, template, message=error.message)
+
+    return Route(path, get, methods=["GET"])
+
+
+def action(path: str, back: str, act: Callable[[Request], Response | None]) -> Route:
+    """Make the route of a form.
+
+    Args:
+        path: The path.
+        back: The page that the browser is led to.
+        act: Takes the form, in a thread of its own, while the session is locked. It may return
+            an answer instead.
+    """
+
+    def take(request: Request) -> Response:
+        session = session_of(request)
+        with session.lock:
+            session.notices = []
+            try:
+                return act(request) or lead(back)
+            except Dynamics365Error as error:
+                session.notices.append(Notice("error", error.message))
+                return lead(back)
+
+    async def post(request: Request) -> Response:
+        return await _in_thread(take, request)
+
+    return Route(path, post, methods=["POST"])
+
+
+def _in_thread(answer: Answer, request: Request) -> Awaitable[Response]:
+    """Run a function in a thread that does not hinder the end of the process."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Response] = loop.create_future()
+
+    def settle(response: Response | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        elif response is not None:
+            future.set_result(response)
+
+    def run() -> None:
+        response, error = None, None
+        try:
+            response = answer(request)
+        except Exception as raised:  # noqa: BLE001 - raised again where the answer is awaited
+            error = raised
+        # The server may have ended meanwhile, and its loop with it.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, response, error)
+
+    Thread(target=run, daemon=True).start()
+    return future

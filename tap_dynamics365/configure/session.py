@@ -1,0 +1,139 @@
+"""Session: what the page holds in memory. Nothing of it is on the disk before it is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from tap_dynamics365.configure.pasted import expanded
+from tap_dynamics365.configure.table_list import TableList
+from tap_dynamics365.configure.ways import way_of
+from tap_dynamics365.connection import open_service
+from tap_dynamics365.services.registry import complete_url, with_directory
+from tap_dynamics365.settings import Settings
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
+from tap_dynamics365.singer import process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tap_dynamics365.configure.check_run import CheckRun
+    from tap_dynamics365.configure.pending import SignIn
+    from tap_dynamics365.configure.ways import Way
+    from tap_dynamics365.services.directory import Environment
+    from tap_dynamics365.services.kind import Service
+
+
+class Notice(NamedTuple):
+    """What the last form did.
+
+    Attributes:
+        kind: Whether it worked.
+        text: One or two sentences.
+    """
+
+    kind: Literal["ok", "warning", "error"]
+    text: str
+
+
+@dataclass
+class Session:
+    """The one session of a server.
+
+    Attributes:
+        project: The folder of the person's project.
+        values: The settings by name. Secrets are among them, and no page shows one.
+        origins: Where each value is from, by setting name.
+        lock: Held while the session is changed, or reads what it keeps.
+        way: The way to sign in that is chosen.
+        notices: What the last form did.
+        environments: The environments that the account may use; None if they were not listed.
+        sign_in: The sign-in of a person that goes on or has ended; None if there was none.
+        checks: The checks of these settings; None if there were none.
+    """
+
+    project: Path
+    values: dict[str, Any] = field(repr=False)
+    origins: dict[str, str] = field(default_factory=dict)
+    lock: RLock = field(default_factory=RLock)
+    way: Way = field(init=False)
+    notices: list[Notice] = field(default_factory=list)
+    environments: Sequence[Environment] | None = None
+    sign_in: SignIn | None = None
+    checks: CheckRun | None = None
+    _tables: TableList | None = None
+    _service: Service | None = None
+
+    def __post_init__(self) -> None:
+        """Replace a connection URL by its properties, and find the way to sign in."""
+        before = self.values
+        self.values = expanded("", before, []).values
+        for name in self.values.keys() - before.keys():
+            self.origins[name] = "connection_url"
+        self.choose_way()
+
+    def change(self, values: Mapping[str, Any], origin: str) -> None:
+        """Replace the settings. What was known of the service goes if a setting changes.
+
+        Args:
+            values: All values by setting name.
+            origin: Where new values are from.
+        """
+        with self.lock:
+            for name, value in values.items():
+                if self.values.get(name) != value:
+                    self.origins[name] = origin
+            if dict(values) != self.values:
+                self.forget()
+            self.values = dict(values)
+
+    def forget(self) -> None:
+        """Forget what is known of the service."""
+        self.checks = self._tables = self._service = None
+
+    def choose_way(self) -> None:
+        """Choose the way to sign in that the settings select."""
+        self.way = way_of(self.values)
+
+    def settings(self, *, with_list: bool = False, for_login: bool = False) -> Settings:
+        """Check the settings.
+
+        Args:
+            with_list: Whether an environment may be missing. The list of environments is meant
+                then.
+            for_login: Whether a way to sign in may be missing too.
+
+        Raises:
+            SettingsError: A setting is missing or wrong.
+        """
+        values = with_directory(self.values) if with_list or for_login else self.values
+        return Settings.from_config(
+            values, CONFIG_SCHEMA, complete_url=complete_url, for_login=for_login
+        )
+
+    @property
+    def service(self) -> Service:
+        """The service. It is opened once for all pages.
+
+        Raises:
+            Dynamics365Error: It can't be opened.
+        """
+        with self.lock:
+            if self._service is None:
+                process.hide_secrets()
+                self._service = open_service(self.settings())
+            return self._service
+
+    @property
+    def tables(self) -> TableList:
+        """The tables of the service. They are read once for all pages.
+
+        Raises:
+            Dynamics365Error: The service can't be opened, or its tables can't be read.
+        """
+        with self.lock:
+            if self._tables is None:
+                self._tables = TableList.read(self.service, self.settings())
+            return self._tables

@@ -1,0 +1,169 @@
+"""Screen Tables: the tables of the service, the columns of one, its first rows, and the choice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from http import HTTPStatus
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.responses import Response
+
+from tap_dynamics365.configure import pages
+from tap_dynamics365.configure.table_list import View
+from tap_dynamics365.errors import MetadataError, ServiceError
+from tap_dynamics365.singer import overview
+from tap_dynamics365.table_rows import read_rows
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from tap_dynamics365.configure.table_list import TableList
+    from tap_dynamics365.services.describe import Described
+
+TABLES = "/tables"
+PREVIEWED = 20
+MASK = "••••"
+WHICH = ("all", "chosen", "custom", "tracked")
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def _view(request: Request) -> View:
+    asked = request.query_params
+    which = asked.get("which", "all")
+    return View(asked.get("text", ""), which if which in WHICH else "all")
+
+
+def _show(request: Request) -> Response:
+    found, view = pages.session_of(request).tables, _view(request)
+    return pages.render(
+        request,
+        "tables.html",
+        tables=found,
+        view=view,
+        views=WHICH,
+        lines=[found.lines[name] for name in found.shown(view)],
+    )
+
+
+def _choose(request: Request) -> Response | None:
+    """Take the ticked tables of the list."""
+    found, form = pages.session_of(request).tables, pages.form_of(request)
+    view = View(form.get("text", [""])[-1], form.get("which", ["all"])[-1])
+    # A tick may change which tables are shown: then the form names those that were.
+    found.choose(form.get("shown", found.shown(view)), form.get("table", []))
+    if pages.is_partial(request):
+        return pages.render(request, "summary.part.html", tables=found)
+    return None
+
+
+def _described(found: TableList, name: str) -> Described:
+    if name not in found.described:
+        msg = "The service has no such table."
+        raise MetadataError(msg)
+    return found.described[name]
+
+
+def _table(request: Request) -> Response:
+    """Show a table and its columns."""
+    found, name = pages.session_of(request).tables, request.query_params.get("name", "")
+    described = _described(found, name)
+    line, (table, definition) = found.lines[name], described
+    automatic = {*table.key, line["replication_key"]}
+    known = definition.by_property if definition else {}
+    columns = [
+        {
+            **column,
+            "is_automatic": column["name"] in automatic,
+            "is_chosen": column["name"] not in found.left_out.get(name, ()),
+            "definition": known.get(column["name"]),
+        }
+        for column in overview.of_columns(described)
+    ]
+    return _in_frame(request, "columns", found, name, columns=columns)
+
+
+def _in_frame(request: Request, part: str, found: TableList, name: str, **values: Any) -> Response:
+    """Render a part of a table's page: alone for a script, else in the page."""
+    template = "table.part.html" if pages.is_partial(request) else "table.html"
+    table, definition = found.described[name]
+    return pages.render(
+        request,
+        template,
+        part=part,
+        line=found.lines[name],
+        table=table,
+        definition=definition,
+        **values,
+    )
+
+
+def _choose_columns(request: Request) -> Response | None:
+    """Take the ticked columns of a table."""
+    found, form = pages.session_of(request).tables, pages.form_of(request)
+    name = form.get("name", [""])[-1]
+    columns = {each["name"] for each in overview.of_columns(_described(found, name))}
+    found.left_out[name] = frozenset(
+        columns & set(form.get("shown", [])) - set(form.get("column", []))
+    )
+    if pages.is_partial(request):
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return pages.lead(f"/table?{urlencode({'name': name})}")
+
+
+def _preview(request: Request) -> Response:
+    """Show the first rows of a table. They are neither kept nor written anywhere."""
+    session, name = pages.session_of(request), request.query_params.get("name", "")
+    found, shows_values = session.tables, "values" in request.query_params
+    table = _described(found, name).table
+    # One page has no more rows than are wanted.
+    settings = replace(session.settings(), fetch_size=PREVIEWED)
+    try:
+        rows = list(islice(read_rows(session.service, settings, table), PREVIEWED))
+    except ServiceError as error:
+        return _in_frame(request, "preview", found, name, problem=error.message)
+    names = [*rows[0]] if rows else []
+    filled = {column: sum(row[column] is not None for row in rows) for column in names}
+    # Columns with values first, in the order of the table.
+    names.sort(key=lambda column: not filled[column])
+    write = _text if shows_values else _mask
+    return _in_frame(
+        request,
+        "preview",
+        found,
+        name,
+        problem="",
+        shows_values=shows_values,
+        names=names,
+        filled=filled,
+        rows=[[write(row[column]) for column in names] for row in rows],
+    )
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
+    """Write a value."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _:
+            return _encode(value).decode()
+
+
+def _mask(value: Any) -> str:  # noqa: ANN401 - as above
+    """Write that there is a value, and nothing of it."""
+    return "" if value is None else MASK
+
+
+ROUTES = [
+    pages.page(TABLES, _show),
+    pages.action(TABLES, TABLES, _choose),
+    pages.page("/table", _table),
+    pages.action("/table/columns", TABLES, _choose_columns),
+    pages.page("/table/preview", _preview),
+]
