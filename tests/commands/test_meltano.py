@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from tap_dynamics365.commands.command import dynamics365
 from tests.login.program import variables
+from tools.meltano import MeltanoError
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
@@ -29,15 +31,23 @@ def test_meltano_has_a_command_for_each_command() -> None:
         assert (command["executable"], command["args"]) == ("dynamics365", f"{name} --config=ENV")
 
 
-def test_meltano_checks_the_connection_and_lists_environments_and_tables(
+def test_meltano_checks_settings_that_do_not_work(
+    sandbox: Sandbox, meltano: Callable[[dict[str, str]], Project]
+) -> None:
+    project = meltano(variables({**sandbox.settings, "client_secret": "wrong"}))
+    with pytest.raises(MeltanoError) as ended:
+        project.run("invoke", "tap-dynamics365:check", "--config=ENV")
+    output = str(ended.value)
+    assert "✗ sign-in: " in output
+    assert "AADSTS7000215" in output
+    assert "discovery" not in output
+
+
+def test_meltano_lists_environments_and_tables(
     sandbox: Sandbox, meltano: Callable[[dict[str, str]], Project]
 ) -> None:
     project = meltano(variables({**sandbox.settings, "tables": json.dumps(["team"])}))
-    assert (
-        "✓ tables: 1 of 1 table can be read."
-        in project.run("invoke", "tap-dynamics365:check").output
-    )
     rows = project.run("invoke", "tap-dynamics365:tables", "--rows", "team", "--json").output
     assert '"name": ' in rows
-    listed = project.run("invoke", "tap-dynamics365:environments").output
+    listed = project.run("invoke", "tap-dynamics365:environments", "--config=ENV").output
     assert f"  {sandbox.service_url}\n" in listed
