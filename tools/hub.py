@@ -159,6 +159,12 @@ def definition(described: Mapping[str, Any], project: Mapping[str, Any]) -> dict
                 "with --rows",
                 "executable": "dynamics365",
             },
+            "estimate": {
+                "args": "estimate --config=ENV",
+                "description": "Estimate requests, rows, bytes and time of the first load and of "
+                "each run",
+                "executable": "dynamics365",
+            },
             "query": {
                 "args": "query --config=ENV",
                 "description": "Read rows with an OData query, such as 'accounts?$top=5'",

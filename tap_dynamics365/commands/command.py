@@ -12,6 +12,7 @@ from tap_dynamics365 import __version__
 from tap_dynamics365.commands.check import check
 from tap_dynamics365.commands.configure import configure
 from tap_dynamics365.commands.environments import environments
+from tap_dynamics365.commands.estimate import estimate
 from tap_dynamics365.commands.query import query
 from tap_dynamics365.commands.tables import tables
 from tap_dynamics365.login.command import login
@@ -27,5 +28,5 @@ def dynamics365() -> None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-for command in (login, check, environments, tables, query, configure):
+for command in (login, check, environments, tables, estimate, query, configure):
     dynamics365.add_command(command)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import islice
 from textwrap import wrap
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 
-from tap_dynamics365.commands.page_sizes import page_sizes
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, NoMatchError, ServiceError
 from tap_dynamics365.library import Dynamics365
+from tap_dynamics365.planning.page_sizes import page_sizes
+from tap_dynamics365.planning.tables import whole_tables
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import Settings
@@ -24,7 +27,7 @@ from tap_dynamics365.text_table import WIDTH, columns_that_fit, text_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tap_dynamics365.commands.page_sizes import MeasuredPage
+    from tap_dynamics365.planning.page_sizes import MeasuredPage
     from tap_dynamics365.services.describe import Described
     from tap_dynamics365.services.kind import Service
 
@@ -73,11 +76,14 @@ def tables(
         SettingsError: A setting is missing or wrong.
         SignInError: The sign-in host gave no token.
     """
-    service, settings, found = _describe(config, patterns)
+    service, settings, found = describe_tables(config, patterns)
     kind, counts = service.kind, dict[str, int]()
     if kind.count_rows is not None:
         counts = dict(kind.count_rows(service.client, [table.name for table, _ in found]))
-    sizes = page_sizes(service, settings, found, report) if report is not None else {}
+    sizes = {}
+    if report is not None:
+        planned = whole_tables(found, service, settings)
+        sizes = page_sizes(service, settings, planned, report)
     return [
         overview.of_table(each, kind, counts.get(each.table.name))
         | (_size(sizes[each.table.name]) if sizes else {})
@@ -89,8 +95,11 @@ def _size(page: MeasuredPage | ServiceError) -> Row:
     """Say the size of a page."""
     if isinstance(page, ServiceError):
         return {**dict.fromkeys(PAGE), "page_error": page.message}
-    per_row = round(page.received / page.rows) if page.rows else None
-    return {**dict(zip(PAGE, (page.rows, page.received, per_row), strict=True)), "page_error": None}
+    per_row = round(page.wire_bytes / page.rows) if page.rows else None
+    return {
+        **dict(zip(PAGE, (page.rows, page.wire_bytes, per_row), strict=True)),
+        "page_error": None,
+    }
 
 
 def columns(config: Mapping[str, Any], name: str) -> list[Row]:
@@ -109,7 +118,7 @@ def columns(config: Mapping[str, Any], name: str) -> list[Row]:
         SettingsError: A setting is missing or wrong.
         SignInError: The sign-in host gave no token.
     """
-    _, _, found = _describe(config, [name])
+    _, _, found = describe_tables(config, [name])
     if len(found) > 1:
         msg = f"{len(found)} tables match {name}. Name one."
         raise MetadataError(msg)
@@ -143,11 +152,22 @@ def rows(config: Mapping[str, Any], name: str, selected: Sequence[str], limit: i
             raise _no_match(error) from None
 
 
-def in_json(found: Sequence[Row]) -> str:
-    """Write a list as JSON.
+def report(done: int, count: int) -> None:
+    """Show on a terminal how many tables were read.
 
     Args:
-        found: The list.
+        done: The number of tables that were read.
+        count: The number of all.
+    """
+    if sys.stderr.isatty():
+        click.echo(f"\rTables read: {done:,} of {count:,}", err=True, nl=done == count)
+
+
+def in_json(found: object) -> str:
+    """Write a list, or what a command has found otherwise, as JSON.
+
+    Args:
+        found: What a command has found.
     """
     return msgspec.json.format(_encode(found), indent=2).decode()
 
@@ -217,10 +237,25 @@ def rows_in_text(found: Sequence[Row], choose: str = "--select") -> Iterator[str
         yield f"{empty} columns have no value in these rows."
 
 
-def _describe(
+def describe_tables(
     config: Mapping[str, Any], patterns: Sequence[str]
 ) -> tuple[Service, Settings, list[Described]]:
-    """Open the service, and read its tables."""
+    """Open the service, and read its tables.
+
+    Args:
+        config: The settings of the tap.
+        patterns: Names of tables, with `*` and `?` as wildcards. Without one, the setting `tables`
+            applies.
+
+    Returns:
+        The service, the settings, and the tables.
+
+    Raises:
+        MetadataError: No table matches, or the metadata document is not valid.
+        ServiceError: The service refused.
+        SettingsError: A setting is missing or wrong.
+        SignInError: The sign-in host gave no token.
+    """
     settings = Settings.from_config(config, CONFIG_SCHEMA, complete_url=complete_url)
     process.hide_secrets()
     service = open_service(settings)

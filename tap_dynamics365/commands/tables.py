@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,16 +65,10 @@ def tables(  # noqa: PLR0913 - the options
         found = listing.columns(config, columns)
         in_text = _lister(listing.COLUMNS)
     elif sizes:
-        found, in_text = listing.tables(config, patterns, _report), listing.sizes_in_text
+        found, in_text = listing.tables(config, patterns, listing.report), listing.sizes_in_text
     else:
         found, in_text = listing.tables(config, patterns), _lister(listing.TABLES)
     click.echo(listing.in_json(found) if in_json else "\n".join(in_text(found)))
-
-
-def _report(done: int, count: int) -> None:
-    """Show on a terminal how many tables were read."""
-    if sys.stderr.isatty():
-        click.echo(f"\rTables read: {done:,} of {count:,}", err=True, nl=done == count)
 
 
 def _lister(headings: dict[str, str]) -> Callable[[list[dict[str, Any]]], Iterable[str]]:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.metadata_document import read_metadata
+from tap_dynamics365.services.limits import Limits
 from tap_dynamics365.services.only_of import check_business_central, check_finance_operations
 from tap_dynamics365.services.table_definition import Description
 
@@ -233,6 +234,7 @@ class ServiceKind:
             read while they are consumed, so that they need not be in memory together. The names
             are those of the tables; None if these are all tables of the service.
         refine: Corrects key, privacy and change tracking of a table by its definition.
+        limits: What the service lets one user take.
         count_rows: Reads about how many rows tables have; None if the service does not say.
         who_am_i: Reads which user the service takes the caller for.
         read_rights: Reads of which of the named tables the caller may read all rows; None if the
@@ -279,6 +281,7 @@ class ServiceKind:
         [ODataClient, Sequence[Table], Collection[str] | None], Iterator[TableDefinition | None]
     ] = _define
     refine: Callable[[Table, TableDefinition | None], Table] = _refine
+    limits: Limits = field(default_factory=Limits)
     count_rows: Callable[[ODataClient, Sequence[str]], Iterator[tuple[str, int]]] | None = None
     who_am_i: Callable[[ODataClient], Identity] = _who_am_i
     read_rights: Callable[[ODataClient, Collection[str]], ReadRights] | None = None

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from tests.tap import Tap
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sandbox.client import Sandbox
@@ -144,6 +146,21 @@ def test_tables_of_the_page_are_printed_as_the_page_shows(sandbox: Sandbox) -> N
             assert all(map(is_shown, lines, printed))
         else:
             assert printed == lines
+
+
+def test_estimate_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> None:
+    beginning = "    $ dynamics365 estimate --config config.json "
+    first, *others = PAGE.sections["Estimating a load"].partition(beginning)[2].splitlines()
+    example = takewhile(lambda line: not line or line.startswith("    "), others)
+    output = dynamics365("estimate", sandbox.settings, *first.split())
+
+    def shown_lines(lines: Iterable[str]) -> list[str]:
+        # Numbers of bytes and time differ, and with them the spaces before them.
+        return [without_numbers(" ".join(line.split())) for line in lines if line.strip()]
+
+    expected = shown_lines(example)
+    assert len(expected) > 15
+    assert shown_lines(output.lines) == expected
 
 
 def test_query_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> None:

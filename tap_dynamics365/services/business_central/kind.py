@@ -24,6 +24,7 @@ from tap_dynamics365.services.business_central.sets import is_bound
 from tap_dynamics365.services.business_central.settings_checks import check_settings
 from tap_dynamics365.services.business_central.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
+from tap_dynamics365.services.limits import Limits
 
 # Row versions have an index. Dates have one only where the author of the table added it, and a
 # sorted read without it takes longer than the service allows.
@@ -84,6 +85,8 @@ BUSINESS_CENTRAL = ServiceKind(
     ),
     replication_keys=tables.REPLICATION_KEYS,
     tracks_changes=False,
+    # Online.
+    limits=Limits(requests=6_000),
     who_am_i=who_am_i,
     parts_name="companies",
     part_columns=companies.COLUMNS,

@@ -25,6 +25,7 @@ from tap_dynamics365.services.dataverse.privileges import read_rights
 from tap_dynamics365.services.dataverse.row_counts import count_rows
 from tap_dynamics365.services.dataverse.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
+from tap_dynamics365.services.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -44,6 +45,9 @@ METADATA_SETS = frozenset(
         "RelationshipDefinitions",
     }
 )
+# What one user may take of one server in 5 minutes.
+# https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
+REQUESTS, SECONDS = 6_000, 1_200
 REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
 # Part of the key of elastic tables where it is in use: the primary id alone is not unique.
 # https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
@@ -171,10 +175,9 @@ DATAVERSE = ServiceKind(
         # Far below the 52 concurrent requests above which Dataverse throttles a user.
         start_requests=8,
         largest_page=5_000,
-        # https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
         budgets={
-            "x-ms-ratelimit-burst-remaining-xrm-requests": Budget("requests", 6_000),
-            "x-ms-ratelimit-time-remaining-xrm-requests": Budget("seconds of work", 1_200),
+            "x-ms-ratelimit-burst-remaining-xrm-requests": Budget("requests", REQUESTS),
+            "x-ms-ratelimit-time-remaining-xrm-requests": Budget("seconds of work", SECONDS),
         },
         is_keyset_link=is_keyset_link,
         key_columns=REPLICATION_KEYS,
@@ -186,6 +189,7 @@ DATAVERSE = ServiceKind(
     describe_changes=describe_changes,
     define=define,
     refine=refine,
+    limits=Limits(requests=REQUESTS, seconds=SECONDS),
     count_rows=count_rows,
     who_am_i=who_am_i,
     read_rights=read_rights,

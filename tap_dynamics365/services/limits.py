@@ -1,0 +1,21 @@
+"""Limits: what a service lets one user take in 5 minutes, as far as it is documented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Seconds of the window.
+WINDOW = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one user may take in a window. None if no limit is documented.
+
+    Attributes:
+        requests: Requests.
+        seconds: Seconds for which the service works on requests, those at the same time added up.
+    """
+
+    requests: int | None = None
+    seconds: int | None = None
