@@ -63,11 +63,14 @@ def _reason(table: PlannedTable, plan: TablePlan, kind: ServiceKind, wanted: str
         is_wanted = LOG_BASED in {table.parts[0].method, wanted}
         is_off = is_wanted and can_be_tracked and not table.tracks_changes
         return Kind.TRACKING_OFF if is_off else None
-    if plan.method == FULL_TABLE and can_be_tracked:
-        return Kind.LOG_BASED if table.tracks_changes else Kind.TRACKING_OFF
-    # A table that has a replication key is read in full because somebody chose so.
-    is_full = plan.method == FULL_TABLE and table.parts[0].scale is None
-    return Kind.FULL_TABLE if is_full else None
+    if plan.method == LOG_BASED:
+        return None
+    if can_be_tracked and table.tracks_changes:
+        return Kind.LOG_BASED
+    if table.parts[0].scale is not None:
+        # A table that has a replication key is read in full because somebody chose so.
+        return None
+    return Kind.TRACKING_OFF if can_be_tracked else Kind.FULL_TABLE
 
 
 def _has_one_key(table: PlannedTable) -> bool:
@@ -89,7 +92,8 @@ def _tracking_off(method: str, plans: Sequence[TablePlan]) -> Advice:
     else:
         words = f"LOG_BASED is not used, because change tracking is off: {named(plans)}. Deleted "
         words += "rows are not seen. "
-    words += "Turn on change tracking of these tables in the service, and choose LOG_BASED."
+    words += "Turn on change tracking of these tables in the service, if it lets you, and choose "
+    words += "LOG_BASED."
     return Advice(kind=Kind.TRACKING_OFF, tables=[plan.name for plan in plans], sentence=words)
 
 

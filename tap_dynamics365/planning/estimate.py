@@ -176,6 +176,9 @@ def _counted(
             rows = [None if count is None else round(count * rate) for count in counts]
             return RowCount(rows, Source.PARENTS, parents)
     rows = [*counted.parts] if counted is not None else [None for _ in table.parts]
+    if page is not None and not page.is_last and not way.parents and rows[page.part] is not None:
+        # There are more rows than on the page, also if the count is old.
+        rows[page.part] = max(rows[page.part] or 0, page.rows + 1)
     return RowCount(rows, counted.source if counted is not None else Source.COUNT, parents)
 
 

@@ -98,6 +98,11 @@ def test_rows_of_a_page_that_is_the_last_one_are_all_rows() -> None:
     assert one.source is Source.PAGE
 
 
+def test_rows_are_more_than_those_of_a_page_with_rows_after_it() -> None:
+    (one,) = plan({"a": 0}, table("a", FULL_TABLE), pages={"a": PAGE}).tables
+    assert (one.first_load.rows, one.first_load.requests) == (101, 2)
+
+
 def test_page_that_is_larger_than_asked_for_makes_fewer_requests() -> None:
     page = replace(PAGE, rows=1_000)
     (one,) = plan({"a": 2_500}, table("a", FULL_TABLE), pages={"a": page}).tables
@@ -211,6 +216,8 @@ def test_tables_with_change_tracking_off_are_named() -> None:
     (wanted,) = plan({"a": 10}, table("a"), replication_method=LOG_BASED).advice
     assert wanted.sentence.startswith("LOG_BASED is not used, because change tracking is off: a.")
     assert plan({"a": 10}, table("a")).advice == []
+    chosen = table("a", FULL_TABLE, replication_key="modifiedon")
+    assert plan({"a": 10}, chosen).advice == []
 
 
 def test_full_tables_of_a_service_without_change_tracking_are_named() -> None:
