@@ -51,8 +51,8 @@ NEXT_STEPS = """\
     meltano select {name} account '*'
     ```
 
-Some ways to sign in, and the command `configure`, need an extra of the package: {extras}. Write it
-into `pip_url`, such as `{name}[azure]`, and run `meltano install`.
+Some ways to sign in, and the commands `write` and `configure`, need an extra: {extras}.
+Write it into `pip_url`, such as `{name}[azure]`, and run `meltano install`.
 """
 SETTINGS_PREAMBLE = """\
 Set `service_url` and one way to sign in; everything else is optional. The connection URL of the
@@ -168,6 +168,12 @@ def definition(described: Mapping[str, Any], project: Mapping[str, Any]) -> dict
             "query": {
                 "args": "query --config=ENV",
                 "description": "Read rows with an OData query, such as 'accounts?$top=5'",
+                "executable": "dynamics365",
+            },
+            "write": {
+                "args": "write",
+                "description": "Write settings and selection into meltano.yml and other files, "
+                "after a diff",
                 "executable": "dynamics365",
             },
             "configure": {

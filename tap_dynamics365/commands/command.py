@@ -15,18 +15,19 @@ from tap_dynamics365.commands.environments import environments
 from tap_dynamics365.commands.estimate import estimate
 from tap_dynamics365.commands.query import query
 from tap_dynamics365.commands.tables import tables
+from tap_dynamics365.commands.write import write
 from tap_dynamics365.login.command import login
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dynamics365")
 def dynamics365() -> None:
-    """Sign in to Dynamics 365, check the connection, and look at tables and rows."""
+    """Sign in to Dynamics 365, check the connection, look at tables and rows, and write files."""
     logging.basicConfig(format="%(message)s")
     # A terminal may not know every character of a row.
     with suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-for command in (login, check, environments, tables, estimate, query, configure):
+for command in (login, check, environments, tables, estimate, query, write, configure):
     dynamics365.add_command(command)

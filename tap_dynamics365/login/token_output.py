@@ -8,9 +8,9 @@ import click
 
 from tap_dynamics365.auth import way
 from tap_dynamics365.auth.token_store import StoredToken, TokenStore, authority, fingerprint
+from tap_dynamics365.config_files import env_text
 from tap_dynamics365.errors import SettingsError, TokenStoreError
 from tap_dynamics365.login import settings_file, terminal
-from tap_dynamics365.login.env_file import env_line
 from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import Grant, Settings, connection_url
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -105,7 +105,7 @@ def print_missing_settings(values: Mapping[str, Any], configured: Mapping[str, A
         # A line with something else than the secret would be copied as it is.
         is_secret = SETTINGS[name].is_secret
         line = f"# {PREFIX}{name.upper()}= the value that you used" if is_secret else None
-        terminal.say(line or env_line(name, value))
+        terminal.say(line or env_text.line(name, value))
 
 
 def _next_run(configured: Mapping[str, Any]) -> str:
@@ -163,5 +163,5 @@ def print_env_file(settings: Settings, refresh_token: str) -> None:
     """
     for name in SIGN_IN_SETTINGS:
         if value := getattr(settings, name):
-            click.echo(env_line(name, value))
-    click.echo(env_line("refresh_token", refresh_token))
+            click.echo(env_text.line(name, value))
+    click.echo(env_text.line("refresh_token", refresh_token))

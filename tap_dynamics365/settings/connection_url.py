@@ -53,8 +53,8 @@ WITHOUT_EFFECT = frozenset(
 # Spelling of the driver, by lower case.
 _PROPERTIES = {name.lower(): name for name in (*MIRRORED, *WITHOUT_EFFECT)}
 
-# The driver keeps a file of another format under the path in SchemaMap.
-_SCHEMA_MAP_SUFFIX = ".tap-dynamics365.json"
+#: The driver keeps a file of another format under the path in SchemaMap.
+SCHEMA_MAP_SUFFIX = ".tap-dynamics365.json"
 
 
 def read(url: str) -> tuple[dict[str, Any], list[str]]:
@@ -73,7 +73,7 @@ def read(url: str) -> tuple[dict[str, Any], list[str]]:
     """
     texts, ignored = parse(url)
     if "schema_map" in texts:
-        texts["schema_map"] += _SCHEMA_MAP_SUFFIX
+        texts["schema_map"] += SCHEMA_MAP_SUFFIX
     return {name: _convert(SETTINGS[name], text) for name, text in texts.items()}, ignored
 
 

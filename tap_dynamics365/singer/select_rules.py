@@ -146,6 +146,24 @@ def select(rules: Iterable[str], tables: Mapping[str, Columns]) -> Selection:
     return found
 
 
+def unmatched(rules: Iterable[str], tables: Mapping[str, Columns]) -> list[str]:
+    """Find the rules that match no table, or no column of one.
+
+    Args:
+        rules: The rules.
+        tables: The columns of each table.
+    """
+
+    def matches(rule: _Rule) -> bool:
+        return any(
+            "*" in rule.columns or _matching([rule], columns.optional | columns.automatic)
+            for name, columns in tables.items()
+            if fnmatch(name, rule.table)
+        )
+
+    return [rule for rule in rules if not matches(_parse(rule))]
+
+
 def extent(name: str, selection: Selection, tables: Mapping[str, Columns]) -> Extent:
     """Say how much of a table is selected.
 
@@ -193,6 +211,19 @@ def shortest(
 def _is_selected(metadata: Mapping[str, Any]) -> bool | None:
     chosen: bool | None = metadata.get("selected")
     return metadata.get("selected-by-default") if chosen is None else chosen
+
+
+def as_pattern(name: str) -> str:
+    """Write the name of a column as a pattern that matches nothing else.
+
+    Args:
+        name: The name.
+
+    Returns:
+        The pattern. It has no dot, because a dot separates a column from a value within it.
+    """
+    # The range is a dot and two signs that no name has.
+    return _escape(name, "[--/]")
 
 
 def _parse(rule: str) -> _Rule:
@@ -265,7 +296,7 @@ def _everywhere(selection: Selection, tables: Mapping[str, Columns]) -> set[str]
 
 
 def _without(columns: Iterable[str]) -> Iterator[str]:
-    return (f"!*.{_in_column(column)}" for column in sorted(columns))
+    return (f"!*.{as_pattern(column)}" for column in sorted(columns))
 
 
 def _all_columns_but(name: str, chosen: frozenset[str], columns: Columns) -> list[str]:
@@ -276,17 +307,17 @@ def _columns(name: str, chosen: frozenset[str], columns: Columns) -> list[str]:
     """Return rules that name the columns of a table."""
     table = _in_table(name)
     if chosen:
-        named = _patterns(chosen, {*columns.optional, *columns.automatic}, _in_column)
+        named = _patterns(chosen, {*columns.optional, *columns.automatic}, as_pattern)
         return [f"{table}.{column}" for column in named]
     if columns.automatic:
-        return [f"{table}.{_in_column(min(columns.automatic))}"]
+        return [f"{table}.{as_pattern(min(columns.automatic))}"]
     # This excludes all columns, and not the table.
     return [f"{table}.*", f"!{table}.?*"]
 
 
 def _exclusions(name: str, left: Collection[str], columns: Columns) -> list[str]:
     everything = {*columns.optional, *columns.automatic}
-    named = _patterns(left, everything, _in_column, columns.automatic)
+    named = _patterns(left, everything, as_pattern, columns.automatic)
     return [f"!{_in_table(name)}.{column}" for column in named]
 
 
@@ -327,9 +358,3 @@ def _escape(name: str, dot: str) -> str:
 
 def _in_table(name: str) -> str:
     return _escape(name, r"\.")
-
-
-def _in_column(name: str) -> str:
-    # Every dot separates a column from a value within it, also in a set: this one has a range,
-    # which is a dot, and two signs that no name has.
-    return _escape(name, "[--/]")

@@ -65,6 +65,7 @@ def dynamics365(  # noqa: PLR0913 - what a command line consists of
     program: tuple[str, ...] = FORKED,
     catalog: Message | None = None,
     encoding: str = "utf-8",
+    folder: Path | None = None,
 ) -> Output:
     """Run a command.
 
@@ -76,6 +77,7 @@ def dynamics365(  # noqa: PLR0913 - what a command line consists of
         program: The beginning of the command line, as for `tests.tap.begin`.
         catalog: The content of the file that `--catalog` names.
         encoding: The encoding of both files.
+        folder: The working folder; a new one without it.
     """
     with TemporaryDirectory() as name:
         given = [command]
@@ -87,7 +89,7 @@ def dynamics365(  # noqa: PLR0913 - what a command line consists of
         process = begin(
             program,
             [*given, *arguments],
-            cwd=Path(name),
+            cwd=folder or Path(name),
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

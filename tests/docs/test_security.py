@@ -22,8 +22,8 @@ PACKAGE = REPOSITORY / "tap_dynamics365"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # Modules that run programs, or create objects from what they read; and the files that may use one.
 MODULES = {"dill", "marshal", "multiprocessing", "pickle", "pty", "shelve", "subprocess", "yaml"}
-# It opens the browser.
-MAY_IMPORT = {"login/web_browser.py": {"subprocess"}}
+# They open the browser, and ask git whether it ignores a file.
+MAY_IMPORT = {"login/web_browser.py": {"subprocess"}, "config_files/git.py": {"subprocess"}}
 CALLS = {
     "__import__",
     "compile",

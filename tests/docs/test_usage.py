@@ -99,9 +99,9 @@ def test_log_at_level_error_is_empty(tap: Tap) -> None:
 
 
 def shown(section: str) -> dict[str, list[str]]:
-    """The output in a section of the page, by the command line after `--config config.json`."""
+    """The output in a section of the page, by the command line without `--config config.json`."""
     found = re.findall(
-        r"^    \$ dynamics365 (\w+) --config config\.json(.*)\n((?:    [^$\n].*\n)*)",
+        r"^    \$ dynamics365 (\w+)(?: --config config\.json)?(.*)\n((?:    [^$\n].*\n)*)",
         PAGE.sections[section],
         re.MULTILINE,
     )
@@ -161,6 +161,16 @@ def test_estimate_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> No
     expected = shown_lines(example)
     assert len(expected) > 15
     assert shown_lines(output.lines) == expected
+
+
+def test_write_of_the_page_prints_what_the_page_shows(tmp_path: Path) -> None:
+    ((line, lines),) = shown("Writing the files of a project").items()
+    command, *arguments = shlex.split(line)
+    name, pip_url = "tap-dynamics365", "tap-dynamics365[configure]"
+    block = f"  - name: {name}\n    variant: invented\n    pip_url: {pip_url}\n"
+    (tmp_path / "meltano.yml").write_text(f"plugins:\n  extractors:\n{block}")
+    output = dynamics365(command, None, *arguments, folder=tmp_path)
+    assert [line.strip() for line in output.lines] == lines
 
 
 def test_query_of_the_page_prints_what_the_page_shows(sandbox: Sandbox) -> None:

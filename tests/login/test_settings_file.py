@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dotenv import dotenv_values
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
-from tap_dynamics365.login.settings_file import in_env_file, in_json, write
+from tap_dynamics365.login.settings_file import write
 from tests.tap import EXECUTABLE, Tap
 
 if TYPE_CHECKING:
@@ -22,89 +18,6 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from tests.login.program import Program
-
-NAMES = ["service_url", "client_id", "client_secret", "token_store"]
-SETTINGS = st.dictionaries(
-    st.sampled_from(NAMES), st.text("aä 'é\"#\\=\n", min_size=1, max_size=8), min_size=1
-)
-# Lines of other programs, comments, and a variable of a setting that is kept or replaced.
-LINES = st.lists(
-    st.sampled_from(
-        [
-            "# A comment",
-            "",
-            "OTHER='several\nlines'",
-            "export PATH=/bin",
-            "not a variable",
-            "TAP_DYNAMICS365_TABLES=account",
-            "TAP_DYNAMICS365_CLIENT_ID=old # why",
-            " export TAP_DYNAMICS365_CLIENT_ID='old'",
-        ]
-    )
-)
-
-
-@hypothesis_settings(deadline=None)
-@given(LINES, st.sampled_from(["\n", "\r\n"]), st.booleans(), SETTINGS)
-def test_env_file_has_the_settings_and_keeps_the_rest(
-    lines: list[str],
-    end: str,
-    ended: bool,  # noqa: FBT001 - generated
-    settings: dict[str, str],
-) -> None:
-    text = end.join(lines) + (end if ended else "")
-    changed = in_env_file(text, settings)
-    before, after = (dotenv_values(stream=StringIO(each, newline="")) for each in (text, changed))
-    written = {f"TAP_DYNAMICS365_{name.upper()}": value for name, value in settings.items()}
-    assert after == {**before, **written}
-    assert in_env_file(changed, settings) == changed
-    own = [at for at, line in enumerate(lines) if "CLIENT_ID" in line]
-    if "client_id" in settings and own:
-        assert changed.startswith(end.join(lines[: own[-1]]))
-        assert end.join(lines[own[-1] + 1 :]) in changed
-    else:
-        assert changed.startswith(text)
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text('ab"\\{},:', max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=5,
-)
-OBJECTS = st.dictionaries(st.sampled_from([*NAMES, "tables", "{", "a,b"]), VALUES)
-
-
-@hypothesis_settings(deadline=None)
-@given(OBJECTS, st.sampled_from([None, 2, "\t"]), st.booleans(), SETTINGS)
-def test_json_file_has_the_settings_and_keeps_the_rest(
-    content: dict[str, Any],
-    indent: int | str | None,
-    escaped: bool,  # noqa: FBT001 - generated
-    settings: dict[str, str],
-) -> None:
-    text = f" {json.dumps(content, indent=indent, ensure_ascii=escaped)}\r\n"
-    changed = in_json(text, settings)
-    assert json.loads(changed) == {**content, **settings}
-    assert in_json(changed, settings) == changed
-    # What it had at first comes back byte for byte.
-    old = {name: value for name, value in content.items() if isinstance(value, str)}
-    if settings.keys() <= old.keys() and not escaped:
-        assert in_json(changed, {name: old[name] for name in settings}) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", '{\n  "client_id": "x"\n}\n'),
-        ("{}", '{\n  "client_id": "x"\n}'),
-        ('{"a": 1e3}', '{"a": 1e3,"client_id": "x"}'),
-        ('{\n    "a": [1,  2]\n}\n', '{\n    "a": [1,  2],\n    "client_id": "x"\n}\n'),
-        ('{"client_id" :"old", "b":1 }', '{"client_id" :"x", "b":1 }'),
-        ('{"client_id": 1, "client_id": 2}', '{"client_id": 1, "client_id": "x"}'),
-    ],
-)
-def test_json_file_keeps_its_layout(text: str, expected: str) -> None:
-    assert in_json(text, {"client_id": "x"}) == expected
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

@@ -11,7 +11,7 @@ import pytest
 from dotenv import dotenv_values
 
 from sandbox.identity.person import ACCOUNT
-from tap_dynamics365.login.env_file import env_line
+from tap_dynamics365.config_files import env_text
 from tests.auth.flows import account_lines
 from tests.login.program import address
 from tests.tap import Tap
@@ -46,7 +46,7 @@ def test_settings_are_printed_on_request_and_no_token_is_stored(
 
 def test_printed_setting_of_any_text_is_read_back_unchanged() -> None:
     for value in ("it's a #\\ secret", "$HOME `id`", 'a"b', "line\nline", "~.-_/:@%+=,"):
-        read = dotenv_values(stream=StringIO(env_line("client_secret", value) + "\n"))
+        read = dotenv_values(stream=StringIO(env_text.line("client_secret", value) + "\n"))
         assert read == {"TAP_DYNAMICS365_CLIENT_SECRET": value}
 
 

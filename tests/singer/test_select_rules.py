@@ -20,6 +20,7 @@ from tap_dynamics365.singer.select_rules import (
     selectable,
     selected,
     shortest,
+    unmatched,
 )
 from tests.tap import Tap
 from tools.meltano import ENVIRONMENT
@@ -213,6 +214,11 @@ def test_change_that_an_exclusion_prevents_replaces_the_rules() -> None:
     typed = ["*.*", "!*.fax", "!team.name"]
     chosen = {**select(typed, SOME), "team": TEAM.optional}
     assert shortest(chosen, SOME, typed) == ["*.*", "!account.fax", "!contact.fax"]
+
+
+def test_rules_that_match_nothing_are_found() -> None:
+    rules = ["account", "!account.fax", "team.teamid", "acount.*", "!account.fx", "team.x*", "x"]
+    assert unmatched(rules, SOME) == ["acount.*", "!account.fx", "team.x*", "x"]
 
 
 def test_extent_of_a_table_has_three_states() -> None:

@@ -1,0 +1,52 @@
+"""git: whether a file with secrets may be committed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_ignored(path: Path) -> None:
+    """Raise if a file is in a git work tree that does not ignore it.
+
+    Args:
+        path: The file. It need not exist.
+
+    Raises:
+        InputError: git tracks the file or does not ignore it, or can't tell.
+    """
+    root = next((each for each in path.parents if (each / ".git").exists()), None)
+    if root is None:
+        return
+    name = path.relative_to(root).as_posix()
+    if shutil.which("git") is None:
+        reason, way = "git is not installed, which knows whether it is ignored", "install git"
+    elif (status := _run(root, "check-ignore", "--quiet", "--", name)) == 0:
+        return
+    elif status > 1:
+        reason, way = "git can't tell whether it ignores it", "run git status in this folder"
+    elif _run(root, "ls-files", "--error-unmatch", "--", name) == 0:
+        reason, way = "git tracks it", f"run git rm --cached {name}, and add it to .gitignore"
+    else:
+        reason, way = "git does not ignore it", f"add {name} to {root / '.gitignore'}"
+    msg = f"{path} would have a secret, and {reason}: {way}."
+    raise InputError(msg)
+
+
+def _run(root: Path, *arguments: str) -> int:
+    """Run git in a work tree; return its exit code."""
+    # Variables such as GIT_DIR would name another repository.
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return subprocess.run(  # noqa: S603 - no shell, and the path comes after `--`
+        ["git", "-C", str(root), *arguments],  # noqa: S607 - the git of the person
+        env=variables,
+        capture_output=True,
+        check=False,
+    ).returncode
