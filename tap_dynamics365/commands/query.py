@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import msgspec
-from msgspec import Raw
 
 from tap_dynamics365.commands import listing, sources
 from tap_dynamics365.commands.options import config_option, json_option
@@ -18,10 +16,7 @@ from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
-_text = msgspec.json.Decoder(str).decode
+    from msgspec import Raw
 
 
 @click.command()
@@ -61,28 +56,8 @@ def query(*, files: tuple[str, ...], path: str, pages: int, in_json: bool, curl:
         rows += answer.rows
         url = queries.next_address(service, answer)
     if in_json:
-        text = b"[" + b",".join(map(bytes, rows)) + b"]"
-        click.echo(msgspec.json.format(text, indent=2).decode())
+        click.echo(queries.in_json(rows))
     else:
-        click.echo("\n".join(listing.rows_in_text([*_shown(rows)], "$select")))
+        click.echo("\n".join(listing.rows_in_text([*queries.in_texts(rows)], "$select")))
     if url is not None:
         click.echo(f"There are more rows. To read more pages, add --pages {pages + 1}.", err=True)
-
-
-def _shown(rows: Sequence[Raw]) -> Iterator[dict[str, Any]]:
-    """Yield rows with the same columns, and numbers as the service wrote them.
-
-    Annotations of a whole row, such as `@odata.etag`, are left out.
-    """
-    found = [
-        _members(row) if bytes(row[:1]) == b"{" else {"value": row} for row in map(bytes, rows)
-    ]
-    names = dict.fromkeys(name for row in found for name in row if not name.startswith("@"))
-    for row in found:
-        yield {name: _value(bytes(row.get(name, b"null"))) for name in names}
-
-
-def _value(text: bytes) -> str | None:
-    if text == b"null":
-        return None
-    return _text(text) if text.startswith(b'"') else text.decode()

@@ -52,6 +52,7 @@ class Session:
         environments: The environments that the account may use; None if they were not listed.
         sign_in: The sign-in of a person that goes on or has ended; None if there was none.
         checks: The checks of these settings; None if there were none.
+        queries: The URLs of the pages that a query has led to, by its path.
     """
 
     project: Path
@@ -63,6 +64,7 @@ class Session:
     environments: Sequence[Environment] | None = None
     sign_in: SignIn | None = None
     checks: CheckRun | None = None
+    queries: dict[str, list[str]] = field(default_factory=dict, repr=False)
     _tables: TableList | None = None
     _service: Service | None = None
 
@@ -92,6 +94,7 @@ class Session:
     def forget(self) -> None:
         """Forget what is known of the service."""
         self.checks = self._tables = self._service = None
+        self.queries = {}
 
     def choose_way(self) -> None:
         """Choose the way to sign in that the settings select."""
@@ -125,6 +128,11 @@ class Session:
                 process.hide_secrets()
                 self._service = open_service(self.settings())
             return self._service
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether the tables of the service were read."""
+        return self._tables is not None
 
     @property
     def tables(self) -> TableList:

@@ -21,6 +21,8 @@ from tap_dynamics365.odata.page import reading, split
 from tap_dynamics365.settings.grant import Grant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import requests
 
     from tap_dynamics365.odata.client import ODataClient
@@ -34,11 +36,13 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 # A segment that servers take for the folder itself, or for the one above.
 DOTS = re.compile(r"\s*\.{1,2}\s*(?:;.*)?", re.DOTALL)
+TOP = re.compile(r"[?&](?:\$|%24)?top=", re.IGNORECASE)
 # Resources that are written to, or are no JSON ("OData Version 4.0 Part 2: URL Conventions",
 # sections 4.6 and 4.13).
 OTHER = {"$batch", "$metadata", "$value"}
 
-_members = msgspec.json.Decoder(dict[str, Raw])
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_text = msgspec.json.Decoder(str).decode
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,13 @@ def _decoded(text: str) -> str:
     return text
 
 
-def read(service: Service, url: str) -> Answer:
+def read(service: Service, url: str, page_size: int = 0) -> Answer:
     """Read the answer to a query, with retries.
 
     Args:
         service: The service.
         url: The URL, as `address` or `next_address` returned it.
+        page_size: The most rows of a page; 0 leaves it to the service, as the option `$top` does.
 
     Returns:
         The answer.
@@ -124,13 +129,15 @@ def read(service: Service, url: str) -> Answer:
         SignInError: The sign-in host gave no token.
     """
     client = service.client
-    return client.read(url, lambda response: _answer(client, response))
+    # Dataverse ignores $top beside a page size.
+    prefer = f"odata.maxpagesize={page_size}" if page_size and not TOP.search(url) else ""
+    return client.read(url, lambda response: _answer(client, response), prefer=prefer)
 
 
 def _answer(client: ODataClient, response: requests.Response) -> Answer:
     body = response.content.removeprefix(codecs.BOM_UTF8).strip()
     with reading():
-        members = _members.decode(body) if body.startswith(b"{") else {}
+        members = _members(body) if body.startswith(b"{") else {}
     if "error" in members or bytes(members.get("value", Raw())).startswith(b"["):
         page = split(response, client.dialect)
         return Answer(tuple(page.rows), page.next_link)
@@ -151,6 +158,38 @@ def next_address(service: Service, answer: Answer) -> str | None:
         ServiceError: The link is not a URL.
     """
     return None if answer.next_link is None else service.client.resolve(answer.next_link)
+
+
+def in_json(rows: Sequence[Raw]) -> str:
+    """Write rows as JSON, with numbers as the service wrote them.
+
+    Args:
+        rows: The rows.
+    """
+    text = b"[" + b",".join(map(bytes, rows)) + b"]"
+    return msgspec.json.format(text, indent=2).decode()
+
+
+def in_texts(rows: Sequence[Raw]) -> Iterator[dict[str, str | None]]:
+    """Yield rows with the same columns, and numbers as the service wrote them.
+
+    Annotations of a whole row, such as `@odata.etag`, are left out.
+
+    Args:
+        rows: The rows.
+    """
+    found = [
+        _members(row) if bytes(row[:1]) == b"{" else {"value": row} for row in map(bytes, rows)
+    ]
+    names = dict.fromkeys(name for row in found for name in row if not name.startswith("@"))
+    for row in found:
+        yield {name: _value(bytes(row.get(name, b"null"))) for name in names}
+
+
+def _value(text: bytes) -> str | None:
+    if text == b"null":
+        return None
+    return _text(text) if text.startswith(b'"') else text.decode()
 
 
 def curl(service: Service, settings: Settings, url: str) -> str:
