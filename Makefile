@@ -30,8 +30,8 @@ BENCHMARKS := benchmarks.finance_operations
 endif
 
 # Environments of the tests, in addition to .venv: the tap without extras, and other programs.
-OIDC := tests/servers/oidc/node_modules
-TEST := .venv-plain .venv-meltano .venv-singer-tools .venv-dataverse-client $(OIDC)
+NODE := tests/servers/oidc/node_modules tests/servers/axe/node_modules
+TEST := .venv-plain .venv-meltano .venv-singer-tools .venv-dataverse-client $(NODE)
 
 MAKEFLAGS += --no-print-directory
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -108,7 +108,7 @@ release-check: .venv/test-installed .venv-release/installed ## Build the package
 	@.venv-release/bin/twine check --strict dist/*.whl dist/*.tar.gz
 
 clean: ## Remove the environments and the files of tools
-	rm -rf .venv .venv-* $(OIDC) .meltano .*_cache .hypothesis build dist output
+	rm -rf .venv .venv-* $(NODE) .meltano .*_cache .hypothesis build dist output
 
 .venv/bin/uv:
 	$(call environment,$(PYTHON),.venv)
@@ -142,10 +142,10 @@ clean: ## Remove the environments and the files of tools
 	@touch $@
 
 # Without Node.js, or if npm can't install, the tests that need it are skipped and say so.
-$(OIDC)/installed: tests/servers/oidc/package.json
-	@if ! command -v npm > /dev/null || npm install --prefix tests/servers/oidc --no-package-lock \
+tests/servers/%/node_modules/installed: tests/servers/%/package.json
+	@if ! command -v npm > /dev/null || npm install --prefix $(<D) --no-package-lock \
 		--no-audit --no-fund --fetch-retries=1 --silent; then mkdir -p $(@D) && touch $@; \
-	else echo "npm can't install oidc-provider: the tests that need it are skipped"; fi
+	else echo "npm can't install $*: the tests that need it are skipped"; fi
 
 # A peer that can't be installed is left out of the benchmarks, with the reason.
 .venv-bench-%/installed: pyproject.toml | .venv/bin/uv

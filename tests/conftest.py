@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: sandbox, tap, PostgreSQL and Meltano; order of the tests."""
+"""Fixtures that many tests share: sandbox, tap, browser, PostgreSQL, Meltano; order of tests."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.remote import Producer
@@ -17,6 +17,7 @@ from sandbox.central_client import CentralSandbox
 from sandbox.client import Sandbox
 from sandbox.finance_client import FinanceSandbox
 from tests.fork_server import Forked, ForkServer
+from tests.servers import chromium
 from tests.tap import MODES, WAYS, Message, Tap
 from tools import meltano as meltano_projects
 from tools import postgres as postgres_servers
@@ -26,6 +27,9 @@ from tools.system import require_posix
 
 # The tests fork processes.
 require_posix("The test suite")
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 ROWS = 2_000
 
@@ -64,6 +68,16 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 # would wait for nothing.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+BROWSER_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 
 
 @pytest.fixture(scope="session")
@@ -162,6 +176,37 @@ def tap(sandbox: Sandbox, tap_for: Callable[..., Tap]) -> Tap:
 def catalog(tap: Tap) -> Message:
     """The catalog of the session's sandbox."""
     return tap.discover()
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[Callable[..., "Browser"]]:
+    """A function that starts a browser with further arguments."""
+    path = chromium.executable()
+    if path is None:
+        pytest.skip("neither Chromium nor Chrome is installed")
+    # Few tests need it.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        yield lambda *arguments: playwright.chromium.launch(
+            executable_path=path, args=[*BROWSER_ARGUMENTS, *arguments]
+        )
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., "Browser"]) -> Iterator["Browser"]:
+    """A browser."""
+    started = launch()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """An empty page in a new browser context."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def _paste(request: Request) -> None:
 
 
 def _checks(request: Request) -> Response:
-    return pages.render(request, "checks.part.html")
+    return pages.render(request, "checks.answer.html")
 
 
 ROUTES = [

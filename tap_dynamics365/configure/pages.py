@@ -42,6 +42,12 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _sentence(text: str) -> tuple[str, str]:
+    """Split the first sentence of a text from the rest."""
+    first, end, rest = text.partition(". ")
+    return first + end.rstrip(), rest
+
+
 _templates = Environment(
     loader=PackageLoader("tap_dynamics365.configure"),
     autoescape=True,
@@ -49,7 +55,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"words": _words, "count": _count}
+_templates.filters |= {"words": _words, "count": _count, "sentence": _sentence}
 
 
 def session_of(request: Request) -> Session:

@@ -6,15 +6,21 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tap_dynamics365.odata.json_schema import is_stream
 from tap_dynamics365.services.describe import describe
-from tap_dynamics365.singer import overview
+from tap_dynamics365.singer import overview, select_rules
+from tap_dynamics365.singer.select_rules import Columns, Extent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_dynamics365.services.describe import Described
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
+    from tap_dynamics365.singer.select_rules import Selection
+
+#: Which tables a list can show.
+WHICH = ("all", "chosen", "custom", "tracked")
 
 
 class View(NamedTuple):
@@ -22,7 +28,7 @@ class View(NamedTuple):
 
     Attributes:
         text: A part of their names or labels, or of those of a column; empty for all.
-        which: `all`, `chosen`, `custom` or `tracked`.
+        which: One of `WHICH`.
     """
 
     text: str = ""
@@ -36,14 +42,107 @@ class TableList:
     Attributes:
         described: The tables by name.
         lines: What is known of each table, by name.
-        chosen: The names of the tables that are chosen.
-        left_out: The columns that are left out, by table.
+        columns: The columns of each table.
+        rules: The rules that choose tables and columns, as Meltano has them. Ticks change them too.
+        selection: What the rules choose.
     """
 
     described: Mapping[str, Described] = field(repr=False)
     lines: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    chosen: set[str] = field(default_factory=set)
-    left_out: dict[str, frozenset[str]] = field(default_factory=dict)
+    columns: Mapping[str, Columns] = field(repr=False)
+    rules: Sequence[str] = ()
+    selection: Selection = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, service: Service, settings: Settings) -> TableList:
+        """Read the tables of a service, and choose those that a run without a catalog reads.
+
+        Args:
+            service: The service.
+            settings: The settings.
+
+        Raises:
+            Dynamics365Error: They can't be read.
+        """
+        kind, every = service.kind, replace(settings, tables=())
+        described = {each.table.name: each for each in describe(service, every)}
+        counts = dict(kind.count_rows(service.client, [*described])) if kind.count_rows else {}
+        lines = {
+            name: overview.of_table(each, kind, counts.get(name))
+            for name, each in described.items()
+        }
+        columns = {name: _columns(each, lines[name]) for name, each in described.items()}
+        patterns = [pattern.lower() for pattern in settings.tables]
+
+        def is_chosen(name: str) -> bool:
+            if not patterns:
+                return kind.selects_all
+            return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+
+        found = cls(described, lines, columns)
+        found.select(
+            {
+                name: columns[name].optional
+                for name, (table, _) in described.items()
+                if not table.private and is_chosen(name)
+            }
+        )
+        return found
+
+    def follow(self, rules: Sequence[str]) -> None:
+        """Choose by rules.
+
+        Args:
+            rules: The rules.
+        """
+        self.rules, self.selection = rules, select_rules.select(rules, self.columns)
+
+    def select(self, selection: Selection) -> None:
+        """Choose tables and columns, with rules that mean the same.
+
+        Args:
+            selection: The columns of each table.
+        """
+        self.follow(select_rules.shortest(selection, self.columns, self.rules))
+
+    def choose(self, shown: Collection[str], ticked: Collection[str]) -> None:
+        """Choose those of the shown tables that are ticked. Others stay as they are.
+
+        Args:
+            shown: The names of the tables that were shown.
+            ticked: The names of the tables that are ticked. The columns of those that were chosen
+                before stay.
+        """
+        selection = dict(self.selection)
+        for name in shown:
+            if name not in ticked:
+                selection.pop(name, None)
+            elif name in self.columns:
+                selection.setdefault(name, self.columns[name].optional)
+        self.select(selection)
+
+    def choose_columns(self, name: str, ticked: Collection[str]) -> None:
+        """Choose the columns of a table, and the table with them.
+
+        Args:
+            name: The table.
+            ticked: The columns. Others are left out.
+        """
+        chosen = self.columns[name].optional & frozenset(ticked)
+        self.select({**self.selection, name: chosen})
+
+    def extent(self, name: str) -> Extent:
+        """Say how much of a table is chosen.
+
+        Args:
+            name: The table.
+        """
+        return select_rules.extent(name, self.selection, self.columns)
+
+    @property
+    def rows(self) -> int:
+        """About how many rows the chosen tables have, as far as the service says."""
+        return sum(self.lines[name]["rows"] or 0 for name in self.selection)
 
     def shown(self, view: View) -> list[str]:
         """Name the tables that the list shows.
@@ -58,10 +157,18 @@ class TableList:
             if self._is_one_of(name, view.which) and (not text or self._has(name, text))
         ]
 
+    def has(self, which: str) -> bool:
+        """Tell whether a list would have tables.
+
+        Args:
+            which: One of `WHICH`.
+        """
+        return which == "chosen" or any(self._is_one_of(name, which) for name in self.lines)
+
     def _is_one_of(self, name: str, which: str) -> bool:
         match which:
             case "chosen":
-                return name in self.chosen
+                return name in self.selection
             case "custom":
                 definition = self.described[name].definition
                 return definition is not None and definition.custom
@@ -81,43 +188,9 @@ class TableList:
             text in (column.display_name.text or "").lower() for column in definition.columns
         )
 
-    @property
-    def rows(self) -> int:
-        """About how many rows the chosen tables have, as far as the service says."""
-        return sum(self.lines[name]["rows"] or 0 for name in self.chosen)
 
-    def choose(self, shown: Collection[str], ticked: Collection[str]) -> None:
-        """Choose those of the shown tables that are ticked. Others stay as they are.
-
-        Args:
-            shown: The names of the tables that were shown.
-            ticked: The names of the tables that are ticked.
-        """
-        self.chosen = (self.chosen - set(shown)) | (set(shown) & set(ticked))
-
-    @classmethod
-    def read(cls, service: Service, settings: Settings) -> TableList:
-        """Read the tables of a service, and choose those that a run without a catalog reads.
-
-        Args:
-            service: The service.
-            settings: The settings.
-
-        Raises:
-            Dynamics365Error: They can't be read.
-        """
-        kind, every = service.kind, replace(settings, tables=())
-        found = {each.table.name: each for each in describe(service, every)}
-        counts = dict(kind.count_rows(service.client, [*found])) if kind.count_rows else {}
-        patterns = [pattern.lower() for pattern in settings.tables]
-
-        def is_chosen(name: str) -> bool:
-            if not patterns:
-                return kind.selects_all
-            return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
-
-        return cls(
-            found,
-            {name: overview.of_table(each, kind, counts.get(name)) for name, each in found.items()},
-            {name for name, (table, _) in found.items() if not table.private and is_chosen(name)},
-        )
+def _columns(described: Described, line: Mapping[str, Any]) -> Columns:
+    """Return the columns of a table. Its key and its replication key are always sent."""
+    names = {column.name for column in described.table.columns if not is_stream(column)}
+    automatic = names & {*line["key"], line["replication_key"]}
+    return Columns(frozenset(names - automatic), frozenset(automatic))

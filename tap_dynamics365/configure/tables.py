@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
-from starlette.responses import Response
 
 from tap_dynamics365.configure import pages
-from tap_dynamics365.configure.table_list import View
+from tap_dynamics365.configure.table_list import WHICH, View
 from tap_dynamics365.errors import MetadataError, ServiceError
 from tap_dynamics365.singer import overview
 from tap_dynamics365.table_rows import read_rows
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from tap_dynamics365.configure.table_list import TableList
     from tap_dynamics365.services.describe import Described
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 TABLES = "/tables"
 PREVIEWED = 20
 MASK = "••••"
-WHICH = ("all", "chosen", "custom", "tracked")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -43,20 +41,28 @@ def _show(request: Request) -> Response:
         "tables.html",
         tables=found,
         view=view,
-        views=WHICH,
-        lines=[found.lines[name] for name in found.shown(view)],
+        # Some services have no such tables.
+        views=[which for which in WHICH if which == view.which or found.has(which)],
+        lines=[(found.lines[name], found.extent(name).value) for name in found.shown(view)],
     )
 
 
-def _choose(request: Request) -> Response | None:
+def _choose(request: Request) -> Response:
     """Take the ticked tables of the list."""
     found, form = pages.session_of(request).tables, pages.form_of(request)
     view = View(form.get("text", [""])[-1], form.get("which", ["all"])[-1])
     # A tick may change which tables are shown: then the form names those that were.
     found.choose(form.get("shown", found.shown(view)), form.get("table", []))
     if pages.is_partial(request):
-        return pages.render(request, "summary.part.html", tables=found)
-    return None
+        return pages.render(request, "choice.part.html", tables=found, is_aside=True)
+    return pages.lead(f"{TABLES}?{urlencode(view._asdict())}")
+
+
+def _follow(request: Request) -> None:
+    """Choose by rules, one in a line."""
+    text = pages.form_of(request).get("rules", [""])[-1]
+    rules = [line.strip() for line in text.splitlines()]
+    pages.session_of(request).tables.follow([rule for rule in rules if rule])
 
 
 def _described(found: TableList, name: str) -> Described:
@@ -70,19 +76,19 @@ def _table(request: Request) -> Response:
     """Show a table and its columns."""
     found, name = pages.session_of(request).tables, request.query_params.get("name", "")
     described = _described(found, name)
-    line, (table, definition) = found.lines[name], described
-    automatic = {*table.key, line["replication_key"]}
+    definition = described.definition
+    columns, chosen = found.columns[name], found.selection.get(name, frozenset())
     known = definition.by_property if definition else {}
-    columns = [
+    listed = [
         {
             **column,
-            "is_automatic": column["name"] in automatic,
-            "is_chosen": column["name"] not in found.left_out.get(name, ()),
+            "is_automatic": column["name"] in columns.automatic,
+            "is_chosen": column["name"] in chosen,
             "definition": known.get(column["name"]),
         }
         for column in overview.of_columns(described)
     ]
-    return _in_frame(request, "columns", found, name, columns=columns)
+    return _in_frame(request, "columns", found, name, columns=listed)
 
 
 def _in_frame(request: Request, part: str, found: TableList, name: str, **values: Any) -> Response:
@@ -93,6 +99,7 @@ def _in_frame(request: Request, part: str, found: TableList, name: str, **values
         request,
         template,
         part=part,
+        tables=found,
         line=found.lines[name],
         table=table,
         definition=definition,
@@ -100,16 +107,14 @@ def _in_frame(request: Request, part: str, found: TableList, name: str, **values
     )
 
 
-def _choose_columns(request: Request) -> Response | None:
+def _choose_columns(request: Request) -> Response:
     """Take the ticked columns of a table."""
     found, form = pages.session_of(request).tables, pages.form_of(request)
     name = form.get("name", [""])[-1]
-    columns = {each["name"] for each in overview.of_columns(_described(found, name))}
-    found.left_out[name] = frozenset(
-        columns & set(form.get("shown", [])) - set(form.get("column", []))
-    )
+    _described(found, name)
+    found.choose_columns(name, form.get("column", []))
     if pages.is_partial(request):
-        return Response(status_code=HTTPStatus.NO_CONTENT)
+        return pages.render(request, "choice.part.html", tables=found, is_aside=True)
     return pages.lead(f"/table?{urlencode({'name': name})}")
 
 
@@ -163,6 +168,7 @@ def _mask(value: Any) -> str:  # noqa: ANN401 - as above
 ROUTES = [
     pages.page(TABLES, _show),
     pages.action(TABLES, TABLES, _choose),
+    pages.action("/tables/rules", TABLES, _follow),
     pages.page("/table", _table),
     pages.action("/table/columns", TABLES, _choose_columns),
     pages.page("/table/preview", _preview),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.login.program import Program
 
@@ -122,6 +123,14 @@ class Client:
         answer = self.send("POST", path, [("csrf", self.csrf), *fields])
         assert answer.status == 303, answer.text
         return self.get(answer.headers["location"].partition("#")[0])
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def client_of(program: Program) -> Client:

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from tap_dynamics365.configure.access import Access
 from tap_dynamics365.configure.security import Guard
 from tap_dynamics365.settings.table import SETTINGS
-from tests.configure.client import ADDRESS, Client, client_of
+from tests.configure.client import ADDRESS, Client, client_of, until
 from tests.configure.conftest import OTHER_SECRETS, configuring
 from tests.login.program import Program, running
 
@@ -290,8 +290,8 @@ def test_secrets_are_in_no_page_and_no_log(
     seen.append(client.post("/connect/paste", {"text": "ClientSecret=invented-torn;x"}))
     seen.append(client.post("/connect/paste", {"text": '{"client_secret": "invented-torn'}))
     seen.append(client.post("/connect/check", {"way": "person"}))
-    while "/connect/checks" in (checks := client.get("/connect/checks").text):
-        pass
+    until(lambda: "Checking." not in client.get("/connect/checks").text)
+    checks = client.get("/connect/checks").text
     assert "tables" in checks
     seen += [client.get(path) for path in PAGES]
     secrets = [
@@ -366,8 +366,7 @@ def test_browser_gets_the_key_in_a_file_that_only_its_owner_can_read(
     with configuring(place, own_sandbox.settings, environment=environment) as started:
         address = started.expect(ADDRESS)[1]
         assert "Your browser opens." in started.shown
-        while not opened.exists():
-            pass
+        until(opened.exists)
         url = opened.read_text(encoding="utf-8")
         assert address.partition("#k=")[2] not in url
         file = Path(url.removeprefix("file://"))

@@ -1,4 +1,4 @@
-"""Fixtures of the login tests: a browser, and the command with settings for the sandbox."""
+"""Fixtures of the login tests: the command with settings for the sandbox."""
 
 from __future__ import annotations
 
@@ -6,56 +6,15 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.login.program import Program, device_code, running, variables
-from tests.servers import chromium
 from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
-
     from sandbox.client import Sandbox
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-
-
-@pytest.fixture(scope="module")
-def launch() -> Iterator[Callable[..., Browser]]:
-    """A function that starts a browser with further arguments."""
-    path = chromium.executable()
-    if path is None:
-        pytest.skip("neither Chromium nor Chrome is installed")
-    with sync_playwright() as playwright:
-        yield lambda *arguments: playwright.chromium.launch(
-            executable_path=path, args=[*ARGUMENTS, *arguments]
-        )
-
-
-@pytest.fixture(scope="module")
-def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
-    """A browser."""
-    started = launch()
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page in a new browser context."""
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
 
 
 @pytest.fixture

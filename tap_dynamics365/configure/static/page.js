@@ -8,7 +8,7 @@ const text = document.getElementById("text");
 if (list && text) {
   const rows = [...list.tBodies[0].rows].map((row) => [
     row,
-    `${row.cells[1].textContent} ${row.cells[2].textContent}`.toLowerCase(),
+    row.cells[1].textContent.toLowerCase(),
   ]);
   const began = text.value;
   text.addEventListener("input", () => {
@@ -24,7 +24,7 @@ if (list && text) {
 const tickAll = (ticked) => () => {
   for (const row of list.tBodies[0].rows) {
     if (!row.hidden) {
-      row.querySelector("input").checked = ticked;
+      row.querySelector("input[type=checkbox]").checked = ticked;
     }
   }
   list.dispatchEvent(new Event("change", { bubbles: true }));
@@ -37,10 +37,19 @@ for (const [name, ticked] of [["tick-all", true], ["tick-none", false]]) {
   }
 }
 
+// Whoever ticks columns also chooses the table.
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  const { table } = event.detail.elt.dataset;
+  const box = table && list?.querySelector(`input[value="${CSS.escape(table)}"]`);
+  if (box) {
+    box.checked = true;
+  }
+});
+
 // What was loaded is read out and scrolled to.
 document.body.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "detail") {
-    event.detail.target.querySelector("h2")?.focus();
+    event.detail.target.querySelector("#table-heading")?.focus();
   }
   showCopies();
 });

@@ -30,6 +30,7 @@ TABLE = (
     "IsPrivate",
     "DataProviderId",
     "ChangeTrackingEnabled",
+    "IsCustomEntity",
     "DisplayName",
     "Description",
 )
@@ -55,7 +56,6 @@ WHOLE_TABLE = (
     "PrimaryNameAttribute",
     "OwnershipType",
     TABLE_TYPE,
-    "IsCustomEntity",
 )
 WHOLE_COLUMN = (
     *COLUMN,

@@ -1,0 +1,260 @@
+"""The page in a real browser: with and without JavaScript, on small screens, and for everyone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from tests.configure.client import client_of
+from tests.configure.conftest import configuring
+from tests.login.program import press
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+    from sandbox.client import Sandbox
+    from tests.login.program import Program
+
+AXE = Path(__file__).parents[1] / "servers/axe/node_modules/axe-core/axe.min.js"
+RUN_AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)"
+LOOKS: dict[str, tuple[Literal["light", "dark"], int, int]] = {
+    "light": ("light", 1280, 900),
+    "dark-and-narrow": ("dark", 390, 844),
+}
+
+
+@pytest.fixture(scope="module")
+def program(place: Path, own_sandbox: Sandbox) -> Iterator[Program]:
+    """The command, with the settings of a public client that nobody has signed in to."""
+    own_sandbox.configure(device_code_interval=1)
+    settings = {
+        "service_url": own_sandbox.service_url,
+        "token_uri": own_sandbox.announced["token_uri"],
+        "client_id": own_sandbox.announced["public_client_id"],
+    }
+    with configuring(place, settings) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def opened(program: Program, browser: Browser, own_sandbox: Sandbox) -> Iterator[BrowserContext]:
+    """A browser that has opened the page, and has signed in."""
+    client = client_of(program)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(client.address)
+    page.wait_for_url("**/connect")
+    assert client.key not in page.url
+    page.get_by_role("button", name="Sign in with Microsoft").click()
+    page.wait_for_url(f"{own_sandbox.url}/**")
+    press(page, "Sign in", "Connect")
+    assert "Signed in as Ada Sandbox" in page.locator(".notices").inner_text()
+    assert page.url == f"http://localhost:{client.port}/connect"
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visits() -> list[str]:
+    """What the browser complains of, and what it requests from other hosts."""
+    return []
+
+
+@pytest.fixture
+def page(opened: BrowserContext, visits: list[str], program: Program) -> Iterator[Page]:
+    """An empty page of the browser that has opened the page."""
+    port = client_of(program).port
+    found = opened.new_page()
+    found.on("pageerror", lambda error: visits.append(str(error)))
+    found.on("console", lambda said: said.type == "error" and visits.append(said.text))
+    found.on(
+        "request",
+        lambda asked: f"//localhost:{port}/" in asked.url or visits.append(asked.url),
+    )
+    found.set_viewport_size({"width": 1280, "height": 900})
+    yield found
+    found.close()
+
+
+def go(page: Page, program: Program, path: str) -> None:
+    """Open a page."""
+    page.goto(f"http://localhost:{client_of(program).port}{path}")
+
+
+def test_connect_checks_and_tables_work_in_the_browser(
+    page: Page, program: Program, visits: list[str]
+) -> None:
+    go(page, program, "/connect")
+    page.get_by_role("button", name="Test the connection").click()
+    page.get_by_text("As text, to copy").wait_for()
+    assert page.locator(".check.ok").count() >= 8
+    assert page.locator(".check.failed").count() == 0
+    assert page.locator("#state").inner_text() == "Connected"
+    page.get_by_role("link", name="Tables", exact=True).click()
+    page.get_by_role("heading", name="Tables").wait_for()
+    page.get_by_role("link", name="account", exact=True).click()
+    heading = page.get_by_role("heading", name="account Account")
+    heading.wait_for()
+    # Whoever reads with the keyboard goes on in what was loaded.
+    assert page.evaluate("document.activeElement.id") == "table-heading"
+    page.get_by_role("link", name="First rows").click()
+    page.get_by_text("Values are masked.").wait_for()
+    assert set(page.locator(".preview td").all_inner_texts()) == {"", "••••"}
+    page.get_by_role("link", name="Show the values").click()
+    page.get_by_text("Hide the values").wait_for()
+    assert "••••" not in page.locator(".preview").inner_text()
+    assert page.url.endswith("/tables")
+    assert visits == []
+
+
+def test_ticks_in_the_browser_change_summary_and_rules(
+    page: Page, program: Program, visits: list[str]
+) -> None:
+    go(page, program, "/tables")
+    page.get_by_role("button", name="Tick none").click()
+    page.get_by_text("0 chosen").wait_for()
+    page.get_by_role("checkbox", name="lead", exact=True).check()
+    page.get_by_text("1 chosen").wait_for()
+    page.get_by_text("Rules of the choice").click()
+    assert page.get_by_label("Rules, one in a line").input_value() == "lead.*"
+    page.get_by_role("link", name="contact", exact=True).click()
+    page.get_by_role("checkbox", name="firstname", exact=True).click()
+    page.get_by_text("2 chosen").wait_for()
+    assert page.get_by_role("checkbox", name="contact", exact=True).is_checked()
+    page.get_by_label("Rules, one in a line").fill("team.*")
+    page.get_by_role("button", name="Apply the rules").click()
+    page.get_by_text("1 chosen").wait_for()
+    assert page.get_by_role("checkbox", name="team", exact=True).is_checked()
+    assert visits == []
+
+
+def test_filter_narrows_the_list_while_it_is_typed(page: Page, program: Program) -> None:
+    go(page, program, "/tables")
+    field = page.get_by_label("Name, label or column")
+    field.type("acc")
+    shown = page.locator("#tables tbody tr:visible a").all_inner_texts()
+    assert shown
+    assert all("acc" in name for name in shown)
+    field.press("Enter")
+    page.wait_for_url("**/tables?text=acc&which=all")
+    assert set(page.locator("#tables tbody a").all_inner_texts()) >= {*shown}
+
+
+@pytest.mark.parametrize("way", ["secret", "certificate", "azure", "ntlm", "basic", "token"])
+def test_way_to_sign_in_shows_its_own_fields(page: Page, program: Program, way: str) -> None:
+    go(page, program, "/connect")
+    assert page.get_by_role("button", name="Sign in with Microsoft").is_visible()
+    page.locator(f"#way-{way}").check()
+    shown = {
+        name
+        for name in page.locator("form.connect .fields [name]:visible").evaluate_all(
+            "all => all.map(each => each.name)"
+        )
+        if not name.startswith("remove.")
+    }
+    expected = {
+        "secret": {"client_id", "client_secret"},
+        "certificate": {"client_id", "client_certificate", "client_certificate_password"},
+        "azure": {"azure_credential", "client_id"},
+        "ntlm": {"user", "password", "ntlm_domain"},
+        "basic": {"user", "password"},
+        "token": {"access_token"},
+    }
+    assert shown == expected[way]
+    assert not page.get_by_role("button", name="Sign in with Microsoft").is_visible()
+
+
+def test_sign_in_with_a_code_leads_back_by_itself(
+    page: Page, program: Program, own_sandbox: Sandbox
+) -> None:
+    go(page, program, "/connect")
+    page.get_by_role("button", name="Show a code instead").click()
+    own_sandbox.approve_device(page.locator("strong.code").inner_text())
+    page.get_by_role("heading", name="Connect").wait_for()
+    assert "Signed in as Ada Sandbox" in page.locator(".notices").inner_text()
+
+
+def test_page_without_javascript_connects_and_chooses(
+    browser: Browser, place: Path, own_sandbox: Sandbox
+) -> None:
+    with configuring(place, own_sandbox.settings) as started:
+        client = client_of(started)
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        page.goto(client.address)
+        page.get_by_label("Key").fill(client.key)
+        page.get_by_role("button", name="Open").click()
+        page.get_by_role("heading", name="Connect").wait_for()
+        page.get_by_role("button", name="Test the connection").click()
+        # The page loads itself again until the checks have ended.
+        page.get_by_text("As text, to copy").wait_for()
+        assert page.locator(".check.ok").count() >= 8
+        page.get_by_role("link", name="Tables", exact=True).click()
+        page.get_by_role("checkbox", name="account", exact=True).uncheck()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Apply the ticks").click()
+        assert not page.get_by_role("checkbox", name="account", exact=True).is_checked()
+        page.get_by_role("link", name="lead", exact=True).click()
+        page.get_by_role("checkbox", name="fullname", exact=True).uncheck()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Apply the ticks").click()
+        assert not page.get_by_role("checkbox", name="fullname", exact=True).is_checked()
+        page.get_by_role("link", name="First rows").click()
+        page.get_by_text("Values are masked.").wait_for()
+        assert page.locator(".preview tbody tr").count() == 20
+        page.get_by_role("button", name="End").click()
+        page.get_by_role("heading", name="The page has ended").wait_for()
+        context.close()
+        assert started.end() == 0
+
+
+PLACES = {
+    "connect": "/connect",
+    "tables": "/tables",
+    "columns": "/table?name=account",
+    "rows": "/table/preview?name=account&values=1",
+    "problem": "/table?name=nothing",
+    "start": "/",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("path", PLACES.values(), ids=PLACES)
+def test_page_is_accessible_and_fits_the_screen(
+    browser: Browser, opened: BrowserContext, program: Program, path: str, look: str
+) -> None:
+    scheme, width, height = LOOKS[look]
+    # The first page is for who has no cookie yet.
+    state = opened.storage_state() if path != "/" else None
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": height}, storage_state=state
+    )
+    page = context.new_page()
+    go(page, program, path)
+    for closed in page.locator("details").all():
+        closed.evaluate("each => each.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm install --prefix tests/servers/axe")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations = page.evaluate(RUN_AXE)
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
+    context.close()
+
+
+def test_page_is_used_with_the_keyboard_alone(page: Page, program: Program) -> None:
+    go(page, program, "/tables")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert re.search(r"#main$", page.url)
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"

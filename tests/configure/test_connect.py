@@ -1,0 +1,353 @@
+"""Screen Connect of the page: settings, sign-in, environments and checks."""
+
+from __future__ import annotations
+
+import json
+import re
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from tap_dynamics365.settings.environment import PREFIX
+from tests.commands.program import dynamics365
+from tests.configure.client import until
+from tests.configure.conftest import configuring
+from tests.documents import without_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.client import Sandbox
+    from tests.configure.client import Client
+    from tests.login.program import Program
+
+
+@pytest.fixture(scope="module")
+def program(place: Path, own_sandbox: Sandbox) -> Iterator[Program]:
+    """The command with the settings of a public client that nobody has signed in to."""
+    settings = {
+        "service_url": own_sandbox.service_url,
+        "token_uri": own_sandbox.announced["token_uri"],
+        "client_id": own_sandbox.announced["public_client_id"],
+    }
+    with configuring(place, settings) as started:
+        yield started
+
+
+@pytest.fixture
+def again(client: Client, own_sandbox: Sandbox) -> Client:
+    """The page with the settings that it began with, whatever the tests before did."""
+    client.post(
+        "/connect",
+        {
+            "way": "person",
+            "service_url": own_sandbox.service_url,
+            "token_uri": own_sandbox.announced["token_uri"],
+            "client_id": own_sandbox.announced["public_client_id"],
+            "remove.client_secret": "on",
+            "client_secret": "",
+            "remove.refresh_token": "on",
+            "refresh_token": "",
+            "token_store": "",
+            "fetch_size": "",
+            "tables": "",
+        },
+    )
+    return client
+
+
+def value(client: Client, name: str) -> str | None:
+    """The value that the field of a setting shows; None if there is no such field."""
+    found = re.search(
+        rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', client.get("/connect").text
+    )
+    return found and found[1]
+
+
+def checks(client: Client) -> dict[str, tuple[str, str]]:
+    """Wait for the checks, and return how each ended and its words."""
+    until(lambda: "Checking." not in client.get("/connect/checks").text)
+    text = client.get("/connect/checks").text
+    lines = re.findall(
+        r'aria-label="([\w ]+)"></span>\s*<div><strong>(.*?)</strong> <span>(.*?)<', text
+    )
+    return {name: (status, words) for status, name, words in lines}
+
+
+def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Client:
+    """Sign a person in, as a browser does without the cookie on the way back."""
+    shown = client.post("/connect/sign-in", form)
+    found = re.search(r'content="0;url=([^"]+)"', shown.text)
+    assert found, shown.notices
+    address = urlsplit(found[1].replace("&amp;", "&"))
+    assert parse_qs(address.query)["redirect_uri"] == [f"http://localhost:{client.port}"]
+    connection = HTTPConnection(urlsplit(own_sandbox.url).netloc, timeout=60)
+    content = urlencode({"answer": "sign-in"})
+    connection.request("POST", f"{address.path}?{address.query}", content)
+    back = urlsplit(connection.getresponse().headers["Location"])
+    connection.close()
+    answer = client.send(
+        "GET", f"{back.path}?{back.query}", headers={"Cookie": None, "Sec-Fetch-Site": "cross-site"}
+    )
+    assert (answer.status, "The sign-in has ended" in answer.text) == (200, True)
+    # The code can't be sent again.
+    assert client.send("GET", f"{back.path}?{back.query}", headers={"Cookie": None}).status == 400
+    return client
+
+
+def test_sign_in_in_the_browser_leads_back_to_the_page(again: Client, own_sandbox: Sandbox) -> None:
+    assert checks(signed_in(again, own_sandbox, {"way": "person"})) == {}
+    page = again.get("/connect")
+    assert page.notices[0].startswith("Signed in as Ada Sandbox (ada@sandbox.onmicrosoft.com)")
+    assert 'Refresh Token <span class="origin">from sign-in</span>' in page.text
+    again.post("/connect/check", {"way": "person"})
+    assert checks(again)["sign-in"][0] == "ok"
+    assert "Connected" in again.get("/connect").text
+
+
+def test_sign_in_with_a_token_store_keeps_the_token_there(
+    again: Client, own_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    store = tmp_path / "token.json"
+    signed_in(again, own_sandbox, {"way": "person", "token_store": str(store)})
+    assert again.get("/connect").notices[0].endswith(f"The refresh token is in {store}.")
+    token = json.loads(store.read_text(encoding="utf-8"))["refresh_token"]
+    assert token not in again.get("/connect").text
+    again.post("/connect/check", {"way": "person", "token_store": str(store)})
+    status, words = checks(again)["sign-in"]
+    assert (status, words.split(". ")[0]) == (
+        "ok",
+        "As ada@sandbox.onmicrosoft.com, with the refresh token in token_store",
+    )
+
+
+def test_sign_in_that_the_host_refuses_is_reported_on_the_page(
+    again: Client, own_sandbox: Sandbox
+) -> None:
+    own_sandbox.refuse_sign_in(50076)
+    try:
+        signed_in(again, own_sandbox, {"way": "person"})
+    finally:
+        own_sandbox.clear_faults()
+    (words,) = again.get("/connect").notices
+    assert "AADSTS50076" in words
+
+
+def test_sign_in_with_a_code_goes_on_while_the_page_waits(
+    again: Client, own_sandbox: Sandbox
+) -> None:
+    before = own_sandbox.configure(device_code_interval=1)
+    try:
+        shown = again.post("/connect/code", {"way": "person"}).text
+        code = re.search(r'<strong class="code">(\S+)</strong>', shown)
+        assert code
+        assert f'href="{own_sandbox.url}/devicelogin"' in shown
+        assert (
+            'hx-get="/sign-in"'
+            in again.send("GET", "/sign-in", headers={"HX-Request": "true"}).text
+        )
+        own_sandbox.approve_device(code[1])
+        until(
+            lambda: (
+                "hx-redirect"
+                in again.send("GET", "/sign-in", headers={"HX-Request": "true"}).headers
+            )
+        )
+    finally:
+        own_sandbox.configure(**before)
+    assert again.get("/connect").notices[0].startswith("Signed in as Ada Sandbox")
+
+
+def test_sign_in_that_is_cancelled_is_given_up(again: Client) -> None:
+    assert "Waiting until you have entered it." in again.post("/connect/code").text
+    assert "Sign in as" in again.post("/sign-in/cancel").text
+    assert again.send("GET", "/sign-in").headers["location"] == "/connect"
+
+
+def test_sign_in_without_an_environment_lists_the_environments(
+    again: Client, own_sandbox: Sandbox
+) -> None:
+    # The sandbox has the list of its own; a real one is that of the cloud.
+    form = {"way": "person", "service_url": f"{own_sandbox.url}/api/discovery/v2.0/"}
+    signed_in(again, own_sandbox, form)
+    page = again.get("/connect")
+    assert page.notices == ["Signed in. Choose an environment."]
+    assert f"<code>{own_sandbox.service_url}</code>" in page.text
+    refused = again.post("/connect/environment", {"url": "https://invented.example/api/data/v9.2/"})
+    assert refused.notices == ["The environment is not in the list: list the environments again."]
+    again.post("/connect/environment", {"url": own_sandbox.service_url})
+    assert value(again, "service_url") == own_sandbox.service_url
+    found = checks(again)
+    assert {"sign-in", "service", "tables"} <= {
+        name for name, (how, _) in found.items() if how == "ok"
+    }
+
+
+def test_environments_are_listed_for_who_is_signed_in(again: Client, own_sandbox: Sandbox) -> None:
+    asked = again.post("/connect/environments", {"way": "person"})
+    assert asked.notices[0].startswith("Sign in first.")
+    signed_in(again, own_sandbox, {"way": "person"})
+    listed = again.post("/connect/environments", {"way": "person"})
+    assert (listed.notices, own_sandbox.service_url in listed.text) == ([], True)
+
+
+def test_checks_of_the_page_are_those_of_the_command(again: Client, own_sandbox: Sandbox) -> None:
+    settings = {**own_sandbox.settings, "tables": ["team", "lead"]}
+    again.post("/connect/paste", {"text": json.dumps(settings)})
+    again.post("/connect/check")
+    output = dynamics365("check", settings)
+    assert output.status == 0
+    found = {name: without_numbers(words) for name, (_, words) in checks(again).items()}
+    assert found == {name: without_numbers(words) for name, (_, words) in output.checks.items()}
+
+
+def test_checks_that_fail_say_what_to_do(again: Client) -> None:
+    again.post("/connect/check", {"way": "secret", "client_secret": "wrong", "service_url": ""})
+    assert checks(again)["settings"][0] == "failed"
+    text = again.get("/connect").text
+    assert "Setting service_url is missing" in text
+    assert "Not run, because the check settings failed." in text
+
+
+@pytest.mark.parametrize(
+    ("way", "form", "grant"),
+    [
+        ("secret", {"client_secret": "{secret}", "client_id": "{id}"}, "client_secret"),
+        ("token", {"access_token": "invented"}, "access_token"),
+        ("basic", {"user": "ada", "password": "invented"}, "authentication_method=Basic"),
+        ("ntlm", {"user": "a", "password": "b", "ntlm_domain": "C"}, "authentication_method=NTLM"),
+        ("azure", {"azure_credential": "azure_cli"}, "azure_credential=azure_cli"),
+        (
+            "certificate",
+            {"client_certificate": "no.pem", "client_id": "{id}"},
+            "client_certificate",
+        ),
+        ("person", {"refresh_token": "invented", "client_id": "{id}"}, "refresh_token"),
+    ],
+)
+def test_each_way_to_sign_in_has_its_fields_and_puts_the_others_off(
+    again: Client, own_sandbox: Sandbox, way: str, form: dict[str, str], grant: str
+) -> None:
+    again.post("/connect", {"way": "person", "refresh_token": "old", "token_store": "old.json"})
+    known = {
+        "secret": own_sandbox.settings["client_secret"],
+        "id": own_sandbox.settings["client_id"],
+    }
+    sent = {name: text.format(**known) for name, text in form.items()}
+    page = again.post("/connect", {"way": way, "service_url": own_sandbox.service_url, **sent})
+    assert f'id="way-{way}" checked' in page.text
+    shown = re.search(r"Removed, because they select another way to sign in: ([\w, ]+)", page.text)
+    removed = set(shown[1].split(", ")) if shown else set()
+    assert removed == (set() if way == "person" else {"refresh_token", "token_store"})
+    again.post("/connect/check", {"way": way})
+    status, words = checks(again)["sign-in" if way in {"secret", "token"} else "settings"]
+    if way == "secret":
+        assert (status, words.split(". ")[0].endswith(f"with {grant}")) == ("ok", True)
+    elif way == "certificate":
+        assert "no.pem" in words or "client_certificate" in words
+    else:
+        assert "select two ways" not in words
+        assert "No way to sign in" not in words
+
+
+@pytest.mark.parametrize(
+    ("text", "filled", "ignored"),
+    [
+        (
+            "jdbc:datadirect:dynamics365:ServiceURL=https://a.example/data/;FetchSize=250;LoginTimeout=5;",
+            {"service_url": "https://a.example/data/", "fetch_size": "250"},
+            "Ignored: LoginTimeout.",
+        ),
+        (
+            json.dumps({"service_url": "https://b.example/api/data/v9.2/", "colour": "red"}),
+            {"service_url": "https://b.example/api/data/v9.2/"},
+            "Ignored: colour.",
+        ),
+        (
+            f"# comment\nexport {PREFIX}SERVICE_URL='https://c.example/data/'\n{PREFIX}FETCH_SIZE=7\nA=x\n",
+            {"service_url": "https://c.example/data/", "fetch_size": "7"},
+            "Ignored: A.",
+        ),
+        (
+            json.dumps({"connection_url": "jdbc:datadirect:dynamics365:ClientID=abc;FetchSize=9;"}),
+            {"client_id": "abc", "fetch_size": "9"},
+            None,
+        ),
+    ],
+    ids=["url", "config", "env", "url-in-config"],
+)
+def test_pasted_text_fills_the_fields_and_names_what_is_ignored(
+    again: Client, text: str, filled: dict[str, str], ignored: str | None
+) -> None:
+    notices = again.post("/connect/paste", {"text": text}).notices
+    assert notices[0].endswith(f"these settings are filled: {', '.join(filled)}.")
+    assert notices[1:] == ([ignored] if ignored else [])
+    assert {name: value(again, name) for name in filled} == filled
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "The text is no connection URL"),
+        ("hello", "The text is no connection URL"),
+        ("{", "The text begins like a config.json, and is not JSON"),
+        ('{"fetch_size": "many"}', "Setting fetch_size must be of type integer."),
+        ("TAP_DYNAMICS365_FETCH_SIZE=many", "Setting fetch_size must be a whole number."),
+        ("jdbc:datadirect:dynamics365:ClientIDD=1;", "connection_url has the unknown property"),
+    ],
+)
+def test_pasted_text_that_can_not_be_read_is_refused_in_a_sentence(
+    again: Client, text: str, words: str
+) -> None:
+    (notice,) = again.post("/connect/paste", {"text": text}).notices
+    assert notice.startswith(words)
+
+
+def test_fields_of_every_type_are_taken_and_shown(again: Client) -> None:
+    form = {
+        "way": "person",
+        "fetch_size": "100",
+        "tables": "account, contact\nlead",
+        "filters": '{"account": "statecode eq 0"}',
+        "metadata_streams": "true",
+        "create_map": "NotExist",
+    }
+    text = again.post("/connect", form).text
+    assert value(again, "fetch_size") == "100"
+    assert ">account, contact, lead</textarea>" in text
+    assert ">{&#34;account&#34;: &#34;statecode eq 0&#34;}</textarea>" in text
+    assert '<option value="true" selected>' in text
+    assert "<option selected>NotExist</option>" in text
+    again.post("/connect", dict.fromkeys((*form, "way"), "") | {"way": "person"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("fetch_size", "many", "Setting fetch_size must be a whole number."),
+        ("fetch_size", "0", "Setting fetch_size must be 1 or more."),
+        ("filters", "[]", "Setting filters must be a JSON object."),
+        ("service_url", "ftp://x", "Setting service_url must be an absolute URL"),
+        ("way", "sorcery", "There is no such way to sign in."),
+    ],
+)
+def test_field_with_a_wrong_value_is_refused_in_a_sentence(
+    again: Client, name: str, text: str, words: str
+) -> None:
+    notices = again.post("/connect", {"way": "person", name: text}).notices
+    assert notices[-1].startswith(words)
+
+
+def test_secret_stays_until_it_is_replaced_or_removed(again: Client) -> None:
+    def is_set(text: str) -> bool:
+        field = re.search(r'<input[^>]*name="client_secret"[^>]*>', text)
+        assert field
+        return "set; type to replace it" in field[0]
+
+    assert is_set(again.post("/connect", {"way": "person", "client_secret": "one"}).text)
+    assert is_set(again.post("/connect", {"way": "person", "client_secret": ""}).text)
+    gone = {"way": "person", "client_secret": "", "remove.client_secret": "on"}
+    assert not is_set(again.post("/connect", gone).text)
