@@ -137,7 +137,7 @@ def diff(change: Change) -> list[str]:
 
 
 def write(project: Path, changes: Sequence[Change]) -> None:
-    """Write changes, all or none.
+    """Write changes. All are checked before the first one is written.
 
     Args:
         project: The folder of the project.

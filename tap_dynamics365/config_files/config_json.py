@@ -25,9 +25,13 @@ def load(text: str) -> Found:
         text: The text.
 
     Raises:
-        ValueError: It is not a JSON object.
+        InputError: It is not a JSON object.
     """
-    return found.known(json_object.load(text))
+    try:
+        return found.known(json_object.load(text))
+    except ValueError:
+        msg = "The configuration is not a JSON object: correct it."
+        raise InputError(msg) from None
 
 
 def plan(path: Path, settings: Mapping[str, Any]) -> Change:

@@ -100,14 +100,15 @@ def plan(
         InputError: A file can't be read, has another form, or is outside of the project; or the
             package that reads YAML is missing.
     """
-    path, variables = change.place(project, NAME), change.place(project, env_file.NAME)
+    path = change.place(project, NAME)
     before = change.read(path)
     try:
         text = change.decode(before or b"")
     except UnicodeDecodeError:
         msg = f"The file {path} is not encoded in UTF-8: save it as UTF-8."
         raise InputError(msg) from None
-    in_env = env_text.load((change.read(variables) or b"").decode(errors="replace"))
+    variables = change.read(path.parent / env_file.NAME) or b""
+    in_env = env_text.load(variables.decode(errors="replace"))
     to_env = {
         name: value for name, value in settings.items() if is_secret_setting(name) or name in in_env
     }
@@ -129,7 +130,7 @@ def plan(
         _replicate(blocks, as_pattern(table), chosen)
     changes = [Change(path, before, _written(path, text, wanted), _cover, has_secrets=False)]
     if to_env:
-        changes.append(env_file.plan(variables, to_env))
+        changes.append(env_file.plan(change.place(project, env_file.NAME), to_env))
     return changes
 
 

@@ -47,6 +47,10 @@ def test_catalog_with_rules_runs_with_these_columns(
     chosen = {"team": Replication("FULL_TABLE")}
     catalog = written(tmp_path / "catalog.json", discovered, RULES, chosen)
     assert selected(catalog) == select(RULES, selectable(discovered))
+    chosen_in = [item["metadata"] for item in entry(catalog, "team")["metadata"]]
+    assert not [
+        each for each in chosen_in if each["inclusion"] == "automatic" and "selected" in each
+    ]
     run = tap.sync(catalog=catalog)
     assert run.counts.keys() == {"team", "territory"}
     columns = {

@@ -145,7 +145,7 @@ def test_file_that_changed_in_the_meantime_is_refused(tmp_path: Path) -> None:
 
 def test_diff_shows_that_a_secret_changes_and_not_the_secret(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
-        "# TAP_DYNAMICS365_PASSWORD=hidden-0\nOTHER=hidden-1\nTAP_DYNAMICS365_USER=ada\n"
+        "# TAP_DYNAMICS365_PASSWORD=hidden-0\nUSER=hidden-1\nTAP_DYNAMICS365_USER=ada\n"
         "TAP_DYNAMICS365_PASSWORD='hidden-2'\n"
     )
     planned = env_file.plan(tmp_path / ".env", {"password": "hidden-3", "user": "bob"})
@@ -154,7 +154,7 @@ def test_diff_shows_that_a_secret_changes_and_not_the_secret(tmp_path: Path) -> 
         "+++ .env",
         "@@ -1,4 +1,4 @@",
         " # TAP_DYNAMICS365_PASSWORD=•••• (set)",
-        " OTHER=•••• (set)",
+        " USER=•••• (set)",
         "-TAP_DYNAMICS365_USER=ada",
         "-TAP_DYNAMICS365_PASSWORD=•••• (set)",
         "+TAP_DYNAMICS365_USER=bob",
@@ -218,6 +218,11 @@ def test_values_that_are_no_settings_are_named_without_the_value() -> None:
         {},
         ["user must be of the type string."],
     )
+
+
+def test_text_that_is_no_configuration_is_refused() -> None:
+    with pytest.raises(InputError, match="is not a JSON object"):
+        config_json.load("[]")
 
 
 def test_value_that_a_variable_file_can_not_have_is_refused(tmp_path: Path) -> None:

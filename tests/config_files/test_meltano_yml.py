@@ -147,12 +147,50 @@ def test_values_of_the_default_environment_change_there_because_they_take_preced
 
 
 def test_diff_shows_no_secret_of_any_program(tmp_path: Path) -> None:
-    (tmp_path / "meltano.yml").write_text(ADDED)
+    own = "    config: {client_secret: hidden, user: ada}\n"
+    others = "  loaders: [{config: {url: 'db://ada:hidden@invented', api_key: hidden}}]\n"
+    text = ADDED.partition("  loaders:")[0] + own + others
+    (tmp_path / "meltano.yml").write_text(text)
     changes = meltano_yml.plan(tmp_path, SETTINGS, ["a.*"])
     shown = "\n".join(line for each in changes for line in change.diff(each))
-    assert "+    select:" in shown
-    assert "invented-secret" not in shown
     assert "hidden" not in shown
+    assert "invented-secret" not in shown
+    for line in (
+        "-    config: {client_secret: •••• (set), user: ada}",
+        "+      client_secret: •••• (set)",
+        "+    - a.*",
+        "+TAP_DYNAMICS365_CLIENT_SECRET=•••• (set)",
+        "   loaders: [{config: {url: •••• (set), api_key: •••• (set)}}]",
+    ):
+        assert line in shown
+
+
+def test_setting_that_is_removed_is_in_no_file_any_more(tmp_path: Path) -> None:
+    (tmp_path / "meltano.yml").write_text(ADDED)
+    written(tmp_path, {"user": "ada", "ws_timeout": 7})
+    (tmp_path / ".env").write_text("TAP_DYNAMICS365_USER=bob\n")
+    files = written(tmp_path, {"user": None})
+    assert files[".env"] == ""
+    assert extractor(files["meltano.yml"])["config"] == {"ws_timeout": 7}
+
+
+def test_replication_in_the_short_form_of_meltano_is_replaced(tmp_path: Path) -> None:
+    short = "    metadata:\n      account.replication-method: FULL_TABLE\n  loaders:\n"
+    (tmp_path / "meltano.yml").write_text(ADDED.replace("  loaders:\n", short))
+    files = written(tmp_path, {}, None, {"account": Replication("LOG_BASED")})
+    assert extractor(files["meltano.yml"])["metadata"] == {
+        "account": {"replication-method": "LOG_BASED"}
+    }
+
+
+def test_link_to_a_file_of_variables_is_read_and_not_written(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "shared").write_text("TAP_DYNAMICS365_USER=bob\n")
+    (project / ".env").symlink_to(tmp_path / "shared")
+    assert written(project, {"ws_timeout": 7}, ["a.*"]).keys() == {"meltano.yml"}
+    with pytest.raises(InputError, match="is a symbolic link"):
+        meltano_yml.plan(project, {"user": "ada"})
 
 
 def test_values_that_refer_to_variables_are_named_and_those_that_look_so_are_kept(
