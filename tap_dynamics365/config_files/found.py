@@ -107,6 +107,9 @@ def _parsed(text: str, kind: str) -> Any:  # noqa: ANN401 - any value of JSON
         return _BOOLEANS.get(text.lower(), text)
     if kind == "string" or not text:
         return text
+    if kind == "array" and not text.lstrip().startswith("["):
+        # As the SDK reads variables.
+        return text.split(",")
     try:
         return json.loads(text)
     except ValueError:

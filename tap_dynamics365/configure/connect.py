@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tap_dynamics365.config_files import connection_url
 from tap_dynamics365.configure import fields, pages, pasted, sign_in
 from tap_dynamics365.configure.check_run import CheckRun
 from tap_dynamics365.configure.session import Notice
@@ -17,6 +18,8 @@ from tap_dynamics365.settings.table import GROUPS
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from tap_dynamics365.configure.ways import Way
 
 CONNECT = "/connect"
 # The service itself, then what each way to sign in has, in the order of the page.
@@ -52,6 +55,7 @@ def _show(request: Request) -> Response:
         "connect.html",
         ways=WAYS.values(),
         address=field(ADDRESS),
+        written=connection_url.write(session.values),
         fields=[
             (
                 field(name),
@@ -67,6 +71,12 @@ def _show(request: Request) -> Response:
     )
 
 
+def _names(way: Way) -> set[str]:
+    """Name the settings that have fields for a way to sign in."""
+    others = {setting.name for settings in OTHERS.values() for setting in settings}
+    return {ADDRESS, *way.settings, *others}
+
+
 def _take(request: Request) -> None:
     """Take the fields of the form."""
     session, form = pages.session_of(request), pages.form_of(request)
@@ -75,9 +85,7 @@ def _take(request: Request) -> None:
         msg = "There is no such way to sign in."
         raise SettingsError(msg)
     way = WAYS[name]
-    others = {setting.name for settings in OTHERS.values() for setting in settings}
-    names = {ADDRESS, *way.settings, *others}
-    found = {**fields.changed(session.values, form, names), **way.fixed}
+    found = {**fields.changed(session.values, form, _names(way)), **way.fixed}
     gone = left_out(way, found)
     session.way = way
     session.change({k: v for k, v in found.items() if k not in gone}, "this page")
@@ -141,14 +149,25 @@ def _paste(request: Request) -> None:
     """Fill the fields from a text."""
     session, form = pages.session_of(request), pages.form_of(request)
     found = pasted.read(form.get("text", [""])[-1])
-    session.change({**session.values, **found.values}, f"pasted {found.what}")
+    session.change({**session.values, **found.settings}, f"pasted {found.what}")
     session.choose_way()
-    filled = ", ".join(found.values) or "none"
+    filled = ", ".join(found.settings) or "none"
     words = f"From the {found.what}, these settings are filled: {filled}."
-    session.notices.append(Notice("ok" if found.values else "warning", words))
-    if found.ignored:
-        ignored = f"Ignored: {', '.join(found.ignored)}."
-        session.notices.append(Notice("warning", ignored))
+    session.notices.append(Notice("ok" if found.settings else "warning", words))
+    session.notices.extend(Notice("warning", f"Ignored: {each}") for each in found.ignored)
+
+
+def _written(request: Request) -> Response:
+    """Show the connection URL that the fields mean, and take none of them."""
+    session, form = pages.session_of(request), pages.form_of(request)
+    way = WAYS.get(form.get("way", [""])[-1], session.way)
+    values = {**fields.changed(session.values, form, _names(way)), **way.fixed}
+    gone = left_out(way, values)
+    return pages.render(
+        request,
+        "url.part.html",
+        written=connection_url.write({k: v for k, v in values.items() if k not in gone}),
+    )
 
 
 def _checks(request: Request) -> Response:
@@ -159,6 +178,7 @@ ROUTES = [
     pages.page(CONNECT, _show),
     pages.page("/connect/checks", _checks),
     pages.action(CONNECT, CONNECT, _apply),
+    pages.page("/connect/url", _written, "POST"),
     pages.action("/connect/check", f"{CONNECT}#checks", _check),
     pages.action("/connect/sign-in", CONNECT, _sign_in),
     pages.action("/connect/code", CONNECT, _code),

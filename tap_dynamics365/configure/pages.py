@@ -101,15 +101,16 @@ def lead(path: str) -> Response:
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)
 
 
-def page(path: str, answer: Answer) -> Route:
+def page(path: str, answer: Answer, method: str = "GET") -> Route:
     """Make the route of a page, which changes nothing.
 
     Args:
         path: The path.
         answer: Makes the page, in a thread of its own.
+        method: `POST` if the page is about a form, which may have secrets.
     """
 
-    async def get(request: Request) -> Response:
+    async def show(request: Request) -> Response:
         try:
             return await _in_thread(answer, request)
         except Dynamics365Error as error:
@@ -117,7 +118,7 @@ def page(path: str, answer: Answer) -> Route:
             # A script shows no answer with the status of a failure.
             return render(request, template, message=error.message)
 
-    return Route(path, get, methods=["GET"])
+    return Route(path, show, methods=[method])
 
 
 def action(path: str, back: str, act: Callable[[Request], Response | None]) -> Route:

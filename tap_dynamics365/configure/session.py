@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tap_dynamics365.config_files.found import Found
 from tap_dynamics365.configure.pasted import expanded
 from tap_dynamics365.configure.table_list import TableList
 from tap_dynamics365.configure.ways import way_of
@@ -71,7 +72,7 @@ class Session:
     def __post_init__(self) -> None:
         """Replace a connection URL by its properties, and find the way to sign in."""
         before = self.values
-        self.values = expanded("", before, []).values
+        self.values = expanded(Found(before, [])).settings
         for name in self.values.keys() - before.keys():
             self.origins[name] = "connection_url"
         self.choose_way()

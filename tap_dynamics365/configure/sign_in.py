@@ -93,7 +93,6 @@ def _end(session: Session, found: SignIn, outcome: Tokens | Dynamics365Error) ->
     with session.lock:
         if session.sign_in is not found:
             return
-        session.sign_in = None
         begun = found.asked or found.code
         try:
             if isinstance(outcome, Dynamics365Error):
@@ -102,6 +101,8 @@ def _end(session: Session, found: SignIn, outcome: Tokens | Dynamics365Error) ->
                 session.notices = [_use(session, begun.app, outcome)]
         except Dynamics365Error as error:
             session.notices = [Notice("error", error.message)]
+        # Last, because a page that waits for the end then shows what it led to.
+        session.sign_in = None
 
 
 def _use(session: Session, app: App, tokens: Tokens) -> Notice:

@@ -134,6 +134,15 @@ def test_ticks_in_the_browser_change_summary_and_rules(
     assert visits == []
 
 
+def test_connection_url_follows_the_fields_while_they_are_typed(
+    page: Page, program: Program, visits: list[str]
+) -> None:
+    go(page, program, "/connect")
+    page.get_by_label("Client ID").fill("abc-invented")
+    page.get_by_text("ClientID=abc-invented;").wait_for()
+    assert visits == []
+
+
 def test_filter_narrows_the_list_while_it_is_typed(page: Page, program: Program) -> None:
     go(page, program, "/tables")
     field = page.get_by_label("Name, label or column")

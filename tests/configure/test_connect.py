@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from http.client import HTTPConnection
@@ -259,17 +260,20 @@ def test_each_way_to_sign_in_has_its_fields_and_puts_the_others_off(
         (
             "jdbc:datadirect:dynamics365:ServiceURL=https://a.example/data/;FetchSize=250;LoginTimeout=5;",
             {"service_url": "https://a.example/data/", "fetch_size": "250"},
-            "Ignored: LoginTimeout.",
+            "Ignored: LoginTimeout has no effect in the tap.",
         ),
         (
             json.dumps({"service_url": "https://b.example/api/data/v9.2/", "colour": "red"}),
             {"service_url": "https://b.example/api/data/v9.2/"},
-            "Ignored: colour.",
+            "Ignored: colour is not a setting of the tap.",
         ),
         (
-            f"# comment\nexport {PREFIX}SERVICE_URL='https://c.example/data/'\n{PREFIX}FETCH_SIZE=7\nA=x\n",
-            {"service_url": "https://c.example/data/", "fetch_size": "7"},
-            "Ignored: A.",
+            (
+                f"# comment\nexport {PREFIX}SERVICE_URL='https://c.example/data/'\n"
+                f"{PREFIX}FETCH_SIZE=7\n{PREFIX}TABLES=account,lead\n{PREFIX}COLOUR=red\nA=x\n"
+            ),
+            {"service_url": "https://c.example/data/", "fetch_size": "7", "tables": None},
+            "Ignored: colour is not a setting of the tap.",
         ),
         (
             json.dumps({"connection_url": "jdbc:datadirect:dynamics365:ClientID=abc;FetchSize=9;"}),
@@ -294,8 +298,6 @@ def test_pasted_text_fills_the_fields_and_names_what_is_ignored(
         ("", "The text is no connection URL"),
         ("hello", "The text is no connection URL"),
         ("{", "The text begins like a config.json, and is not JSON"),
-        ('{"fetch_size": "many"}', "Setting fetch_size must be of type integer."),
-        ("TAP_DYNAMICS365_FETCH_SIZE=many", "Setting fetch_size must be a whole number."),
         ("jdbc:datadirect:dynamics365:ClientIDD=1;", "connection_url has the unknown property"),
     ],
 )
@@ -304,6 +306,37 @@ def test_pasted_text_that_can_not_be_read_is_refused_in_a_sentence(
 ) -> None:
     (notice,) = again.post("/connect/paste", {"text": text}).notices
     assert notice.startswith(words)
+
+
+def test_pasted_value_of_another_type_is_ignored_without_repeating_it(again: Client) -> None:
+    for text in ('{"fetch_size": "loads"}', f"{PREFIX}FETCH_SIZE=loads"):
+        page = again.post("/connect/paste", {"text": text})
+        assert page.notices[1] == "Ignored: fetch_size must be of the type integer."
+        assert "loads" not in page.text
+
+
+def test_connection_url_follows_the_fields_and_masks_secrets(again: Client) -> None:
+    def shown(text: str) -> str:
+        found = re.search(r'id="url-text">([^<]*)</pre>', text)
+        assert found
+        return html.unescape(found[1])
+
+    form = {"way": "secret", "client_id": "abc", "client_secret": "invented-secret"}
+    own = [("csrf", again.csrf), *form.items()]
+    before = shown(again.get("/connect").text)
+    answer = again.send("POST", "/connect/url", own, {"HX-Request": "true"})
+    assert {"ClientID=abc", "ClientSecret=••••"} <= {*shown(answer.text).split(";")}
+    assert "invented-secret" not in answer.text
+    # The fields are not taken yet.
+    assert shown(again.get("/connect").text) == before
+    again.post("/connect", {**form, "start_date": "2026-01-31"})
+    page = again.get("/connect").text
+    assert {"ClientID=abc", "ClientSecret=••••"} <= {*shown(page).split(";")}
+    assert "start_date: the driver has no such property." in page
+    again.post("/connect", {"way": "person", "start_date": ""})
+    wrong = [("csrf", again.csrf), ("way", "person"), ("fetch_size", "many")]
+    refused = again.send("POST", "/connect/url", wrong, {"HX-Request": "true"})
+    assert "Setting fetch_size must be a whole number." in refused.text
 
 
 def test_fields_of_every_type_are_taken_and_shown(again: Client) -> None:

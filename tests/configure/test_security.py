@@ -47,8 +47,10 @@ ACTIONS = (
     "/connect/environments",
     "/connect/environment",
     "/connect/paste",
+    "/connect/url",
     "/sign-in/cancel",
     "/tables",
+    "/tables/rules",
     "/table/columns",
     "/end",
 )
