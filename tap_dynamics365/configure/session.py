@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from tap_dynamics365.config_files.replication import Replication
     from tap_dynamics365.configure.check_run import CheckRun
     from tap_dynamics365.configure.pending import SignIn
     from tap_dynamics365.configure.ways import Way
@@ -54,6 +55,7 @@ class Session:
         sign_in: The sign-in of a person that goes on or has ended; None if there was none.
         checks: The checks of these settings; None if there were none.
         queries: The URLs of the pages that a query has led to, by its path.
+        replication: The replication of tables, as far as it was chosen on the page.
     """
 
     project: Path
@@ -66,6 +68,7 @@ class Session:
     sign_in: SignIn | None = None
     checks: CheckRun | None = None
     queries: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    replication: dict[str, Replication] = field(default_factory=dict)
     _tables: TableList | None = None
     _service: Service | None = None
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tap_dynamics365.configure import pages
+from tap_dynamics365.configure import pages, replicating
+from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.table_list import WHICH, View
 from tap_dynamics365.errors import MetadataError, ServiceError
 from tap_dynamics365.singer import overview
@@ -35,7 +36,8 @@ def _view(request: Request) -> View:
 
 
 def _show(request: Request) -> Response:
-    found, view = pages.session_of(request).tables, _view(request)
+    session, view = pages.session_of(request), _view(request)
+    found = session.tables
     return pages.render(
         request,
         "tables.html",
@@ -43,6 +45,7 @@ def _show(request: Request) -> Response:
         view=view,
         # Some services have no such tables.
         views=[which for which in WHICH if which == view.which or found.has(which)],
+        replication=session.replication,
         lines=[(found.lines[name], found.extent(name).value) for name in found.shown(view)],
     )
 
@@ -147,6 +150,41 @@ def _preview(request: Request) -> Response:
     )
 
 
+def _replication(request: Request) -> Response:
+    """Show the replication methods that a table can have."""
+    session, name = pages.session_of(request), request.query_params.get("name", "")
+    found, kind = session.tables, session.service.kind
+    described = _described(found, name)
+    usual = replicating.default(described, kind, session.settings())
+    return _in_frame(
+        request,
+        "replication",
+        found,
+        name,
+        methods=replicating.methods(described, kind, found.lines[name]["rows"]),
+        usual=usual,
+        replication=session.replication.get(name, usual),
+    )
+
+
+def _replicate(request: Request) -> Response:
+    """Take the replication method of a table."""
+    session, form = pages.session_of(request), pages.form_of(request)
+    name = form.get("name", [""])[-1]
+    found, kind = session.tables, session.service.kind
+    described = _described(found, name)
+    chosen = replicating.choose(
+        replicating.methods(described, kind, found.lines[name]["rows"]),
+        form.get("method", [""])[-1],
+        form.get("key", [""])[-1],
+    )
+    # Also the default: a file of the project may have another one.
+    session.replication[name] = chosen
+    by = f", by {chosen.key}" if chosen.key else ""
+    session.notices.append(Notice("ok", f"{name} is replicated {chosen.method}{by}."))
+    return pages.lead(f"/table/replication?{urlencode({'name': name})}")
+
+
 def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
     """Write a value."""
     match value:
@@ -172,4 +210,6 @@ ROUTES = [
     pages.page("/table", _table),
     pages.action("/table/columns", TABLES, _choose_columns),
     pages.page("/table/preview", _preview),
+    pages.page("/table/replication", _replication),
+    pages.action("/table/replication", TABLES, _replicate),
 ]

@@ -228,6 +228,7 @@ PLACES = {
     "tables": "/tables",
     "columns": "/table?name=account",
     "rows": "/table/preview?name=account&values=1",
+    "replication": "/table/replication?name=account",
     "problem": "/table?name=nothing",
     "start": "/",
 }

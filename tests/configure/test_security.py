@@ -52,6 +52,7 @@ ACTIONS = (
     "/tables",
     "/tables/rules",
     "/table/columns",
+    "/table/replication",
     "/end",
 )
 MARKUP = "<b onclick=alert(1)>&'"

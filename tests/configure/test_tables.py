@@ -257,3 +257,71 @@ def test_table_that_is_not_there_is_refused_in_a_sentence(client: Client) -> Non
         assert client.get(path).notices == ["The service has no such table."]
     sent = client.post("/table/columns", {"name": "nothing"})
     assert sent.notices == ["The service has no such table."]
+
+
+def methods(page: Answer) -> dict[str, bool]:
+    """The replication methods that a page shows, and whether the table can have each."""
+    found = re.findall(r'name="method" id="[\w-]+" value="(\w+)"([^>]*)>', page.text)
+    return {name: " disabled" not in rest for name, rest in found}
+
+
+def replication(page: Answer) -> tuple[str, str]:
+    """The replication method that is chosen, and its key."""
+    method = re.search(r'value="(\w+)" aria-describedby="[\w-]+" checked', page.text)
+    key = re.search(r"<option selected>(\w+)</option>", page.text)
+    assert method
+    return method[1], key[1] if key else ""
+
+
+def test_replication_methods_are_those_that_the_table_can_have(
+    client: Client, known: Known
+) -> None:
+    page = client.get(f"/table/replication?name={known.table}")
+    is_tracked = known.fixture == "sandbox"
+    expected = {"INCREMENTAL": True, "LOG_BASED": is_tracked, "FULL_TABLE": True}
+    if known.fixture == "finance_sandbox":
+        expected["INCREMENTAL"] = "Replication key" in page.text
+    assert methods(page) == expected
+    usual = ("INCREMENTAL", known.changes_by) if known.changes_by else ("FULL_TABLE", "")
+    assert replication(page) == usual
+    if known.counts_rows:
+        assert f"Each run reads all rows, about {rows(client.get('/tables'))[known.table][5]}" in (
+            page.text
+        )
+
+
+def test_replication_of_a_table_is_chosen(client: Client, known: Known) -> None:
+    name = known.table
+    page = client.post("/table/replication", {"name": name, "method": "FULL_TABLE", "key": "x"})
+    assert page.notices == [f"{name} is replicated FULL_TABLE."]
+    assert replication(page) == ("FULL_TABLE", "")
+    assert rows(client.get("/tables"))[name][3] == "read in full"
+    if known.fixture == "sandbox":
+        client.post("/table/replication", {"name": name, "method": "LOG_BASED"})
+        assert rows(client.get("/tables"))[name][3] == "tracking"
+        form = {"name": name, "method": "INCREMENTAL", "key": "versionnumber"}
+        page = client.post("/table/replication", form)
+        assert page.notices == [f"{name} is replicated INCREMENTAL, by versionnumber."]
+        assert replication(page) == ("INCREMENTAL", "versionnumber")
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"method": "SORCERY"}, "There is no such method."),
+        ({"method": "INCREMENTAL", "key": "name"}, "The table has no such replication key."),
+        ({"method": "LOG_BASED"}, "{kind} does not track changes."),
+    ],
+    ids=["unknown", "key", "tracking"],
+)
+def test_replication_that_a_table_can_not_have_is_refused(
+    client: Client, known: Known, form: dict[str, str], words: str
+) -> None:
+    if form["method"] == "LOG_BASED" and known.fixture == "sandbox":
+        form = {**form, "name": "territory"}
+        words = "Change tracking is off for this table. An administrator can turn it on."
+    kind = {"finance_sandbox": "Finance & Operations", "central_sandbox": "Business Central"}
+    page = client.post("/table/replication", {"name": known.table, **form})
+    if known.fixture == "finance_sandbox" and form["method"] == "INCREMENTAL":
+        words = "The table has no "
+    assert page.notices[0].startswith(words.format(kind=kind.get(known.fixture)))
