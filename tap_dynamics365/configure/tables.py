@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tap_dynamics365.configure import pages, replicating
+from tap_dynamics365.configure import pages, references, replicating
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.table_list import WHICH, View
 from tap_dynamics365.errors import MetadataError, ServiceError
@@ -59,6 +59,21 @@ def _choose(request: Request) -> Response:
     if pages.is_partial(request):
         return pages.render(request, "choice.part.html", tables=found, is_aside=True)
     return pages.lead(f"{TABLES}?{urlencode(view._asdict())}")
+
+
+def _references(request: Request) -> Response:
+    """Show how the chosen tables refer to each other."""
+    found = pages.session_of(request).tables
+    listed = references.references(found)
+    return pages.render(
+        request,
+        "references.html",
+        tables=found,
+        references=listed,
+        picture=references.picture(listed, len(found.selection)),
+        width=references.WIDTH,
+        height=references.HEIGHT,
+    )
 
 
 def _follow(request: Request) -> None:
@@ -206,6 +221,7 @@ def _mask(value: Any) -> str:  # noqa: ANN401 - as above
 ROUTES = [
     pages.page(TABLES, _show),
     pages.action(TABLES, TABLES, _choose),
+    pages.page("/tables/references", _references),
     pages.action("/tables/rules", TABLES, _follow),
     pages.page("/table", _table),
     pages.action("/table/columns", TABLES, _choose_columns),

@@ -229,6 +229,7 @@ PLACES = {
     "columns": "/table?name=account",
     "rows": "/table/preview?name=account&values=1",
     "replication": "/table/replication?name=account",
+    "references": "/tables/references",
     "problem": "/table?name=nothing",
     "start": "/",
 }

@@ -171,7 +171,9 @@ def test_preview_reads_one_page_and_keeps_no_row(
     client.get("/tables")
     served.clear_requests()
     client.get(f"/table/preview?name={known.table}&values=1")
-    paths = [request["path"] for request in served.requests()]
+    asked = served.requests()
+    paths = [request["path"] for request in asked]
+    assert "odata.maxpagesize=20" in asked[-1]["headers"]["prefer"]
     assert not [path for path in paths if "$metadata" in path or "Definitions" in path]
     assert 1 <= len(paths) <= 4
 
@@ -325,3 +327,24 @@ def test_replication_that_a_table_can_not_have_is_refused(
     if known.fixture == "finance_sandbox" and form["method"] == "INCREMENTAL":
         words = "The table has no "
     assert page.notices[0].startswith(words.format(kind=kind.get(known.fixture)))
+
+
+def test_references_between_the_chosen_tables_are_listed_and_drawn(
+    client: Client, known: Known
+) -> None:
+    if known.fixture != "sandbox":
+        client.post("/tables/rules", {"rules": f"{known.table}.*"})
+        assert "No chosen table refers to another one" in client.get("/tables/references").text
+        return
+    client.post(
+        "/tables/rules", {"rules": "account.*\ncontact.*\n!contact._parentcustomerid_value"}
+    )
+    page = client.get("/tables/references").text
+    listed = re.findall(r'<th scope="row">(\w+)</th><td>(\w+)</td><td>(\w+)</td>', page)
+    assert ("account", "_primarycontactid_value", "contact") in listed
+    assert ("account", "_parentaccountid_value", "account") in listed
+    assert not [column for _, column, _ in listed if column == "_parentcustomerid_value"]
+    assert {target for _, _, target in listed} <= {"account", "contact"}
+    assert re.findall(r'text-anchor="\w+">(\w+)</text>', page) == ["account", "contact"]
+    drawn = {(one, other) for one, _, other in listed if one != other}
+    assert page.count('class="line"') == len(drawn)
