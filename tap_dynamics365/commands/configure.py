@@ -10,6 +10,7 @@ import click
 
 from tap_dynamics365.commands import sources
 from tap_dynamics365.commands.options import config_option
+from tap_dynamics365.config_files import meltano_yml
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import terminal
 
@@ -43,7 +44,7 @@ def configure(
     port: int,
     no_browser: bool,
 ) -> None:
-    """Open a page in the browser to connect, and to look at the tables and choose them.
+    """Open a page in the browser to connect, to choose tables, and to save the choice.
 
     Only this machine can reach the page, and only the browser that opens its address.
     """
@@ -58,7 +59,7 @@ def configure(
     from tap_dynamics365.configure.server import serve  # noqa: PLC0415
     from tap_dynamics365.configure.session import Session  # noqa: PLC0415
 
-    values, origins = _read(files)
+    values, origins = _read(files, project)
     session = Session(project.resolve(), values, origins)
     try:
         serve(session, port=port, opens_browser=not no_browser)
@@ -67,12 +68,19 @@ def configure(
         context.exit(INTERRUPTED)
 
 
-def _read(files: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read the settings, and where each is from. A new project may have none."""
+def _read(files: Sequence[str], project: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the settings, and where each is from. A new project may have none.
+
+    Without files, meltano.yml of the project counts too. Variables take precedence over it, as in
+    Meltano.
+    """
     values = sources.read_settings(files)
     origins = dict.fromkeys(values, "environment or .env")
     for file in files:
         if file != sources.ENVIRONMENT:
             own = sources.read_settings([file])
             origins |= dict.fromkeys(own, Path(file).name)
+    if not files and (found := meltano_yml.read(project)) is not None:
+        values = {**found.settings, **values}
+        origins = {**dict.fromkeys(found.settings, meltano_yml.NAME), **origins}
     return values, origins

@@ -10,19 +10,19 @@ from __future__ import annotations
 import copy
 import re
 from datetime import date
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_dynamics365.config_files import change, env_file, env_text, found, plugin
 from tap_dynamics365.config_files.change import Change
+from tap_dynamics365.config_files.replication import METHODS, Replication
 from tap_dynamics365.config_files.secrets import is_secret_setting, may_be_secret
 from tap_dynamics365.errors import InputError
 from tap_dynamics365.singer.select_rules import as_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from tap_dynamics365.config_files.replication import Replication
 
 NAME = "meltano.yml"
 METHOD, KEY = "replication-method", "replication-key"
@@ -78,6 +78,60 @@ def load(text: str) -> Plugin:
     )
 
 
+def read(project: Path) -> Plugin | None:
+    """Read what the meltano.yml of a project says of the tap.
+
+    Args:
+        project: The folder of the project.
+
+    Returns:
+        What it says; None if there is no such file.
+
+    Raises:
+        InputError: It can't be read, is not YAML, or has another form, or the package that reads it
+            is missing.
+    """
+    path = change.place(project, NAME)
+    content = change.read(path)
+    return None if content is None else load(_decoded(path, content))
+
+
+def loaders(project: Path) -> list[str]:
+    """Name the loaders of a project.
+
+    Args:
+        project: The folder of the project.
+
+    Raises:
+        InputError: As `read`.
+    """
+    path = change.place(project, NAME)
+    plugins = _parsed(_decoded(path, change.read(path) or b"")).get("plugins")
+    found = plugins.get("loaders") if isinstance(plugins, dict) else None
+    return [str(each["name"]) for each in found or [] if isinstance(each, dict) and "name" in each]
+
+
+def replication(metadata: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Replication]:
+    """Find the replication of tables that is chosen.
+
+    Args:
+        metadata: The metadata of tables by their patterns.
+        tables: The names of the tables.
+
+    Returns:
+        The replication of the tables that have one.
+    """
+    chosen = {}
+    for table in tables:
+        own: dict[str, Any] = {}
+        for pattern, values in metadata.items():
+            if isinstance(values, dict) and fnmatch(table, pattern):
+                own |= values
+        if own.get(METHOD) in METHODS:
+            chosen[table] = Replication(own[METHOD], own.get(KEY) or "")
+    return chosen
+
+
 def plan(
     project: Path,
     settings: Mapping[str, Any],
@@ -102,11 +156,7 @@ def plan(
     """
     path = change.place(project, NAME)
     before = change.read(path)
-    try:
-        text = change.decode(before or b"")
-    except UnicodeDecodeError:
-        msg = f"The file {path} is not encoded in UTF-8: save it as UTF-8."
-        raise InputError(msg) from None
+    text = _decoded(path, before or b"")
     variables = change.read(path.parent / env_file.NAME) or b""
     in_env = env_text.load(variables.decode(errors="replace"))
     to_env = {
@@ -132,6 +182,14 @@ def plan(
     if to_env:
         changes.append(env_file.plan(change.place(project, env_file.NAME), to_env))
     return changes
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return change.decode(content)
+    except UnicodeDecodeError:
+        msg = f"The file {path} is not encoded in UTF-8: save it as UTF-8."
+        raise InputError(msg) from None
 
 
 def _parsed(text: str) -> dict[str, Any]:

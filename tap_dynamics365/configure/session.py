@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tap_dynamics365.config_files import meltano_yml
 from tap_dynamics365.config_files.found import Found
+from tap_dynamics365.config_files.meltano_yml import Plugin
 from tap_dynamics365.configure.pasted import expanded
 from tap_dynamics365.configure.table_list import TableList
 from tap_dynamics365.configure.ways import way_of
 from tap_dynamics365.connection import open_service
+from tap_dynamics365.errors import InputError
 from tap_dynamics365.services.registry import complete_url, with_directory
 from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -23,9 +26,15 @@ if TYPE_CHECKING:
     from tap_dynamics365.config_files.replication import Replication
     from tap_dynamics365.configure.check_run import CheckRun
     from tap_dynamics365.configure.pending import SignIn
+    from tap_dynamics365.configure.shown import Shown
     from tap_dynamics365.configure.ways import Way
     from tap_dynamics365.services.directory import Environment
     from tap_dynamics365.services.kind import Service
+
+
+ADDRESS = "service_url"
+# A project without a meltano.yml, or without the tap in it.
+NOTHING = Plugin({}, None, {}, [])
 
 
 class Notice(NamedTuple):
@@ -56,6 +65,7 @@ class Session:
         checks: The checks of these settings; None if there were none.
         queries: The URLs of the pages that a query has led to, by its path.
         replication: The replication of tables, as far as it was chosen on the page.
+        shown: The changes that the page has shown last, by the file that was asked for.
     """
 
     project: Path
@@ -69,6 +79,8 @@ class Session:
     checks: CheckRun | None = None
     queries: dict[str, list[str]] = field(default_factory=dict, repr=False)
     replication: dict[str, Replication] = field(default_factory=dict)
+    shown: dict[str, Shown] = field(default_factory=dict, repr=False)
+    _rules: Sequence[str] | None = None
     _tables: TableList | None = None
     _service: Service | None = None
 
@@ -93,12 +105,21 @@ class Session:
                     self.origins[name] = origin
             if dict(values) != self.values:
                 self.forget()
+            if values.get(ADDRESS) != self.values.get(ADDRESS):
+                self._rules, self.replication = None, {}
             self.values = dict(values)
 
     def forget(self) -> None:
-        """Forget what is known of the service."""
+        """Forget what is known of the service. The rules that choose its tables stay."""
+        if self._tables is not None:
+            self._rules = self._tables.rules
         self.checks = self._tables = self._service = None
-        self.queries = {}
+        self.queries, self.shown = {}, {}
+
+    def take_notices(self) -> list[Notice]:
+        """Return what the last form did, to show it once."""
+        notices, self.notices = self.notices, []
+        return notices
 
     def choose_way(self) -> None:
         """Choose the way to sign in that the settings select."""
@@ -147,5 +168,21 @@ class Session:
         """
         with self.lock:
             if self._tables is None:
-                self._tables = TableList.read(self.service, self.settings())
+                found = TableList.read(self.service, self.settings())
+                if self._rules is None:
+                    own = self._in_project
+                    self._rules = own.rules
+                    chosen = meltano_yml.replication(own.metadata, found.lines)
+                    self.replication = {**chosen, **self.replication}
+                if self._rules is not None:
+                    found.follow(self._rules)
+                self._tables = found
             return self._tables
+
+    @property
+    def _in_project(self) -> Plugin:
+        """What meltano.yml of the project says. One that can't be read is a matter of Save."""
+        try:
+            return meltano_yml.read(self.project) or NOTHING
+        except InputError:
+            return NOTHING
