@@ -36,19 +36,15 @@ def read(text: str) -> Pasted:
         The settings in it.
 
     Raises:
-        SettingsError: The text is none of the three, or its connection URL is malformed. The
-            message does not have the text, which may have secrets.
+        InputError: The text begins like a config.json, and is not JSON.
+        SettingsError: The text is none of the three, or its connection URL is malformed. No message
+            has the text, which may have secrets.
     """
     text = text.strip()
     if text.lstrip("'\"").lower().startswith(PREFIX):
         return Pasted(URL, *connection_url.load(text))
     if text.startswith("{"):
-        try:
-            loaded = config_json.load(text)
-        except ValueError:
-            msg = "The text begins like a config.json, and is not JSON: it may be cut off."
-            raise SettingsError(msg) from None
-        return Pasted(CONFIG, *expanded(loaded))
+        return Pasted(CONFIG, *expanded(config_json.load(text)))
     if texts := env_text.load(text):
         return Pasted(ENV, *expanded(found.from_texts(texts)))
     msg = (

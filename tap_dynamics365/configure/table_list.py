@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_dynamics365.odata.json_schema import is_stream
+from tap_dynamics365.planning import row_counts
+from tap_dynamics365.planning.tables import whole_tables
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.singer import overview, select_rules
 from tap_dynamics365.singer.select_rules import Columns, Extent
@@ -48,7 +50,7 @@ class TableList:
     """
 
     described: Mapping[str, Described] = field(repr=False)
-    lines: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    lines: dict[str, Mapping[str, Any]] = field(repr=False)
     columns: Mapping[str, Columns] = field(repr=False)
     rules: Sequence[str] = ()
     selection: Selection = field(default_factory=dict, repr=False)
@@ -67,7 +69,7 @@ class TableList:
         kind, every = service.kind, replace(settings, tables=())
         described = {each.table.name: each for each in describe(service, every)}
         counts = dict(kind.count_rows(service.client, [*described])) if kind.count_rows else {}
-        lines = {
+        lines: dict[str, Mapping[str, Any]] = {
             name: overview.of_table(each, kind, counts.get(name))
             for name, each in described.items()
         }
@@ -130,6 +132,30 @@ class TableList:
         """
         chosen = self.columns[name].optional & frozenset(ticked)
         self.select({**self.selection, name: chosen})
+
+    def count(self, service: Service, settings: Settings) -> int:
+        """Have the service count the rows that a first run reads of the chosen tables.
+
+        Args:
+            service: The service.
+            settings: The settings.
+
+        Returns:
+            Of how many tables the service has counted the rows.
+
+        Raises:
+            Dynamics365Error: The service can't be asked.
+        """
+        chosen = [self.described[name] for name in self.selection]
+        counts = row_counts.count(service, settings, whole_tables(chosen, service, settings))
+        number = 0
+        for name, found in counts.items():
+            rows = [each for each in found.parts if each is not None]
+            # A table of which a part is not known is not known.
+            if len(rows) == len(found.parts):
+                self.lines[name] = {**self.lines[name], "rows": sum(rows)}
+                number += 1
+        return number
 
     def extent(self, name: str) -> Extent:
         """Say how much of a table is chosen.

@@ -61,6 +61,16 @@ def _choose(request: Request) -> Response:
     return pages.lead(f"{TABLES}?{urlencode(view._asdict())}")
 
 
+def _count(request: Request) -> None:
+    """Have the service count the rows of the chosen tables, once the ticks are taken."""
+    _choose(request)
+    session = pages.session_of(request)
+    counted = session.tables.count(session.service, session.settings())
+    chosen = len(session.tables.selection)
+    words = f"The rows of {counted:,} of {chosen:,} chosen tables are counted."
+    session.notices.append(Notice("ok" if counted == chosen else "warning", words))
+
+
 def _references(request: Request) -> Response:
     """Show how the chosen tables refer to each other."""
     found = pages.session_of(request).tables
@@ -221,6 +231,7 @@ def _mask(value: Any) -> str:  # noqa: ANN401 - as above
 ROUTES = [
     pages.page(TABLES, _show),
     pages.action(TABLES, TABLES, _choose),
+    pages.action("/tables/count", TABLES, _count),
     pages.page("/tables/references", _references),
     pages.action("/tables/rules", TABLES, _follow),
     pages.page("/table", _table),

@@ -297,7 +297,7 @@ def test_pasted_text_fills_the_fields_and_names_what_is_ignored(
     [
         ("", "The text is no connection URL"),
         ("hello", "The text is no connection URL"),
-        ("{", "The text begins like a config.json, and is not JSON"),
+        ("{", "The configuration is not a JSON object: correct it."),
         ("jdbc:datadirect:dynamics365:ClientIDD=1;", "connection_url has the unknown property"),
     ],
 )

@@ -51,6 +51,7 @@ ACTIONS = (
     "/sign-in/cancel",
     "/tables",
     "/tables/rules",
+    "/tables/count",
     "/table/columns",
     "/table/replication",
     "/end",

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tap_dynamics365.library import Dynamics365
 from tests.configure.client import client_of
 from tests.configure.conftest import configuring
 
@@ -41,7 +42,7 @@ class Known(NamedTuple):
     column: str
     chosen: bool
     counts_rows: bool
-    settings: dict[str, bool]
+    settings: dict[str, int]
 
 
 SERVICES = {
@@ -53,7 +54,7 @@ SERVICES = {
         "name",
         chosen=True,
         counts_rows=True,
-        settings={},
+        settings={"ws_retry_count": 0},
     ),
     "finance-operations": Known(
         "finance_sandbox",
@@ -63,7 +64,7 @@ SERVICES = {
         "OrganizationName",
         chosen=False,
         counts_rows=False,
-        settings={"cross_company": True},
+        settings={"cross_company": True, "ws_retry_count": 0},
     ),
     "business-central": Known(
         "central_sandbox",
@@ -73,7 +74,7 @@ SERVICES = {
         "displayName",
         chosen=True,
         counts_rows=False,
-        settings={},
+        settings={"ws_retry_count": 0},
     ),
 }
 
@@ -348,3 +349,21 @@ def test_references_between_the_chosen_tables_are_listed_and_drawn(
     assert re.findall(r'text-anchor="\w+">(\w+)</text>', page) == ["account", "contact"]
     drawn = {(one, other) for one, _, other in listed if one != other}
     assert page.count('class="line"') == len(drawn)
+
+
+def test_rows_of_the_chosen_tables_are_counted_by_every_service(
+    client: Client, served: Sandbox, known: Known
+) -> None:
+    client.post("/tables/rules", {"rules": ""})
+    page = client.post("/tables/count", {"table": known.table})
+    assert page.notices == ["The rows of 1 of 1 chosen tables are counted."]
+    with Dynamics365({**served.settings, **known.settings}) as service:
+        read = sum(1 for _ in service.rows(known.table))
+    assert rows(page)[known.table][5] == f"{read:,}"
+    served.fault("$count", status=500, count=None)
+    try:
+        client.post("/tables/rules", {"rules": ""})
+        page = client.post("/tables/count", {"table": known.table})
+    finally:
+        served.clear_faults()
+    assert page.notices == ["The rows of 0 of 1 chosen tables are counted."]
