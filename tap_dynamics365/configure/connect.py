@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from tap_dynamics365.configure.session import Session
     from tap_dynamics365.configure.ways import Way
 
 CONNECT = "/connect"
@@ -103,8 +104,13 @@ def _apply(request: Request) -> None:
 
 def _check(request: Request) -> None:
     _take(request)
-    session = pages.session_of(request)
-    session.checks = CheckRun(session.values)
+    _start_checks(pages.session_of(request))
+
+
+def _start_checks(session: Session) -> None:
+    """Run the checks in a thread, of the tables that are chosen, if they were read."""
+    chosen = [*session.tables.selection] if session.has_tables else []
+    session.checks = CheckRun({**session.values, **({"tables": chosen} if chosen else {})})
     session.checks.start()
 
 
@@ -141,8 +147,7 @@ def _choose(request: Request) -> None:
         msg = "The environment is not in the list: list the environments again."
         raise SettingsError(msg)
     session.change({**session.values, ADDRESS: url}, "list of environments")
-    session.checks = CheckRun(session.values)
-    session.checks.start()
+    _start_checks(session)
 
 
 def _paste(request: Request) -> None:

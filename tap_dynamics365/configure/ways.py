@@ -117,9 +117,6 @@ WAYS: Mapping[str, Way] = {
 }
 _BY_GRANT = {way.grant: way for way in WAYS.values()}
 
-#: The settings that only the fields of a way have.
-OF_WAYS = {name for way in WAYS.values() for name in way.settings} | {"authentication_method"}
-
 
 def way_of(values: Mapping[str, Any]) -> Way:
     """Return the way to sign in that settings select; that of a person if they select none.

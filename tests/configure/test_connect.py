@@ -315,6 +315,12 @@ def test_pasted_value_of_another_type_is_ignored_without_repeating_it(again: Cli
         assert "loads" not in page.text
 
 
+def test_pasted_settings_choose_the_way_to_sign_in(again: Client) -> None:
+    settings = {"authentication_method": "ntlm", "user": "ada", "password": "invented"}
+    page = again.post("/connect/paste", {"text": json.dumps(settings)})
+    assert 'id="way-ntlm" checked' in page.text
+
+
 def test_connection_url_follows_the_fields_and_masks_secrets(again: Client) -> None:
     def shown(text: str) -> str:
         found = re.search(r'id="url-text">([^<]*)</pre>', text)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tap_dynamics365.library import Dynamics365
-from tests.configure.client import client_of
+from tests.configure.client import client_of, until
 from tests.configure.conftest import configuring
 
 if TYPE_CHECKING:
@@ -367,3 +367,12 @@ def test_rows_of_the_chosen_tables_are_counted_by_every_service(
     finally:
         served.clear_faults()
     assert page.notices == ["The rows of 0 of 1 chosen tables are counted."]
+
+
+def test_checks_are_those_of_the_chosen_tables(client: Client, known: Known) -> None:
+    client.post("/tables/rules", {"rules": f"{known.table}.*"})
+    client.post("/connect/check")
+    until(lambda: "Checking." not in client.get("/connect/checks").text)
+    text = client.get("/connect/checks").text
+    assert "<strong>selection</strong> <span>1 table selected.</span>" in text
+    assert "1 of 1 table can be read." in text
