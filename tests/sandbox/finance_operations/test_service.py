@@ -21,7 +21,7 @@ def test_command_line_starts_the_service_and_says_how_to_read_it() -> None:
     command = [sys.executable, "-m", "sandbox", "--service", "finance-operations", "--rows", "10"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:  # noqa: S603  - this interpreter
         assert process.stdout
-        lines = [process.stdout.readline() for _ in range(20)]
+        lines = [*iter(process.stdout.readline, "Press Ctrl-C to stop it.\n")]
         process.terminate()
         assert process.wait(timeout=10) == 0
     assert any("_SERVICE_URL=http://127.0.0.1:" in line and "/data/" in line for line in lines)
