@@ -12,6 +12,7 @@ import msgspec
 from tap_dynamics365.commands import listing, sources
 from tap_dynamics365.commands.options import config_option, json_option
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.planning import units
 from tap_dynamics365.planning.estimate import make_plan
 from tap_dynamics365.planning.notes import notes
 from tap_dynamics365.planning.tables import planned_tables
@@ -177,38 +178,14 @@ def _load(name: str, load: Load, tables: int) -> list[str]:
     return [
         name,
         *("?" if number is None else f"{number:,}" for number in numbers),
-        _size(load.wire_bytes),
-        _duration(load.seconds),
+        units.size(load.wire_bytes),
+        units.duration(load.seconds),
     ]
 
 
 def _limit(limit: Limit, service: str) -> Iterator[str]:
     shares = [("The first load takes", limit.first_load), ("each run", limit.each_run)]
-    known = [f"{run} {_share(share)}" for run, share in shares if share is not None]
+    known = [f"{run} {units.share(share)}" for run, share in shares if share is not None]
     if len(known) == len(shares):
         words = f"{', '.join(known)} of the {limit.full:,} {limit.unit} that {service} lets one"
         yield from wrap(f"{words} user take in 5 minutes.", WIDTH)
-
-
-def _share(share: float) -> str:
-    least = 0.001
-    return f"{share:.1%}" if share >= least else f"less than {least:.1%}"
-
-
-def _size(count: int | None) -> str:
-    """Write a number of bytes in a unit of SI."""
-    if count is None:
-        return "?"
-    size, units = float(count), ["B", "kB", "MB", "GB"]
-    while size >= 1000 and len(units) > 1:  # noqa: PLR2004 - a kilobyte
-        size, units = size / 1000, units[1:]
-    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.1f} s"

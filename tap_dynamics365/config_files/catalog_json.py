@@ -48,16 +48,34 @@ def plan(
     new = copy.deepcopy(dict(catalog))
     if before is not None:
         _take_over(new, _parsed(path, before))
+    choose(new, rules, replication or {})
+    text = msgspec.json.format(msgspec.json.encode(new), indent=2) + b"\n"
+    return Change(path, before, text, _cover, has_secrets=False)
+
+
+def choose(
+    catalog: Mapping[str, Any],
+    rules: Sequence[str] | None,
+    replication: Mapping[str, Replication],
+) -> None:
+    """Choose tables, columns and replication in a catalog.
+
+    Args:
+        catalog: The catalog, which is changed.
+        rules: The select rules; None leaves what is selected.
+        replication: The replication of tables. That of others stays.
+
+    Raises:
+        InputError: A table does not exist.
+    """
     if rules is not None:
-        apply(new, select(rules, selectable(new)))
-    tables = {stream["tap_stream_id"]: stream for stream in new["streams"]}
-    for name, chosen in (replication or {}).items():
+        apply(catalog, select(rules, selectable(catalog)))
+    tables = {stream["tap_stream_id"]: stream for stream in catalog["streams"]}
+    for name, chosen in replication.items():
         if name not in tables:
             msg = f"The catalog has no table {name}: dynamics365 tables lists the tables."
             raise InputError(msg)
         _replicate(tables[name], chosen)
-    text = msgspec.json.format(msgspec.json.encode(new), indent=2) + b"\n"
-    return Change(path, before, text, _cover, has_secrets=False)
 
 
 def apply(catalog: Mapping[str, Any], selection: Selection) -> None:

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     Answer = Callable[[Request], Response]
 
 #: The screens, by address.
-SCREENS = {"/connect": "Connect", "/tables": "Tables", "/save": "Save", "/query": "Query"}
+SCREENS = {
+    "/connect": "Connect",
+    "/tables": "Tables",
+    "/plan": "Plan",
+    "/save": "Save",
+    "/query": "Query",
+}
 
 
 def _words(text: str) -> Markup:

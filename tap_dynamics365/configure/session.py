@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tap_dynamics365.config_files.replication import Replication
     from tap_dynamics365.configure.check_run import CheckRun
     from tap_dynamics365.configure.pending import SignIn
+    from tap_dynamics365.configure.plan_run import PlanRun
     from tap_dynamics365.configure.shown import Shown
     from tap_dynamics365.configure.ways import Way
     from tap_dynamics365.services.directory import Environment
@@ -65,6 +66,7 @@ class Session:
         checks: The checks of these settings; None if there were none.
         queries: The URLs of the pages that a query has led to, by its path.
         replication: The replication of tables, as far as it was chosen on the page.
+        plan: The plan of the choice; None if there is none yet.
         shown: The changes that the page has shown last, by the file that was asked for.
     """
 
@@ -79,6 +81,7 @@ class Session:
     checks: CheckRun | None = None
     queries: dict[str, list[str]] = field(default_factory=dict, repr=False)
     replication: dict[str, Replication] = field(default_factory=dict)
+    plan: PlanRun | None = None
     shown: dict[str, Shown] = field(default_factory=dict, repr=False)
     _rules: Sequence[str] | None = None
     _tables: TableList | None = None
@@ -113,7 +116,7 @@ class Session:
         """Forget what is known of the service. The rules that choose its tables stay."""
         if self._tables is not None:
             self._rules = self._tables.rules
-        self.checks = self._tables = self._service = None
+        self.checks = self.plan = self._tables = self._service = None
         self.queries, self.shown = {}, {}
 
     def take_notices(self) -> list[Notice]:

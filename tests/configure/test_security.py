@@ -37,6 +37,10 @@ PAGES = (
     "/tables",
     "/table?name=account",
     "/table/preview?name=lead",
+    "/plan",
+    "/plan/progress",
+    "/save",
+    "/query?path=accounts",
 )
 #: What forms of the page are sent to.
 ACTIONS = (
@@ -54,6 +58,9 @@ ACTIONS = (
     "/tables/count",
     "/table/columns",
     "/table/replication",
+    "/plan/measure",
+    "/plan/advice",
+    "/save",
     "/end",
 )
 MARKUP = "<b onclick=alert(1)>&'"

@@ -1,0 +1,114 @@
+"""Screen Plan: what the first load and each run of the choice cost, and how they cost less."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.config_files import catalog_json
+from tap_dynamics365.config_files.replication import Replication
+from tap_dynamics365.configure import pages
+from tap_dynamics365.configure.plan_run import PlanRun
+from tap_dynamics365.configure.session import Notice
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.planning import units
+from tap_dynamics365.planning.notes import notes
+from tap_dynamics365.planning.tables import planned_tables
+from tap_dynamics365.singer.catalog import read_catalog
+from tap_dynamics365.singer.discovery import make_entries
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from tap_dynamics365.configure.session import Session
+    from tap_dynamics365.planning.plan import Advice
+
+PLAN = "/plan"
+
+
+def _show(request: Request) -> Response:
+    session = pages.session_of(request)
+    with session.lock:
+        run = _run(session) if session.tables.selection else None
+    plan = run.plan if run else None
+    return pages.render(
+        request,
+        "plan.html",
+        run=run,
+        plan=plan,
+        loads=[("First load", plan.first_load), ("Each run", plan.each_run)] if plan else [],
+        notes=[*notes(plan)] if plan else [],
+        units=units,
+    )
+
+
+def _run(session: Session) -> PlanRun:
+    """Return the plan of the choice. It is made again once the choice changes."""
+    found, service, settings = session.tables, session.service, session.settings()
+    replication = {
+        table: chosen for table, chosen in session.replication.items() if table in found.selection
+    }
+    choice = (tuple(found.rules), tuple(sorted(replication.items())))
+    if session.plan is None or session.plan.choice != choice:
+        described = {name: found.described[name] for name in found.selection}
+        entries = make_entries(described.values(), service.kind, settings, is_selected=True)
+        catalog = {"streams": [entry.to_dict() for entry in entries]}
+        catalog_json.choose(catalog, found.rules, replication)
+        chosen = read_catalog(catalog).values()
+        tables = planned_tables(chosen, described, service, settings)
+        session.plan = PlanRun(choice, tables, service, settings)
+    return session.plan
+
+
+def _measure(request: Request) -> None:
+    """Begin to read a page of each table."""
+    session = pages.session_of(request)
+    if not session.tables.selection:
+        msg = "No table is chosen."
+        raise SettingsError(msg)
+    _run(session).measure()
+
+
+def _progress(request: Request) -> Response:
+    """Show how many tables were read. Once all were, a script loads the whole page."""
+    run = pages.session_of(request).plan
+    answer = pages.render(request, "measure.part.html", run=run)
+    if run is None or not run.is_running:
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+def _follow(request: Request) -> None:
+    """Follow an advice."""
+    session, sentence = pages.session_of(request), pages.form_of(request).get("advice", [""])[-1]
+    # Of another choice, it could leave out what the person has chosen since.
+    every = _run(session).plan.advice if session.tables.selection else ()
+    advice = next((each for each in every if each.sentence == sentence and each.change), None)
+    if advice is None:
+        msg = "The plan has changed since. This is the new one."
+        raise SettingsError(msg)
+    session.notices.append(Notice("ok", _apply(session, advice)))
+
+
+def _apply(session: Session, advice: Advice) -> str:
+    """Change the choice; return what was changed."""
+    change, said = advice.change, []
+    if change and change.replication_method:
+        chosen = Replication(change.replication_method)
+        session.replication |= dict.fromkeys(advice.tables, chosen)
+        said.append(f"{', '.join(advice.tables)} is replicated {chosen.method}.")
+    if change and change.deselect:
+        selection = dict(session.tables.selection)
+        for table, column in change.deselect:
+            selection[table] = selection[table] - {column}
+        session.tables.select(selection)
+        said.append(f"Left out: {', '.join('.'.join(place) for place in change.deselect)}.")
+    return " ".join(said)
+
+
+ROUTES = [
+    pages.page(PLAN, _show),
+    pages.page("/plan/progress", _progress),
+    pages.action("/plan/measure", PLAN, _measure),
+    pages.action("/plan/advice", PLAN, _follow),
+]

@@ -1,0 +1,68 @@
+"""Plan run: the plan of a choice, estimated at first, and measured in a thread on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.planning.estimate import make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from tap_dynamics365.planning.plan import Plan
+    from tap_dynamics365.planning.tables import PlannedTable
+    from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.settings import Settings
+
+
+@dataclass
+class PlanRun:
+    """The plan of a choice.
+
+    Attributes:
+        choice: What is chosen. With another choice, the plan is of no use.
+        tables: The tables.
+        service: The service.
+        settings: The settings.
+        plan: The plan, with what is known so far.
+        is_running: Whether pages are read now.
+        done: How many tables were read.
+        problem: Why the measurement has ended without a result; empty if it has not.
+    """
+
+    choice: Hashable
+    tables: Sequence[PlannedTable] = field(repr=False)
+    service: Service = field(repr=False)
+    settings: Settings = field(repr=False)
+    plan: Plan = field(init=False, repr=False)
+    is_running: bool = False
+    done: int = 0
+    problem: str = ""
+
+    def __post_init__(self) -> None:
+        """Estimate without reading a page.
+
+        Raises:
+            Dynamics365Error: The service can't say what an estimate needs.
+        """
+        self.plan = make_plan(self.tables, self.service, self.settings)
+
+    def measure(self) -> None:
+        """Read a page of each table in a thread, unless that goes on already."""
+        if not self.is_running:
+            self.is_running, self.done, self.problem = True, 0, ""
+            Thread(target=self._measure, daemon=True).start()
+
+    def _measure(self) -> None:
+        try:
+            self.plan = make_plan(self.tables, self.service, self.settings, self._report)
+        except Dynamics365Error as error:
+            self.problem = error.message
+        finally:
+            self.is_running = False
+
+    def _report(self, done: int, count: int) -> None:  # noqa: ARG002 - the tables are known
+        self.done = done
