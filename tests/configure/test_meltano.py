@@ -10,6 +10,7 @@ import pytest
 
 from tests.configure.client import client_of
 from tests.configure.conftest import COMMAND
+from tests.configure.test_plan import measure
 from tests.configure.test_save import form_of
 from tests.login.program import running
 from tools import warehouse
@@ -83,6 +84,7 @@ def test_project_that_the_page_saves_runs_into_postgres(
         left = [("column", each) for each in boxes if each != known.column]
         assert len(left) == len(boxes) - 1
         client.post("/table/columns", [("name", known.table), *left])
+        assert "measured with one page of each" in measure(client).text
         page = client.post("/save", form_of(client.get("/save")))
         assert page.notices[0].startswith("Written: ")
         assert page.notices[0].endswith("/.env.")
