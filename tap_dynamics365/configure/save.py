@@ -21,6 +21,7 @@ from tap_dynamics365.configure import pages
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.shown import Shown
 from tap_dynamics365.errors import Dynamics365Error, InputError
+from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.singer import discovery
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def _plan(session: Session, name: str) -> list[Change]:
     """
     # Settings that were removed on the page are removed from the file.
     removed = dict.fromkeys(session.origins.keys() - session.values.keys())
-    settings, project = {**removed, **session.values}, session.project
+    every, project = {**removed, **session.values}, session.project
+    # What others keep in a configuration file is no business of other files.
+    settings = {name: each for name, each in every.items() if name in CONFIG_SCHEMA["properties"]}
     if name not in TARGETS:
         msg = f"The page does not write {name}: choose one of the files in the list."
         raise InputError(msg)

@@ -189,7 +189,7 @@ def test_sign_in_with_a_code_leads_back_by_itself(
     assert "Signed in as Ada Sandbox" in page.locator(".notices").inner_text()
 
 
-def test_page_without_javascript_connects_and_chooses(
+def test_page_without_javascript_connects_chooses_and_saves(
     browser: Browser, place: Path, own_sandbox: Sandbox
 ) -> None:
     with configuring(place, own_sandbox.settings) as started:
@@ -217,10 +217,51 @@ def test_page_without_javascript_connects_and_chooses(
         page.get_by_role("link", name="First rows").click()
         page.get_by_text("Values are masked.").wait_for()
         assert page.locator(".preview tbody tr").count() == 20
+        plan_query_and_save(page, place)
         page.get_by_role("button", name="End").click()
         page.get_by_role("heading", name="The page has ended").wait_for()
         context.close()
         assert started.end() == 0
+
+
+def test_rows_of_a_table_lead_to_a_query(page: Page, program: Program) -> None:
+    go(page, program, "/tables")
+    page.get_by_role("link", name="contact", exact=True).click()
+    page.get_by_role("link", name="First rows").click()
+    page.get_by_role("link", name="Query this table").click()
+    page.wait_for_url("**/query?table=contact")
+    assert page.get_by_label("Path below service_url").input_value() == "contacts"
+
+
+def plan_query_and_save(page: Page, project: Path) -> None:
+    """Plan what is chosen, run a query, and save the choice."""
+    page.get_by_role("link", name="Plan", exact=True).click()
+    page.get_by_text("estimated without reading a row").wait_for()
+    page.get_by_role("button", name="Try one page of each table").click()
+    page.get_by_text("measured with one page of each").wait_for()
+    page.get_by_role("link", name="Query", exact=True).click()
+    page.get_by_label("Or begin with a table").select_option("contact")
+    page.get_by_role("button", name="Fill in its path").click()
+    page.wait_for_url("**/query?table=contact")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("link", name="Next page").click()
+    page.get_by_role("heading", name="page 2").wait_for()
+    page.get_by_role("button", name="As curl").click()
+    assert "$ACCESS_TOKEN" in page.locator("#command").inner_text()
+    page.get_by_role("link", name="Save", exact=True).click()
+    assert "select:" in page.get_by_label("Diff of meltano.yml (new)").inner_text()
+    page.get_by_role("button", name="Write meltano.yml").click()
+    page.get_by_text("Written: ").wait_for()
+    assert "select:" in (project / "meltano.yml").read_text()
+    (project / "meltano.yml").unlink()
+
+
+def test_choice_is_planned_and_saved_in_the_browser(
+    page: Page, program: Program, place: Path, visits: list[str]
+) -> None:
+    go(page, program, "/tables")
+    plan_query_and_save(page, place)
+    assert visits == []
 
 
 PLACES = {
@@ -230,6 +271,11 @@ PLACES = {
     "rows": "/table/preview?name=account&values=1",
     "replication": "/table/replication?name=account",
     "references": "/tables/references",
+    "plan": "/plan",
+    "save": "/save",
+    "save-url": "/save?file=url",
+    "query": "/query?path=accounts?$select=name,revenue",
+    "query-json": "/query?path=accounts?$top=2&as=json",
     "problem": "/table?name=nothing",
     "start": "/",
 }

@@ -331,6 +331,29 @@ def test_project_begins_with_what_its_files_have(tmp_path: Path, own_sandbox: Sa
     assert block["select"] == ["account.name", "team.*"]
 
 
+def test_members_of_other_programs_stay_in_their_file(tmp_path: Path, own_sandbox: Sandbox) -> None:
+    settings = {
+        "connection_url": f"jdbc:datadirect:dynamics365:ServiceURL={own_sandbox.service_url};",
+        "mine": "invented",
+        "stream_maps": {"team": {"name": None}},
+        "client_id": "invented-id",
+    }
+    with configuring(tmp_path, settings) as program:
+        client = client_of(program)
+        client.open()
+        client.post("/connect", {"way": "secret", "service_url": own_sandbox.service_url})
+        write(client, "config.json")
+        for name in ("meltano.yml", ".env"):
+            assert "mine" not in diff(client.get(f"/save?file={name}")).lower()
+    # The properties take the place of the URL.
+    assert json.loads((tmp_path / "config.json").read_text()) == {
+        "mine": "invented",
+        "stream_maps": {"team": {"name": None}},
+        "service_url": own_sandbox.service_url,
+        "client_id": "invented-id",
+    }
+
+
 def test_meltano_yml_that_is_not_valid_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "meltano.yml").write_text("a: [")
     given = ("configure", "--project", str(tmp_path))
