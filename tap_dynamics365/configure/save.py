@@ -128,8 +128,10 @@ def _plan(session: Session, name: str) -> list[Change]:
         case _:
             rules, path = session.tables.rules, change.place(project, name)
             entries = discovery.discover(session.service, session.settings())
-            catalog = {"streams": [entry.to_dict() for entry in entries]}
-            return [catalog_json.plan(path, catalog, rules, session.replication)]
+            streams = {entry.tap_stream_id: entry.to_dict() for entry in entries}
+            # The setting tables may leave out tables whose replication was chosen.
+            known = {table: each for table, each in session.replication.items() if table in streams}
+            return [catalog_json.plan(path, {"streams": [*streams.values()]}, rules, known)]
 
 
 def _new_replication(session: Session) -> dict[str, Replication]:

@@ -374,6 +374,10 @@ def test_choice_that_the_settings_contradict_is_a_warning(
         client.post("/tables/rules", {"rules": "team.*\nlead.*\naccount.*"})
         (notice,) = client.get("/save").notices
         assert notice.startswith("The setting tables leaves out tables that are chosen: account. ")
+        client.post("/table/replication", {"name": "account", "method": "FULL_TABLE", "key": ""})
+        catalog = client.get("/save?file=catalog.json")
+        assert catalog.notices == [notice]
+        assert "tap_stream_id" in diff(catalog)
         client.post("/connect", {"way": "token", "service_url": own_sandbox.service_url})
         (notice, *_) = client.get("/save?file=.env").notices
         assert notice.startswith("These settings do not work yet: ")
