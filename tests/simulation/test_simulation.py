@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tests.tap import Message
 
-HISTORIES, FILTERED_HISTORIES = 8, 4
+HISTORIES, FILTERED_HISTORIES = 6, 3
 
 
 @pytest.mark.parametrize("parallel", [m["max_parallel_requests"] for m in MODES.values()])

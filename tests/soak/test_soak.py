@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soak.__main__ import faults, soak
 
-ROWS = 200_000
+ROWS = 150_000
 
 
 def test_soak_under_all_faults_reads_every_row() -> None:
