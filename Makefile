@@ -69,7 +69,7 @@ test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and r
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest --numprocesses 3 --dist loadgroup
+	.venv/bin/pytest --numprocesses 4 --dist loadgroup
 
 simulate: .venv/test-installed .venv-meltano/installed ## Run many generated histories of changes and interruptions
 	SIMULATED_HISTORIES=$(HISTORIES) .venv/bin/pytest tests/simulation --numprocesses 2 --dist loadgroup
