@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from tap_dynamics365.cell import cell
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, NoMatchError, ServiceError
 from tap_dynamics365.library import Dynamics365
@@ -186,7 +187,7 @@ def in_text(
         The lines.
     """
     used = [name for name in headings if any(row[name] is not None for row in found)]
-    texts = [[_text(row[name]) for name in used] for row in found]
+    texts = [[cell(row[name]) for name in used] for row in found]
     right = [
         n for n, name in enumerate(used) if {type(row[name]) for row in found} <= {int, NoneType}
     ]
@@ -225,9 +226,9 @@ def rows_in_text(found: Sequence[Row], choose: str = "--select") -> Iterator[str
         yield "No rows."
         return
     filled = [name for name in found[0] if any(row[name] is not None for row in found)]
-    shown = filled[: columns_that_fit([[n, *(_text(row[n]) for row in found)] for n in filled])]
+    shown = filled[: columns_that_fit([[n, *(cell(row[n]) for row in found)] for n in filled])]
     if shown:
-        yield from text_table(shown, [[_text(row[name]) for name in shown] for row in found])
+        yield from text_table(shown, [[cell(row[name]) for name in shown] for row in found])
     empty, left = len(found[0]) - len(filled), len(filled) - len(shown)
     if left or empty:
         yield ""
@@ -270,20 +271,3 @@ def describe_tables(
 
 def _no_match(error: NoMatchError) -> MetadataError:
     return MetadataError(f"{error.message} dynamics365 tables '*' lists all tables.")
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
-    """Write a value as it is shown in a table."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return value
-        case int():
-            return f"{value}"
-        case tuple():
-            return ", ".join(map(str, value))
-        case _:
-            return _encode(value).decode()

@@ -1,8 +1,8 @@
 """File meltano.yml: the settings, the selection and the replication of the plugin tap-dynamics365.
 
-Secrets are never in it: they go to the file .env beside it. A value goes to where Meltano takes it
-from: a variable of .env takes precedence over meltano.yml, and the block of `default_environment`
-over that of the plugin.
+Secrets are never in it: they go to the file .env in the same folder. A value goes to where Meltano
+takes it from: a variable of .env takes precedence over meltano.yml, and the block of
+`default_environment` over that of the plugin.
 """
 
 from __future__ import annotations

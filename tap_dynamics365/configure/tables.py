@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import msgspec
-
+from tap_dynamics365.cell import cell
 from tap_dynamics365.configure import pages, references, replicating
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.table_list import WHICH, View
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 TABLES = "/tables"
 PREVIEWED = 20
 MASK = "••••"
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _view(request: Request) -> View:
@@ -161,7 +159,7 @@ def _preview(request: Request) -> Response:
     filled = {column: sum(row[column] is not None for row in rows) for column in names}
     # Columns with values first, in the order of the table.
     names.sort(key=lambda column: not filled[column])
-    write = _text if shows_values else _mask
+    write = cell if shows_values else _mask
     return _in_frame(
         request,
         "preview",
@@ -210,20 +208,7 @@ def _replicate(request: Request) -> Response:
     return pages.lead(f"/table/replication?{urlencode({'name': name})}")
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
-    """Write a value."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return value
-        case _:
-            return _encode(value).decode()
-
-
-def _mask(value: Any) -> str:  # noqa: ANN401 - as above
+def _mask(value: Any) -> str:  # noqa: ANN401 - any value of JSON
     """Write that there is a value, and nothing of it."""
     return "" if value is None else MASK
 

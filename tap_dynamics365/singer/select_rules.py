@@ -197,7 +197,7 @@ def shortest(
     before = select(rules, tables)
     if before == selection:
         return rules
-    anew = min(_one_by_one(selection, tables), _all_but(selection, tables), key=len)
+    simplest = min(_one_by_one(selection, tables), _all_but(selection, tables), key=len)
     changed = {_in_table(name) for name in tables if before.get(name) != selection.get(name)}
     kept = [rule for rule in rules if _DOT.split(rule.removeprefix("!"))[0] not in changed]
     basis = select(kept, tables)
@@ -205,7 +205,7 @@ def shortest(
         kept += _change(name, basis.get(name), selection.get(name), columns)
     # What a rule excludes for many tables, no other rule can include.
     works = select(kept, tables) == selection
-    return kept if works and len(kept) <= len(anew) else anew
+    return kept if works and len(kept) <= len(simplest) else simplest
 
 
 def _is_selected(metadata: Mapping[str, Any]) -> bool | None:

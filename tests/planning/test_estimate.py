@@ -109,7 +109,7 @@ def test_page_that_is_larger_than_asked_for_makes_fewer_requests() -> None:
     assert one.first_load.requests == 3
 
 
-def test_what_is_unknown_is_left_out_of_the_sums_and_named() -> None:
+def test_estimate_of_unknown_rows_leaves_them_out_of_the_sums_and_names_them() -> None:
     found = plan({"a": 250}, table("a", FULL_TABLE), table("b", FULL_TABLE), table("c"))
     _, full, incremental = found.tables
     assert full.first_load == full.each_run == Load()

@@ -141,8 +141,8 @@ def test_shortest_rules_select_in_meltano_what_was_chosen(
     rules: list[str],
 ) -> None:
     tables, chosen = drawn
-    anew, changed = shortest(chosen, tables), shortest(chosen, tables, rules)
-    assert judge(tables, anew) == chosen
+    fresh, changed = shortest(chosen, tables), shortest(chosen, tables, rules)
+    assert judge(tables, fresh) == chosen
     assert judge(tables, changed) == chosen
     assert shortest(chosen, tables, changed) == changed
 
