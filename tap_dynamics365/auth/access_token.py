@@ -16,6 +16,7 @@ from tap_dynamics365.redaction import printable
 PERSON = ("upn", "preferred_username", "unique_name", "email", "name")
 # Claims that name the app, in tokens of version 1 and version 2.
 APP = ("appid", "azp")
+TENANT = "tid"
 
 
 def fault(token: str, service_url: str) -> str | None:
@@ -86,6 +87,18 @@ def holder(token: str) -> str:
     # With the claim `scp`, the app acts for a person whom the token does not name.
     app = "" if "scp" in claims else _first(claims, APP)
     return f"app {app}" if app else ""
+
+
+def tenant(token: str) -> str:
+    """Read which tenant issued an access token.
+
+    Args:
+        token: The access token.
+
+    Returns:
+        The ID of the tenant; empty if the token does not say.
+    """
+    return _first(_claims(token), (TENANT,))
 
 
 def lifetime(token: str) -> float | None:

@@ -52,12 +52,14 @@ class Authenticator(_HeaderAuthenticator):
     Attributes:
         way: How it signs in, for the log; empty if the sign-in is not logged.
         signed_in_as: The account that has signed in; empty if it is not known.
+        tenant: The ID of the tenant that issued the access token; empty if it is not known.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.way = ""
         self.signed_in_as = ""
+        self.tenant = ""
         # Never released: only the first request logs the sign-in.
         self._log_once = Lock()
 
@@ -129,6 +131,7 @@ class AccessTokenAuthenticator(BearerTokenAuthenticator, Authenticator):
 
     @override
     def sign_in(self) -> None:
+        self.tenant = access_token.tenant(self._token)
         self.log_sign_in(access_token.holder(self._token), "Signing in")
 
     @override
@@ -234,4 +237,5 @@ class RenewingAuthenticator(OAuthAuthenticator, Authenticator):
         self._renew_at = None
         if lifetime is not None:
             self._renew_at = asked_at + lifetime - min(RENEW_BEFORE_SECONDS, lifetime * MAX_PART)
+        self.tenant = access_token.tenant(tokens.access_token)
         self.log_sign_in(access_token.holder(tokens.access_token) or self.account)

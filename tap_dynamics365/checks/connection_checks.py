@@ -158,6 +158,8 @@ class ConnectionChecks:
         words = f"As {account}, with {signer.way}."
         if left is not None:
             words += f" The access token is valid for {_duration(left)}."
+        if signer.tenant:
+            words += f" Tenant: {signer.tenant}."
         return Finding(words)
 
     def _service(self) -> Finding:

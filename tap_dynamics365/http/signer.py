@@ -14,10 +14,12 @@ class Signer(Protocol):
     Attributes:
         way: How it signs in, as the log says it; empty for a sign-in that is not logged.
         signed_in_as: The account that has signed in; empty if it is not known.
+        tenant: The ID of the tenant that issued the access token; empty if it is not known.
     """
 
     way: str
     signed_in_as: str
+    tenant: str
 
     @property
     def lifetime(self) -> float | None:

@@ -44,7 +44,9 @@ def test_check_of_a_connection_that_works_names_each_check(
     said = {name: words for name, (_, words) in output.checks.items()}
     assert said["settings"] == f"For Dataverse at {service.service_url}."
     assert said["sign-in"].startswith("As ada@sandbox.onmicrosoft.com, with refresh_token. ")
-    assert said["sign-in"].endswith(" The access token is valid for 59 minutes.")
+    assert said["sign-in"].endswith(
+        f" The access token is valid for 59 minutes. Tenant: {service.announced['tenant_id']}."
+    )
     assert said["service"].startswith("Dataverse v9.2 answers. User: Ada Sandbox (")
     assert said["selection"] == "3 tables selected."
     assert said["tables"] == "3 of 3 tables can be read."
