@@ -19,6 +19,9 @@ SCHEDULES ?= 2000
 # Rows that the soak test reads.
 SOAK_ROWS ?= 20000000
 
+# The extras of the Docker image: those for Arrow would make it several times as large.
+IMAGE_EXTRAS := azure certificate configure ntlm
+
 # Maximum rounds of the benchmarks, and the size of their tables: full or small.
 ROUNDS ?= 3
 SCALE ?= full
@@ -99,9 +102,9 @@ hub: .venv/test-installed ## Write the definition for MeltanoHub
 
 # For every system and every Python that the package supports. It names no package index.
 lock: .venv/bin/uv ## Lock the newest versions of the dependencies, for the Docker image
-	@.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
-		pyproject.toml --output-file requirements.lock > /dev/null
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		$(IMAGE_EXTRAS:%=--extra %) --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock > /dev/null
 
 release-check: .venv/test-installed .venv-release/installed ## Build the package, and try it as users get it
 	@.venv/bin/python -m tools.release --sbom

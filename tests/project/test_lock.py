@@ -13,8 +13,9 @@ from tools.repository import REPOSITORY
 LOCK = REPOSITORY / "requirements.lock"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-# What people may use: each dependency, and each of every extra.
-DEPENDENCIES = [*PROJECT["dependencies"], *(each for extra in EXTRAS.values() for each in extra)]
+# What the image has: the dependencies, every way to sign in, and the page.
+IMAGE = ("azure", "certificate", "configure", "ntlm")
+DEPENDENCIES = [*PROJECT["dependencies"], *(each for name in IMAGE for each in EXTRAS[name])]
 HASH = re.compile(r" --hash=sha256:[0-9a-f]{64}\b")
 
 
