@@ -46,6 +46,8 @@ NO_PROMISES = {
     ("Option", "Meaning"),
     ("You see", "Change"),
     ("Case", "This tap, 8 parallel requests"),
+    ("Limit", "How you see it"),
+    ("Service", "Limits"),
     ("Finance & Operations", "Rows lost"),
     ("Large catalogs", "Time"),
     ("You have", "Way"),
@@ -55,7 +57,10 @@ NO_PROMISES = {
     ("", ""),
 }
 # Lists that promise nothing, by document and heading.
-NO_PROMISING_LISTS = {(README, "Limitations")}
+NO_PROMISING_LISTS = {
+    (README, "Limitations"),
+    ("docs/scale.md", "When not to use the tap"),
+}
 
 NAMED = re.compile(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`")
 # Anything that looks like the name of a test, so that a misspelt one is found.
