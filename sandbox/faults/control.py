@@ -34,7 +34,7 @@ def routes(orders: Orders) -> list[Route]:
         return [each.hits for each in orders.orders]
 
     async def clear_faults(_request: Request) -> object:
-        orders.orders.clear()
+        orders.clear()
         return {}
 
     return [

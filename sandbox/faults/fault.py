@@ -46,6 +46,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         retry_after: Value of the `Retry-After` header. Empty leaves the header out.
         retry_after_is_date: Send `Retry-After` as a date that is `retry_after` seconds ahead.
         delay_ms: Wait this long before anything else.
+        hold: Wait until the faults are cleared, before anything else.
         drop: Close the connection without a response.
         reset: Reset the connection.
         away_ms: Close all connections, and refuse new ones for this long.
@@ -84,6 +85,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     retry_after: str | None = None
     retry_after_is_date: bool = False
     delay_ms: int = 0
+    hold: bool = False
     drop: bool = False
     reset: bool = False
     away_ms: int = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from sandbox.faults.fault import Fault
-    from sandbox.faults.orders import Orders
+    from sandbox.faults.orders import OrderedFault, Orders
 
 
 LONGEST_LOG = 200_000
@@ -100,7 +100,7 @@ class FaultLayer:
         else:
             entry["fault"] = True
             entry["order"] = self.orders.orders.index(order)
-            await self._apply(order.fault, scope, receive, counted)
+            await self._apply(order, scope, receive, counted)
 
     def _entry(self, scope: Scope, query: str) -> dict[str, Any]:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -123,7 +123,10 @@ class FaultLayer:
             self.orders.log.append(entry)
         return entry
 
-    async def _apply(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _apply(self, order: OrderedFault, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = order.fault
+        if fault.hold:
+            await order.cleared.wait()
         await self._before(fault)
         if fault.away_ms:
             await self.connections.leave(fault.away_ms / 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,16 @@ class OrderedFault:
 
     Args:
         fault: The fault.
+
+    Attributes:
+        cleared: Set once the fault is cleared, which lets go of the requests that it holds.
     """
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.seen = 0
         self.hits = 0
+        self.cleared = asyncio.Event()
         self.random = random.Random(fault.seed)  # noqa: S311  - repeatable by design
         self.pattern = re.compile(fault.path) if _is_pattern(fault.path) else None
 
@@ -88,6 +93,12 @@ class Orders:
         """
         fault.check(self.now())
         self.orders.append(OrderedFault(fault))
+
+    def clear(self) -> None:
+        """Remove all faults, and let go of the requests that they hold."""
+        for order in self.orders:
+            order.cleared.set()
+        self.orders.clear()
 
     def answer_to_part(
         self, method: str, url: str, prefer: str

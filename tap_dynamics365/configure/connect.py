@@ -16,6 +16,8 @@ from tap_dynamics365.settings.grant import Grant
 from tap_dynamics365.settings.table import GROUPS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -78,9 +80,15 @@ def _names(way: Way) -> set[str]:
     return {ADDRESS, *way.settings, *others}
 
 
-def _take(request: Request) -> None:
+def _take(request: Request) -> Session:
     """Take the fields of the form."""
-    session, form = pages.session_of(request), pages.form_of(request)
+    session = pages.session_of(request)
+    with session.lock:
+        _change(session, pages.form_of(request))
+    return session
+
+
+def _change(session: Session, form: Mapping[str, list[str]]) -> None:
     name = form.get("way", [session.way.name])[-1]
     if name not in WAYS:
         msg = "There is no such way to sign in."
@@ -96,15 +104,13 @@ def _take(request: Request) -> None:
 
 
 def _apply(request: Request) -> None:
-    _take(request)
-    session = pages.session_of(request)
+    session = _take(request)
     session.settings(for_login=True)
     session.notices.append(Notice("ok", "The fields are taken."))
 
 
 def _check(request: Request) -> None:
-    _take(request)
-    _start_checks(pages.session_of(request))
+    _start_checks(_take(request))
 
 
 def _start_checks(session: Session) -> None:
@@ -115,28 +121,25 @@ def _start_checks(session: Session) -> None:
 
 
 def _sign_in(request: Request) -> Response:
-    _take(request)
-    sign_in.begin(pages.session_of(request), request.app.state.access)
+    sign_in.begin(_take(request), request.app.state.access)
     return pages.lead(sign_in.SIGN_IN)
 
 
 def _code(request: Request) -> Response:
-    _take(request)
-    sign_in.begin_with_code(pages.session_of(request))
+    sign_in.begin_with_code(_take(request))
     return pages.lead(sign_in.SIGN_IN)
 
 
 def _environments(request: Request) -> None:
     """List the environments that the account may use."""
-    _take(request)
-    session = pages.session_of(request)
+    session = _take(request)
     if session.way.grant is Grant.REFRESH_TOKEN:
         settings = session.settings(for_login=True)
         if settings.grant is not Grant.REFRESH_TOKEN:
             msg = "Sign in first. Without a service_url, the sign-in lists your environments."
             raise SettingsError(msg)
-    session.environments = list_environments(session.settings(with_list=True))
-    if not session.environments:
+    found = session.environments = list_environments(session.settings(with_list=True))
+    if not found:
         session.notices.append(Notice("warning", "The list has no environments."))
 
 
@@ -185,9 +188,9 @@ ROUTES = [
     pages.action(CONNECT, CONNECT, _apply),
     pages.page("/connect/url", _written, "POST"),
     pages.action("/connect/check", f"{CONNECT}#checks", _check),
-    pages.action("/connect/sign-in", CONNECT, _sign_in),
-    pages.action("/connect/code", CONNECT, _code),
-    pages.action("/connect/environments", f"{CONNECT}#environments", _environments),
+    pages.action("/connect/sign-in", CONNECT, _sign_in, asks=True),
+    pages.action("/connect/code", CONNECT, _code, asks=True),
+    pages.action("/connect/environments", f"{CONNECT}#environments", _environments, asks=True),
     pages.action("/connect/environment", f"{CONNECT}#checks", _choose),
     pages.action("/connect/paste", CONNECT, _paste),
 ]

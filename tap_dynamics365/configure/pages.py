@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from http import HTTPStatus
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,9 @@ def page(path: str, answer: Answer, method: str = "GET") -> Route:
     return Route(path, show, methods=[method])
 
 
-def action(path: str, back: str, act: Callable[[Request], Response | None]) -> Route:
+def action(
+    path: str, back: str, act: Callable[[Request], Response | None], *, asks: bool = False
+) -> Route:
     """Make the route of a form.
 
     Args:
@@ -135,17 +137,19 @@ def action(path: str, back: str, act: Callable[[Request], Response | None]) -> R
         back: The page that the browser is led to.
         act: Takes the form, in a thread of its own, while the session is locked. It may return
             an answer instead.
+        asks: Whether `act` asks a service, which may be slow. It then locks the session itself, for
+            its changes alone, so that other forms are taken meanwhile.
     """
 
     def take(request: Request) -> Response:
         session = session_of(request)
-        with session.lock:
-            session.notices = []
-            try:
+        session.notices = []
+        try:
+            with nullcontext() if asks else session.lock:
                 return act(request) or lead(back)
-            except Dynamics365Error as error:
-                session.notices.append(Notice("error", error.message))
-                return lead(back)
+        except Dynamics365Error as error:
+            session.notices.append(Notice("error", error.message))
+            return lead(back)
 
     async def post(request: Request) -> Response:
         return await _in_thread(take, request)

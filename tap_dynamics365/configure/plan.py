@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tap_dynamics365.configure.session import Session
+    from tap_dynamics365.configure.table_list import TableList
     from tap_dynamics365.planning.plan import Advice
+    from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.settings import Settings
 
 PLAN = "/plan"
 
 
 def _show(request: Request) -> Response:
     session = pages.session_of(request)
-    with session.lock:
-        run = _run(session) if session.tables.selection else None
+    run = _run(session) if session.tables.selection else None
     plan = run.plan if run else None
     return pages.render(
         request,
@@ -45,19 +47,30 @@ def _show(request: Request) -> Response:
 def _run(session: Session) -> PlanRun:
     """Return the plan of the choice. It is made again once the choice changes."""
     found, service, settings = session.tables, session.service, session.settings()
+    # One request of the page makes the plan, and others that want it wait.
+    with session.planning:
+        return _made(session, found, service, settings)
+
+
+def _made(session: Session, found: TableList, service: Service, settings: Settings) -> PlanRun:
+    """Return the plan of the choice, and make it if there is none."""
     replication = {
         table: chosen for table, chosen in session.replication.items() if table in found.selection
     }
     choice = (tuple(found.rules), tuple(sorted(replication.items())))
-    if session.plan is None or session.plan.choice != choice:
+    run = session.plan
+    if run is None or run.choice != choice or run.service is not service:
         described = {name: found.described[name] for name in found.selection}
         entries = make_entries(described.values(), service.kind, settings, is_selected=True)
         catalog = {"streams": [entry.to_dict() for entry in entries]}
         catalog_json.choose(catalog, found.rules, replication)
         chosen = read_catalog(catalog).values()
         tables = planned_tables(chosen, described, service, settings)
-        session.plan = PlanRun(choice, tables, service, settings)
-    return session.plan
+        run = PlanRun(choice, tables, service, settings)
+        with session.lock:
+            if session.is_current(service):
+                session.plan = run
+    return run
 
 
 def _measure(request: Request) -> None:
@@ -87,21 +100,23 @@ def _follow(request: Request) -> None:
     if advice is None:
         msg = "The plan has changed since. This is the new one."
         raise SettingsError(msg)
-    session.notices.append(Notice("ok", _apply(session, advice)))
+    found = session.tables
+    with session.lock:
+        session.notices.append(Notice("ok", _apply(session, found, advice)))
 
 
-def _apply(session: Session, advice: Advice) -> str:
+def _apply(session: Session, found: TableList, advice: Advice) -> str:
     """Change the choice; return what was changed."""
     change, said = advice.change, []
     if change and change.replication_method:
         chosen = Replication(change.replication_method)
-        session.replication |= dict.fromkeys(advice.tables, chosen)
+        session.replication = {**session.replication, **dict.fromkeys(advice.tables, chosen)}
         said.append(f"{', '.join(advice.tables)} is replicated {chosen.method}.")
     if change and change.deselect:
-        selection = dict(session.tables.selection)
+        selection = dict(found.selection)
         for table, column in change.deselect:
             selection[table] = selection[table] - {column}
-        session.tables.select(selection)
+        found.select(selection)
         said.append(f"Left out: {', '.join('.'.join(place) for place in change.deselect)}.")
     return " ".join(said)
 
@@ -109,6 +124,6 @@ def _apply(session: Session, advice: Advice) -> str:
 ROUTES = [
     pages.page(PLAN, _show),
     pages.page("/plan/progress", _progress),
-    pages.action("/plan/measure", PLAN, _measure),
-    pages.action("/plan/advice", PLAN, _follow),
+    pages.action("/plan/measure", PLAN, _measure, asks=True),
+    pages.action("/plan/advice", PLAN, _follow, asks=True),
 ]

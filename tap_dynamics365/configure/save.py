@@ -71,10 +71,7 @@ TARGETS = {
 def _show(request: Request) -> Response:
     """Show what would be written."""
     session, name = pages.session_of(request), request.query_params.get("file", meltano_yml.NAME)
-    with session.lock:
-        return pages.render(
-            request, "save.html", name=name, targets=TARGETS, **_view(session, name)
-        )
+    return pages.render(request, "save.html", name=name, targets=TARGETS, **_view(session, name))
 
 
 def _view(session: Session, name: str) -> dict[str, Any]:
@@ -84,8 +81,10 @@ def _view(session: Session, name: str) -> dict[str, Any]:
         if name == URL:
             url = connection_url.write(session.values)
         else:
+            # If the settings change meanwhile, what is shown here can't be written.
+            kept = session.shown
             changes = [each for each in _plan(session, name) if each.is_change]
-            shown = session.shown[name] = Shown(changes)
+            shown = kept[name] = Shown(changes)
             diffs = [_diff(each) for each in changes]
             warnings = [*_warnings(session, name)]
             for each in changes:

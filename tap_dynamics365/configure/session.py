@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tap_dynamics365.config_files import meltano_yml
 from tap_dynamics365.config_files.found import Found
 from tap_dynamics365.config_files.meltano_yml import Plugin
+from tap_dynamics365.configure.opened import Opened
 from tap_dynamics365.configure.pasted import expanded
-from tap_dynamics365.configure.table_list import TableList
 from tap_dynamics365.configure.ways import way_of
-from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import InputError
 from tap_dynamics365.services.registry import complete_url, with_directory
 from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tap_dynamics365.singer import process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +26,10 @@ if TYPE_CHECKING:
     from tap_dynamics365.configure.pending import SignIn
     from tap_dynamics365.configure.plan_run import PlanRun
     from tap_dynamics365.configure.shown import Shown
+    from tap_dynamics365.configure.table_list import TableList
     from tap_dynamics365.configure.ways import Way
     from tap_dynamics365.services.directory import Environment
-    from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.kind import Identity, Service
 
 
 ADDRESS = "service_url"
@@ -58,10 +57,12 @@ class Session:
         project: The folder of the person's project.
         values: The settings by name. Secrets are among them, and no page shows one.
         origins: Where each value is from, by setting name.
-        lock: Held while the session is changed, or reads what it keeps.
+        lock: Held while the session is changed, and not while a service is asked.
+        planning: Held while a plan is made.
         way: The way to sign in that is chosen.
         notices: What the last form did.
         environments: The environments that the account may use; None if they were not listed.
+        identity: Who has signed in, as the service said; None before it has.
         sign_in: The sign-in of a person that goes on or has ended; None if there was none.
         checks: The checks of these settings; None if there were none.
         queries: The URLs of the pages that a query has led to, by its path.
@@ -74,9 +75,11 @@ class Session:
     values: dict[str, Any] = field(repr=False)
     origins: dict[str, str] = field(default_factory=dict)
     lock: RLock = field(default_factory=RLock)
+    planning: RLock = field(default_factory=RLock)
     way: Way = field(init=False)
     notices: list[Notice] = field(default_factory=list)
     environments: Sequence[Environment] | None = None
+    identity: Identity | None = None
     sign_in: SignIn | None = None
     checks: CheckRun | None = None
     queries: dict[str, list[str]] = field(default_factory=dict, repr=False)
@@ -84,8 +87,7 @@ class Session:
     plan: PlanRun | None = None
     shown: dict[str, Shown] = field(default_factory=dict, repr=False)
     _rules: Sequence[str] | None = None
-    _tables: TableList | None = None
-    _service: Service | None = None
+    _opened: Opened = field(default_factory=Opened, repr=False)
 
     def __post_init__(self) -> None:
         """Replace a connection URL by its properties, and find the way to sign in."""
@@ -103,9 +105,8 @@ class Session:
             origin: Where new values are from.
         """
         with self.lock:
-            for name, value in values.items():
-                if self.values.get(name) != value:
-                    self.origins[name] = origin
+            changed = [name for name, each in values.items() if self.values.get(name) != each]
+            self.origins = {**self.origins, **dict.fromkeys(changed, origin)}
             if dict(values) != self.values:
                 self.forget()
             if values.get(ADDRESS) != self.values.get(ADDRESS):
@@ -114,9 +115,10 @@ class Session:
 
     def forget(self) -> None:
         """Forget what is known of the service. The rules that choose its tables stay."""
-        if self._tables is not None:
-            self._rules = self._tables.rules
-        self.checks = self.plan = self._tables = self._service = None
+        if self._opened.tables is not None:
+            self._rules = self._opened.tables.rules
+        self._opened = Opened()
+        self.checks = self.plan = self.identity = None
         self.queries, self.shown = {}, {}
 
     def take_notices(self) -> list[Notice]:
@@ -152,15 +154,13 @@ class Session:
             Dynamics365Error: It can't be opened.
         """
         with self.lock:
-            if self._service is None:
-                process.hide_secrets()
-                self._service = open_service(self.settings())
-            return self._service
+            opened, settings = self._opened, self.settings()
+        return opened.service(settings)
 
     @property
     def has_tables(self) -> bool:
         """Whether the tables of the service were read."""
-        return self._tables is not None
+        return self._opened.tables is not None
 
     @property
     def tables(self) -> TableList:
@@ -170,17 +170,26 @@ class Session:
             Dynamics365Error: The service can't be opened, or its tables can't be read.
         """
         with self.lock:
-            if self._tables is None:
-                found = TableList.read(self.service, self.settings())
-                if self._rules is None:
-                    own = self._in_project
-                    self._rules = own.rules
-                    chosen = meltano_yml.replication(own.metadata, found.lines)
-                    self.replication = {**chosen, **self.replication}
-                if self._rules is not None:
-                    found.follow(self._rules)
-                self._tables = found
-            return self._tables
+            opened, settings = self._opened, self.settings()
+        return opened.tables or opened.read(settings, self._begin)
+
+    def is_current(self, service: Service) -> bool:
+        """Tell whether the settings are still those that a service was opened with.
+
+        Args:
+            service: The service.
+        """
+        return self._opened.has_opened(service)
+
+    def _begin(self, found: TableList) -> None:
+        """Choose tables by the rules that were known before the tables were read."""
+        if self._rules is None:
+            own = self._in_project
+            self._rules = own.rules
+            chosen = meltano_yml.replication(own.metadata, found.lines)
+            self.replication = {**chosen, **self.replication}
+        if self._rules is not None:
+            found.follow(self._rules)
 
     @property
     def _in_project(self) -> Plugin:

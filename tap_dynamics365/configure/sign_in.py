@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.responses import Response
 
@@ -21,17 +21,35 @@ from tap_dynamics365.login.device import DeviceCode
 from tap_dynamics365.login.identity import identify, use
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from tap_dynamics365.auth.token_endpoint import Tokens
     from tap_dynamics365.configure.access import Access
     from tap_dynamics365.configure.session import Session
+    from tap_dynamics365.services.directory import Environment
+    from tap_dynamics365.services.kind import Identity
 
 CONNECT, SIGN_IN = "/connect", "/sign-in"
 
 
 class _GivenUpError(Exception):
     """Another sign-in has begun."""
+
+
+class _Seen(NamedTuple):
+    """Where a sign-in led to.
+
+    Attributes:
+        refresh_token: The refresh token.
+        identity: Who signed in; None if the service is the list of environments.
+        environments: The environments of that list.
+    """
+
+    refresh_token: str
+    identity: Identity | None = None
+    environments: Sequence[Environment] = ()
 
 
 def begin(session: Session, access: Access) -> None:
@@ -48,7 +66,7 @@ def begin(session: Session, access: Access) -> None:
     # For `http://localhost`, Entra ID ignores the port. A path would have to be registered:
     # https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
     asked = Authorization(app, f"http://localhost:{access.port}")
-    _replace(session, SignIn(asked.address, asked=asked))
+    _replace(session, SignIn(app, asked.address, asked=asked))
 
 
 def begin_with_code(session: Session) -> None:
@@ -62,7 +80,7 @@ def begin_with_code(session: Session) -> None:
     """
     app = App(session.settings(for_login=True))
     code = DeviceCode.request(app)
-    found = SignIn(code.address, code=code)
+    found = SignIn(app, code.address, code=code)
     _replace(session, found)
 
     def wait(seconds: float) -> None:
@@ -83,46 +101,57 @@ def begin_with_code(session: Session) -> None:
 
 
 def _replace(session: Session, found: SignIn | None) -> None:
-    if session.sign_in is not None:
-        session.sign_in.given_up.set()
-    session.sign_in = found
+    with session.lock:
+        if session.sign_in is not None:
+            session.sign_in.given_up.set()
+        session.sign_in = found
 
 
 def _end(session: Session, found: SignIn, outcome: Tokens | Dynamics365Error) -> None:
     """Use the tokens, unless another sign-in has begun."""
+    try:
+        if isinstance(outcome, Dynamics365Error):
+            raise outcome
+        seen = _see(found.app, outcome)
+        with session.lock:
+            if session.sign_in is found:
+                session.notices = [_keep(session, found.app, seen)]
+    except Dynamics365Error as error:
+        with session.lock:
+            if session.sign_in is found:
+                session.notices = [Notice("error", error.message)]
     with session.lock:
-        if session.sign_in is not found:
-            return
-        begun = found.asked or found.code
-        try:
-            if isinstance(outcome, Dynamics365Error):
-                raise outcome
-            if begun is not None:
-                session.notices = [_use(session, begun.app, outcome)]
-        except Dynamics365Error as error:
-            session.notices = [Notice("error", error.message)]
         # Last, because a page that waits for the end then shows what it led to.
-        session.sign_in = None
+        if session.sign_in is found:
+            session.sign_in = None
 
 
-def _use(session: Session, app: App, tokens: Tokens) -> Notice:
-    """Keep the refresh token, and see where it leads to."""
+def _see(app: App, tokens: Tokens) -> _Seen:
+    """See where a sign-in leads to."""
     if tokens.refresh_token is None:
         raise no_refresh_token()
     if app.directory is None:
-        found = identify(app.service, tokens)
-        words = f"Signed in as {found.user}. Organization: {found.organization}."
-    else:
-        use(app.service, tokens)
-        session.environments = read_directory(app.service, app.directory)
+        return _Seen(tokens.refresh_token, identity=identify(app.service, tokens))
+    use(app.service, tokens)
+    return _Seen(tokens.refresh_token, environments=read_directory(app.service, app.directory))
+
+
+def _keep(session: Session, app: App, seen: _Seen) -> Notice:
+    """Keep what a sign-in led to, and the refresh token where the settings say."""
+    if seen.identity is None:
+        session.environments = seen.environments
         words = "Signed in. Choose an environment."
+    else:
+        words = f"Signed in as {seen.identity.user}. Organization: {seen.identity.organization}."
     settings = session.settings(for_login=True)
     session.forget()
     if settings.token_store:
-        token_output.save_token(settings, app, tokens.refresh_token)
+        token_output.save_token(settings, app, seen.refresh_token)
         session.change({k: v for k, v in session.values.items() if k != "refresh_token"}, "")
-        return Notice("ok", f"{words} The refresh token is in {settings.token_store}.")
-    session.change({**session.values, "refresh_token": tokens.refresh_token}, "sign-in")
+        words = f"{words} The refresh token is in {settings.token_store}."
+    else:
+        session.change({**session.values, "refresh_token": seen.refresh_token}, "sign-in")
+    session.identity = seen.identity
     return Notice("ok", words)
 
 
@@ -135,13 +164,15 @@ def returned(request: Request) -> Response:
     session, parameters = pages.session_of(request), dict(request.query_params)
     with session.lock:
         found = session.sign_in
-        if found is None or found.asked is None or not found.asked.has_sent(parameters):
+        asked = found.asked if found else None
+        if found is None or asked is None or found.is_taken or not asked.has_sent(parameters):
             heading = "This is not the current sign-in"
             return pages.render(request, "returned.html", HTTPStatus.BAD_REQUEST, heading=heading)
-        try:
-            _end(session, found, found.asked.redeem(parameters))
-        except Dynamics365Error as error:
-            _end(session, found, error)
+        found.is_taken = True
+    try:
+        _end(session, found, asked.redeem(parameters))
+    except Dynamics365Error as error:
+        _end(session, found, error)
     return pages.render(request, "returned.html", heading="The sign-in has ended")
 
 

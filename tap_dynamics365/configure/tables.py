@@ -53,7 +53,8 @@ def _choose(request: Request) -> Response:
     found, form = pages.session_of(request).tables, pages.form_of(request)
     view = View(form.get("text", [""])[-1], form.get("which", ["all"])[-1])
     # A tick may change which tables are shown: then the form names those that were.
-    found.choose(form.get("shown", found.shown(view)), form.get("table", []))
+    with pages.session_of(request).lock:
+        found.choose(form.get("shown", found.shown(view)), form.get("table", []))
     if pages.is_partial(request):
         return pages.render(request, "choice.part.html", tables=found, is_aside=True)
     return pages.lead(f"{TABLES}?{urlencode(view._asdict())}")
@@ -88,7 +89,10 @@ def _follow(request: Request) -> None:
     """Choose by rules, one in a line."""
     text = pages.form_of(request).get("rules", [""])[-1]
     rules = [line.strip() for line in text.splitlines()]
-    pages.session_of(request).tables.follow([rule for rule in rules if rule])
+    session = pages.session_of(request)
+    found = session.tables
+    with session.lock:
+        found.follow([rule for rule in rules if rule])
 
 
 def _described(found: TableList, name: str) -> Described:
@@ -138,7 +142,8 @@ def _choose_columns(request: Request) -> Response:
     found, form = pages.session_of(request).tables, pages.form_of(request)
     name = form.get("name", [""])[-1]
     _described(found, name)
-    found.choose_columns(name, form.get("column", []))
+    with pages.session_of(request).lock:
+        found.choose_columns(name, form.get("column", []))
     if pages.is_partial(request):
         return pages.render(request, "choice.part.html", tables=found, is_aside=True)
     return pages.lead(f"/table?{urlencode({'name': name})}")
@@ -202,7 +207,8 @@ def _replicate(request: Request) -> Response:
         form.get("key", [""])[-1],
     )
     # Also the default: a file of the project may have another one.
-    session.replication[name] = chosen
+    with session.lock:
+        session.replication = {**session.replication, name: chosen}
     by = f", by {chosen.key}" if chosen.key else ""
     session.notices.append(Notice("ok", f"{name} is replicated {chosen.method}{by}."))
     return pages.lead(f"/table/replication?{urlencode({'name': name})}")
@@ -215,13 +221,13 @@ def _mask(value: Any) -> str:  # noqa: ANN401 - any value of JSON
 
 ROUTES = [
     pages.page(TABLES, _show),
-    pages.action(TABLES, TABLES, _choose),
-    pages.action("/tables/count", TABLES, _count),
+    pages.action(TABLES, TABLES, _choose, asks=True),
+    pages.action("/tables/count", TABLES, _count, asks=True),
     pages.page("/tables/references", _references),
-    pages.action("/tables/rules", TABLES, _follow),
+    pages.action("/tables/rules", TABLES, _follow, asks=True),
     pages.page("/table", _table),
-    pages.action("/table/columns", TABLES, _choose_columns),
+    pages.action("/table/columns", TABLES, _choose_columns, asks=True),
     pages.page("/table/preview", _preview),
     pages.page("/table/replication", _replication),
-    pages.action("/table/replication", TABLES, _replicate),
+    pages.action("/table/replication", TABLES, _replicate, asks=True),
 ]

@@ -50,9 +50,11 @@ class Client:
 
     Args:
         address: The address that the command printed.
+        seconds: How long an answer may take.
     """
 
     address: str
+    seconds: float = SECONDS
     cookie: str = ""
     csrf: str = ""
     port: int = field(init=False)
@@ -93,7 +95,7 @@ class Client:
             own |= {"Content-Type": FORM, "Content-Length": str(len(body))}
         if method != "GET":
             own |= {"Origin": f"http://{self.host}", "Sec-Fetch-Site": "same-origin"}
-        with closing(HTTPConnection(to, self.port, timeout=SECONDS)) as connection:
+        with closing(HTTPConnection(to, self.port, timeout=self.seconds)) as connection:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in {**own, **(headers or {})}.items():
                 if value is not None:

@@ -386,3 +386,15 @@ def test_slow_pages_are_served_concurrently(api: Api) -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_held_request_is_served_once_the_faults_are_cleared(api: Api) -> None:
+    api.sandbox.fault("contacts", hold=True)
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(api.get, "contacts")
+        while api.sandbox.hits() == [0]:
+            assert not held.done()
+        assert api.get("accounts").status_code == 200
+        assert not held.done()
+        api.sandbox.clear_faults()
+        assert held.result(TIMEOUT).status_code == 200
