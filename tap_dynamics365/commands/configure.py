@@ -74,7 +74,7 @@ def _read(files: Sequence[str], project: Path) -> tuple[dict[str, Any], dict[str
     Without files, meltano.yml of the project counts too. Variables take precedence over it, as in
     Meltano.
     """
-    values = sources.read_settings(files)
+    values = sources.read_settings(files, project)
     origins = dict.fromkeys(values, "environment or .env")
     for file in files:
         if file != sources.ENVIRONMENT:

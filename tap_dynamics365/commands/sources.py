@@ -13,16 +13,18 @@ from tap_dynamics365.singer import input_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 # As a file, it stands for the environment variables.
 ENVIRONMENT = "ENV"
 
 
-def read_settings(files: Sequence[str]) -> dict[str, Any]:
+def read_settings(files: Sequence[str], folder: Path | None = None) -> dict[str, Any]:
     """Read the settings of the tap.
 
     Args:
         files: The values of the option `--config`. Without any, variables are read, as with `ENV`.
+        folder: The folder whose file .env is read. By default, the working folder.
 
     Returns:
         Values by setting name.
@@ -31,7 +33,7 @@ def read_settings(files: Sequence[str]) -> dict[str, Any]:
         InputError: A file can't be read, or a variable has an invalid value.
     """
     if not files or ENVIRONMENT in files:
-        return config.configured(files)
+        return config.configured(files, folder)
     environment.warn(CONFIG_SCHEMA)
     return input_files.read_config(files)
 

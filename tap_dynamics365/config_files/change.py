@@ -10,7 +10,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 from tap_dynamics365 import atomic_file
-from tap_dynamics365.config_files import git
+from tap_dynamics365.config_files import git, secrets
 from tap_dynamics365.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Cover = Callable[[str, Callable[[str], str]], str]
 
 #: What is shown in place of a secret.
-MASK = "•••• (set)"
+MASK = f"{secrets.MASK} (set)"
 OF_SECRETS = 0o600
 _OF_OTHERS = 0o644
 # A secret in a text, by its number: two secrets differ in a diff.

@@ -11,15 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_dynamics365.config_files.found import Found
+from tap_dynamics365.config_files.secrets import MASK
 from tap_dynamics365.settings import connection_url
 from tap_dynamics365.settings.connection_url import PREFIX, SCHEMA_MAP_SUFFIX
 from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-#: What is shown in place of a secret.
-MASK = "••••"
 
 
 class Written(NamedTuple):

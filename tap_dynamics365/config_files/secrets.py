@@ -7,6 +7,8 @@ import re
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
 from tap_dynamics365.settings.table import SETTINGS
 
+#: What is shown in place of a secret.
+MASK = "••••"
 # Names of other programs' secrets.
 _SECRET_NAME = re.compile(
     r"(?:password|passphrase|secret|token|credentials?|(?:api|access|private)_?key|"
@@ -24,6 +26,15 @@ def is_secret_setting(name: str) -> bool:
         name: The name of the setting.
     """
     return name in SETTINGS and SETTINGS[name].is_secret
+
+
+def is_mask(value: object) -> bool:
+    """Tell whether a value is what is shown in place of a secret, with or without a remark.
+
+    Args:
+        value: The value.
+    """
+    return isinstance(value, str) and value.strip().startswith(MASK)
 
 
 def is_shown(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tap_dynamics365.config_files import config_json, connection_url, env_text, found
+from tap_dynamics365.config_files.secrets import is_mask, is_secret_setting
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.connection_url import PREFIX
 from tap_dynamics365.settings.environment import PREFIX as VARIABLES
@@ -40,7 +41,15 @@ def read(text: str) -> Pasted:
         SettingsError: The text is none of the three, or its connection URL is malformed. No message
             has the text, which may have secrets.
     """
-    text = text.strip()
+    what, settings, ignored = _read(text.strip())
+    masked = [name for name, each in settings.items() if is_secret_setting(name) and is_mask(each)]
+    for name in masked:
+        del settings[name]
+        ignored.append(f"{name} is masked in the text: it stays as it is here.")
+    return Pasted(what, settings, ignored)
+
+
+def _read(text: str) -> Pasted:
     if text.lstrip("'\"").lower().startswith(PREFIX):
         return Pasted(URL, *connection_url.load(text))
     if text.startswith("{"):

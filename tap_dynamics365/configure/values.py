@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from tap_dynamics365.config_files.secrets import is_mask
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.table import SETTINGS
 
@@ -31,6 +32,9 @@ def value_of(name: str, text: str) -> Any:  # noqa: ANN401 - any value of JSON
     setting, text = SETTINGS[name], text.strip()
     if not text:
         return None
+    if setting.is_secret and is_mask(text):
+        msg = f"Setting {name} is masked in what you entered: enter the secret itself."
+        raise SettingsError(msg)
     match setting.type:
         case "integer":
             wanted = "a whole number"

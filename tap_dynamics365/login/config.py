@@ -13,6 +13,7 @@ from tap_dynamics365.singer.input_files import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 #: Outside of any project, so that the token is not committed to version control.
 DEFAULT_STORE = "~/.tap-dynamics365/token.json"
@@ -34,12 +35,13 @@ QUESTIONS = {
 }
 
 
-def configured(files: Sequence[str]) -> dict[str, Any]:
+def configured(files: Sequence[str], folder: Path | None = None) -> dict[str, Any]:
     """Read the settings of the tap.
 
     Args:
         files: The configuration files. Later files take precedence over earlier ones, and all of
             them over environment variables.
+        folder: The folder whose file .env is read. By default, the working folder.
 
     Returns:
         Values by setting name.
@@ -47,7 +49,7 @@ def configured(files: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: A file can't be read, or a variable has an invalid value.
     """
-    environment.check(CONFIG_SCHEMA)
+    environment.check(CONFIG_SCHEMA, folder)
     config = environment.read(CONFIG_SCHEMA)
     # In the option --config of the tap, ENV stands for the environment variables.
     config |= read_config(file for file in files if file != "ENV")

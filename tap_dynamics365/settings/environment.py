@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from tap_dynamics365.settings.names import Unknown, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 PREFIX = "TAP_DYNAMICS365_"
 # TAP_DYNAMICS365_LOGLEVEL is read by the SDK and is not a setting.
@@ -29,11 +31,12 @@ _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 logger = logging.getLogger("tap-dynamics365.environment")
 
 
-def check(schema: Mapping[str, Any]) -> None:
-    """Load a file .env of the working folder or a folder above it, and check all variables.
+def check(schema: Mapping[str, Any], folder: Path | None = None) -> None:
+    """Load a file .env of a folder or a folder above it, and check all variables.
 
     Args:
         schema: JSON Schema of the settings.
+        folder: The folder. By default, the working folder.
 
     Raises:
         InputError: The name of a variable misspells a setting, or a value is not of the setting's
@@ -42,7 +45,9 @@ def check(schema: Mapping[str, Any]) -> None:
     """
     try:
         # Variables that are set take precedence over the file.
-        load_dotenv(find_dotenv(usecwd=True))
+        with chdir(folder or "."):
+            found = find_dotenv(usecwd=True)
+        load_dotenv(found)
     except OSError as error:
         msg = f"The file .env can't be read ({error.strerror})."
         raise InputError(msg) from None

@@ -52,6 +52,20 @@ def test_project_without_any_settings_opens_the_page(tmp_path: Path) -> None:
         assert started.shown.endswith("Ended.\n")
 
 
+def test_project_begins_with_its_own_env_and_not_that_of_the_working_folder(
+    tmp_path: Path,
+) -> None:
+    project = tmp_path / "warehouse"
+    project.mkdir()
+    for folder, name in ((tmp_path, "of-the-working-folder"), (project, "of-the-project")):
+        (folder / ".env").write_text(f"TAP_DYNAMICS365_CLIENT_ID={name}\n")
+    given = ("configure", "--project", str(project))
+    with running(tmp_path, *given, command=COMMAND) as started:
+        client = client_of(started)
+        client.open()
+        assert 'value="of-the-project"' in client.get("/connect").text
+
+
 def test_port_of_the_option_is_that_of_the_page(
     place: Path, own_sandbox: Sandbox, client: Client
 ) -> None:

@@ -315,6 +315,31 @@ def test_pasted_value_of_another_type_is_ignored_without_repeating_it(again: Cli
         assert "loads" not in page.text
 
 
+def test_pasted_url_of_the_page_replaces_no_secret_by_its_mask(
+    again: Client, own_sandbox: Sandbox
+) -> None:
+    again.post("/connect/paste", {"text": json.dumps(own_sandbox.settings)})
+    shown = re.search(r'id="url-text">([^<]*)</pre>', again.get("/connect").text)
+    assert shown
+    text = html.unescape(shown[1])
+    assert "RefreshToken=••••;" in text
+    page = again.post(
+        "/connect/paste", {"text": text.replace("ServiceURL", "FetchSize=9;ServiceURL")}
+    )
+    assert page.notices[1:] == [
+        f"Ignored: {name} is masked in the text: it stays as it is here."
+        for name in ("client_secret", "refresh_token")
+    ]
+    assert value(again, "fetch_size") == "9"
+    again.post("/connect/check")
+    assert checks(again)["sign-in"][0] == "ok"
+    again.post("/connect/paste", {"text": f"{PREFIX}CLIENT_SECRET=•••• (set)"})
+    again.post("/connect/check")
+    assert checks(again)["sign-in"][0] == "ok"
+    (notice,) = again.post("/connect", {"way": "person", "client_secret": "••••"}).notices
+    assert notice == "Setting client_secret is masked in what you entered: enter the secret itself."
+
+
 def test_pasted_settings_choose_the_way_to_sign_in(again: Client) -> None:
     settings = {"authentication_method": "ntlm", "user": "ada", "password": "invented"}
     page = again.post("/connect/paste", {"text": json.dumps(settings)})
