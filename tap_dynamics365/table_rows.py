@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,18 +10,18 @@ from msgspec import Raw
 
 from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.extract.reader import TableReader
-from tap_dynamics365.extract.table import TableSpec
+from tap_dynamics365.extract.table_spec import table_spec
 from tap_dynamics365.odata.json_schema import properties
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.services import part as divisions
 from tap_dynamics365.services.conversion import conversions
-from tap_dynamics365.settings import filters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_dynamics365.extract.range import Range
     from tap_dynamics365.extract.read import TableRead
+    from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.odata.edm import Table
     from tap_dynamics365.services.conversion import Conversion
     from tap_dynamics365.services.kind import Service
@@ -89,24 +88,16 @@ def read_rows(
         msg = f"The table {table.name!r} has no column {', '.join(map(repr, unknown))}."
         raise SettingsError(msg)
     divided = divisions.columns(kind.part_columns, known)
-    changed_at = kind.parent_changed_at if kind.parent_changed_at in known else ""
-    parent_id = kind.parent_id if kind.parent_id in known else ""
-    added = {*divided, parent_id, changed_at}
-    # Reading continues after a row by its key.
-    asked = dict.fromkeys((*columns, *table.key)) if columns else {}
-    spec = TableSpec(
-        name=table.name,
-        entity_set=table.entity_set,
-        place=partial(kind.url, service.client.url),
+    spec = table_spec(
+        service,
+        settings,
+        table.name,
+        table.entity_set,
         schema=known,
-        columns=tuple(column for column in asked if column not in added),
-        row_key=tuple(column for column in table.key if column not in added),
-        stream_key=tuple(table.key),
-        row_filter=filters.find(settings.filters, table.name),
-        parent_id=parent_id,
-        changed_at=changed_at,
-        is_bound=kind.is_bound(table.entity_set),
-        parents=lambda: kind.parents(service.client, table.entity_set),
+        # Reading continues after a row by its key.
+        wanted=dict.fromkeys((*columns, *table.key)) if columns else (),
+        row_key=table.key,
+        stream_key=table.key,
     )
     specs = [spec]
     if divided:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from tap_dynamics365.config_files.replication import Replication
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
-from tap_dynamics365.singer.catalog import GROWING, catalog_entry, possible_replication_keys
+from tap_dynamics365.extract.replication import GROWING, possible_replication_keys
+from tap_dynamics365.singer.catalog import catalog_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import ServiceError, UnsortedError, failure_of_table
 from tap_dynamics365.extract.pool import Pool
@@ -116,14 +116,31 @@ class Engine:
         Returns:
             The sinks of the tables that failed. The other tables were read.
         """
+        for _ in self.steps(sinks):
+            pass
+        return self._failed
+
+    def steps(self, sinks: Iterable[TableSink]) -> Iterator[None]:
+        """Read all tables to their end, in steps that whoever takes the rows asks for.
+
+        Between two steps, only the requests in flight go on. So the rows that nobody takes stay
+        within the read-ahead. To close the generator ends the threads.
+
+        Args:
+            sinks: Where the rows of each table go, in the order in which tables begin.
+
+        Yields:
+            After each step. Mostly, one page was written in it.
+        """
         self._waiting.extend(sinks)
         try:
             while True:
                 # The next requests are sent before a page is written.
                 self._fill_pipeline()
+                yield
                 if not self._write():
                     if not self._pool.pending:
-                        return self._failed
+                        return
                     self._pool.hand_over(self._checkpoints.seconds_left)
                 while self._pool.has_results:
                     self._pool.hand_over()
@@ -205,12 +222,12 @@ class Engine:
             self._pool.decode(partial(task.sink.decode, read, buffered.raw), decoded)
 
     def _decoded(
-        self, task: _Task, ranges: Ranges, buffered: BufferedPage, page: Page | Exception
+        self, task: _Task, ranges: Ranges, buffered: BufferedPage, page: Page[Any] | Exception
     ) -> None:
         if isinstance(page, Exception):
             self._fail(task, ranges, failure_of_table(page))
         else:
-            buffered.set_encoded(page)
+            buffered.set_decoded(page)
 
     def _max_key_arrived(self, task: _Task, ranges: Ranges, greatest: Value | Exception) -> None:
         """Take in the greatest value of the replication key."""
@@ -261,7 +278,7 @@ class Engine:
                 return True
         return False
 
-    def _write_page(self, task: _Task, page: Page) -> None:
+    def _write_page(self, task: _Task, page: Page[Any]) -> None:
         with self._guarded(task):
             try:
                 task.sink.write(page)

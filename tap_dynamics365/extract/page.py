@@ -1,14 +1,17 @@
-"""Page: encoded rows that are ready to be written."""
+"""Page: decoded rows that are ready to be written, in the form that their sink writes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tap_dynamics365.odata.page import Value
+
+#: Rows in the form that a sink writes: the bytes of RECORD messages, or a record batch.
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,22 @@ NO_KEYS = Keys()
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Generic[Content]):
     """A part of a page.
 
     Attributes:
-        lines: RECORD messages, each with a line break at its end.
+        content: The rows in the form that the sink writes.
         rows: The number of rows.
         keys: The values of the replication key, if rows are sorted by it.
     """
 
-    lines: bytes
+    content: Content
     rows: int
     keys: Keys = NO_KEYS
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[Content]):
     """A page ready to be written.
 
     Attributes:
@@ -62,10 +65,10 @@ class Page:
         end: The key values of the last row, if reading can continue after it.
         next_link: The link to the next page, if reading can continue by it.
         remaining: The ranges that are left once the page is sent, if the state notes them.
-        has_deletions: Whether there are records of deleted rows.
+        has_deletions: Whether there are deleted rows.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece[Content], ...]
     size: int
     end: Mapping[str, str | None] | None = None
     next_link: str | None = None

@@ -43,18 +43,18 @@ class BufferedPage:
     """A page that has arrived and is not yet written.
 
     Attributes:
-        raw: The page as it was sent, until it is encoded.
-        page: The encoded page.
+        raw: The page as it was sent, until it is decoded.
+        page: The decoded page.
     """
 
     raw: RawPage | None
-    page: Page | None = None
+    page: Page[Any] | None = None
 
-    def set_encoded(self, page: Page) -> None:
-        """Replace the raw page by the encoded one.
+    def set_decoded(self, page: Page[Any]) -> None:
+        """Replace the raw page by the decoded one.
 
         Args:
-            page: The encoded page.
+            page: The decoded page.
         """
         self.raw, self.page = None, page
 
@@ -173,7 +173,7 @@ class Range:
         if self.by_values and end == self.end:
             raise ServiceError(SENT_AGAIN)
 
-    def note_sent(self, page: Page) -> None:
+    def note_sent(self, page: Page[Any]) -> None:
         """Note that a page was sent.
 
         Args:

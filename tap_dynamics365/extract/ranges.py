@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.extract.density import Density
 from tap_dynamics365.extract.range import Bound, BufferedPage, Range
@@ -249,7 +249,7 @@ class Ranges:
         if self._looks_ahead:
             self._last_value = value
 
-    def _take_any(self) -> Page | None:
+    def _take_any(self) -> Page[Any] | None:
         """Remove and return a page of any range, with the ranges that are left after it."""
         for part in self._ranges:
             page = part.pages[0].page if part.pages else None
@@ -264,7 +264,7 @@ class Ranges:
             return None
         return replace(page, remaining=[part.remaining for part in self._ranges])
 
-    def take(self) -> Page | None:
+    def take(self) -> Page[Any] | None:
         """Remove and return the next page, if it is ready.
 
         Returns:

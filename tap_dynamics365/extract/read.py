@@ -22,6 +22,9 @@ INCREMENTAL: Final = "INCREMENTAL"
 FULL_TABLE: Final = "FULL_TABLE"
 LOG_BASED: Final = "LOG_BASED"
 
+#: The column with the time at which a row was found to be deleted; the name is Singer's.
+DELETED_AT: Final = "_sdc_deleted_at"
+
 
 @dataclass(eq=False)
 class TableRead:
@@ -242,7 +245,7 @@ class TableRead:
         """Note that an unsorted read of all rows takes the place of this one."""
         self.reads_all, self.has_nulls = True, None
 
-    def check_order(self, page: Page) -> None:
+    def check_order(self, page: Page[Any]) -> None:
         """Check that the rows of a page are in order, and after those of the pages before.
 
         Args:

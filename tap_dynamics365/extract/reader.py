@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.errors import (
     CallLimitError,
@@ -341,7 +341,7 @@ class TableReader:
 
     # What was sent.
 
-    def note_position(self, page: Page) -> None:
+    def note_position(self, page: Page[Any]) -> None:
         """Note in the state how far a full read has come, after a page was sent.
 
         Args:
@@ -355,7 +355,7 @@ class TableReader:
         progress = {**read.kept, "order": order, "columns": columns, "remaining": page.remaining}
         self.table.state.change(**{read.kept_as: progress})
 
-    def check_order(self, page: Page) -> None:
+    def check_order(self, page: Page[Any]) -> None:
         """Check the replication key of each row of a page before the page is sent.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from tap_dynamics365.errors import ServiceError
@@ -23,7 +23,7 @@ class TableSink(Protocol):
     def reader(self) -> TableReader:
         """Reads the table."""
 
-    def decode(self, read: TableRead, page: RawPage) -> Page:
+    def decode(self, read: TableRead, page: RawPage) -> Page[Any]:
         """Decode a page, in any thread.
 
         Args:
@@ -34,7 +34,7 @@ class TableSink(Protocol):
             ServiceError: The page can't be decoded.
         """
 
-    def write(self, page: Page) -> None:
+    def write(self, page: Page[Any]) -> None:
         """Write a page, in the main thread.
 
         Args:

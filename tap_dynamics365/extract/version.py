@@ -28,6 +28,7 @@ class TableVersion:
 
     Attributes:
         is_used: As given.
+        is_divided: As given.
         number: The version; None if records carry none.
         is_outdated: Whether the target may hold deleted rows, so that the version must be
         activated.
@@ -38,7 +39,7 @@ class TableVersion:
     ) -> None:
         self._state = state
         self._started_at = started_at
-        self._is_divided = is_divided
+        self.is_divided = is_divided
         # Whether the run continues the version of the run before; None before that is decided.
         self._continues: bool | None = None
         # How far the parts were read when the run began.
@@ -61,7 +62,7 @@ class TableVersion:
             self.number = max(self._started_at, last + 1)
             self.is_outdated = True
             values = {**NOTHING_READ, **values}
-        self._state.change(values if self._is_divided else {}, **values, version=self.number)
+        self._state.change(values if self.is_divided else {}, **values, version=self.number)
 
     def keep(self) -> bool:
         """Continue the version of the run before.
@@ -86,7 +87,7 @@ class TableVersion:
             Whether the version is continued. It is decided once in a run.
         """
         if self._continues is None:
-            entries = self._state.parts if self._is_divided else [self._state.entry]
+            entries = self._state.parts if self.is_divided else [self._state.entry]
             self._continues = any(map(is_usable, entries)) and self.keep()
             self._at_first = self._progress
             if self._continues:
@@ -113,5 +114,5 @@ class TableVersion:
 
         The version of a table with parts stays, because rows of other parts carry it already.
         """
-        if not self._is_divided:
+        if not self.is_divided:
             self.begin(full_table=None)

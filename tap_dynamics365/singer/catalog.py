@@ -1,4 +1,4 @@
-"""Singer catalog: the JSON Schema and the catalog entry of a table."""
+"""Singer catalog: the catalog entry of a table."""
 
 from __future__ import annotations
 
@@ -6,72 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Catalog, CatalogEntry, Metadata, MetadataMapping, Schema
 
-from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
-from tap_dynamics365.odata.edm import Primitive, Table
-from tap_dynamics365.odata.json_schema import properties
+from tap_dynamics365.extract.read import DELETED_AT, INCREMENTAL, LOG_BASED
+from tap_dynamics365.extract.replication import best_method, possible_replication_keys
+from tap_dynamics365.services.table_schema import json_schema
 from tap_dynamics365.singer import name_columns, stream_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
-
-# The column with the time at which a row was found to be deleted; the name is Singer's.
-DELETED_AT = "_sdc_deleted_at"
-
-# Types of columns that can be a replication key by default: points in time, and numbers of rows.
-GROWING = {Primitive("Edm.DateTimeOffset"), Primitive("Edm.Int64")}
-
-
-def json_schema(table: Table, definition: TableDefinition | None = None) -> dict[str, Any]:
-    """Describe the rows of a table.
-
-    Args:
-        table: The table.
-        definition: The table definition of the service, if it has one.
-
-    Returns:
-        A JSON Schema with a property for each column that rows have. Every property but the key is
-        nullable. Enumerations are nullable in the key too, because a value without a name is
-        null. Titles are display names. The maximum length of a text is only in its description,
-        because services also send longer texts.
-    """
-    schema: dict[str, Any] = {"type": "object", "properties": properties(table)}
-    schema |= _words(table.description, definition)
-    if definition is not None:
-        columns = definition.by_property
-        for column in table.columns:
-            found = columns.get(column.name)
-            if found is not None and column.name in schema["properties"]:
-                schema["properties"][column.name] |= _words(column.description, found, *found.facts)
-    return schema
-
-
-def _words(
-    description: str | None, definition: TableDefinition | ColumnDefinition | None, *facts: str
-) -> dict[str, str]:
-    """Return title and description of a table or a column."""
-    words = {}
-    if definition is not None:
-        description = description or definition.description.text
-        if title := definition.display_name.text:
-            words["title"] = title
-    if facts and description and description[-1] not in ".!?":
-        description += "."
-    if text := " ".join([description, *facts] if description else facts):
-        words["description"] = text
-    return words
-
-
-def possible_replication_keys(table: Table, candidates: Sequence[str]) -> list[str]:
-    """Return the columns of a table that can be its replication key, the best one first.
-
-    Args:
-        table: The table.
-        candidates: Columns that grow with each change, where a table has them.
-    """
-    growing = {column.name for column in table.columns if column.type in GROWING}
-    return [name for name in candidates if name in growing]
+    from tap_dynamics365.odata.edm import Table
+    from tap_dynamics365.services.table_definition import TableDefinition
 
 
 def catalog_entry(
@@ -99,7 +43,6 @@ def catalog_entry(
     """
     replication_keys = possible_replication_keys(table, candidates)
     replication_key = replication_keys[0] if replication_keys else None
-    log_based = method == LOG_BASED and table.tracked and len(table.key) == 1
     schema = json_schema(table, definition)
     metadata = MetadataMapping.get_standard_metadata(
         schema=schema,
@@ -114,7 +57,6 @@ def catalog_entry(
         # A replication key that is not in use is an ordinary column.
         if name not in table.key:
             metadata["properties", name].inclusion = Metadata.InclusionType.AVAILABLE
-    next_best = INCREMENTAL if replication_key else FULL_TABLE
     entry = CatalogEntry(
         tap_stream_id=table.name,
         stream=table.name,
@@ -123,7 +65,7 @@ def catalog_entry(
         schema=Schema.from_dict(schema),
         metadata=metadata,
         replication_key=replication_key,
-        replication_method=LOG_BASED if log_based else next_best,
+        replication_method=best_method(table, method, replication_key),
         # Rows of a virtual table come from another source, like those of a view.
         is_view=True if definition is not None and definition.is_virtual else None,
     )

@@ -8,7 +8,7 @@ from singer_sdk.helpers._util import utc_now
 from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.singerlib import RecordMessage
 
-from tap_dynamics365.singer.catalog import DELETED_AT
+from tap_dynamics365.extract.read import DELETED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -23,11 +23,11 @@ from typing_extensions import override
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.page import NO_KEYS, Page, Piece
+from tap_dynamics365.extract.read import DELETED_AT
 from tap_dynamics365.odata import enumeration, row_types
 from tap_dynamics365.odata.delta import DELETED, Entry
 from tap_dynamics365.odata.page import reading
 from tap_dynamics365.odata.row_types import NULL
-from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.row_reader import Reader
 from tap_dynamics365.singer.type_check import SchemaDriftCheck
 
@@ -168,7 +168,7 @@ class Encoder:
             gc=False,
         )
 
-    def page(self, raw: RawPage) -> Page:
+    def page(self, raw: RawPage) -> Page[bytes]:
         """Encode a page of rows.
 
         Args:
@@ -184,7 +184,7 @@ class Encoder:
         with reading():
             return _page(self._pieces(raw.rows))
 
-    def changes(self, raw: RawPage) -> Page:
+    def changes(self, raw: RawPage) -> Page[bytes]:
         """Encode a page of changes: current rows, and the ids of deleted rows.
 
         Args:
@@ -199,7 +199,7 @@ class Encoder:
         if DELETED.encode() not in raw.body:
             return self.page(raw)
         with reading():
-            pieces: list[Piece] = []
+            pieces: list[Piece[bytes]] = []
             for deleted, entries in groupby(map(Entry.of, raw.rows), Entry.is_deleted):
                 if deleted:
                     pieces.append(self._deletions(list(entries)))
@@ -207,7 +207,7 @@ class Encoder:
                     pieces.extend(self._pieces([entry.text for entry in entries]))
             return _page(pieces, has_deletions=True)
 
-    def _deletions(self, entries: Sequence[Entry]) -> Piece:
+    def _deletions(self, entries: Sequence[Entry]) -> Piece[bytes]:
         """Encode the ids of deleted rows as records with the key and the time (tombstones).
 
         The records carry no table version. A target that hard-deletes rows of older versions
@@ -227,7 +227,7 @@ class Encoder:
         )
         return Piece(lines, len(entries))
 
-    def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece]:
+    def _pieces(self, texts: Sequence[Raw]) -> Iterator[Piece[bytes]]:
         now = datetime.now(UTC).isoformat()
         step = 1 + len(texts) // SAMPLE
         for start in range(0, len(texts), ROWS_PER_PIECE):
@@ -325,12 +325,12 @@ def _without_null(convert: Conversion) -> Conversion:
     return restricted
 
 
-def _page(pieces: Iterable[Piece], *, has_deletions: bool = False) -> Page:
+def _page(pieces: Iterable[Piece[bytes]], *, has_deletions: bool = False) -> Page[bytes]:
     kept = tuple(pieces)
-    return Page(kept, sum(len(piece.lines) for piece in kept), has_deletions=has_deletions)
+    return Page(kept, sum(len(piece.content) for piece in kept), has_deletions=has_deletions)
 
 
-def records(page: Page) -> Iterator[dict[str, Any]]:
+def records(page: Page[bytes]) -> Iterator[dict[str, Any]]:
     """Decode the rows of a page into Python values.
 
     Args:
@@ -340,7 +340,7 @@ def records(page: Page) -> Iterator[dict[str, Any]]:
         The rows. Decimal numbers keep their digits.
     """
     for piece in page.pieces:
-        for line in piece.lines.splitlines():
+        for line in piece.content.splitlines():
             record: dict[str, Any] = _untyped.decode(line)["record"]
             yield record
 

@@ -1,36 +1,24 @@
-"""Name columns: labels of choices and yes/no columns, and names of the rows that lookups refer to.
-
-Dataverse sends them as annotations of the values, if a request asks for them:
-https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/select-columns#formatted-values
-The columns have the names that Dataverse's SQL gives them: `statuscodename`,
-`primarycontactidname`.
-"""
+"""Name columns in the catalog: entries and metadata of columns that are annotations of others."""
 
 from __future__ import annotations
 
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib import Metadata, Schema
 
-from tap_dynamics365.services.table_definition import LOOKUPS
+from tap_dynamics365.services import name_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from singer_sdk.singerlib import CatalogEntry
 
-    from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition
-
-FORMATTED_VALUE = "OData.Community.Display.V1.FormattedValue"
-LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
+    from tap_dynamics365.services.table_definition import TableDefinition
 
 logger = logging.getLogger("tap-dynamics365.name_columns")
-
-# Columns whose values have a label (`AttributeTypeName`).
-CHOICES = {"PicklistType", "MultiSelectPicklistType", "StateType", "StatusType", "BooleanType"}
 
 # The name of an annotation in rows: column, @, kind of annotation.
 ANNOTATED = re.compile(r"[^@]+@[\w.]+", re.ASCII)
@@ -46,12 +34,6 @@ class NameMetadata(Metadata):
     """
 
     annotation: str | None = None
-
-
-class _NameColumn(NamedTuple):
-    name: str
-    annotation: str
-    description: str
 
 
 class Additions:
@@ -88,45 +70,18 @@ class Additions:
 
 def _add(entry: CatalogEntry, definition: TableDefinition) -> list[str]:
     """Add the name columns of a table; return names that other columns have already."""
-    taken: list[str] = []
-    defined = definition.by_property
     columns = entry.schema.properties or {}
+    additions, taken = name_columns.of_table(columns, definition)
     properties: dict[str, Schema] = {}
     for name, column in columns.items():
         properties[name] = column
-        for added in _of(defined[name]) if name in defined else ():
-            if added.name in columns or added.name in properties:
-                taken.append(added.name)
-                continue
+        for added in additions.get(name, ()):
             properties[added.name] = Schema(type=["string", "null"], description=added.description)
             entry.metadata["properties", added.name] = NameMetadata(
                 inclusion=Metadata.InclusionType.AVAILABLE, annotation=added.annotation
             )
     entry.schema.properties = properties
     return taken
-
-
-def _of(column: ColumnDefinition) -> Iterator[_NameColumn]:
-    """Yield the name columns of a column."""
-    stored = column.property_name
-    if column.kind in CHOICES:
-        yield _NameColumn(
-            f"{column.name}name",
-            f"{stored}@{FORMATTED_VALUE}",
-            f"Label of {stored} in the language of the user who reads it.",
-        )
-    elif column.kind in LOOKUPS:
-        yield _NameColumn(
-            f"{column.name}name",
-            f"{stored}@{FORMATTED_VALUE}",
-            f"Name of the row whose id is {stored}.",
-        )
-        tables = f": {', '.join(column.targets)}" if column.targets else ""
-        yield _NameColumn(
-            f"{column.name}type",
-            f"{stored}@{LOOKUP_TABLE}",
-            f"Table of the row whose id is {stored}{tables}.",
-        )
 
 
 def read(entry: CatalogEntry, metadata: Iterable[Mapping[str, Any]]) -> None:
@@ -156,28 +111,3 @@ def annotated(entry: CatalogEntry) -> dict[str, str]:
         for breadcrumb, metadata in entry.metadata.items()
         if isinstance(metadata, NameMetadata) and metadata.annotation
     }
-
-
-def kinds(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the kinds of annotations to request.
-
-    Args:
-        names: The names of the selected values in rows.
-
-    Returns:
-        Each kind once.
-    """
-    found = (name.partition("@")[2] for name in names)
-    return tuple(dict.fromkeys(kind for kind in found if kind))
-
-
-def columns(names: Iterable[str]) -> list[str]:
-    """Return the columns to request. Annotations come only with their columns.
-
-    Args:
-        names: The names of the selected values in rows.
-
-    Returns:
-        Each column once.
-    """
-    return list(dict.fromkeys(name.partition("@")[0] for name in names))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365.extract.replication import possible_replication_keys
 from tap_dynamics365.odata.edm import Collection, Complex, Enumeration, Primitive
 from tap_dynamics365.odata.json_schema import is_stream
-from tap_dynamics365.singer.catalog import json_schema, possible_replication_keys
+from tap_dynamics365.services.table_schema import json_schema
 
 if TYPE_CHECKING:
     from tap_dynamics365.odata.edm import EdmType

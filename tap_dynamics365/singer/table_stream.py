@@ -14,18 +14,18 @@ from typing_extensions import override
 from tap_dynamics365.errors import CatalogError, ServiceError
 from tap_dynamics365.extract import order
 from tap_dynamics365.extract.call_limit import CallLimit
+from tap_dynamics365.extract.read import DELETED_AT
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.state import TableState
 from tap_dynamics365.extract.table import Table
+from tap_dynamics365.extract.table_parts import TableParts
 from tap_dynamics365.extract.tally import Outcome, Tally
 from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.services import part as parts
 from tap_dynamics365.services.conversion import conversions
 from tap_dynamics365.singer import deletions, name_columns
-from tap_dynamics365.singer.catalog import DELETED_AT
 from tap_dynamics365.singer.encoder import Encoder, records
 from tap_dynamics365.singer.record_stream import RecordStream
-from tap_dynamics365.singer.table_parts import TableParts
 from tap_dynamics365.singer.table_spec import table_spec
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.page import Keys, Page, Piece
     from tap_dynamics365.extract.skipped import Skipped
     from tap_dynamics365.extract.table import TableSpec
+    from tap_dynamics365.extract.table_part import TablePart
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.part import Part
     from tap_dynamics365.settings import Settings
     from tap_dynamics365.singer.state_writer import PacedStateWriter
-    from tap_dynamics365.singer.table_part import TablePart
 
 
 class TableStream(RecordStream):
@@ -92,7 +92,7 @@ class TableStream(RecordStream):
         self._calls = CallLimit(settings.stmt_call_limit)
         self._encoders: dict[tuple[str | None, int | None], Encoder] = {}
         # The part that is read record by record.
-        self._current: TablePart | None = None
+        self._current: TablePart[bytes] | None = None
         if not entry.table:
             msg = (
                 f"The catalog entry {entry.tap_stream_id!r} has no table_name: run --discover "
@@ -128,7 +128,7 @@ class TableStream(RecordStream):
         return bool(self._part_columns)
 
     @cached_property
-    def parts(self) -> TableParts:
+    def parts(self) -> TableParts[bytes]:
         """The selected parts of the table. To list those of the service may take a request."""
         if not self.is_divided:
             return TableParts.of_whole(self, self.spec, self._state, self._open)
@@ -191,7 +191,7 @@ class TableStream(RecordStream):
 
     # The engine's way: pages.
 
-    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
+    def decoder(self, key: str | None = None, version: int | None = None) -> Encoder:
         """Return the encoder of rows, which all parts share.
 
         Args:
@@ -219,7 +219,7 @@ class TableStream(RecordStream):
         scale = self.spec.scale
         return None if scale is None else lambda values: order.inspect_keys(values, scale)
 
-    def begin(self, page: Page | None = None) -> None:
+    def begin(self, page: Page[bytes] | None = None) -> None:
         """Write the SCHEMA message and start the metrics before the first record.
 
         Args:
@@ -235,13 +235,13 @@ class TableStream(RecordStream):
             self._requests.increment()
             self._note_deletions(page)
 
-    def write_piece(self, piece: Piece) -> None:
+    def write_piece(self, piece: Piece[bytes]) -> None:
         """Write the records of a piece.
 
         Args:
             piece: The piece.
         """
-        self.writer.write_records(piece.lines)
+        self.writer.write_records(piece.content)
         self.state_manager.is_flushed = False
         self._records.increment(piece.rows)
 
@@ -249,12 +249,12 @@ class TableStream(RecordStream):
         """Write the state if it is due."""
         self._write_state_message()
 
-    def _note_deletions(self, page: Page) -> None:
+    def _note_deletions(self, page: Page[bytes]) -> None:
         # Records of deleted rows carry no version, so the version is activated again.
         if page.has_deletions:
             self._version.is_outdated = True
 
-    def part_finished(self, part: TablePart, error: ServiceError | None) -> None:
+    def part_finished(self, part: TablePart[bytes], error: ServiceError | None) -> None:
         """End a part, and the stream after its last part: activate the version, write the state.
 
         Args:
@@ -285,26 +285,10 @@ class TableStream(RecordStream):
         self._version.give_up()
 
     def _conclude(self) -> None:
-        """Activate the version, and then note in the state that the table is complete.
-
-        If the run ends between the two, the state still says that the table is incomplete.
-        """
+        """Activate the version, and note in the state that the table is complete."""
         # The SDK's own connection test reads a part of a table without writing it.
-        if self.parts.are_cut_short or self.is_skipped or self.ABORT_AT_RECORD_COUNT is not None:
-            return
-        version = self._version
-        if version.number is not None and version.is_outdated:
-            if reason := self.parts.reason_to_keep_rows:
-                self.logger.warning(
-                    "Rows of %r that were deleted stay in the target: %s.", self.name, reason
-                )
-            else:
-                self.activate(version.number)
-        at_end = self.parts.all[0].at_end
-        if self.is_divided:
-            self._state.change(at_end)
-        else:
-            self._state.change(**at_end)
+        if self.ABORT_AT_RECORD_COUNT is None:
+            self.parts.conclude(self._version, self._state, self.activate)
 
     # The SDK's way: records.
 
@@ -323,7 +307,7 @@ class TableStream(RecordStream):
             raise first
         self._conclude()
 
-    def _records_of(self, part: TablePart) -> Iterator[Record]:
+    def _records_of(self, part: TablePart[bytes]) -> Iterator[Record]:
         reads = part.reader.reads()
         with self._request_counter() as requests_made:
             read = next(reads, None)
@@ -352,7 +336,8 @@ class TableStream(RecordStream):
         Raises:
             ServiceError: The service refused, in all parts.
         """
-        return self.parts.fetch_sample()
+        page = self.parts.fetch_sample()
+        return next(records(page), None) if page is not None else None
 
     @override
     def _increment_stream_state(

@@ -8,8 +8,8 @@ import re
 import yaml
 
 from tap_dynamics365.extract import state
+from tap_dynamics365.extract.read import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.settings import JSON_SCHEMA
-from tap_dynamics365.singer.catalog import DELETED_AT, FULL_TABLE, INCREMENTAL, LOG_BASED
 from tests.documents import Document
 from tools.repository import REPOSITORY
 

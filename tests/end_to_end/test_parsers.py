@@ -72,7 +72,7 @@ def mangled(document: bytes) -> st.SearchStrategy[bytes]:
 def test_whatever_a_page_is_its_lines_are_messages_or_it_is_refused(body: bytes) -> None:
     with suppress(Dynamics365Error):
         for piece in codec.page(split(page(body), DATAVERSE.dialect)).pieces:
-            lines = piece.lines.splitlines()
+            lines = piece.content.splitlines()
             assert len(lines) == piece.rows
             for line in lines:
                 message = json.loads(line)

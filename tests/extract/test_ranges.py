@@ -64,10 +64,10 @@ class Table:
         link = str(start + self.page) if more else None
         return KEYSET.locate(RawPage(b"".join(texts), texts, link, asked=self.page))
 
-    def read(self, page: Page) -> list[Row]:
+    def read(self, page: Page[bytes]) -> list[Row]:
         """Find the rows of a page."""
         by_number = {row.number: row for row in self.rows}
-        return [by_number[json.loads(line)["id"]] for line in page.pieces[0].lines.splitlines()]
+        return [by_number[json.loads(line)["id"]] for line in page.pieces[0].content.splitlines()]
 
 
 def decode(buffered: BufferedPage) -> None:
@@ -75,7 +75,7 @@ def decode(buffered: BufferedPage) -> None:
     assert buffered.raw is not None
     rows = buffered.raw.rows
     piece = Piece(b"\n".join(map(bytes, rows)), len(rows))
-    buffered.set_encoded(Page((piece,), len(piece.lines)))
+    buffered.set_decoded(Page((piece,), len(piece.content)))
 
 
 def read(

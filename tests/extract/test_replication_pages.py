@@ -28,7 +28,7 @@ def lines(*entries: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the messages that a page of changes turns into."""
     page = codec(7).changes(split(answer(json.dumps({"value": entries})), DATAVERSE.dialect))
     assert sum(piece.rows for piece in page.pieces) == len(entries)
-    return [json.loads(line) for piece in page.pieces for line in piece.lines.splitlines()]
+    return [json.loads(line) for piece in page.pieces for line in piece.content.splitlines()]
 
 
 @pytest.mark.parametrize("address", [KEY, f"https://host/api/tables({KEY})", KEY.upper()])

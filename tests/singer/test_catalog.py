@@ -12,7 +12,8 @@ from singer_sdk.singerlib import Catalog, CatalogEntry
 from tap_dynamics365.odata.edm import Collection, Column, Complex, EdmType, Primitive, Table
 from tap_dynamics365.services.dataverse.kind import REPLICATION_KEYS
 from tap_dynamics365.services.table_definition import ColumnDefinition, TableDefinition, Texts
-from tap_dynamics365.singer.catalog import catalog_entry, json_schema, read_catalog
+from tap_dynamics365.services.table_schema import json_schema
+from tap_dynamics365.singer.catalog import catalog_entry, read_catalog
 
 ID = Column("accountid", Primitive("Edm.Guid"))
 AUTOMATIC, AVAILABLE = "automatic", "available"

@@ -29,7 +29,7 @@ def sent(column: dict[str, Any], *values: str, before: int = 0) -> list[str]:
     rows = ['{"id":"x","c":null}'] * before
     rows += [f'{{"id":"x","c":{value}}}' for value in values]
     page = codec.page(split(answer(f'{{"value":[{",".join(rows)}]}}'), DATAVERSE.dialect))
-    lines = [line for piece in page.pieces for line in piece.lines.decode().splitlines()]
+    lines = [line for piece in page.pieces for line in piece.content.decode().splitlines()]
     found = [re.search(r'"c":(.*)},"time_extracted"', line) for line in lines]
     return [match[1] for match in found if match][before:]
 

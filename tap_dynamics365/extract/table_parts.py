@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from tap_dynamics365.errors import ServiceError, log_failure
+from tap_dynamics365.extract.page import Content
 from tap_dynamics365.extract.state import TableState
+from tap_dynamics365.extract.table_part import TablePart
 from tap_dynamics365.extract.tally import Outcome
-from tap_dynamics365.singer.table_part import TablePart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from singer_sdk.helpers.types import Record
-
+    from tap_dynamics365.extract.page import Page
     from tap_dynamics365.extract.reader import TableReader
     from tap_dynamics365.extract.table import TableSpec
+    from tap_dynamics365.extract.table_part import Owner
+    from tap_dynamics365.extract.version import TableVersion
     from tap_dynamics365.services.part import Part
-    from tap_dynamics365.singer.table_part import Owner
 
     OpenReader = Callable[[TableSpec, TableState], TableReader]
 
@@ -32,7 +33,7 @@ MOST_NAMED = 10
 logger = logging.getLogger("tap-dynamics365")
 
 
-class TableParts:
+class TableParts(Generic[Content]):
     """The selected parts of a table; one if it is not divided.
 
     Args:
@@ -43,18 +44,18 @@ class TableParts:
         all: The parts.
     """
 
-    def __init__(self, parts: Sequence[TablePart], left_out: Sequence[str] = ()) -> None:
+    def __init__(self, parts: Sequence[TablePart[Content]], left_out: Sequence[str] = ()) -> None:
         self.all = parts
         self._left_out = left_out
 
     @classmethod
     def of_whole(
-        cls, owner: Owner, spec: TableSpec, state: TableState, open_reader: OpenReader
-    ) -> TableParts:
+        cls, owner: Owner[Content], spec: TableSpec, state: TableState, open_reader: OpenReader
+    ) -> TableParts[Content]:
         """Make the one part of a table that is not divided.
 
         Args:
-            owner: The stream of the table.
+            owner: The output of the table.
             spec: What to extract.
             state: The entry of the table in the state.
             open_reader: Makes the reader of a part.
@@ -64,7 +65,7 @@ class TableParts:
     @classmethod
     def of_service(  # noqa: PLR0913 - what parts are made of
         cls,
-        owner: Owner,
+        owner: Owner[Content],
         spec: TableSpec,
         state: dict[str, Any],
         open_reader: OpenReader,
@@ -72,11 +73,11 @@ class TableParts:
         columns: Sequence[str],
         every: Sequence[Part],
         oldest_first: bool,
-    ) -> TableParts:
+    ) -> TableParts[Content]:
         """Make the parts of a table that has rows in each part of the service.
 
         Args:
-            owner: The stream of the table.
+            owner: The output of the table.
             spec: What to extract.
             state: The state of the run.
             open_reader: Makes the reader of a part.
@@ -135,7 +136,7 @@ class TableParts:
             return f"rows of {names}, which are not selected now, stay in the target"
         return ""
 
-    def fail(self, part: TablePart, error: ServiceError) -> None:
+    def fail(self, part: TablePart[Content], error: ServiceError) -> None:
         """Note that a part failed. Others often fail for the same reason: only the first is logged.
 
         Args:
@@ -148,17 +149,44 @@ class TableParts:
             log_failure(f"Table {part.label!r}", error)
         part.error = error
 
+    def conclude(
+        self, version: TableVersion, state: TableState, activate: Callable[[int], None]
+    ) -> None:
+        """Activate the version, and then note in the state that the table is complete.
+
+        If the run ends between the two, the state still says that the table is incomplete.
+
+        Args:
+            version: The version of the table.
+            state: The entry of the table in the state.
+            activate: Called with the version if rows that did not come with it were deleted.
+        """
+        if self.are_cut_short or self.outcome is Outcome.SKIPPED:
+            return
+        if version.number is not None and version.is_outdated:
+            if reason := self.reason_to_keep_rows:
+                logger.warning(
+                    "Rows of %r that were deleted stay in the target: %s.", self.all[0].name, reason
+                )
+            else:
+                activate(version.number)
+        at_end = self.all[0].at_end
+        if version.is_divided:
+            state.change(at_end)
+        else:
+            state.change(**at_end)
+
     def log_failures(self) -> None:
         """Log which parts failed, if it was more than one."""
         failed = [part.label for part in self.all if part.error is not None]
         if len(failed) > 1:
             logger.error("Failed: %s.", _listed(failed))
 
-    def fetch_sample(self) -> Record | None:
-        """Fetch one row, in any thread.
+    def fetch_sample(self) -> Page[Content] | None:
+        """Fetch a page of one row, in any thread.
 
         Returns:
-            The row; None if there is none in the parts that were tried.
+            The page; None if there is no row in the parts that were tried.
 
         Raises:
             ServiceError: The service refused, in all parts.
@@ -166,13 +194,15 @@ class TableParts:
         refusal, answers = None, 0
         for part in self.all:
             try:
-                row = part.fetch_sample()
+                page = part.fetch_sample()
             except ServiceError as error:
                 refusal = error
                 continue
             answers += 1
-            if row is not None or answers == SAMPLED:
-                return row
+            if page.pieces:
+                return page
+            if answers == SAMPLED:
+                return None
         if refusal is not None and not answers:
             raise refusal
         return None

@@ -1,17 +1,15 @@
-"""Table part: the rows of a table, or of one part of it, on their way to the messages."""
+"""Table part: the rows of a table, or of one part of it, on their way to the output."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
-from tap_dynamics365.singer.encoder import records
+from tap_dynamics365.extract.page import Content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from singer_sdk.helpers.types import Record
 
     from tap_dynamics365.errors import ServiceError
     from tap_dynamics365.extract.page import Page, Piece
@@ -20,40 +18,54 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.extract.tally import Outcome
     from tap_dynamics365.odata.page import RawPage
-    from tap_dynamics365.singer.encoder import Encoder
 
 
-class Owner(Protocol):
-    """The stream that all parts of a table share."""
+class Decoder(Protocol[Content]):
+    """Turns pages as the service sent them into pages that can be written."""
+
+    def page(self, raw: RawPage) -> Page[Content]:
+        """Decode a page of rows."""
+
+    def changes(self, raw: RawPage) -> Page[Content]:
+        """Decode a page of changes: current rows, and the ids of deleted rows."""
+
+
+class Owner(Protocol[Content]):
+    """The output that all parts of a table share."""
 
     @property
     def name(self) -> str:
-        """The name of the stream."""
+        """The name of the table."""
 
-    def encoder(self, key: str | None = None, version: int | None = None) -> Encoder:
-        """Return the encoder of rows."""
+    def decoder(self, key: str | None = None, version: int | None = None) -> Decoder[Content]:
+        """Return what decodes rows.
 
-    def begin(self, page: Page) -> None:
-        """Write the SCHEMA message before the first record."""
+        Args:
+            key: The replication key, if rows are sorted by it.
+            version: The table version of the rows.
+        """
 
-    def write_piece(self, piece: Piece) -> None:
-        """Write the records of a piece."""
+    def begin(self, page: Page[Content]) -> None:
+        """Take note of a page before its rows are written."""
+
+    def write_piece(self, piece: Piece[Content]) -> None:
+        """Write the rows of a piece."""
 
     def write_state(self) -> None:
         """Write the state if it is due."""
 
-    def part_finished(self, part: TablePart, error: ServiceError | None) -> None:
-        """End a part, and the stream after its last part."""
+    def part_finished(self, part: TablePart[Content], error: ServiceError | None) -> None:
+        """End a part, and the table after its last part."""
 
 
-class TablePart:
+class TablePart(Generic[Content]):
     """A sink of the engine. A table without parts has one.
 
     There may be tens of thousands: hundreds of companies, and about a hundred tables in each. So
     the reader exists only while the part is read.
 
     Args:
-        owner: The stream of the table.
+        owner: The output of the table.
         spec: What to extract.
         open_reader: Makes the reader.
 
@@ -67,7 +79,7 @@ class TablePart:
     """
 
     def __init__(
-        self, owner: Owner, spec: TableSpec, open_reader: Callable[[], TableReader]
+        self, owner: Owner[Content], spec: TableSpec, open_reader: Callable[[], TableReader]
     ) -> None:
         self.label = spec.label
         self.is_finished = False
@@ -81,7 +93,7 @@ class TablePart:
 
     @property
     def name(self) -> str:
-        """The name of the stream."""
+        """The name of the table."""
         return self._owner.name
 
     @cached_property
@@ -97,27 +109,27 @@ class TablePart:
         if self._is_part:
             del self.reader
 
-    def decode(self, read: TableRead, page: RawPage) -> Page:
-        """Encode the rows of a page as RECORD messages, in any thread.
+    def decode(self, read: TableRead, page: RawPage) -> Page[Content]:
+        """Decode the rows of a page, in any thread.
 
         Args:
             read: The read that the page belongs to.
             page: The page.
 
         Returns:
-            The encoded page.
+            The page as it can be written.
 
         Raises:
             ServiceError: The answer is not a page of rows.
         """
-        encoder = self._owner.encoder(read.sorted_by, read.version)
-        encoded = encoder.page(page) if read.since is None else encoder.changes(page)
+        decoder = self._owner.decoder(read.sorted_by, read.version)
+        decoded = decoder.page(page) if read.since is None else decoder.changes(page)
         if read.continues_by_key:
-            return replace(encoded, end=page.end)
-        return replace(encoded, next_link=page.next_link) if read.is_resumable else encoded
+            return replace(decoded, end=page.end)
+        return replace(decoded, next_link=page.next_link) if read.is_resumable else decoded
 
-    def write(self, page: Page) -> None:
-        """Write the records of a page, and the state after them.
+    def write(self, page: Page[Content]) -> None:
+        """Write the rows of a page, and the state after them.
 
         Args:
             page: The next page in order.
@@ -135,7 +147,7 @@ class TablePart:
         self._owner.write_state()
 
     def finish(self, error: ServiceError | None = None) -> None:
-        """End the part, and the stream after its last part.
+        """End the part, and the table after its last part.
 
         Args:
             error: Why the part failed, if it did.
@@ -143,16 +155,16 @@ class TablePart:
         self.close()
         self._owner.part_finished(self, error)
 
-    # Record by record, without the engine.
+    # Page by page, without the engine.
 
-    def pages(self, read: TableRead) -> Iterator[Page]:
+    def pages(self, read: TableRead) -> Iterator[Page[Content]]:
         """Fetch the pages of a read one after the other.
 
         Args:
             read: The read.
 
         Yields:
-            The encoded pages, in the order of their rows.
+            The decoded pages, in the order of their rows.
 
         Raises:
             ServiceError: The read failed.
@@ -167,14 +179,10 @@ class TablePart:
             ranges = [part for part in ranges if not part.done]
             yield replace(page, remaining=[part.remaining for part in ranges])
 
-    def fetch_sample(self) -> Record | None:
-        """Fetch one row, in any thread.
-
-        Returns:
-            The row; None if there is none.
+    def fetch_sample(self) -> Page[Content]:
+        """Fetch a page of at most one row, in any thread.
 
         Raises:
             ServiceError: The service refused.
         """
-        page = self.reader.pages.fetch_sample()
-        return next(records(self._owner.encoder().page(page)), None)
+        return self._owner.decoder().page(self.reader.pages.fetch_sample())
