@@ -19,11 +19,12 @@ from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import CatalogError, SettingsError
 from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.extract.skipped import Skipped
+from tap_dynamics365.extract.state import without_nulls
 from tap_dynamics365.progress.display import LINES_EVERY
 from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import CreateMap, Settings, environment, filters
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
-from tap_dynamics365.singer import process, service_notices, state_file, stream_key
+from tap_dynamics365.singer import process, service_notices, stream_key
 from tap_dynamics365.singer.catalog import read_catalog
 from tap_dynamics365.singer.connection_test import ConnectionTest
 from tap_dynamics365.singer.discovery import discover, in_json
@@ -136,7 +137,7 @@ class TapDynamics365(Tap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(state_file.without_nulls(state))
+        super().load_state(without_nulls(state))
 
     @override
     def setup_mapper(self) -> None:

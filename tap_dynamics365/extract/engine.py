@@ -18,7 +18,7 @@ from tap_dynamics365.extract.ranges import Ranges
 from tap_dynamics365.odata.key_scale import position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from tap_dynamics365.extract.page import Page
     from tap_dynamics365.extract.range import BufferedPage, Range
@@ -120,7 +120,7 @@ class Engine:
             pass
         return self._failed
 
-    def steps(self, sinks: Iterable[TableSink]) -> Iterator[None]:
+    def steps(self, sinks: Iterable[TableSink]) -> Generator[None, None, None]:
         """Read all tables to their end, in steps that whoever takes the rows asks for.
 
         Between two steps, only the requests in flight go on. So the rows that nobody takes stay

@@ -34,7 +34,7 @@ _encode = msgspec.json.Encoder().encode
 _any: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 
 
-def inspect_keys(values: Sequence[Raw | None], scale: Scale) -> Keys:
+def inspect_keys(values: Sequence[Raw | Value], scale: Scale) -> Keys:
     """Inspect the replication keys of rows, in the order in which the service sent them.
 
     Nulls, empty texts and unreadable values (a year after 9999, a number instead of a date) have no
@@ -42,14 +42,14 @@ def inspect_keys(values: Sequence[Raw | None], scale: Scale) -> Keys:
     from it.
 
     Args:
-        values: The value of each row in JSON.
+        values: The value of each row, in JSON or as it was read.
         scale: The scale of the key.
     """
     text = _encode(values)
     return _sorted(text, values, scale) or _each(_any.decode(text), scale)
 
 
-def _sorted(text: bytes, values: Sequence[Raw | None], scale: Scale) -> Keys | None:
+def _sorted(text: bytes, values: Sequence[Raw | Value], scale: Scale) -> Keys | None:
     """Inspect values quickly; return None unless all can be read and are in order."""
     try:
         found = FAST[scale].decode(text)
@@ -59,7 +59,7 @@ def _sorted(text: bytes, values: Sequence[Raw | None], scale: Scale) -> Keys | N
         return None
     if not in_order:
         return None
-    first, last = _any.decode(bytes(values[0] or b"")), _any.decode(bytes(values[-1] or b""))
+    first, last = (_any.decode(_encode(value)) for value in (values[0], values[-1]))
     least, greatest = position(scale, first), position(scale, last)
     return None if least is None or greatest is None else Keys(least, greatest, last)
 

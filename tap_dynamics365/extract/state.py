@@ -90,6 +90,28 @@ NOTHING_READ: Final[dict[str, Any]] = {
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+def without_nulls(state: dict[str, Any]) -> dict[str, Any]:
+    """Remove nulls that mean the same as a missing value.
+
+    Args:
+        state: A state.
+
+    Returns:
+        The state without these nulls.
+    """
+    return {
+        **state,
+        "bookmarks": {
+            stream: {
+                key: value
+                for key, value in (bookmark or {}).items()
+                if value is not None or key in NULLABLE
+            }
+            for stream, bookmark in (state.get("bookmarks") or {}).items()
+        },
+    }
+
+
 class TableState:
     """Owns a table's entry in the state, or the entry of one part of it.
 

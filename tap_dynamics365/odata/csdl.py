@@ -117,6 +117,8 @@ class _Structure:
     base: str | None
     key: list[str] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
+    # The decimal places of the columns that declare a number of them.
+    scales: dict[str, int] = field(default_factory=dict)
     # Types and pairs of columns of navigation properties.
     links: dict[str, tuple[str, list[tuple[str, str]]]] = field(default_factory=dict)
 
@@ -198,6 +200,9 @@ class _Document:
         if name == "Property" and parent in {"EntityType", "ComplexType"}:
             column = attributes.get("Name", "")
             structure.types[column] = attributes.get("Type", "Edm.String")
+            # `Variable` and `Floating` are no numbers (section 7.2.5).
+            if (scale := attributes.get("Scale", "")).isdecimal():
+                structure.scales[column] = int(scale)
             self._target = f"{structure.qualified_name}/{column}"
         elif name == "PropertyRef" and parent == "Key":
             structure.key.append(attributes.get("Name", ""))
@@ -361,6 +366,7 @@ class _Document:
                 name,
                 self._type(type_name, (*within, structure)),
                 self.descriptions.get(f"{ancestor.qualified_name}/{name}"),
+                ancestor.scales.get(name),
             )
             for ancestor in self._line(structure)
             for name, type_name in ancestor.types.items()

@@ -46,11 +46,19 @@ EdmType = Primitive | Enumeration | Complex | Collection
 
 
 class Column(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A property of an entity type or of a complex type."""
+    """A property of an entity type or of a complex type.
+
+    Attributes:
+        name: The name.
+        type: The type.
+        description: The description in the metadata document.
+        scale: The number of decimal places, if the metadata document declares one.
+    """
 
     name: str
     type: EdmType
     description: str | None = None
+    scale: int | None = None
 
 
 class Navigation(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
+from tap_dynamics365.odata.row_types import NULL
+
 if TYPE_CHECKING:
     from tap_dynamics365.settings import Settings
 
@@ -32,3 +34,17 @@ def conversions(
     """
     found = {name: conversion(schema, settings) for name, schema in columns.items()}
     return {name: each for name, each in found.items() if each is not None}
+
+
+def without_null(convert: Conversion) -> Conversion:
+    """Restrict a conversion to values that it does not convert to null.
+
+    Args:
+        convert: The conversion.
+    """
+
+    def restricted(values: Sequence[Raw]) -> Sequence[Raw]:
+        pairs = zip(values, convert(values), strict=True)
+        return [value if new == NULL else new for value, new in pairs]
+
+    return restricted

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-dynamics365.schema_map")
 
-FORMAT = 3
+FORMAT = 4
 # The permissions of the file. It holds no secrets.
 MODE = 0o644
 

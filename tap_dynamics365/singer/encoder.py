@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from operator import attrgetter
 from types import MappingProxyType
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 from singer_sdk.contrib.msgspec import enc_hook
-from typing_extensions import override
 
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.page import NO_KEYS, Page, Piece
@@ -27,7 +25,9 @@ from tap_dynamics365.extract.read import DELETED_AT
 from tap_dynamics365.odata import enumeration, row_types
 from tap_dynamics365.odata.delta import DELETED, Entry
 from tap_dynamics365.odata.page import reading
+from tap_dynamics365.odata.plain_json import Digits, number, without_annotations
 from tap_dynamics365.odata.row_types import NULL
+from tap_dynamics365.services.conversion import without_null
 from tap_dynamics365.singer.row_reader import Reader
 from tap_dynamics365.singer.type_check import SchemaDriftCheck
 
@@ -47,8 +47,6 @@ SAMPLE = 200
 # machine leaves. With several times as many, a row took up to twice the time.
 ROWS_PER_BATCH = 50
 
-MOST_DIGITS = 1000
-
 KEY_MISSING = (
     "The service sent a row of {stream!r} without a value of {column!r}, which is part of the key. "
     "If the table has another key now, run --discover again. Otherwise run the tap again."
@@ -58,18 +56,6 @@ KEY_MISSING = (
 # section 7.1). They become null, because the schema allows only numbers and null.
 NOT_NUMBERS = {b'"NaN"', b'"INF"', b'"-INF"'}
 EMPTY = Raw(b'""')
-
-
-class Digits(Decimal):
-    """A decimal number that keeps its digits.
-
-    `Decimal` itself writes zero with many decimal places as `0E-10`.
-    """
-
-    @override
-    def __str__(self) -> str:
-        # A huge exponent would become a text of that many digits.
-        return format(self, "f") if abs(self.adjusted()) < MOST_DIGITS else super().__str__()
 
 
 class Encoder:
@@ -138,7 +124,7 @@ class Encoder:
                 field.column,
                 field.name,
                 attrgetter(field.name),
-                _without_null(convert) if field.column in keys else convert,
+                without_null(convert) if field.column in keys else convert,
             )
             for field in fields
             if field.is_text and (convert := conversions.get(field.column))
@@ -279,7 +265,7 @@ class Encoder:
             self._drift.check(rows, plan.checks)
         for name in plan.open:
             for row in rows:
-                setattr(row, name, Raw(encoder.encode(_plain(getattr(row, name)))))
+                setattr(row, name, Raw(without_annotations(getattr(row, name))))
 
     def _convert(self, rows: Sequence[Any], plan: Plan) -> None:
         """Convert the values of columns that have a conversion."""
@@ -315,16 +301,6 @@ class Encoder:
                 raise ServiceError(msg)
 
 
-def _without_null(convert: Conversion) -> Conversion:
-    """Restrict a conversion to values that it does not convert to null."""
-
-    def restricted(values: Sequence[Raw]) -> Sequence[Raw]:
-        pairs = zip(values, convert(values), strict=True)
-        return [value if new == NULL else new for value, new in pairs]
-
-    return restricted
-
-
 def _page(pieces: Iterable[Piece[bytes]], *, has_deletions: bool = False) -> Page[bytes]:
     kept = tuple(pieces)
     return Page(kept, sum(len(piece.content) for piece in kept), has_deletions=has_deletions)
@@ -345,37 +321,12 @@ def records(page: Page[bytes]) -> Iterator[dict[str, Any]]:
             yield record
 
 
-def _number(text: str) -> Digits | Raw:
-    """Read a number with a fraction or an exponent; as raw text if `Decimal` can't hold it."""
-    try:
-        return Digits(text)
-    except InvalidOperation:
-        # The exponent has more digits than Decimal accepts.
-        return Raw(text.encode())
-
-
-_untyped = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
-_value = msgspec.json.Decoder(Any, float_hook=_number)
+_untyped = msgspec.json.Decoder(dict[str, Any], float_hook=number)
 
 
 def _as_string(text: Raw) -> bytes:
     """Encode a value as a JSON string that holds its JSON text."""
-    return encoder.encode(encoder.encode(_plain(text)).decode())
-
-
-def _plain(text: Raw) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Remove the annotations within a value."""
-
-    def strip(value: Any) -> Any:  # noqa: ANN401 - as above
-        match value:
-            case dict():
-                return {name: strip(part) for name, part in value.items() if "@" not in name}
-            case list():
-                return [strip(part) for part in value]
-            case _:
-                return value
-
-    return strip(_value.decode(text))
+    return encoder.encode(without_annotations(text).decode())
 
 
 def _encode_other(value: object) -> object:

@@ -7,8 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from tap_dynamics365.extract.state import NULLABLE
-
 # The other types of Singer messages. A file with the whole output of a tap has them too.
 MESSAGES = {"ACTIVATE_VERSION", "BATCH", "RECORD", "SCHEMA"}
 
@@ -117,25 +115,3 @@ def _unwrap(document: dict[str, Raw]) -> str:
     text = msgspec.json.encode(document)
     _state.decode(text)
     return text.decode()
-
-
-def without_nulls(state: dict[str, Any]) -> dict[str, Any]:
-    """Remove nulls that mean the same as a missing value.
-
-    Args:
-        state: A state.
-
-    Returns:
-        The state without these nulls.
-    """
-    return {
-        **state,
-        "bookmarks": {
-            stream: {
-                key: value
-                for key, value in (bookmark or {}).items()
-                if value is not None or key in NULLABLE
-            }
-            for stream, bookmark in (state.get("bookmarks") or {}).items()
-        },
-    }
