@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.checks.checklist import Checklist
     from tap_dynamics365.odata.client import ODataClient
-    from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.kind import Identity, Service
 
 # Seconds to wait for the first answer. A run waits longer.
 PATIENCE = 30
@@ -48,6 +48,9 @@ class ConnectionChecks:
     Args:
         read_settings: Reads the settings of the tap.
         read_catalog: Reads the catalog of the tap; None if there is none.
+
+    Attributes:
+        identity: Who the service says that has signed in; None before it has.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class ConnectionChecks:
     ) -> None:
         self._read_settings = read_settings
         self._read_catalog = read_catalog
+        self.identity: Identity | None = None
         self._tap: TapDynamics365 | None = None
         self._date = ""
         self._answered_at = datetime.now(UTC)
@@ -166,6 +170,7 @@ class ConnectionChecks:
         service = self._connected
         service.kind.check_address(service.client)
         found = service.kind.who_am_i(service.client)
+        self.identity = found.known_as(service.client.signer.signed_in_as or "")
         version = VERSION.search(service.client.url)
         words = f"{service.kind.name}{f' {version[1]}' if version else ''} answers."
         for what, name in (("User", found.user), ("Organization", found.organization)):

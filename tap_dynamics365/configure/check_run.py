@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from tap_dynamics365.checks.checklist import Checklist, Status
+from tap_dynamics365.checks.checklist import Checklist
 from tap_dynamics365.checks.connection_checks import ConnectionChecks
 from tap_dynamics365.checks.table_checks import MOST_TRIED, TableChecks
 
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_dynamics365.checks.checklist import Result
-
-# The last check of the connection itself.
-SERVICE = "service"
+    from tap_dynamics365.services.kind import Identity
 
 
 @dataclass
@@ -32,6 +30,11 @@ class CheckRun:
     values: Mapping[str, Any] = field(repr=False)
     is_running: bool = True
     results: list[Result] = field(default_factory=list)
+    _connection: ConnectionChecks = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the checks."""
+        self._connection = ConnectionChecks(lambda: dict(self.values))
 
     def start(self) -> None:
         """Run the checks in a thread."""
@@ -40,23 +43,13 @@ class CheckRun:
     def _run(self) -> None:
         checklist = Checklist(self.results.append)
         try:
-            tap = ConnectionChecks(lambda: dict(self.values)).run(checklist)
+            tap = self._connection.run(checklist)
             if tap is not None:
                 TableChecks(tap, has_catalog=False, most=MOST_TRIED).run(checklist)
         finally:
             self.is_running = False
 
     @property
-    def is_connected(self) -> bool:
-        """Whether the service has answered a signed request."""
-        return any(
-            result.name == SERVICE and result.status is not Status.FAILED
-            for result in self.results
-            if result.status is not Status.NOT_RUN
-        )
-
-    @property
-    def account(self) -> str:
-        """What the service said of the account; empty before it has."""
-        found = (result.message for result in self.results if result.name == SERVICE)
-        return next(found, "") if self.is_connected else ""
+    def identity(self) -> Identity | None:
+        """Who the service says that has signed in; None before it has."""
+        return self._connection.identity

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
+from tap_dynamics365.configure import project
 from tap_dynamics365.configure.security import FORM
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.errors import Dynamics365Error
@@ -61,7 +62,13 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"words": _words, "count": _count, "sentence": _sentence}
+_templates.filters |= {
+    "words": _words,
+    "count": _count,
+    "sentence": _sentence,
+    "folder": project.folder,
+    "files": project.files,
+}
 
 
 def session_of(request: Request) -> Session:

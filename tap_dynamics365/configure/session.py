@@ -158,6 +158,17 @@ class Session:
         return opened.service(settings)
 
     @property
+    def account(self) -> str:
+        """Who has signed in, and where, in a few words; empty before the service has said so."""
+        found = self.identity or (self.checks and self.checks.identity)
+        return found.page.removesuffix(".") if found else ""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the service has answered a signed request with these settings."""
+        return bool(self.account) or self.has_tables
+
+    @property
     def has_tables(self) -> bool:
         """Whether the tables of the service were read."""
         return self._opened.tables is not None

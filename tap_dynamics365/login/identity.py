@@ -51,6 +51,5 @@ def identify(service: Service, tokens: Tokens) -> Identity:
         ServiceError: The service does not accept the token, or does not know the user.
     """
     use(service, tokens)
-    found = service.kind.who_am_i(service.client)
-    user = found.user or holder(tokens.access_token) or "a user whom the service does not name"
-    return replace(found, user=user)
+    found = service.kind.who_am_i(service.client).known_as(holder(tokens.access_token))
+    return replace(found, user=found.user or "a user whom the service does not name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -46,6 +46,16 @@ class Identity:
     user: str
     organization: str
     page: str
+
+    def known_as(self, account: str) -> Identity:
+        """Name the user, if the service does not.
+
+        Args:
+            account: The account in the access token; empty if it names none.
+        """
+        if self.user or not account:
+            return self
+        return replace(self, user=account, page=f"As {account}. {self.page}")
 
 
 def _complete_url(url: str) -> str:

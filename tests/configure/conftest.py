@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from sandbox import client as sandboxes
-from tests.configure.client import Client, client_of
+from tests.configure.client import Client, client_of, until
 from tests.login.program import Program, running
 
 if TYPE_CHECKING:
@@ -72,3 +75,34 @@ def client(program: Program) -> Client:
     opened = client_of(program)
     assert opened.open().status == 303
     return opened
+
+
+def checks(client: Client) -> dict[str, tuple[str, str]]:
+    """Wait for the checks, and return how each ended and its words."""
+    until(lambda: "Checking." not in client.get("/connect/checks").text)
+    text = client.get("/connect/checks").text
+    lines = re.findall(
+        r'aria-label="([\w ]+)"></span>\s*<div><strong>(.*?)</strong> <span>(.*?)<', text
+    )
+    return {name: (status, words) for status, name, words in lines}
+
+
+def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Client:
+    """Sign a person in, as a browser does without the cookie on the way back."""
+    shown = client.post("/connect/sign-in", form)
+    found = re.search(r'content="0;url=([^"]+)"', shown.text)
+    assert found, shown.notices
+    address = urlsplit(found[1].replace("&amp;", "&"))
+    assert parse_qs(address.query)["redirect_uri"] == [f"http://localhost:{client.port}"]
+    connection = HTTPConnection(urlsplit(own_sandbox.url).netloc, timeout=60)
+    content = urlencode({"answer": "sign-in"})
+    connection.request("POST", f"{address.path}?{address.query}", content)
+    back = urlsplit(connection.getresponse().headers["Location"])
+    connection.close()
+    answer = client.send(
+        "GET", f"{back.path}?{back.query}", headers={"Cookie": None, "Sec-Fetch-Site": "cross-site"}
+    )
+    assert (answer.status, "The sign-in has ended" in answer.text) == (200, True)
+    # The code can't be sent again.
+    assert client.send("GET", f"{back.path}?{back.query}", headers={"Cookie": None}).status == 400
+    return client

@@ -5,16 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
-from http.client import HTTPConnection
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
 from tap_dynamics365.settings.environment import PREFIX
 from tests.commands.program import dynamics365
 from tests.configure.client import until
-from tests.configure.conftest import configuring
+from tests.configure.conftest import checks, configuring, signed_in
 from tests.documents import without_numbers
 
 if TYPE_CHECKING:
@@ -66,37 +65,6 @@ def value(client: Client, name: str) -> str | None:
         rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', client.get("/connect").text
     )
     return found and found[1]
-
-
-def checks(client: Client) -> dict[str, tuple[str, str]]:
-    """Wait for the checks, and return how each ended and its words."""
-    until(lambda: "Checking." not in client.get("/connect/checks").text)
-    text = client.get("/connect/checks").text
-    lines = re.findall(
-        r'aria-label="([\w ]+)"></span>\s*<div><strong>(.*?)</strong> <span>(.*?)<', text
-    )
-    return {name: (status, words) for status, name, words in lines}
-
-
-def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Client:
-    """Sign a person in, as a browser does without the cookie on the way back."""
-    shown = client.post("/connect/sign-in", form)
-    found = re.search(r'content="0;url=([^"]+)"', shown.text)
-    assert found, shown.notices
-    address = urlsplit(found[1].replace("&amp;", "&"))
-    assert parse_qs(address.query)["redirect_uri"] == [f"http://localhost:{client.port}"]
-    connection = HTTPConnection(urlsplit(own_sandbox.url).netloc, timeout=60)
-    content = urlencode({"answer": "sign-in"})
-    connection.request("POST", f"{address.path}?{address.query}", content)
-    back = urlsplit(connection.getresponse().headers["Location"])
-    connection.close()
-    answer = client.send(
-        "GET", f"{back.path}?{back.query}", headers={"Cookie": None, "Sec-Fetch-Site": "cross-site"}
-    )
-    assert (answer.status, "The sign-in has ended" in answer.text) == (200, True)
-    # The code can't be sent again.
-    assert client.send("GET", f"{back.path}?{back.query}", headers={"Cookie": None}).status == 400
-    return client
 
 
 def test_sign_in_in_the_browser_leads_back_to_the_page(again: Client, own_sandbox: Sandbox) -> None:
@@ -326,10 +294,10 @@ def test_pasted_url_of_the_page_replaces_no_secret_by_its_mask(
     page = again.post(
         "/connect/paste", {"text": text.replace("ServiceURL", "FetchSize=9;ServiceURL")}
     )
-    assert page.notices[1:] == [
+    assert {
         f"Ignored: {name} is masked in the text: it stays as it is here."
         for name in ("client_secret", "refresh_token")
-    ]
+    } <= {*page.notices[1:]}
     assert value(again, "fetch_size") == "9"
     again.post("/connect/check")
     assert checks(again)["sign-in"][0] == "ok"
@@ -415,3 +383,28 @@ def test_secret_stays_until_it_is_replaced_or_removed(again: Client) -> None:
     assert is_set(again.post("/connect", {"way": "person", "client_secret": ""}).text)
     gone = {"way": "person", "client_secret": "", "remove.client_secret": "on"}
     assert not is_set(again.post("/connect", gone).text)
+
+
+def test_header_names_project_account_and_connection(
+    again: Client, own_sandbox: Sandbox, place: Path
+) -> None:
+    def header() -> str:
+        found = re.search(r'(?s)<div class="status">(.*?)</div>', again.get("/query").text)
+        assert found
+        return " ".join(html.unescape(re.sub(r"<[^>]*>", "", found[1])).split())
+
+    again.post("/connect", {"way": "person", "fetch_size": "9"})
+    assert header() == f"Project {place} (config.json) Not connected"
+    signed_in(again, own_sandbox, {"way": "person"})
+    place_of = urlsplit(own_sandbox.url).netloc
+    account = f"As Ada Sandbox (ada@sandbox.onmicrosoft.com), at {place_of}"
+    assert header() == f"Project {place} (config.json) {account} Connected"
+    # What is known belongs to the settings.
+    again.post("/connect", {"way": "person", "fetch_size": "8"})
+    assert header().endswith("(config.json) Not connected")
+    again.post("/connect/check")
+    checks(again)
+    assert header().endswith(f"{account} Connected")
+    (place / "meltano.yml").write_text("version: 1\n")
+    assert header().startswith(f"Project {place} (meltano.yml) ")
+    (place / "meltano.yml").unlink()
