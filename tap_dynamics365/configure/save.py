@@ -15,9 +15,9 @@ from tap_dynamics365.config_files import (
     env_file,
     git,
     meltano_yml,
-    plugin,
 )
-from tap_dynamics365.configure import pages
+from tap_dynamics365.configure import next_steps, pages
+from tap_dynamics365.configure.next_steps import BOTH
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.shown import Shown
 from tap_dynamics365.errors import Dynamics365Error, InputError
@@ -40,8 +40,6 @@ URL = "url"
 MOST_LINES = 500
 # The name of a list in a sentence has so many tables.
 MOST_NAMED = 5
-# A target that Meltano knows, for a project that has none.
-LOADER = "target-jsonl"
 
 #: What can be written, with its name on the page and what it is for.
 TARGETS = {
@@ -49,17 +47,21 @@ TARGETS = {
         meltano_yml.NAME,
         "For Meltano: the plugin, its settings, and the choice of tables. Secrets go to `.env`.",
     ),
+    BOTH: (
+        BOTH,
+        "All settings, secrets too, and the choice of tables, for the tap without Meltano.",
+    ),
     env_file.NAME: (
         env_file.NAME,
         "All settings as variables, secrets too. Meltano and `dynamics365` read it.",
     ),
     config_json.NAME: (
         config_json.NAME,
-        "All settings, secrets too, for the tap without Meltano.",
+        "The settings alone, secrets too.",
     ),
     catalog_json.NAME: (
         catalog_json.NAME,
-        "The choice of tables and columns, for the tap without Meltano.",
+        "The choice of tables and columns alone.",
     ),
     URL: (
         "Connection URL",
@@ -98,7 +100,8 @@ def _view(session: Session, name: str) -> dict[str, Any]:
         "diffs": diffs,
         "warnings": warnings,
         "url": url,
-        "commands": _commands(session, name),
+        "commands": next_steps.commands(session, name),
+        "schedules": next_steps.schedules(session, name),
     }
 
 
@@ -124,6 +127,9 @@ def _plan(session: Session, name: str) -> list[Change]:
             return [env_file.plan(change.place(project, name), settings)]
         case config_json.NAME:
             return [config_json.plan(change.place(project, name), settings)]
+        case next_steps.BOTH:
+            names = (config_json.NAME, catalog_json.NAME)
+            return [each for one in names for each in _plan(session, one)]
         case _:
             rules, path = session.tables.rules, change.place(project, name)
             entries = discovery.discover(session.service, session.settings())
@@ -156,7 +162,7 @@ def _warnings(session: Session, name: str) -> Iterator[str]:
         session.settings()
     except Dynamics365Error as error:
         yield f"These settings do not work yet: {error.message}"
-    if name not in {meltano_yml.NAME, catalog_json.NAME}:
+    if name not in {meltano_yml.NAME, catalog_json.NAME, BOTH}:
         return
     if not session.has_tables:
         yield (
@@ -177,28 +183,6 @@ def _warnings(session: Session, name: str) -> Iterator[str]:
             f"The setting tables leaves out tables that are chosen: {named}{more}. Remove the "
             "setting on Connect to extract them."
         )
-
-
-def _commands(session: Session, name: str) -> Sequence[str]:
-    """Return the commands to run once a file is written."""
-    match name:
-        case meltano_yml.NAME:
-            try:
-                loaders = meltano_yml.loaders(session.project)
-            except InputError:
-                loaders = []
-            add = [] if loaders else [f"meltano add {LOADER}"]
-            loader = loaders[0] if loaders else LOADER
-            return [*add, "meltano install", f"meltano run {plugin.NAME} {loader}"]
-        case env_file.NAME:
-            return ["dynamics365 check"]
-        case config_json.NAME:
-            return [f"dynamics365 check --config {name}"]
-        case catalog_json.NAME:
-            tap = f"{plugin.NAME} --config {config_json.NAME} --catalog {name}"
-            return [f"{tap} | {LOADER}"]
-        case _:
-            return []
 
 
 def _write(request: Request) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ import yaml
 from tests.configure.client import client_of
 from tests.configure.conftest import COMMAND, OTHER_SECRETS, configuring
 from tests.login.program import running, variables
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +34,7 @@ NEWEST = "Nothing is written, because the form is not that of the newest diff. T
 @pytest.fixture(scope="module")
 def folder(place: Path) -> Path:
     """The folder of the project, apart from the configuration file."""
-    own = place / "project"
+    own = place / "a project, 100%"
     own.mkdir()
     return own
 
@@ -135,6 +138,70 @@ def test_other_files_have_settings_and_choice(
     for page in pages:
         assert "Nothing changes" in page.text
         assert not [secret for secret in secrets if secret in page.text]
+
+
+def test_settings_and_choice_are_written_in_one_go(
+    client: Client, folder: Path, secrets: set[str]
+) -> None:
+    client.post("/tables/rules", RULES)
+    page = client.get("/save?file=config.json+and+catalog.json")
+    assert "Write config.json and catalog.json" in page.text
+    done = client.post("/save", form_of(page))
+    assert files(folder).keys() == {"config.json", "catalog.json"}
+    assert mode(folder / "config.json") == 0o600
+    assert "--config config.json --catalog catalog.json | target-jsonl" in done.text
+    assert not [secret for secret in secrets if secret in page.text + done.text]
+
+
+def schedules(page: Answer) -> dict[str, str]:
+    """The texts that run the project on a schedule."""
+    found = re.findall(
+        r'(?s)<summary>([\w ]+)</summary>\s*<p class="hint">.*?</p>\s*'
+        r'<pre tabindex="0" class="block" id="schedule-\d">(.*?)</pre>',
+        page.text,
+    )
+    return {name: html.unescape(text) for name, text in found}
+
+
+def test_schedules_are_fitted_to_the_saved_project(
+    client: Client, folder: Path, secrets: set[str]
+) -> None:
+    (folder / "meltano.yml").write_text("plugins:\n  loaders:\n  - name: target-csv\n")
+    found = schedules(client.get("/save"))
+    run = "meltano run tap-dynamics365 target-csv"
+    times, line = found["cron"][:11], found["cron"][11:].replace("\\%", "%")
+    assert (times, "%" in found["cron"].replace("\\%", "")) == ("15 * * * * ", False)
+    words = shlex.split(line)
+    assert (words[:2], run in line) == (["cd", str(folder)], True)
+    dag = ast.parse(found["Airflow"])
+    given = {each.arg: each.value for each in ast.walk(dag) if isinstance(each, ast.keyword)}
+    assert ast.literal_eval(given["cwd"]) == str(folder)
+    assert ast.literal_eval(given["bash_command"]) == run
+    *_, last = yaml.safe_load(found["GitHub Actions"])["jobs"]["extract"]["steps"]
+    assert last["run"] == run
+    assert last["env"] == {
+        "MELTANO_STATE_BACKEND_URI": "${{ vars.STATE_BACKEND_URI }}",
+        **{
+            f"TAP_DYNAMICS365_{name.upper()}": f"${{{{ secrets.{name.upper()} }}}}"
+            for name in (*OTHER_SECRETS, "client_secret", "refresh_token")
+        },
+    }
+    (name, script), *more = schedules(client.get("/save?file=config.json+and+catalog.json")).items()
+    assert (name, more) == ("cron", [])
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)  # noqa: S607 - of the test
+    assert "--config config.json --catalog catalog.json" in script
+    assert ".env" not in script
+    assert not [secret for secret in secrets if secret in "".join([*found.values(), script])]
+
+
+def test_schedules_are_those_of_the_examples() -> None:
+    package = REPOSITORY / "tap_dynamics365" / "configure" / "schedules"
+    for name, example in (
+        ("extract.sh", "cron/extract.sh"),
+        ("dynamics365.py.txt", "airflow/dynamics365.py"),
+        ("extract.yml", "github-actions/extract.yml"),
+    ):
+        assert (package / name).read_text() == (REPOSITORY / "examples" / example).read_text()
 
 
 def test_connection_url_has_no_secret_and_is_not_written(
