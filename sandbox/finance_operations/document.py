@@ -60,12 +60,28 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A navigation property to one row.
+
+    Attributes:
+        name: Name of the navigation property.
+        target: The entity type of the row.
+        pairs: The properties with equal values, of this row and of the other one.
+    """
+
+    name: str
+    target: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Entity:
     """An entity set with its type."""
 
     set_name: str
     type_name: str
     properties: tuple[Property, ...]
+    links: tuple[Link, ...] = ()
 
 
 def write(entities: Iterable[Entity], enums: Mapping[str, Mapping[str, int]]) -> bytes:
@@ -149,6 +165,13 @@ def _entity_type(entity: Entity) -> Iterator[str]:
         yield f"            <EnumMember>{AX_TYPE}/{ax_type}</EnumMember>"
         yield "          </Annotation>"
         yield "        </Property>"
+    for link in entity.links:
+        target = f"{NAMESPACE}.{link.target}"
+        yield f'        <NavigationProperty Name="{link.name}" Type="{target}">'
+        for own, other in link.pairs:
+            constraint = f'Property="{own}" ReferencedProperty="{other}"'
+            yield f"          <ReferentialConstraint {constraint} />"
+        yield "        </NavigationProperty>"
     yield f"        {_label(entity.type_name)}"
     yield "      </EntityType>"
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from sandbox.finance_operations import csdl
-from sandbox.finance_operations.document import Entity, Property, write
+from sandbox.finance_operations.document import Entity, Link, Property, write
 
 if TYPE_CHECKING:
     from sandbox.data.model import Model
@@ -102,6 +102,26 @@ RetailParameters RetailParameter: dataAreaId ParameterKey | {_WIDE}
 ProjectEmployees ProjectEmployee: ProjectId EmployeeId | dataAreaId Name
 """
 
+# Navigation properties by entity type. Some documents do not say which properties are equal.
+_COMPANY = ("dataAreaId", "dataAreaId")
+_LINKS = {
+    "SalesOrderHeaderV2": (
+        Link(
+            "OrderingCustomer",
+            "CustomerV3",
+            (("OrderingCustomerAccountNumber", "CustomerAccount"), _COMPANY),
+        ),
+    ),
+    "SalesOrderLine": (
+        Link(
+            "SalesOrderHeader",
+            "SalesOrderHeaderV2",
+            (("SalesOrderNumber", "SalesOrderNumber"), _COMPANY),
+        ),
+        Link("ReleasedProduct", "ReleasedProductV2", ()),
+    ),
+}
+
 
 def _property(word: str, *, in_key: bool) -> Property:
     name, _, kind = word.partition(":")
@@ -114,7 +134,7 @@ def _entity(definition: str) -> Entity:
     key, _, columns = rest.partition("|")
     properties = [_property(word, in_key=True) for word in key.split()]
     properties += [_property(word, in_key=False) for word in columns.split()]
-    return Entity(set_name, type_name, tuple(properties))
+    return Entity(set_name, type_name, tuple(properties), _LINKS.get(type_name, ()))
 
 
 @cache
