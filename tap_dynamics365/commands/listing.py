@@ -17,6 +17,7 @@ from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError, NoMatchError, ServiceError
 from tap_dynamics365.library import Dynamics365
 from tap_dynamics365.planning.page_sizes import page_sizes
+from tap_dynamics365.planning.since import rows_since
 from tap_dynamics365.planning.tables import whole_tables
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.services.registry import complete_url
@@ -49,7 +50,13 @@ PAGE = {
     "bytes_per_row": "bytes per row",
 }
 SIZES = {"name": "table", "label": "label", "rows": "rows", **PAGE}
-COLUMNS = {"name": "column", "type": "type", "label": "label", "description": "description"}
+SINCE = {
+    "name": "table",
+    "label": "label",
+    "replication_key": "replication key",
+    "rows": "rows",
+    "rows_since": "rows since",
+}
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -57,6 +64,7 @@ def tables(
     config: Mapping[str, Any],
     patterns: Sequence[str],
     report: Callable[[int, int], None] | None = None,
+    since: str = "",
 ) -> list[Row]:
     """List tables.
 
@@ -66,10 +74,11 @@ def tables(
             applies.
         report: Given to read a page of each table. Called with the number of tables that were
             read, and the number of all.
+        since: Given to have the service count the rows since this date, by the replication key.
 
     Returns:
         What is known of each table, by the names in `TABLES`; with pages, also by those in `PAGE`,
-        and `page_error`.
+        and `page_error`; with a date, also `rows_since`.
 
     Raises:
         MetadataError: No table matches, or the metadata document is not valid.
@@ -77,7 +86,8 @@ def tables(
         SettingsError: A setting is missing or wrong.
         SignInError: The sign-in host gave no token.
     """
-    service, settings, found = describe_tables(config, patterns)
+    given = {**config, "start_date": since} if since else config
+    service, settings, found = describe_tables(given, patterns)
     kind, counts = service.kind, dict[str, int]()
     if kind.count_rows is not None:
         counts = dict(kind.count_rows(service.client, [table.name for table, _ in found]))
@@ -85,9 +95,11 @@ def tables(
     if report is not None:
         planned = whole_tables(found, service, settings)
         sizes = page_sizes(service, settings, planned, report)
+    later = rows_since(service, settings, found) if since else {}
     return [
         overview.of_table(each, kind, counts.get(each.table.name))
         | (_size(sizes[each.table.name]) if sizes else {})
+        | ({"rows_since": later.get(each.table.name)} if since else {})
         for each in found
     ]
 
@@ -103,15 +115,15 @@ def _size(page: MeasuredPage | ServiceError) -> Row:
     }
 
 
-def columns(config: Mapping[str, Any], name: str) -> list[Row]:
-    """List the columns of a table.
+def one_table(config: Mapping[str, Any], name: str) -> tuple[Service, Settings, Described]:
+    """Open the service, and read one table.
 
     Args:
         config: The settings of the tap.
         name: The name of the table.
 
     Returns:
-        What is known of each column, by the names in `COLUMNS`.
+        The service, the settings, and the table.
 
     Raises:
         MetadataError: There is no such table, or the metadata document is not valid.
@@ -119,11 +131,11 @@ def columns(config: Mapping[str, Any], name: str) -> list[Row]:
         SettingsError: A setting is missing or wrong.
         SignInError: The sign-in host gave no token.
     """
-    _, _, found = describe_tables(config, [name])
+    service, settings, found = describe_tables(config, [name])
     if len(found) > 1:
         msg = f"{len(found)} tables match {name}. Name one."
         raise MetadataError(msg)
-    return overview.of_columns(found[0])
+    return service, settings, found[0]
 
 
 def rows(config: Mapping[str, Any], name: str, selected: Sequence[str], limit: int) -> list[Row]:
@@ -174,7 +186,11 @@ def in_json(found: object) -> str:
 
 
 def in_text(
-    found: Sequence[Row], headings: Mapping[str, str], *, whole: Sequence[str] = ()
+    found: Sequence[Row],
+    headings: Mapping[str, str],
+    *,
+    whole: Sequence[str] = (),
+    right: Sequence[str] = (),
 ) -> Iterator[str]:
     """Write a list as a table of text.
 
@@ -182,17 +198,20 @@ def in_text(
         found: The list.
         headings: The heading of each column, by name. Columns without any value are left out.
         whole: The names of the columns that are never cut off.
+        right: The names of further columns that are aligned to the right; those of numbers are.
 
     Yields:
         The lines.
     """
     used = [name for name in headings if any(row[name] is not None for row in found)]
     texts = [[cell(row[name]) for name in used] for row in found]
-    right = [
-        n for n, name in enumerate(used) if {type(row[name]) for row in found} <= {int, NoneType}
+    to_the_right = [
+        n
+        for n, name in enumerate(used)
+        if name in right or {type(row[name]) for row in found} <= {int, NoneType}
     ]
     uncut = [n for n, name in enumerate(used) if name in whole]
-    yield from text_table([headings[name] for name in used], texts, right=right, whole=uncut)
+    yield from text_table([headings[name] for name in used], texts, right=to_the_right, whole=uncut)
 
 
 def sizes_in_text(found: Sequence[Row]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`dynamics365 tables`: tables, the columns of a table, or its first rows, as text or as JSON."""
+"""`dynamics365 tables`: tables, their columns, rows, references and changes, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_dynamics365.commands import listing, sources
+from tap_dynamics365.commands import (
+    change_list,
+    column_list,
+    listing,
+    reference_list,
+    sources,
+)
 from tap_dynamics365.commands.options import config_option, json_option
 
 if TYPE_CHECKING:
@@ -20,7 +26,22 @@ FEW_ROWS = 10
 @config_option
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @click.option(
-    "--sizes", is_flag=True, help="Read one page of each table, and list its bytes on the wire."
+    "--sizes",
+    is_flag=True,
+    help="Read one page of each table, and list its bytes on the wire. With --columns, list which "
+    "columns have values in it, and their share of the bytes.",
+)
+@click.option(
+    "--since",
+    metavar="DATE",
+    default="",
+    help="Have the service count the rows since a date, by the replication key.",
+)
+@click.option("--references", is_flag=True, help="List how the tables refer to each other.")
+@click.option(
+    "--changes",
+    metavar="FILE",
+    help="List what is new, gone or of another type since a catalog or a schema map was written.",
 )
 @click.option("--columns", metavar="TABLE", help="List the columns of a table.")
 @click.option("--rows", metavar="TABLE", help="Show the first rows of a table.")
@@ -38,6 +59,9 @@ def tables(  # noqa: PLR0913 - the options
     files: tuple[str, ...],
     patterns: tuple[str, ...],
     sizes: bool,
+    since: str,
+    references: bool,
+    changes: str | None,
     columns: str | None,
     rows: str | None,
     limit: int,
@@ -52,8 +76,13 @@ def tables(  # noqa: PLR0913 - the options
     if sum(map(bool, (patterns, columns, rows))) > 1:
         msg = "Give one of PATTERN, --columns and --rows."
         raise click.UsageError(msg)
-    if sizes and (columns or rows):
-        msg = "Give --sizes with PATTERN, not with --columns or --rows."
+    asked = {"--since": since, "--references": references, "--changes": changes}
+    ways = [name for name, value in {"--sizes": sizes and not columns, **asked}.items() if value]
+    if len(ways) > 1:
+        msg = f"Give one of {' and '.join(ways)}."
+        raise click.UsageError(msg)
+    if ways and (columns or rows):
+        msg = f"Give {ways[0]} with PATTERN, not with --columns or --rows."
         raise click.UsageError(msg)
     config = sources.read_settings(files)
     found: list[dict[str, Any]]
@@ -62,8 +91,13 @@ def tables(  # noqa: PLR0913 - the options
         selected = [name.strip() for name in select.split(",") if name.strip()]
         found, in_text = listing.rows(config, rows, selected, limit), listing.rows_in_text
     elif columns:
-        found = listing.columns(config, columns)
-        in_text = _lister(listing.COLUMNS)
+        found, in_text = column_list.columns(config, columns, sizes=sizes), column_list.in_text
+    elif references:
+        found, in_text = reference_list.read(config, patterns), reference_list.in_text
+    elif changes:
+        found, in_text = change_list.read(config, patterns, changes), change_list.in_text
+    elif since:
+        found, in_text = listing.tables(config, patterns, since=since), _lister(listing.SINCE)
     elif sizes:
         found, in_text = listing.tables(config, patterns, listing.report), listing.sizes_in_text
     else:

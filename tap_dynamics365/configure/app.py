@@ -12,7 +12,17 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tap_dynamics365.configure import connect, pages, plan, query, save, sign_in, tables
+from tap_dynamics365.configure import (
+    connect,
+    pages,
+    plan,
+    query,
+    save,
+    sign_in,
+    table,
+    table_changes,
+    tables,
+)
 from tap_dynamics365.configure.security import FIRST, START, Guard
 
 if TYPE_CHECKING:
@@ -40,6 +50,8 @@ def make_app(session: Session, access: Access) -> ASGIApp:
             *connect.ROUTES,
             *sign_in.ROUTES,
             *tables.ROUTES,
+            *table.ROUTES,
+            *table_changes.ROUTES,
             *plan.ROUTES,
             *save.ROUTES,
             *query.ROUTES,

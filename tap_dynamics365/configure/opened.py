@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from tap_dynamics365.config_files import saved_schema
 from tap_dynamics365.configure.table_list import TableList
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.singer import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
@@ -56,11 +58,14 @@ class Opened:
         """
         return self._service is service
 
-    def read(self, settings: Settings, begin: Callable[[TableList], None]) -> TableList:
-        """Read the tables.
+    def read(
+        self, settings: Settings, project: Path, begin: Callable[[TableList], None]
+    ) -> TableList:
+        """Read the tables, and what has changed since a file of the project was written.
 
         Args:
             settings: The settings.
+            project: The folder of the project.
             begin: Is called once with the tables that were read, before anybody has them.
 
         Raises:
@@ -68,7 +73,12 @@ class Opened:
         """
         with self._asking:
             if self.tables is None:
-                found = TableList.read(self.service(settings), settings)
+                service = self.service(settings)
+                # Reading the tables may refresh the schema map.
+                saved = saved_schema.of_project(project, service, settings)
+                found = TableList.read(service, settings)
+                if saved is not None:
+                    found.compare(saved, settings)
                 begin(found)
                 self.tables = found
             return self.tables

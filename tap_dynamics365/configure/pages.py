@@ -49,6 +49,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def _percent(share: float) -> str:
+    """Write a share in percent, and one between 0% and 1%, or 99% and 100%, as what it is."""
+    if 0 < share < 0.01:  # noqa: PLR2004 - one percent
+        return "< 1%"
+    return f"{min(share, 0.99) if share < 1 else 1:.0%}"
+
+
 def _sentence(text: str) -> tuple[str, str]:
     """Split the first sentence of a text from the rest."""
     first, end, rest = text.partition(". ")
@@ -66,6 +73,7 @@ _templates.filters |= {
     "words": _words,
     "count": _count,
     "sentence": _sentence,
+    "percent": _percent,
     "folder": project.folder,
     "files": project.files,
 }

@@ -6,10 +6,14 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from tap_dynamics365.services import references
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tap_dynamics365.configure.table_list import TableList
+    from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.references import Reference
 
 # A picture with more tables can't be read.
 MOST_DRAWN = 24
@@ -17,20 +21,6 @@ MOST_DRAWN = 24
 # cover all others.
 MANY = 5
 WIDTH, HEIGHT, RADIUS = 960, 540, 230
-
-
-class Reference(NamedTuple):
-    """A lookup column of a chosen table, whose target is chosen too.
-
-    Attributes:
-        table: The table.
-        column: The column.
-        target: The table that it refers to.
-    """
-
-    table: str
-    column: str
-    target: str
 
 
 class Node(NamedTuple):
@@ -65,24 +55,27 @@ class Picture(NamedTuple):
     left_out: int
 
 
-def references(found: TableList) -> list[Reference]:
-    """Return the references between the chosen tables.
+def chosen(found: TableList, service: Service) -> list[Reference]:
+    """Return the references between the chosen tables, by columns that are chosen.
 
     Args:
         found: The tables.
+        service: The service. It is asked once.
+
+    Raises:
+        Dynamics365Error: The service can't be asked.
     """
-    listed = []
-    for name, columns in found.selection.items():
-        definition = found.described[name].definition
-        sent = columns | found.columns[name].automatic
-        for property_name, column in definition.by_property.items() if definition else ():
-            if property_name in sent:
-                listed += [
-                    Reference(name, property_name, target)
-                    for target in column.targets
-                    if target in found.selection
-                ]
-    return listed
+    if found.links is None:
+        found.links = references.read(service, [*found.described.values()])
+    return [
+        each
+        for each in found.links
+        if each.target in found.selection
+        and each.table in found.selection
+        and (found.columns[each.table].automatic | found.selection[each.table]).issuperset(
+            each.columns
+        )
+    ]
 
 
 def picture(listed: Iterable[Reference], chosen: int) -> Picture:

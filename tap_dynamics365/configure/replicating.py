@@ -9,13 +9,14 @@ from tap_dynamics365.config_files.replication import Replication
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.extract.replication import GROWING, possible_replication_keys
+from tap_dynamics365.planning import since
 from tap_dynamics365.singer.catalog import catalog_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_dynamics365.services.describe import Described
-    from tap_dynamics365.services.kind import ServiceKind
+    from tap_dynamics365.services.kind import Service, ServiceKind
     from tap_dynamics365.settings import Settings
 
 
@@ -95,6 +96,42 @@ def default(described: Described, kind: ServiceKind, settings: Settings) -> Repl
     return Replication(
         found.replication_method or FULL_TABLE, (found.replication_key or "") if is_by_key else ""
     )
+
+
+def date_of(described: Described, kind: ServiceKind, chosen: Replication) -> str:
+    """Return the date by which a first run begins at `start_date`; empty if it has none.
+
+    Args:
+        described: The table.
+        kind: The service.
+        chosen: Its replication.
+    """
+    if chosen.method == FULL_TABLE:
+        return ""
+    return since.date_key(described, kind, chosen.key)
+
+
+def rows_since(service: Service, settings: Settings, described: Described, key: str) -> str:
+    """Have the service count the rows that a first run reads since `start_date`.
+
+    Args:
+        service: The service.
+        settings: The settings.
+        described: The table.
+        key: The date by which the run begins.
+
+    Returns:
+        A few words.
+
+    Raises:
+        Dynamics365Error: The service can't be asked.
+    """
+    name = described.table.name
+    found = since.rows_since(service, settings, [described], {name: key})[name]
+    if found is None:
+        return f"{service.kind.name} does not count these rows."
+    number = f"{found:,}" if isinstance(found, int) else found
+    return f"{number} {'row' if found == 1 else 'rows'} since then."
 
 
 def choose(found: Sequence[Method], method: str, key: str) -> Replication:

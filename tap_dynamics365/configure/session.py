@@ -130,18 +130,23 @@ class Session:
         """Choose the way to sign in that the settings select."""
         self.way = way_of(self.values)
 
-    def settings(self, *, with_list: bool = False, for_login: bool = False) -> Settings:
+    def settings(
+        self, *, with_list: bool = False, for_login: bool = False, start: str = ""
+    ) -> Settings:
         """Check the settings.
 
         Args:
             with_list: Whether an environment may be missing. The list of environments is meant
                 then.
             for_login: Whether a way to sign in may be missing too.
+            start: A date in place of the setting `start_date`; empty for none.
 
         Raises:
             SettingsError: A setting is missing or wrong.
         """
         values = with_directory(self.values) if with_list or for_login else self.values
+        if start:
+            values = {**values, "start_date": start}
         return Settings.from_config(
             values, CONFIG_SCHEMA, complete_url=complete_url, for_login=for_login
         )
@@ -182,7 +187,7 @@ class Session:
         """
         with self.lock:
             opened, settings = self._opened, self.settings()
-        return opened.tables or opened.read(settings, self._begin)
+        return opened.tables or opened.read(settings, self.project, self._begin)
 
     def is_current(self, service: Service) -> bool:
         """Tell whether the settings are still those that a service was opened with.

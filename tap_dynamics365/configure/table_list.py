@@ -16,13 +16,17 @@ from tap_dynamics365.singer.select_rules import Columns, Extent
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from tap_dynamics365.config_files.saved_schema import SavedSchema
+    from tap_dynamics365.planning.sample import Sample
     from tap_dynamics365.services.describe import Described
     from tap_dynamics365.services.kind import Service
+    from tap_dynamics365.services.references import Reference
     from tap_dynamics365.settings import Settings
+    from tap_dynamics365.singer.schema_changes import TableChange
     from tap_dynamics365.singer.select_rules import Selection
 
 #: Which tables a list can show.
-WHICH = ("all", "chosen", "custom", "tracked")
+WHICH = ("all", "chosen", "custom", "tracked", "changed")
 
 
 class View(NamedTuple):
@@ -47,6 +51,11 @@ class TableList:
         columns: The columns of each table.
         rules: The rules that choose tables and columns, as Meltano has them. Ticks change them too.
         selection: What the rules choose.
+        changes: What has changed since a file of the project was written, by table.
+        since: The name of that file; empty if there is none.
+        whole: The tables with the choices of their columns, as far as these were read, by name.
+        samples: What the first rows of tables have told of their columns, by name.
+        links: How tables refer to each other; None if that was not read.
     """
 
     described: Mapping[str, Described] = field(repr=False)
@@ -54,6 +63,11 @@ class TableList:
     columns: Mapping[str, Columns] = field(repr=False)
     rules: Sequence[str] = ()
     selection: Selection = field(default_factory=dict, repr=False)
+    changes: Mapping[str, TableChange] = field(default_factory=dict, repr=False)
+    since: str = ""
+    whole: dict[str, Described] = field(default_factory=dict, repr=False)
+    samples: dict[str, Sample] = field(default_factory=dict, repr=False)
+    links: Sequence[Reference] | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, service: Service, settings: Settings) -> TableList:
@@ -74,22 +88,54 @@ class TableList:
             for name, each in described.items()
         }
         columns = {name: _columns(each, lines[name]) for name, each in described.items()}
-        patterns = [pattern.lower() for pattern in settings.tables]
-
-        def is_chosen(name: str) -> bool:
-            if not patterns:
-                return kind.selects_all
-            return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
-
         found = cls(described, lines, columns)
         found.select(
             {
                 name: columns[name].optional
                 for name, (table, _) in described.items()
-                if not table.private and is_chosen(name)
+                if not table.private
+                and _is_wanted(name, settings.tables, otherwise=kind.selects_all)
             }
         )
         return found
+
+    def compare(self, saved: SavedSchema, settings: Settings) -> None:
+        """Find what has changed since a file of the project was written.
+
+        Args:
+            saved: What the file has.
+            settings: The settings, whose tables the file has.
+        """
+        changes = saved.changes(table for table, _ in self.described.values())
+        self.since = saved.name
+        self.changes = {
+            each.table: each
+            for each in changes
+            if each.change != "new" or _is_wanted(each.table, settings.tables, otherwise=True)
+        }
+
+    def take(self, name: str) -> None:
+        """Choose what is new in a table: its new columns, or a new table with all columns.
+
+        Args:
+            name: The table.
+        """
+        added = frozenset(self.changes[name].added)
+        chosen = self.selection.get(name, frozenset()) | (added & self.columns[name].optional)
+        self.select({**self.selection, name: chosen})
+
+    def leave(self, name: str) -> None:
+        """Leave out what is new in a table: its new columns, or a new table.
+
+        Args:
+            name: The table.
+        """
+        change, selection = self.changes[name], dict(self.selection)
+        if change.change == "new":
+            selection.pop(name, None)
+        elif name in selection:
+            selection[name] -= frozenset(change.added)
+        self.select(selection)
 
     def follow(self, rules: Sequence[str]) -> None:
         """Choose by rules.
@@ -133,6 +179,21 @@ class TableList:
         chosen = self.columns[name].optional & frozenset(ticked)
         self.select({**self.selection, name: chosen})
 
+    def is_taken(self, name: str) -> str:
+        """Say how much of what is new in a table is chosen: `all`, `some` or `none`.
+
+        Args:
+            name: The table.
+        """
+        if self.changes[name].change == "new":
+            return "all" if name in self.selection else "none"
+        sent = self.selection.get(name)
+        if sent is None:
+            return "none"
+        added = {*self.changes[name].added} & self.columns[name].optional
+        left = added - sent
+        return "some" if left and left != added else "none" if left else "all"
+
     def count(self, service: Service, settings: Settings) -> int:
         """Have the service count the rows that a first run reads of the chosen tables.
 
@@ -148,14 +209,10 @@ class TableList:
         """
         chosen = [self.described[name] for name in self.selection]
         counts = row_counts.count(service, settings, whole_tables(chosen, service, settings))
-        number = 0
-        for name, found in counts.items():
-            rows = [each for each in found.parts if each is not None]
-            # A table of which a part is not known is not known.
-            if len(rows) == len(found.parts):
-                self.lines[name] = {**self.lines[name], "rows": sum(rows)}
-                number += 1
-        return number
+        known = {name: found.total for name, found in counts.items() if found.total is not None}
+        for name, rows in known.items():
+            self.lines[name] = {**self.lines[name], "rows": rows}
+        return len(known)
 
     def extent(self, name: str) -> Extent:
         """Say how much of a table is chosen.
@@ -200,6 +257,8 @@ class TableList:
                 return definition is not None and definition.custom
             case "tracked":
                 return self.described[name].table.tracked
+            case "changed":
+                return name in self.changes
             case _:
                 return True
 
@@ -213,6 +272,13 @@ class TableList:
         return definition is not None and any(
             text in (column.display_name.text or "").lower() for column in definition.columns
         )
+
+
+def _is_wanted(name: str, patterns: Sequence[str], *, otherwise: bool) -> bool:
+    """Tell whether the setting `tables` names a table."""
+    if not patterns:
+        return otherwise
+    return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _columns(described: Described, line: Mapping[str, Any]) -> Columns:

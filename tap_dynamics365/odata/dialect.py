@@ -58,6 +58,7 @@ class Dialect:
         first_throttle_wait: Seconds before the first retry of a throttled request if the service
             does not say how long to wait. Doubled for each further retry.
         largest_page: The most rows that the service sends in one page.
+        largest_count: The largest number of rows that `$count` says, for more rows too.
         refuses_larger_pages: Whether the service may refuse a request for more rows than that,
             instead of sending fewer.
         budgets: What is left of the service's limits, by the header that says so.
@@ -100,6 +101,7 @@ class Dialect:
     most_requests: float = math.inf
     first_throttle_wait: float = 1.0
     largest_page: int = 5_000
+    largest_count: float = math.inf
     refuses_larger_pages: bool = False
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     is_keyset_link: Callable[[str], bool] = _never

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 64 * 1024
 
 
-def read_metadata(client: ODataClient, root: str = "") -> list[Table]:
+def read_metadata(
+    client: ODataClient, root: str = "", *, has_navigations: bool = False
+) -> list[Table]:
     """Read the metadata document as a stream, because it has megabytes.
 
     Args:
         client: The client of the service.
         root: The URL of another root of the same service; empty for the service root.
+        has_navigations: Whether navigation properties are needed, also if the service has so many
+            that they are not read otherwise.
 
     Returns:
         The tables of the service.
@@ -34,7 +38,7 @@ def read_metadata(client: ODataClient, root: str = "") -> list[Table]:
             response.iter_content(CHUNK_BYTES),
             dialect.metadata_sets,
             is_named_by_set=dialect.is_named_by_set,
-            has_navigations=dialect.has_navigations,
+            has_navigations=has_navigations or dialect.has_navigations,
             facts=dialect.facts,
         ),
         accept="application/xml",

@@ -53,11 +53,19 @@ class RowCount:
         source: Where the numbers come from.
         parents: For a table that is read through parents: how many rows each parent has in each
             part, by the name of the path; None if unknown.
+        is_more: Whether there are at least as many rows as the service can count.
     """
 
     parts: Sequence[int | None]
     source: Source
     parents: Sequence[Mapping[str, int | None]] = ()
+    is_more: bool = False
+
+    @property
+    def total(self) -> int | None:
+        """How many rows all parts have; None if one of them is not known."""
+        known = [each for each in self.parts if each is not None]
+        return sum(known) if len(known) == len(self.parts) else None
 
 
 def snapshot(service: Service, tables: Sequence[PlannedTable]) -> dict[str, RowCount]:
@@ -83,6 +91,7 @@ def count(
     """Have the service count the rows that a first run reads, with a request for each part.
 
     The rows of a table that is read through parents can't be counted. Those of its parents are.
+    More rows than the service counts are unknown.
 
     Args:
         service: The service.
@@ -101,13 +110,17 @@ def count(
         table.name: [_urls(spec, service, settings) for spec in table.parts] for table in tables
     }
     counts: dict[str, int | None] = {}
+    largest, beyond = service.client.dialect.largest_count, set[str]()
 
     def take(url: str, answer: int | Exception) -> None:
         if isinstance(answer, Exception):
             # A run skips such a part.
             counts[url] = 0 if failure_of_table(answer).failure in SKIPPED else None
         else:
-            counts[url] = answer
+            # The service says no larger number, however many rows there are.
+            counts[url] = answer if answer < largest else None
+            if answer >= largest:
+                beyond.add(url)
 
     fetch_each(
         dict.fromkeys(url for parts in urls.values() for part in parts for url in part.values()),
@@ -119,7 +132,8 @@ def count(
     for name, parts in urls.items():
         numbers = [{path: counts[url] for path, url in part.items()} for part in parts]
         own = [part.pop(OWN, None) for part in numbers]
-        found[name] = RowCount(own, Source.COUNT, numbers)
+        is_more = not beyond.isdisjoint(url for part in parts for url in part.values())
+        found[name] = RowCount(own, Source.COUNT, numbers, is_more)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tap_dynamics365.extract.table import TableSpec
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.settings import Settings
+
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,10 @@ def planned_tables(
 
 
 def whole_tables(
-    found: Sequence[Described], service: Service, settings: Settings
+    found: Sequence[Described],
+    service: Service,
+    settings: Settings,
+    keys: Mapping[str, str] = NO_KEYS,
 ) -> list[PlannedTable]:
     """Say what a first run extracts of tables, private ones too, with all their columns.
 
@@ -92,12 +99,16 @@ def whole_tables(
         found: The tables.
         service: The service.
         settings: The settings.
+        keys: The replication keys of tables; others have the one that discovery finds.
 
     Raises:
         ServiceError: The parts of the service can't be listed.
     """
     settings = replace(settings, replication_method=INCREMENTAL)
     listed = [Described(structs.replace(table, private=False), each) for table, each in found]
-    entries = make_entries(listed, service.kind, settings, is_selected=True)
+    entries = [*make_entries(listed, service.kind, settings, is_selected=True)]
+    for entry in entries:
+        if key := keys.get(entry.tap_stream_id):
+            entry.replication_key, entry.replication_method = key, INCREMENTAL
     described = {each.table.name: each for each in found}
     return planned_tables(entries, described, service, settings)

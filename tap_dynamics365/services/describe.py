@@ -79,6 +79,23 @@ def describe(
     )
 
 
+def with_choices(service: Service, described: Described) -> Described:
+    """Read the choices of a table's columns, which schemas do not need.
+
+    Args:
+        service: The service.
+        described: The table.
+
+    Returns:
+        The table with its whole definition, if the service has one.
+
+    Raises:
+        ServiceError: The service refused.
+    """
+    whole = service.kind.define_whole(service.client, described.table.name)
+    return described if whole is None else described._replace(definition=whole)
+
+
 def _match(tables: Sequence[Table], patterns: Sequence[str]) -> tuple[list[Table], list[str]]:
     """Return the tables that match by name or type, and the patterns without a match."""
     wanted = [pattern.lower() for pattern in patterns]

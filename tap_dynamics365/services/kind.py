@@ -117,6 +117,13 @@ def _define(
     return repeat(None, len(tables))
 
 
+def _define_whole(
+    client: ODataClient,  # noqa: ARG001 - as above
+    name: str,  # noqa: ARG001
+) -> TableDefinition | None:
+    return None
+
+
 def _refine(table: Table, definition: TableDefinition | None) -> Table:  # noqa: ARG001 - as above
     return table
 
@@ -243,6 +250,8 @@ class ServiceKind:
         define: Yields the definition of each table, or None if there is none. The definitions are
             read while they are consumed, so that they need not be in memory together. The names
             are those of the tables; None if these are all tables of the service.
+        define_whole: Reads the whole definition of a table, with its choices; None if `define` has
+            all that the service provides.
         refine: Corrects key, privacy and change tracking of a table by its definition.
         limits: What the service lets one user take.
         count_rows: Reads about how many rows tables have; None if the service does not say.
@@ -290,6 +299,7 @@ class ServiceKind:
     define: Callable[
         [ODataClient, Sequence[Table], Collection[str] | None], Iterator[TableDefinition | None]
     ] = _define
+    define_whole: Callable[[ODataClient, str], TableDefinition | None] = _define_whole
     refine: Callable[[Table, TableDefinition | None], Table] = _refine
     limits: Limits = field(default_factory=Limits)
     count_rows: Callable[[ODataClient, Sequence[str]], Iterator[tuple[str, int]]] | None = None

@@ -91,7 +91,7 @@ def check(service: Service, settings: Settings) -> None:
         read(service, settings)
     elif is_kept(settings):
         with contextlib.suppress(OSError):
-            _content(_path(settings))
+            _content(file_of(settings))
 
 
 def read(service: Service, settings: Settings) -> SchemaMap:
@@ -110,7 +110,7 @@ def read(service: Service, settings: Settings) -> SchemaMap:
         SettingsError: The file does not exist and `create_map` forbids to create it, or the file
             belongs to another program.
     """
-    path = _path(settings)
+    path = file_of(settings)
     try:
         content = _content(path)
     except OSError as error:
@@ -142,8 +142,29 @@ def read(service: Service, settings: Settings) -> SchemaMap:
     return fresh
 
 
-def _path(settings: Settings) -> Path:
-    """Resolve links, because the file is replaced as a whole."""
+def peek(content: bytes, service_url: str) -> SchemaMap | None:
+    """Decode the content of a file as it is, whatever `create_map` says.
+
+    Args:
+        content: The content of the file.
+        service_url: The service root.
+
+    Returns:
+        The description; None if the content is no schema map of this service.
+    """
+    try:
+        found = _whole.decode(content)
+    except DECODE_ERRORS:
+        return None
+    return found if (found.format, found.service_url) == (FORMAT, service_url) else None
+
+
+def file_of(settings: Settings) -> Path:
+    """Return the path of the file. Links are resolved, because it is replaced as a whole.
+
+    Args:
+        settings: The settings. `is_kept` must be true for them.
+    """
     return Path(os.path.realpath(os.path.expanduser(settings.schema_map or "")))  # noqa: PTH111
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_dynamics365.extract.replication import possible_replication_keys
 from tap_dynamics365.odata.edm import Collection, Complex, Enumeration, Primitive
 from tap_dynamics365.odata.json_schema import is_stream
+from tap_dynamics365.services import column_words
 from tap_dynamics365.services.table_schema import json_schema
 
 if TYPE_CHECKING:
@@ -50,15 +51,20 @@ def of_columns(described: Described) -> list[dict[str, Any]]:
     """
     table, definition = described
     known = json_schema(table, definition)["properties"]
+    defined = definition.by_property if definition else {}
     return [
         {
             "name": column.name,
             "type": _type(column.type),
+            "kind": column_words.kind(column, found),
             "label": known[column.name].get("title"),
             "description": known[column.name].get("description"),
+            "targets": list(found.targets) if found else [],
+            "choices": [each._asdict() for each in column_words.choices(column, found)],
         }
         for column in table.columns
         if not is_stream(column)
+        for found in [defined.get(column.name)]
     ]
 
 

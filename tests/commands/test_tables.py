@@ -84,7 +84,7 @@ def test_columns_have_type_label_and_description(service: Sandbox) -> None:
     heading, *lines = output.lines
     assert heading.split() == ["column", "type", "label", "description"]
     (revenue,) = (line for line in lines if line.startswith("revenue "))
-    assert revenue.split("  ")[-1].startswith("Shows the annual Revenue")
+    assert revenue.split("  ")[-1].startswith("Shows the annual Reve")
     printed = dynamics365("tables", service.settings, "--columns", "account", "--json").printed
     by_name = {row["name"]: row for row in decoded(printed)}
     assert [*by_name] == [line.split()[0] for line in lines]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from tap_dynamics365.library import Dynamics365
 from tests.configure.client import client_of, until
 from tests.configure.conftest import configuring
+from tests.configure.services import SERVICES, Known, methods, replication, rows, ticked
+from tests.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,64 +22,6 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from tests.configure.client import Answer, Client
-
-
-class Known(NamedTuple):
-    """What a service has, and what the page says of it.
-
-    Args:
-        fixture: The fixture of its sandbox.
-        table: A table.
-        key: Its key.
-        changes_by: Its replication key; empty if there is none.
-        column: An optional column of it.
-        chosen: Whether the table is chosen at the beginning.
-        counts_rows: Whether the service says how many rows tables have.
-        settings: Further settings.
-    """
-
-    fixture: str
-    table: str
-    key: str
-    changes_by: str
-    column: str
-    chosen: bool
-    counts_rows: bool
-    settings: dict[str, int]
-
-
-SERVICES = {
-    "dataverse": Known(
-        "sandbox",
-        "account",
-        "accountid",
-        "modifiedon",
-        "name",
-        chosen=True,
-        counts_rows=True,
-        settings={"ws_retry_count": 0},
-    ),
-    "finance-operations": Known(
-        "finance_sandbox",
-        "CustomersV3",
-        "dataAreaId, CustomerAccount",
-        "",
-        "OrganizationName",
-        chosen=False,
-        counts_rows=False,
-        settings={"cross_company": True, "ws_retry_count": 0},
-    ),
-    "business-central": Known(
-        "central_sandbox",
-        "customers",
-        "company_id, id",
-        "lastModifiedDateTime",
-        "displayName",
-        chosen=True,
-        counts_rows=False,
-        settings={"ws_retry_count": 0},
-    ),
-}
 
 
 @pytest.fixture(scope="module", params=SERVICES)
@@ -99,23 +44,6 @@ def client(served: Sandbox, known: Known, place: Path) -> Iterator[Client]:
         opened = client_of(started)
         opened.open()
         yield opened
-
-
-def rows(answer: Answer) -> dict[str, list[str]]:
-    """The lines of the list, by the name of the table: the texts of their cells."""
-    lines = re.findall(r"<tr><td>.*?</tr>", answer.text, re.DOTALL)
-    cells = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", line, re.DOTALL) for line in lines]
-    texts = [
-        [html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in line] for line in cells
-    ]
-    names = [re.findall(r'value="([^"]*)"', line[0])[-1] for line in cells]
-    return dict(zip(map(html.unescape, names), texts, strict=True))
-
-
-def ticked(answer: Answer, name: str) -> set[str]:
-    """The values of the boxes of a name that are ticked."""
-    found = re.findall(rf'name="{name}" value="([^"]*)" aria-label="[^"]*" checked', answer.text)
-    return set(map(html.unescape, found))
 
 
 def chosen(client: Client) -> set[str]:
@@ -149,8 +77,12 @@ def test_table_has_its_columns_with_labels_and_types(client: Client, known: Know
     always = re.findall(r'disabled aria-label="(\w+), always read"', page.text)
     assert {*always} == {*known.key.split(", "), known.changes_by} - {""}
     if known.fixture == "sandbox":
-        assert '<span class="label">Account Name</span></th>\n<td>String (160)</td>' in page.text
-        assert "<td>Lookup → systemuser, team</td>" in page.text
+        assert '<span class="label">Account Name</span></th>\n<td>text(160)</td>' in page.text
+        assert "<td>lookup → systemuser, team</td>" in page.text
+        assert "0 → <bdi>Active</bdi>, 1 → <bdi>Inactive</bdi>" in page.text
+        assert "show_name_columns" in page.text
+    elif known.fixture == "finance_sandbox":
+        assert re.search(r"<td>choice<span class=.label.>No, \w+", page.text)
 
 
 def test_values_are_masked_until_they_are_asked_for(
@@ -174,7 +106,7 @@ def test_preview_reads_one_page_and_keeps_no_row(
     client.get(f"/table/preview?name={known.table}&values=1")
     asked = served.requests()
     paths = [request["path"] for request in asked]
-    assert "odata.maxpagesize=20" in asked[-1]["headers"]["prefer"]
+    assert "odata.maxpagesize=250" in asked[-1]["headers"]["prefer"]
     assert not [path for path in paths if "$metadata" in path or "Definitions" in path]
     assert 1 <= len(paths) <= 4
 
@@ -242,7 +174,7 @@ def test_filter_finds_labels_and_columns(client: Client, known: Known) -> None:
         assert "new_sensordata" in custom
         assert not {"account", "contact"} & custom
     else:
-        assert "<option>custom</option>" not in client.get("/tables").text
+        assert 'value="custom"' not in client.get("/tables").text
 
 
 def test_table_that_may_not_be_read_says_so(client: Client, served: Sandbox, known: Known) -> None:
@@ -260,20 +192,6 @@ def test_table_that_is_not_there_is_refused_in_a_sentence(client: Client) -> Non
         assert client.get(path).notices == ["The service has no such table."]
     sent = client.post("/table/columns", {"name": "nothing"})
     assert sent.notices == ["The service has no such table."]
-
-
-def methods(page: Answer) -> dict[str, bool]:
-    """The replication methods that a page shows, and whether the table can have each."""
-    found = re.findall(r'name="method" id="[\w-]+" value="(\w+)"([^>]*)>', page.text)
-    return {name: " disabled" not in rest for name, rest in found}
-
-
-def replication(page: Answer) -> tuple[str, str]:
-    """The replication method that is chosen, and its key."""
-    method = re.search(r'value="(\w+)" aria-describedby="[\w-]+" checked', page.text)
-    key = re.search(r"<option selected>(\w+)</option>", page.text)
-    assert method
-    return method[1], key[1] if key else ""
 
 
 def test_replication_methods_are_those_that_the_table_can_have(
@@ -330,11 +248,28 @@ def test_replication_that_a_table_can_not_have_is_refused(
     assert page.notices[0].startswith(words.format(kind=kind.get(known.fixture)))
 
 
+# Tables, the column of the first one that refers, and the second one.
+LINKED = {
+    "finance_sandbox": (
+        "SalesOrderHeadersV2",
+        "OrderingCustomerAccountNumber, dataAreaId",
+        "CustomersV3",
+    ),
+    "central_sandbox": ("salesOrders", "customerId", "customers"),
+}
+
+
 def test_references_between_the_chosen_tables_are_listed_and_drawn(
     client: Client, known: Known
 ) -> None:
     if known.fixture != "sandbox":
-        client.post("/tables/rules", {"rules": f"{known.table}.*"})
+        lines, column, target = LINKED[known.fixture]
+        client.post("/tables/rules", {"rules": f"{lines}.*\n{target}.*"})
+        page = client.get("/tables/references").text
+        assert f'<th scope="row">{lines}</th><td>{column}</td><td>{target}</td>' in page
+        assert page.count('class="line"') == 1
+        # A reference by a column that is not chosen is none.
+        client.post("/tables/rules", {"rules": f"{lines}.*\n{target}.*\n!*.*Account*\n!*.*Id"})
         assert "No chosen table refers to another one" in client.get("/tables/references").text
         return
     client.post(
@@ -376,3 +311,96 @@ def test_checks_are_those_of_the_chosen_tables(client: Client, known: Known) -> 
     text = client.get("/connect/checks").text
     assert "<strong>selection</strong> <span>1 table selected.</span>" in text
     assert "1 of 1 table can be read." in text
+
+
+def test_columns_have_fill_bytes_and_masked_examples_of_one_page(
+    client: Client, served: Sandbox, known: Known
+) -> None:
+    other = next(name for name in rows(client.get("/tables")) if name != known.table)
+    before = client.get(f"/table?name={other}").text
+    assert "Read one page" in before
+    assert ">Filled<" not in before
+    served.clear_requests()
+    page = client.get(f"/table?name={known.table}&sample=1")
+    assert [each for each in served.requests() if "maxpagesize=250" in str(each["headers"])]
+    lines = cells(page)
+    stored = served.rows(known.table)
+    assert lines[known.column][2] == "••••"
+    if known.fixture == "sandbox":
+        share = sum(row["revenue"] is not None for row in stored[:250]) / min(250, len(stored))
+        assert 0 < share < 1
+        assert abs(float(lines["revenue"][3].rstrip("%")) / 100 - share) < 0.02
+    for key in known.key.split(", "):
+        assert int(lines[key][3].rstrip("%")) > 95
+    shares = [float(line[4].strip("<% ")) for line in lines.values()]
+    assert 80 <= sum(shares) <= 100 + len(shares)
+    shown = client.get(f"/table?name={known.table}&values=1")
+    values = {str(row[known.column])[:39] for row in stored if row[known.column]}
+    assert cells(shown)[known.column][2].rstrip("…") in values
+    # What a page has told stays, and its values do not.
+    served.clear_requests()
+    after = cells(client.get(f"/table?name={known.table}"))
+    assert served.requests() == []
+    assert after[known.column][2:] == lines[known.column][3:]
+
+
+def cells(page: Answer) -> dict[str, list[str]]:
+    """The lines of the columns of a table, by the name of the column."""
+    found = re.findall(r"<tr><td><input .*?</tr>", page.text, re.DOTALL)
+    texts = [
+        [
+            html.unescape(re.sub(r"<[^>]*>", "", cell)).strip()
+            for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", line, re.DOTALL)
+        ]
+        for line in found
+    ]
+    names = [re.findall(r'aria-label="(\w+)', line)[0] for line in found]
+    return {name: line[1:] for name, line in zip(names, texts, strict=True)}
+
+
+def test_catalog_entry_of_a_table_is_that_of_discovery_with_the_choice(
+    client: Client, served: Sandbox, known: Known
+) -> None:
+    rules = f"{known.table}.*\n!{known.table}.{known.column}"
+    client.post("/tables/rules", {"rules": rules})
+    client.post("/table/replication", {"name": known.table, "method": "FULL_TABLE"})
+    page = client.get(f"/table/entry?name={known.table}")
+    text = re.search(r'<pre [^>]*id="entry"[^>]*>(.*?)</pre>', page.text, re.DOTALL)
+    assert text
+    entry = json.loads(html.unescape(text[1]))
+    settings = {**served.settings, **known.settings, "tables": [known.table]}
+    (expected,) = Tap(settings).discover()["streams"]
+    assert entry["schema"] == expected["schema"]
+    assert entry["key_properties"] == expected["key_properties"]
+    metadata = {tuple(item["breadcrumb"]): item["metadata"] for item in entry["metadata"]}
+    assert metadata[()]["selected"] is True
+    assert metadata[()]["replication-method"] == "FULL_TABLE"
+    assert metadata["properties", known.column]["selected"] is False
+
+
+def test_rows_since_a_date_are_counted_by_the_replication_key(
+    client: Client, served: Sandbox, known: Known
+) -> None:
+    table = known.table if known.changes_by else "SalesOrderHeadersV2"
+    key = known.changes_by or "SysModifiedDateTime"
+    with Dynamics365({**served.settings, **known.settings}) as service:
+        times = sorted(row[key] for row in service.rows(table) if row[key])
+    day = times[len(times) // 2][:10]
+    client.post("/table/replication", {"name": table, "method": "INCREMENTAL", "key": key})
+    page = client.get(f"/table/replication?name={table}&since={day}")
+    count = sum(time >= day for time in times)
+    assert f"<strong>{count:,} row" in page.text
+    assert f"By <code>{key}</code>." in page.text
+    refused = client.get(f"/table/replication?name={table}&since=yesterday")
+    assert refused.notices == [
+        "Setting start_date must be a date such as 2026-01-31 or 2026-01-31T08:00:00Z."
+    ]
+    client.post("/table/replication", {"name": table, "method": "FULL_TABLE"})
+    assert "Rows since" not in client.get(f"/table/replication?name={table}").text
+
+
+def test_rule_that_matches_nothing_is_named(client: Client, known: Known) -> None:
+    client.post("/tables/rules", {"rules": ""})
+    page = client.post("/tables/rules", {"rules": f"{known.table}.*\nnothing_*.*\n!b<i>d.*"})
+    assert page.notices == ["These rules match no table and no column: nothing_*.*, !b<i>d.*."]
+    assert chosen(client) == {known.table}

@@ -111,6 +111,20 @@ def define(
     return definitions.of_tables(client, tables, names, table_types=has_partitions)
 
 
+def define_whole(client: ODataClient, name: str) -> TableDefinition | None:
+    """Read the whole definition of a table, with its choices.
+
+    Args:
+        client: The client of the service.
+        name: The logical name of the table.
+
+    Returns:
+        The definition; None if the service does not provide it.
+    """
+    found = definitions.read_if_available(client, [name])
+    return found.tables.get(name) if found is not None else None
+
+
 def refine(table: Table, definition: TableDefinition | None) -> Table:
     """Correct key, privacy and change tracking of a table.
 
@@ -175,6 +189,8 @@ DATAVERSE = ServiceKind(
         # Far below the 52 concurrent requests above which Dataverse throttles a user.
         start_requests=8,
         largest_page=5_000,
+        # https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/count-rows
+        largest_count=5_000,
         budgets={
             "x-ms-ratelimit-burst-remaining-xrm-requests": Budget("requests", REQUESTS),
             "x-ms-ratelimit-time-remaining-xrm-requests": Budget("seconds of work", SECONDS),
@@ -188,6 +204,7 @@ DATAVERSE = ServiceKind(
     describe=describe,
     describe_changes=describe_changes,
     define=define,
+    define_whole=define_whole,
     refine=refine,
     limits=Limits(requests=REQUESTS, seconds=SECONDS),
     count_rows=count_rows,
