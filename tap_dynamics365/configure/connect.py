@@ -6,12 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.config_files import connection_url
-from tap_dynamics365.configure import fields, pages, pasted, sign_in
+from tap_dynamics365.configure import fields, guide, pages, pasted, sign_in
 from tap_dynamics365.configure.check_run import CheckRun
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.ways import WAYS, left_out
 from tap_dynamics365.connection import list_environments
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.services.dataverse.kind import DATAVERSE
+from tap_dynamics365.services.registry import complete_url, kind_of
 from tap_dynamics365.settings.grant import Grant
 from tap_dynamics365.settings.table import GROUPS
 
@@ -52,11 +54,16 @@ SELDOM = {"token_uri", "refresh_token", "scope", "auth_uri"}
 
 def _show(request: Request) -> Response:
     session = pages.session_of(request)
+    url = complete_url(str(session.values.get(ADDRESS) or ""))
+    # Most people have Dataverse.
+    kind = kind_of(url) if url else DATAVERSE
     field = partial(fields.field, values=session.values, origins=session.origins)
     return pages.render(
         request,
         "connect.html",
         ways=WAYS.values(),
+        service=kind.name,
+        guides={way.name: guide.steps(way, kind, url) for way in WAYS.values()},
         address=field(ADDRESS),
         written=connection_url.write(session.values),
         fields=[

@@ -44,6 +44,11 @@ def _words(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
+def _clicks(text: str) -> Markup:
+    """As `_words`, and mark what is between asterisks as what to click."""
+    return Markup(re.sub(r"\*([^*]*)\*", r"<strong>\1</strong>", str(_words(text))))  # noqa: S704 - escaped
+
+
 def _count(number: int, noun: str) -> str:
     """Write a number with its noun: `1 row`, `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
@@ -71,6 +76,7 @@ _templates = Environment(
 )
 _templates.filters |= {
     "words": _words,
+    "clicks": _clicks,
     "count": _count,
     "sentence": _sentence,
     "percent": _percent,

@@ -14,6 +14,7 @@ from tap_dynamics365.odata.dialect import Dialect
 from tap_dynamics365.odata.metadata_document import read_metadata
 from tap_dynamics365.services.limits import Limits
 from tap_dynamics365.services.only_of import check_business_central, check_finance_operations
+from tap_dynamics365.services.set_up import SetUp
 from tap_dynamics365.services.table_definition import Description
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ class ServiceKind:
         token_uri: Returns the token endpoint that belongs to a URL of the service; None if the URL
             does not say.
         permission: The delegated permission of an app for which a person signs in.
+        set_up: What people do once, so that the service accepts a sign-in.
         dialect: How the service speaks OData.
         replication_keys: Columns that grow with each change. The first one that a table has is its
             replication key.
@@ -273,6 +275,7 @@ class ServiceKind:
     no_directory: str = ""
     token_uri: Callable[[str], str | None] = _token_uri
     permission: str = "user_impersonation"
+    set_up: SetUp = field(default_factory=SetUp)
     dialect: Dialect = field(default_factory=Dialect)
     replication_keys: tuple[str, ...] = ()
     tracks_changes: bool = True

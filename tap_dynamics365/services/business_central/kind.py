@@ -25,6 +25,7 @@ from tap_dynamics365.services.business_central.settings_checks import check_sett
 from tap_dynamics365.services.business_central.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
 from tap_dynamics365.services.limits import Limits
+from tap_dynamics365.services.set_up import SetUp
 
 # Row versions have an index. Dates have one only where the author of the table added it, and a
 # sorted read without it takes longer than the service allows.
@@ -54,6 +55,22 @@ BUSINESS_CENTRAL = ServiceKind(
     token_uri=address.token_uri,
     # https://learn.microsoft.com/dynamics365/business-central/dev-itpro/developer/devenv-develop-connect-apps
     permission="Financials.ReadWrite.All",
+    set_up=SetUp(
+        api="Dynamics 365 Business Central",
+        person="The page *Users* lists you, with a permission set that may read the tables.",
+        app=(
+            (
+                "*API permissions > Add a permission > Dynamics 365 Business Central > "
+                "Application permissions* > `API.ReadWrite.All`. An administrator chooses *Grant"
+                " admin consent*."
+            ),
+            (
+                "In Business Central, search for the page *Microsoft Entra applications*, choose"
+                " *New*, and enter the *Client ID*. Set *State* to *Enabled*. Under *User "
+                "Permission Sets*, add sets that may read the tables, such as *D365 READ*."
+            ),
+        ),
+    ),
     dialect=Dialect(
         errors=errors,
         service="Business Central",

@@ -26,6 +26,7 @@ from tap_dynamics365.services.dataverse.row_counts import count_rows
 from tap_dynamics365.services.dataverse.who_am_i import who_am_i
 from tap_dynamics365.services.kind import ServiceKind
 from tap_dynamics365.services.limits import Limits
+from tap_dynamics365.services.set_up import SetUp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -176,6 +177,22 @@ DATAVERSE = ServiceKind(
     complete_url=address.complete_url,
     check_url=address.check_url,
     directory=DISCOVERY,
+    set_up=SetUp(
+        api="Dynamics CRM",
+        person=(
+            "In the Power Platform admin center, *Manage > Environments* > the environment > "
+            "*Settings > Users + permissions* > *Users*: you are listed, with a security role that "
+            "has *Read* on the tables at the level *Organization*."
+        ),
+        app=(
+            (
+                "In the Power Platform admin center, *Manage > Environments* > the environment >"
+                " *Settings > Users + permissions > Application users > + New app user > + Add "
+                "an app*: choose the app, and a security role that has *Read* on the tables at "
+                "the level *Organization*."
+            ),
+        ),
+    ),
     dialect=Dialect(
         errors=errors,
         service="Dataverse",

@@ -13,6 +13,7 @@ from tap_dynamics365.services.coverage import Coverage
 from tap_dynamics365.services.finance_operations import address, errors
 from tap_dynamics365.services.kind import ServiceKind
 from tap_dynamics365.services.only_of import check_business_central, check_dataverse
+from tap_dynamics365.services.set_up import SetUp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -142,6 +143,23 @@ FINANCE_OPERATIONS = ServiceKind(
     no_directory=NO_DIRECTORY,
     # https://learn.microsoft.com/dynamics365/fin-ops-core/dev-itpro/data-entities/services-home-page#authentication
     permission="Odata.FullAccess",
+    set_up=SetUp(
+        api="Microsoft Dynamics ERP",
+        person=(
+            "*System administration > Users*: you are listed, with a security role that may read "
+            "the entities."
+        ),
+        app=(
+            (
+                "*System administration > Users*: create a user for the pipeline, with a "
+                "security role that may read the entities."
+            ),
+            (
+                "*System administration > Setup > Microsoft Entra ID applications > New*: enter "
+                "the *Client ID*, a *Name* and the *User ID*."
+            ),
+        ),
+    ),
     dialect=Dialect(
         errors=errors,
         service="Finance & Operations",
