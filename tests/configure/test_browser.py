@@ -15,12 +15,14 @@ from tests.login.program import press
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
     from sandbox.client import Sandbox
     from tests.login.program import Program
 
 AXE = Path(__file__).parents[1] / "servers/axe/node_modules/axe-core/axe.min.js"
+# In one step: Playwright takes 20 ms of CPU time for each element that it is asked for.
+OPEN_DETAILS = "document.querySelectorAll('details').forEach(each => each.open = true)"
 RUN_AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)"
 LOOKS: dict[str, tuple[Literal["light", "dark"], int, int]] = {
     "light": ("light", 1280, 900),
@@ -60,16 +62,11 @@ def opened(program: Program, browser: Browser, own_sandbox: Sandbox) -> Iterator
     context.close()
 
 
-@pytest.fixture
-def visits() -> list[str]:
-    """What the browser complains of, and what it requests from other hosts."""
-    return []
-
-
-@pytest.fixture
-def page(opened: BrowserContext, visits: list[str], program: Program) -> Iterator[Page]:
-    """An empty page of the browser that has opened the page."""
+@pytest.fixture(scope="module")
+def tab(opened: BrowserContext, program: Program) -> tuple[Page, list[str]]:
+    """A tab, and what it complains of and requests from other hosts."""
     port = client_of(program).port
+    visits: list[str] = []
     found = opened.new_page()
     found.on("pageerror", lambda error: visits.append(str(error)))
     found.on("console", lambda said: said.type == "error" and visits.append(said.text))
@@ -78,8 +75,21 @@ def page(opened: BrowserContext, visits: list[str], program: Program) -> Iterato
         lambda asked: f"//localhost:{port}/" in asked.url or visits.append(asked.url),
     )
     found.set_viewport_size({"width": 1280, "height": 900})
-    yield found
-    found.close()
+    return found, visits
+
+
+@pytest.fixture
+def visits(tab: tuple[Page, list[str]]) -> list[str]:
+    """What the browser complains of, and what it requests from other hosts."""
+    return tab[1]
+
+
+@pytest.fixture
+def page(tab: tuple[Page, list[str]]) -> Page:
+    """A tab of the browser that has opened the page. Each test goes to its own address."""
+    found, visits = tab
+    visits.clear()
+    return found
 
 
 def go(page: Page, program: Program, path: str) -> None:
@@ -281,28 +291,33 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.fixture(scope="module", params=LOOKS.values(), ids=LOOKS)
+def looking(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page of a browser with a color scheme and a size of the screen."""
+    scheme, width, height = request.param
+    size: ViewportSize = {"width": width, "height": height}
+    with browser.new_context(color_scheme=scheme, viewport=size) as context:
+        yield context.new_page()
+
+
 @pytest.mark.parametrize("path", PLACES.values(), ids=PLACES)
 def test_page_is_accessible_and_fits_the_screen(
-    browser: Browser, opened: BrowserContext, program: Program, path: str, look: str
+    looking: Page, opened: BrowserContext, program: Program, path: str
 ) -> None:
-    scheme, width, height = LOOKS[look]
+    looking.context.clear_cookies()
     # The first page is for who has no cookie yet.
-    state = opened.storage_state() if path != "/" else None
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": height}, storage_state=state
-    )
-    page = context.new_page()
-    go(page, program, path)
-    for closed in page.locator("details").all():
-        closed.evaluate("each => each.open = true")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if path != "/":
+        looking.context.add_cookies(opened.cookies())
+    go(looking, program, path)
+    looking.evaluate(OPEN_DETAILS)
+    assert looking.viewport_size
+    width = looking.evaluate("document.documentElement.scrollWidth")
+    assert width <= looking.viewport_size["width"]
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm install --prefix tests/servers/axe")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = page.evaluate(RUN_AXE)
+    looking.evaluate(AXE.read_text(encoding="utf-8"))
+    violations = looking.evaluate(RUN_AXE)
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in violations] == []
-    context.close()
 
 
 def test_page_is_used_with_the_keyboard_alone(page: Page, program: Program) -> None:
