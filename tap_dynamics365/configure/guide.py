@@ -122,12 +122,12 @@ def _consent(kind: ServiceKind) -> list[Step]:
 def _redirect() -> list[Step]:
     return [
         Step(
-            "*Authentication* > *Redirect URI configuration* > *Add Redirect URI* > *Mobile and "
-            "desktop applications*: enter the custom redirect URI, and choose *Configure*.",
+            "*Authentication* > tab *Redirect URI configuration* > *Add Redirect URI* > *Mobile "
+            "and desktop applications*: enter the custom redirect URI, and choose *Configure*.",
             "http://localhost",
         ),
         Step(
-            "Only for a code: *Authentication* > *Settings* > *Allow public client flows* > "
+            "Only for a code: *Authentication* > tab *Settings* > *Allow public client flows* > "
             "*Enabled* > *Save*."
         ),
     ]

@@ -181,8 +181,8 @@ DATAVERSE = ServiceKind(
         api="Dynamics CRM",
         person=(
             "In the Power Platform admin center, *Manage > Environments* > the environment > "
-            "*Settings > Users + permissions* > *Users*: you are listed, with a security role that "
-            "has *Read* on the tables at the level *Organization*."
+            "*Settings > Users + permissions*, then *Users*: you are listed, with a security role "
+            "that has *Read* on the tables at the level *Organization*."
         ),
         app=(
             (
