@@ -170,14 +170,14 @@ class TableReading:
 class Reading(TableReading):
     """The record batches of one table, each one a page of the service.
 
-    Take the batches in a `for` loop. Between two batches, no more is read ahead than the setting
-    `read_ahead_mb` allows. To stop early, leave a `with` block, or call `close`.
+    Take the batches in one `for` loop; leaving it ends the reading. Between two batches, no more is
+    read ahead than the setting `read_ahead_mb` allows.
 
     Example:
-        >>> with source.read("account", columns=["accountid", "name"], state=state) as reading:
-        ...     for batch in reading:
-        ...         write(batch)
-        ...         save(reading.state)
+        >>> reading = source.read("account", columns=["accountid", "name"], state=state)
+        >>> for batch in reading:
+        ...     write(batch)
+        ...     save(reading.state)
 
     Args:
         batches: Reads the table.
@@ -189,15 +189,16 @@ class Reading(TableReading):
         self._batches = batches
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches.
+        """Yield the batches. A loop that is left early ends the reading.
 
         Raises:
             ServiceError: The table failed, after the batches that came before, or the service does
                 not let it be read.
             SignInError: The sign-in host gave no token.
         """
-        for _, batch in self._batches:
-            yield batch
+        with closing(self):
+            for _, batch in self._batches:
+                yield batch
         if self.error is not None:
             raise self.error
 
@@ -248,15 +249,16 @@ class Readings:
         self.by_table = {table.name: TableReading(table) for table in batches.tables}
 
     def __iter__(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """Yield the batches, each with the name of its table.
+        """Yield the batches, each with its table. A loop that is left early ends the readings.
 
         Raises:
             ServiceError: Tables failed, or the service lets none of them be read. The other tables
                 were read to their end.
             SignInError: The sign-in host gave no token.
         """
-        for table, batch in self._batches:
-            yield table.name, batch
+        with closing(self):
+            for table, batch in self._batches:
+                yield table.name, batch
         found = self.by_table.values()
         if failed := [each for each in found if each.outcome is Outcome.FAILED]:
             names = ", ".join(each.table for each in failed)

@@ -233,19 +233,19 @@ def foreign(text: str) -> str:
 
 def younger(text: str) -> str:
     """A file that a later version of the tap wrote."""
-    return text.replace('"format":3', '"format":4', 1)
+    return text.replace('"format":4', '"format":5', 1)
 
 
 def older(text: str) -> str:
     """A file of the version of the tap that knew no navigation properties."""
-    return text.replace('"format":3', '"format":2', 1)
+    return text.replace('"format":4', '"format":3', 1)
 
 
 SPOILT: dict[str, tuple[Any, str, str]] = {
     "damaged": (damaged, "WARNING", "damaged"),
     "no text": (lambda text: text.replace("Account", "\xff\xfe"), "WARNING", "damaged"),
     "empty": (lambda _: "", "WARNING", "damaged"),
-    "not its own": (lambda _: '{"format":3,"service_url":7}', "WARNING", "damaged"),
+    "not its own": (lambda _: '{"format":4,"service_url":7}', "WARNING", "damaged"),
     "foreign": (foreign, "WARNING", "another service (http://localhost"),
     "younger": (younger, "INFO", "another version"),
     "older": (older, "INFO", "another version"),
@@ -359,7 +359,7 @@ def test_schema_map_that_is_a_link_stays_a_link(
     link.symlink_to(tmp_path / "elsewhere.json")
     discover(service, kept.but(schema_map=str(link)))
     assert link.is_symlink()
-    assert json.loads((tmp_path / "elsewhere.json").read_text())["format"] == 3
+    assert json.loads((tmp_path / "elsewhere.json").read_text())["format"] == 4
 
 
 def test_schema_map_without_the_function_uses_the_version_of_the_data_model(
