@@ -19,7 +19,7 @@ from msgspec import UNSET, Raw
 from pyarrow import json as arrow_json
 
 from tap_dynamics365.arrow import values
-from tap_dynamics365.arrow.types import DAY, LOCAL_MOMENT, MOMENT, Form
+from tap_dynamics365.arrow.types import LOCAL_MOMENT, MOMENT, Form
 from tap_dynamics365.arrow.values import MisfitError
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.page import NO_KEYS, Page, Piece
@@ -292,12 +292,12 @@ def _converted(array: pa.Array, convert: Conversion) -> pa.Array:
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cast the text of dates.
+    """Cast the text of dates, and decimal numbers.
 
     Raises:
-        pa.ArrowInvalid: A text is no such date, or has digits that would be lost.
+        pa.ArrowInvalid: A text is no such date, or digits would be lost.
     """
     if kind == LOCAL_MOMENT:
         # The service writes a Z, which does not make it UTC.
         return array.cast(MOMENT).cast(LOCAL_MOMENT)
-    return array.cast(DAY if kind == DAY else MOMENT)
+    return array.cast(kind)

@@ -74,8 +74,15 @@ class ArrowColumn:
 
     @property
     def read_as(self) -> pa.DataType:
-        """The type in which Arrow reads the JSON."""
-        return self.type if self.form is Form.PLAIN else pa.string()
+        """The type in which Arrow reads the JSON.
+
+        Its reader does not notice if a decimal number overflows 128 bits, but returns another
+        number. 256 bits hold any number of 38 digits with any scale.
+        """
+        if self.form is not Form.PLAIN:
+            return pa.string()
+        is_decimal = pa.types.is_decimal(self.type)
+        return pa.decimal256(PRECISION, self.type.scale) if is_decimal else self.type
 
     @property
     def field(self) -> pa.Field:

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 _NOT_FINITE = {"NaN": float("nan"), "INF": float("inf"), "-INF": float("-inf")}
 # A date with a time. Python reads at most six digits of a second; zeros after them may be left out.
 _MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:(?<=:\d\d:\d\d)\.(\d{1,6})0*)?(Z|[+-]\d\d:\d\d)?"
+    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:(?<=:\d\d:\d\d)\.(\d{1,6})0*)?(Z|[+-]\d\d:\d\d)?",
+    re.ASCII,
 )
-_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?")
-_INTEGER = re.compile(r"-?\d+")
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?", re.ASCII)
+_INTEGER = re.compile(r"-?\d+", re.ASCII)
 
 _text = msgspec.json.Decoder(str).decode
 
