@@ -56,7 +56,7 @@ def configure(
         )
         raise SettingsError(msg)
     # Most commands do without these packages.
-    from tap_dynamics365.configure.server import serve  # noqa: PLC0415
+    from tap_dynamics365.configure.server import KEPT, serve  # noqa: PLC0415
     from tap_dynamics365.configure.session import Session  # noqa: PLC0415
 
     values, origins = _read(files, project)
@@ -64,7 +64,7 @@ def configure(
     try:
         serve(session, port=port, opens_browser=not no_browser)
     except KeyboardInterrupt:
-        terminal.say("Ended.")
+        terminal.say(f"Ended with Ctrl-C. {KEPT}")
         context.exit(INTERRUPTED)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365 import __version__
 from tap_dynamics365.checks.checklist import Checklist
 from tap_dynamics365.checks.connection_checks import ConnectionChecks
 from tap_dynamics365.checks.table_checks import MOST_TRIED, TableChecks
@@ -48,6 +50,16 @@ class CheckRun:
                 TableChecks(tap, has_catalog=False, most=MOST_TRIED).run(checklist)
         finally:
             self.is_running = False
+
+    @property
+    def report(self) -> str:
+        """The checks as Markdown, for a message to others. Messages of checks have no secret."""
+        lines = [
+            f"- **{result.status.value}** {result.name}: {result.message} {result.remedy}".strip()
+            for result in self.results
+        ]
+        here = f"tap-dynamics365 {__version__}, Python {platform.python_version()}"
+        return "\n".join([f"Checks of {here} on {platform.system()}:", "", *lines])
 
     @property
     def identity(self) -> Identity | None:

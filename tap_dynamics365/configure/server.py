@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import shlex
 import socket
 from contextlib import contextmanager
 from html import escape
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 1800
 # Seconds that answers may take once the server ends.
 PATIENCE = 2
+SSH_PORT = "22"
+#: What the end of the page means.
+KEPT = "Files that were written stay as they are."
 # The key stands in the file, which only its owner can read, and not on the command line of a
 # browser, which all users of the machine can read.
 FORWARD = """<!doctype html>
@@ -50,10 +54,11 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         now = self._access.clock()
         if now > self._access.ends_at:
-            terminal.say("Ended.")
+            terminal.say(f"Ended with the button End. {KEPT}")
             return True
         if now - self._access.used_at > self._idle:
-            terminal.say(f"Ended, because nobody used the page for {self._idle / 60:.0f} minutes.")
+            minutes = f"{self._idle / 60:.0f} minutes"
+            terminal.say(f"Ended, because nobody used the page for {minutes}. {KEPT}")
             return True
         return await super().on_tick(counter)
 
@@ -104,11 +109,10 @@ def _announce(address: str, port: int, *, has_browser: bool) -> None:
     if has_browser:
         terminal.say("Your browser opens. If it does not, open this address:", "")
     elif "SSH_CONNECTION" in os.environ:
-        host = f"{getpass.getuser()}@{socket.gethostname()}"
         terminal.say(
-            "On your own machine, run:",
+            "On your own machine, run this, with the name by which you reach this one:",
             "",
-            f"    ssh -L {port}:127.0.0.1:{port} {host}",
+            f"    {_tunnel(port)}",
             "",
             "and open this address there:",
             "",
@@ -121,6 +125,20 @@ def _announce(address: str, port: int, *, has_browser: bool) -> None:
         "It works once, for 10 minutes. The page ends with Ctrl-C, with its button End, or after "
         "30 minutes without use.",
     )
+
+
+def _tunnel(port: int) -> str:
+    """Return the command that makes a port of this machine one of the person's own machine."""
+    try:
+        user = f"{getpass.getuser()}@"
+    except (ImportError, KeyError, OSError):
+        # The user has no name, as in some containers.
+        user = ""
+    # The addresses and ports of both ends.
+    *_, server = os.environ["SSH_CONNECTION"].split() or [SSH_PORT]
+    other = ["-p", server] if server != SSH_PORT else []
+    forward = f"{port}:127.0.0.1:{port}"
+    return shlex.join(["ssh", *other, "-L", forward, f"{user}{socket.gethostname()}"])
 
 
 @contextmanager

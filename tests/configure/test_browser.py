@@ -102,7 +102,8 @@ def test_connect_checks_and_tables_work_in_the_browser(
 ) -> None:
     go(page, program, "/connect")
     page.get_by_role("button", name="Test the connection").click()
-    page.get_by_text("As text, to copy").wait_for()
+    page.get_by_role("button", name="Copy as report").click()
+    page.get_by_text("Copied.", exact=True).wait_for()
     assert page.locator(".check.ok").count() >= 8
     assert page.locator(".check.failed").count() == 0
     assert page.locator("#state").inner_text() == "Connected"
@@ -212,7 +213,7 @@ def test_page_without_javascript_connects_chooses_and_saves(
         page.get_by_role("heading", name="Connect").wait_for()
         page.get_by_role("button", name="Test the connection").click()
         # The page loads itself again until the checks have ended.
-        page.get_by_text("As text, to copy").wait_for()
+        page.get_by_text("The report, as Markdown").wait_for()
         assert page.locator(".check.ok").count() >= 8
         page.get_by_role("link", name="Tables", exact=True).click()
         page.get_by_role("checkbox", name="account", exact=True).uncheck()

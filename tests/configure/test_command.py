@@ -49,7 +49,7 @@ def test_project_without_any_settings_opens_the_page(tmp_path: Path) -> None:
         assert "Setting service_url is missing" in client.get("/tables").text
         started.interrupt()
         assert started.end() == 130
-        assert started.shown.endswith("Ended.\n")
+        assert "Ended with Ctrl-C. Files that were written stay as they are.\n" in started.shown
 
 
 def test_project_begins_with_its_own_env_and_not_that_of_the_working_folder(

@@ -169,7 +169,15 @@ def test_checks_of_the_page_are_those_of_the_command(again: Client, own_sandbox:
     again.post("/connect/check")
     output = dynamics365("check", settings)
     assert output.status == 0
-    found = {name: without_numbers(words) for name, (_, words) in checks(again).items()}
+    ended = checks(again)
+    report = re.search(r'id="report">([^<]*)</pre>', again.get("/connect").text)
+    assert report
+    heading, empty, *lines = html.unescape(report[1]).splitlines()
+    assert heading.startswith("Checks of tap-dynamics365 ")
+    assert (empty, len(lines)) == ("", len(ended))
+    for line, (name, (status, words)) in zip(lines, ended.items(), strict=True):
+        assert line.startswith(f"- **{status}** {name}: {html.unescape(words)}")
+    found = {name: without_numbers(words) for name, (_, words) in ended.items()}
     assert found == {name: without_numbers(words) for name, (_, words) in output.checks.items()}
 
 

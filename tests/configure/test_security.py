@@ -402,7 +402,8 @@ def test_page_that_nobody_uses_ends(tmp_path: Path) -> None:
         for _ in range(5):
             assert client.send("GET", "/connect").status == 403
         assert started.end() == 0
-        assert "because nobody used the page" in started.shown
+        words = "because nobody used the page for 0 minutes. Files that were written stay as they"
+        assert words in started.shown
 
 
 def sent_through(app: ASGIApp, access: Access, path: str, **headers: str) -> list[Message]:
@@ -456,16 +457,30 @@ def test_button_end_ends_the_page(place: Path, own_sandbox: Sandbox) -> None:
         answer = client.send("POST", "/end", {"csrf": client.csrf})
         assert "The page has ended" in answer.text
         assert started.end() == 0
-        assert started.shown.endswith("Ended.\n")
+        assert "Files that you have written stay as they are." in answer.text
+        assert "Ended with the button End. Files that were written stay" in started.shown
         with pytest.raises(OSError, match="refused"):
             client.get("/connect")
 
 
+@pytest.mark.parametrize(
+    ("connection", "user", "command"),
+    [
+        ("192.0.2.1 50000 192.0.2.2 22", "ada", "ssh -L {port}:127.0.0.1:{port} ada@{host}"),
+        # Another port, IPv6, and a user of a Windows domain.
+        (
+            "2001:db8::1 50000 2001:db8::2 2222",
+            "INVENTED\\ada",
+            "ssh -p 2222 -L {port}:127.0.0.1:{port} 'INVENTED\\ada@{host}'",
+        ),
+    ],
+)
 def test_page_over_ssh_names_the_tunnel_and_opens_no_browser(
-    place: Path, own_sandbox: Sandbox
+    place: Path, own_sandbox: Sandbox, connection: str, user: str, command: str
 ) -> None:
-    environment = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
+    environment = {"SSH_CONNECTION": connection, "LOGNAME": user}
     with configuring(place, own_sandbox.settings, environment=environment) as started:
         port = client_of(started).port
-        assert f"    ssh -L {port}:127.0.0.1:{port} " in started.shown
+        expected = command.format(port=port, host=socket.gethostname())
+        assert f"\n    {expected}\n" in started.shown
         assert "browser opens" not in started.shown

@@ -54,13 +54,42 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
   showCopies();
 });
 
+// What a button has done, for everybody: it is shown for a moment, and screen readers read it out.
+const said = document.getElementById("said");
+let silence;
+
+function say(words, seconds = 6) {
+  clearTimeout(silence);
+  said.textContent = words;
+  silence = setTimeout(() => {
+    said.textContent = "";
+  }, seconds * 1000);
+}
+
+// Nobody answers a script any more.
+document.body.addEventListener("htmx:sendError", () => {
+  say(
+    "The page has ended: dynamics365 configure does not run any more. Files that you have written stay as they are.",
+    3600,
+  );
+});
+
 function showCopies() {
   for (const button of document.querySelectorAll(".copy[hidden]")) {
     button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).innerText);
-      button.textContent = "Copied";
-    });
+    button.addEventListener("click", () => copy(button));
+  }
+}
+// A text that is hidden has no innerText. Browsers refuse the clipboard without a secure context.
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copies);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    say("Copied.");
+  } catch {
+    source.closest("details")?.setAttribute("open", "");
+    getSelection().selectAllChildren(source);
+    say("The text is selected: copy it with the keyboard.");
   }
 }
 showCopies();
