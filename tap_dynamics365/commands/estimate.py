@@ -7,14 +7,14 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from tap_dynamics365.commands import listing, sources
 from tap_dynamics365.commands.options import config_option, json_option
 from tap_dynamics365.errors import SettingsError
-from tap_dynamics365.planning import units
+from tap_dynamics365.planning import measurements, units
 from tap_dynamics365.planning.estimate import make_plan
-from tap_dynamics365.planning.notes import notes
+from tap_dynamics365.planning.notes import as_document, notes
+from tap_dynamics365.planning.plan import DAY
 from tap_dynamics365.planning.tables import planned_tables
 from tap_dynamics365.singer import select_rules
 from tap_dynamics365.singer.catalog import read_catalog
@@ -87,10 +87,10 @@ def estimate(  # noqa: PLR0913 - the options
         service, settings, tables = _of_rules(config, patterns, rules)
     if not tables:
         raise SettingsError(NOTHING)
-    plan = make_plan(tables, service, settings, listing.report if measure else None)
+    measured = measurements.measure(tables, service, settings, listing.report) if measure else None
+    plan = make_plan(tables, service, settings, measured)
     if in_json:
-        found = {**msgspec.to_builtins(plan), "notes": [*notes(plan)]}
-        click.echo(listing.in_json(found))
+        click.echo(listing.in_json(as_document(plan)))
     else:
         click.echo("\n".join(_in_text(plan)))
 
@@ -187,5 +187,6 @@ def _limit(limit: Limit, service: str) -> Iterator[str]:
     shares = [("The first load takes", limit.first_load), ("each run", limit.each_run)]
     known = [f"{run} {units.share(share)}" for run, share in shares if share is not None]
     if len(known) == len(shares):
-        words = f"{', '.join(known)} of the {limit.full:,} {limit.unit} that {service} lets one"
-        yield from wrap(f"{words} user take in 5 minutes.", WIDTH)
+        words = f"{', '.join(known)} of the {limit.full:,} {limit.unit} that {service}"
+        lets = "includes for a paid user" if limit.period == DAY else "lets one user take"
+        yield from wrap(f"{words} {lets} in {limit.period}.", WIDTH)

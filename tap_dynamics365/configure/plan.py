@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.config_files import catalog_json
+from starlette.responses import JSONResponse
+
 from tap_dynamics365.config_files.replication import Replication
 from tap_dynamics365.configure import pages
+from tap_dynamics365.configure.chosen_catalog import catalog
 from tap_dynamics365.configure.plan_run import PlanRun
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.planning import units
-from tap_dynamics365.planning.notes import notes
+from tap_dynamics365.planning.notes import as_document, notes
 from tap_dynamics365.planning.tables import planned_tables
 from tap_dynamics365.singer.catalog import read_catalog
-from tap_dynamics365.singer.discovery import make_entries
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -61,12 +62,9 @@ def _made(session: Session, found: TableList, service: Service, settings: Settin
     run = session.plan
     if run is None or run.choice != choice or run.service is not service:
         described = {name: found.described[name] for name in found.selection}
-        entries = make_entries(described.values(), service.kind, settings, is_selected=True)
-        catalog = {"streams": [entry.to_dict() for entry in entries]}
-        catalog_json.choose(catalog, found.rules, replication)
-        chosen = read_catalog(catalog).values()
+        chosen = read_catalog(catalog(session, found.selection)).values()
         tables = planned_tables(chosen, described, service, settings)
-        run = PlanRun(choice, tables, service, settings)
+        run = PlanRun(choice, tables, service, settings, found.measured)
         with session.lock:
             if session.is_current(service):
                 session.plan = run
@@ -80,6 +78,15 @@ def _measure(request: Request) -> None:
         msg = "No table is chosen."
         raise SettingsError(msg)
     _run(session).measure()
+
+
+def _document(request: Request) -> Response:
+    """Show the plan as `dynamics365 estimate --json` prints it."""
+    session = pages.session_of(request)
+    if not session.tables.selection:
+        msg = "No table is chosen."
+        raise SettingsError(msg)
+    return JSONResponse(as_document(_run(session).plan))
 
 
 def _progress(request: Request) -> Response:
@@ -124,6 +131,7 @@ def _apply(session: Session, found: TableList, advice: Advice) -> str:
 ROUTES = [
     pages.page(PLAN, _show),
     pages.page("/plan/progress", _progress),
+    pages.page("/plan/json", _document),
     pages.action("/plan/measure", PLAN, _measure, asks=True),
     pages.action("/plan/advice", PLAN, _follow, asks=True),
 ]

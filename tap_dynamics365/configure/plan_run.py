@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_dynamics365.errors import Dynamics365Error
 from tap_dynamics365.planning.estimate import make_plan
+from tap_dynamics365.planning.measurements import Measurements, measure
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -27,7 +28,9 @@ class PlanRun:
         tables: The tables.
         service: The service.
         settings: The settings.
+        measured: What was measured of the tables of the service, these and others.
         plan: The plan, with what is known so far.
+        reading: The tables of which pages are read, or were read last.
         is_running: Whether pages are read now.
         done: How many tables were read.
         problem: Why the measurement has ended without a result; empty if it has not.
@@ -37,7 +40,9 @@ class PlanRun:
     tables: Sequence[PlannedTable] = field(repr=False)
     service: Service = field(repr=False)
     settings: Settings = field(repr=False)
+    measured: Measurements = field(default_factory=Measurements, repr=False)
     plan: Plan = field(init=False, repr=False)
+    reading: Sequence[PlannedTable] = field(default=(), repr=False)
     is_running: bool = False
     done: int = 0
     problem: str = ""
@@ -48,17 +53,33 @@ class PlanRun:
         Raises:
             Dynamics365Error: The service can't say what an estimate needs.
         """
-        self.plan = make_plan(self.tables, self.service, self.settings)
+        self._make()
+
+    def _make(self) -> None:
+        known = self.measured.of(self.tables)
+        self.plan = make_plan(self.tables, self.service, self.settings, known)
+
+    @property
+    def left(self) -> list[PlannedTable]:
+        """The tables of which no page was read."""
+        known = self.measured.of(self.tables).pages
+        return [table for table in self.tables if table.name not in known]
 
     def measure(self) -> None:
-        """Read a page of each table in a thread, unless that goes on already."""
+        """Read a page of each table in a thread, unless that goes on already.
+
+        If some tables are measured, only the others are.
+        """
         if not self.is_running:
+            self.reading = self.left or self.tables
             self.is_running, self.done, self.problem = True, 0, ""
             Thread(target=self._measure, daemon=True).start()
 
     def _measure(self) -> None:
         try:
-            self.plan = make_plan(self.tables, self.service, self.settings, self._report)
+            found = measure(self.reading, self.service, self.settings, self._report)
+            self.measured.add(found)
+            self._make()
         except Dynamics365Error as error:
             self.problem = error.message
         finally:

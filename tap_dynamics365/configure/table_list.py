@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_dynamics365.odata.json_schema import is_stream
 from tap_dynamics365.planning import row_counts
+from tap_dynamics365.planning.measurements import Measurements
 from tap_dynamics365.planning.tables import whole_tables
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.singer import overview, select_rules
@@ -55,6 +56,7 @@ class TableList:
         since: The name of that file; empty if there is none.
         whole: The tables with the choices of their columns, as far as these were read, by name.
         samples: What the first rows of tables have told of their columns, by name.
+        measured: What was measured of tables for plans.
         links: How tables refer to each other; None if that was not read.
     """
 
@@ -67,6 +69,7 @@ class TableList:
     since: str = ""
     whole: dict[str, Described] = field(default_factory=dict, repr=False)
     samples: dict[str, Sample] = field(default_factory=dict, repr=False)
+    measured: Measurements = field(default_factory=Measurements, repr=False)
     links: Sequence[Reference] | None = field(default=None, repr=False)
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
-from tap_dynamics365.planning.plan import MOST_NAMED, Advice, Change, Kind, more, named
+from tap_dynamics365.planning.plan import DAY, MOST_NAMED, Advice, Change, Kind, more, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,9 +140,15 @@ def _large_columns(both: Sequence[tuple[PlannedTable, TablePlan]]) -> Iterator[A
 def _near(limit: Limit, kind: ServiceKind) -> Iterator[Advice]:
     """Yield an advice for a run that takes much of a limit."""
     for run, share in (("The first load", limit.first_load), ("Each run", limit.each_run)):
-        if share is not None and share >= NEAR:
+        if share is None or share < NEAR:
+            continue
+        if limit.period == DAY:
+            words = f"{run} takes {share:.0%} of the {limit.full:,} {limit.unit} that {kind.name} "
+            words += f"includes in a paid licence for {DAY}. Load the tables on several days, or "
+            words += "as an application user, for which the tenant has more."
+        else:
             words = f"{run} takes {share:.0%} of the {limit.full:,} {limit.unit} that {kind.name} "
             words += "lets one user take in 5 minutes. Beyond them, requests are refused for a "
             words += "while, and the tap waits: lower max_parallel_requests, or load the tables in "
             words += "several runs."
-            yield Advice(kind=Kind.LIMIT, tables=(), sentence=words)
+        yield Advice(kind=Kind.LIMIT, tables=(), sentence=words)

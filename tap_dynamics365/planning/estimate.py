@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.planning import advice, requests, row_counts
-from tap_dynamics365.planning.page_sizes import page_sizes
-from tap_dynamics365.planning.plan import Limit, Load, Plan, TablePlan
+from tap_dynamics365.planning.plan import DAY, Limit, Load, Plan, TablePlan
 from tap_dynamics365.planning.requests import Size
 from tap_dynamics365.planning.row_counts import RowCount, Source
 from tap_dynamics365.services.limits import WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from tap_dynamics365.planning.measurements import Measurements
     from tap_dynamics365.planning.page_sizes import MeasuredPage
     from tap_dynamics365.planning.requests import Needed, Way
     from tap_dynamics365.planning.tables import PlannedTable
@@ -55,7 +55,7 @@ def estimate(
         service: The service.
         settings: The settings.
         counts: The rows of tables, as far as they are known.
-        pages: A page of each table; None if none were read.
+        pages: Pages of tables, as far as they were read; None if none were.
 
     Raises:
         ServiceError: The ways through parents can't be read.
@@ -77,7 +77,7 @@ def estimate(
         first_load=first,
         each_run=later,
         parallel_requests=parallel,
-        is_measured=pages is not None,
+        is_measured=bool(pages),
         limits=limits,
         advice=[*advice.find(tables, plans, limits, service.kind, settings.replication_method)],
     )
@@ -87,7 +87,7 @@ def make_plan(
     tables: Sequence[PlannedTable],
     service: Service,
     settings: Settings,
-    report: Callable[[int, int], None] | None = None,
+    measured: Measurements | None = None,
 ) -> Plan:
     """Ask the service what an estimate needs, and estimate what runs cost.
 
@@ -95,20 +95,17 @@ def make_plan(
         tables: The tables.
         service: The service.
         settings: The settings.
-        report: Given to read a page of each table, and to have the service count rows if it keeps
-            no counts. Called with the number of tables that were read, and the number of all.
+        measured: What was measured of these tables, or of some of them; None without measurements.
 
     Raises:
         ServiceError: The ways through parents can't be read.
         SignInError: The sign-in host gave no token.
     """
     counts = row_counts.snapshot(service, tables)
-    if report is None:
+    if measured is None:
         return estimate(tables, service, settings, counts=counts)
-    if service.kind.count_rows is None:
-        counts = row_counts.count(service, settings, tables)
-    pages = page_sizes(service, settings, tables, report)
-    return estimate(tables, service, settings, counts=counts, pages=pages)
+    counts |= measured.counts
+    return estimate(tables, service, settings, counts=counts, pages=measured.pages)
 
 
 def _table(
@@ -239,15 +236,21 @@ def _limits(
         return amount * min(1, WINDOW / load.seconds if load.seconds else 1) / full
 
     if limits.requests is not None:
-        shares = [share(load.requests, load, limits.requests) for load in (first, later)]
-        yield Limit("requests", limits.requests, *shares)
+        one, other = (share(load.requests, load, limits.requests) for load in (first, later))
+        yield Limit("requests", limits.requests, one, other)
     if limits.seconds is not None:
         work = [
             [load.seconds for load in loads if load.seconds is not None]
             for loads in ([p.first_load for p in plans], [p.each_run for p in plans])
         ]
-        shares = [
+        one, other = (
             share(sum(seconds) if seconds else None, load, limits.seconds)
             for seconds, load in zip(work, (first, later), strict=True)
-        ]
-        yield Limit("seconds of work", limits.seconds, *shares)
+        )
+        yield Limit("seconds of work", limits.seconds, one, other)
+    if limits.requests_per_day is not None:
+        full = limits.requests_per_day
+        one, other = (
+            None if load.requests is None else load.requests / full for load in (first, later)
+        )
+        yield Limit("requests", full, one, other, period=DAY)

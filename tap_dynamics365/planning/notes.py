@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tap_dynamics365.planning.plan import Plan, TablePlan, named
+import msgspec
+
+from tap_dynamics365.planning.plan import DAY, Plan, TablePlan, named
 from tap_dynamics365.planning.row_counts import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def as_document(plan: Plan) -> dict[str, Any]:
+    """Return a plan with its notes, as `dynamics365 estimate --json` prints it.
+
+    Args:
+        plan: The plan.
+    """
+    return {**msgspec.to_builtins(plan), "notes": [*notes(plan)]}
 
 
 def notes(plan: Plan) -> Iterator[str]:
@@ -45,6 +56,11 @@ def notes(plan: Plan) -> Iterator[str]:
             "The second run reads these tables as the first one does, because their replication "
             f"key is a number: {named(twice)}."
         )
+    if any(limit.period == DAY for limit in plan.limits):
+        yield (
+            f"The requests in {DAY} are those that {plan.service} includes in a paid licence of a "
+            "user. Applications share those of the tenant, which are more."
+        )
     if not plan.limits:
         yield (
             f"{plan.service} documents no number of requests that it allows. It refuses requests "
@@ -61,6 +77,8 @@ def _measurements(plan: Plan) -> Iterator[str]:
         "Bytes and time are estimated from one page of each table, time with up to "
         f"{plan.parallel_requests} requests in parallel. The target may take longer."
     )
+    if left := [table for table in plan.tables if not table.is_measured]:
+        yield f"Not measured, so that bytes and time are left out of the sums: {named(left)}."
     refused: list[TablePlan] = [table for table in plan.tables if table.error is not None]
     for table in refused:
         yield f"{table.name} can't be read: {table.error}"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.planning.page_sizes import MeasuredPage
     from tap_dynamics365.planning.row_counts import Source
 
+#: The period of a limit that does not count in 5 minutes.
+DAY = "24 hours"
 #: The names in a sentence.
 MOST_NAMED = 10
 
@@ -65,22 +67,29 @@ class TablePlan:
     page: MeasuredPage | None = None
     error: str | None = None
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether a page was read, or tried."""
+        return self.page is not None or self.error is not None
+
 
 @dataclass(frozen=True)
 class Limit:
-    """What a service lets one user take in 5 minutes.
+    """What a service lets one user take in a period.
 
     Attributes:
         unit: What is counted, such as requests.
         full: How much.
         first_load: The share that the first run takes; 1.0 is all of it. None if unknown.
         each_run: The share that a later run takes; None if unknown.
+        period: The period, such as `5 minutes`.
     """
 
     unit: str
     full: int
     first_load: float | None
     each_run: float | None
+    period: str = "5 minutes"
 
 
 class Kind(Enum):
@@ -141,7 +150,7 @@ class Plan:
         first_load: The first run, as far as it is known of each table.
         each_run: A later run in which nothing has changed, likewise.
         parallel_requests: The most requests in flight, which the seconds of both loads assume.
-        is_measured: Whether pages were read.
+        is_measured: Whether pages were read, of all tables or of some.
         limits: What the service lets one user take, as far as it is documented.
         advice: What would make runs cheaper.
     """

@@ -14,6 +14,7 @@ from tap_dynamics365.planning import units
 from tests.commands.program import dynamics365
 from tests.configure.client import client_of
 from tests.configure.conftest import configuring
+from tests.tap import reads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,7 @@ def test_plan_says_what_the_command_says(
         # A page that is loaded again asks nothing again.
         client.get("/plan")
         assert [each["path"] for each in sandbox.requests()] == sent
+        in_json = client.get("/plan/json").text
         measured = measure(client)
     assert figures(page) == [expected(known["first_load"]), expected(known["each_run"])]
     assert not [path for path in sent if path.rpartition("/")[2] in {*tables, "accounts", "teams"}]
@@ -101,6 +103,8 @@ def test_plan_says_what_the_command_says(
     for share in shares:
         assert f"<span>{units.share(share)} of " in page.text
     assert f"<strong>{len(tables)} table" in page.text
+    assert json.loads(in_json) == known
+    assert ("requests in 24 hours</span>" in page.text) is (fixture == "sandbox")
     for load in figures(measured):
         assert not load["Bytes"].startswith("?")
         assert load["Time"].endswith(" s")
@@ -108,7 +112,9 @@ def test_plan_says_what_the_command_says(
     assert " ms</td>" in measured.text
 
 
-def test_advice_leaves_large_columns_out(client: Client) -> None:
+def test_advice_leaves_large_columns_out_and_keeps_other_measurements(
+    client: Client, own_sandbox: Sandbox
+) -> None:
     choose(client, "annotation", "team")
     page = measure(client)
     (advice,) = advices(page)
@@ -122,9 +128,35 @@ def test_advice_leaves_large_columns_out(client: Client) -> None:
     left = {each.partition(".")[2] for each in notice[10:-1].split(", ")}
     assert {*before} - {*after} == left
     assert left == {"notetext"}
-    # The new plan is an estimate: nothing was measured with this choice.
-    assert figures(done)[0]["Bytes"] == "?"
+    # What was measured of the other table stays, and the page says what is missing.
+    assert costs(done)["team"] == costs(page)["team"]
+    assert costs(done)["annotation"][3:] == ["?", "?", "?"]
+    assert "1 measured with one page of each" in done.text
+    assert "left out of the sums: annotation." in done.text
     assert advices(done) == []
+    own_sandbox.clear_requests()
+    assert "Try one page of 1 more table" in done.text
+    again = measure(client)
+    assert not reads(own_sandbox.requests(), "teams")
+    assert len(reads(own_sandbox.requests(), "annotations")) == 1
+    assert "?" not in figures(again)[0].values()
+    assert float(figures(again)[0]["Bytes"].split()[0]) < float(
+        figures(page)[0]["Bytes"].split()[0]
+    )
+    # A table that comes back is known, too.
+    choose(client, "annotation")
+    assert figures(client.get("/plan"))[0]["Bytes"] == "?"
+    choose(client, "team")
+    assert "Try one page of each table again" in client.get("/plan").text
+    assert costs(client.get("/plan"))["team"] == costs(page)["team"]
+
+
+def costs(page: Answer) -> dict[str, list[str]]:
+    """What each table costs, by its name."""
+    lines = re.findall(r'<tr><th scope="row"><a [^>]*>(\w+)<.*?</tr>', page.text, re.DOTALL)
+    whole = re.findall(r'<tr><th scope="row">.*?</tr>', page.text, re.DOTALL)
+    cells = [re.findall(r'<td class="number">(.*?)</td>', line, re.DOTALL) for line in whole]
+    return dict(zip(lines, cells, strict=True))
 
 
 def columns(client: Client) -> str:
@@ -162,10 +194,10 @@ def test_advice_that_the_plan_does_not_have_changes_nothing(client: Client) -> N
         assert page.notices == ["The plan has changed since. This is the new one."]
     assert rules in client.get("/tables").text
     # An advice for another choice is not followed either.
-    choose(client, "annotation", "team", "lead")
+    choose(client, "team", "lead")
     page = client.post("/plan/advice", {"advice": advice})
     assert page.notices == ["The plan has changed since. This is the new one."]
-    assert "annotation.*" in client.get("/tables").text
+    assert "annotation.*" not in client.get("/tables").text
     assert "!annotation" not in client.get("/tables").text
 
 
@@ -201,3 +233,4 @@ def test_plan_without_a_table_leads_to_the_choice(client: Client) -> None:
     assert "No table is chosen." in page.text
     assert client.post("/plan/measure").notices == ["No table is chosen."]
     assert client.get("/plan/progress").status == 200
+    assert client.get("/plan/json").notices == ["No table is chosen."]

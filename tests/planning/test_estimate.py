@@ -117,7 +117,7 @@ def test_estimate_of_unknown_rows_leaves_them_out_of_the_sums_and_names_them() -
     assert incremental.each_run == Load(requests=1)
     assert found.first_load == Load(rows=250, requests=3)
     assert found.each_run == Load(rows=250, requests=4)
-    assert [limit.first_load for limit in found.limits] == [3 / 6_000, None]
+    assert [limit.first_load for limit in found.limits] == [3 / 6_000, None, 3 / 40_000]
     said = [*notes(found)]
     assert "The number of rows is unknown, and left out of the sums: b, c." in said
     assert "Bytes and time are unknown, because no pages were read." in said
@@ -165,7 +165,7 @@ def test_log_based_needs_change_tracking_and_a_key_of_one_column() -> None:
 def test_limits_are_shares_of_the_busiest_five_minutes() -> None:
     slow = replace(PAGE, seconds=30.0)
     found = plan({"a": 6_000}, table("a", FULL_TABLE), pages={"a": slow})
-    requests, work = found.limits
+    requests, work, daily = found.limits
     assert (requests.unit, requests.full, work.unit, work.full) == (
         "requests",
         6_000,
@@ -175,6 +175,7 @@ def test_limits_are_shares_of_the_busiest_five_minutes() -> None:
     # 60 requests in 1,800 seconds.
     assert requests.first_load == pytest.approx(10 / 6_000)
     assert work.first_load == pytest.approx(300 / 1_200)
+    assert (daily.full, daily.period, daily.first_load) == (40_000, "24 hours", 60 / 40_000)
     assert advice(found, Kind.LIMIT) is None
     finance = plan({"a": 6_000}, table("a", FULL_TABLE), config=FINANCE)
     assert finance.limits == []
@@ -190,6 +191,18 @@ def test_load_that_takes_half_of_a_limit_is_worth_an_advice() -> None:
         "minutes."
     )
     assert advice(plan({"a": 299_900}, table("a", FULL_TABLE)), Kind.LIMIT) is None
+
+
+def test_load_that_takes_half_of_a_day_is_worth_an_advice_of_its_own() -> None:
+    slow = replace(PAGE, seconds=1.0)
+    found = advice(plan({"a": 2_000_000}, table("a", FULL_TABLE), pages={"a": slow}), Kind.LIMIT)
+    assert found is not None
+    assert found.sentence.startswith(
+        "The first load takes 50% of the 40,000 requests that Dataverse includes in a paid licence "
+        "for 24 hours. Load the tables on several days"
+    )
+    # Such requests are not refused.
+    assert "refused" not in found.sentence
 
 
 def test_full_table_whose_changes_are_tracked_is_advised_to_be_log_based() -> None:

@@ -49,6 +49,9 @@ METADATA_SETS = frozenset(
 # What one user may take of one server in 5 minutes.
 # https://learn.microsoft.com/power-apps/developer/data-platform/api-limits
 REQUESTS, SECONDS = 6_000, 1_200
+# What a paid licence includes for its user in 24 hours.
+# https://learn.microsoft.com/power-platform/admin/api-request-limits-allocations
+REQUESTS_PER_DAY = 40_000
 REPLICATION_KEYS = ("modifiedon", "versionnumber", "createdon")
 # Part of the key of elastic tables where it is in use: the primary id alone is not unique.
 # https://learn.microsoft.com/power-apps/developer/data-platform/elastic-tables
@@ -223,7 +226,7 @@ DATAVERSE = ServiceKind(
     define=define,
     define_whole=define_whole,
     refine=refine,
-    limits=Limits(requests=REQUESTS, seconds=SECONDS),
+    limits=Limits(requests=REQUESTS, requests_per_day=REQUESTS_PER_DAY, seconds=SECONDS),
     count_rows=count_rows,
     who_am_i=who_am_i,
     read_rights=read_rights,
