@@ -19,6 +19,10 @@
             for table, batch in readings:
                 write(table, batch)
 
+        # One table in several processes.
+        for partition in source.partitions("account", 8):    # each one can be pickled
+            run(lambda: [*ArrowSource(settings).read_partition(partition)])
+
 `source` has `ArrowSource`, `request` what a user asks for, `reading` what a consumer gets. The
 extra `arrow` installs pyarrow.
 """
@@ -31,7 +35,8 @@ except ImportError as error:
     msg = 'Arrow needs the extra arrow: install "tap-dynamics365[arrow]".'
     raise ImportError(msg) from error
 
-from tap_dynamics365.arrow.reading import Reading, Readings, TableReading
+from tap_dynamics365.arrow.partitions import Partition
+from tap_dynamics365.arrow.reading import PartitionReading, Reading, Readings, TableReading
 from tap_dynamics365.arrow.request import TableRequest
 from tap_dynamics365.arrow.source import ArrowSource
 from tap_dynamics365.extract.tally import Outcome
@@ -41,6 +46,8 @@ __all__ = [
     "ArrowSource",
     "Described",
     "Outcome",
+    "Partition",
+    "PartitionReading",
     "Reading",
     "Readings",
     "TableReading",

@@ -167,17 +167,11 @@ class TableReading:
         return self._table.error or self._table.refusal
 
 
-class Reading(TableReading):
-    """The record batches of one table, each one a page of the service.
+class PartitionReading(TableReading):
+    """The record batches of one partition of a table, or of a whole table, each one a page.
 
     Take the batches in one `for` loop; leaving it ends the reading. Between two batches, no more is
     read ahead than the setting `read_ahead_mb` allows.
-
-    Example:
-        >>> reading = source.read("account", columns=["accountid", "name"], state=state)
-        >>> for batch in reading:
-        ...     write(batch)
-        ...     save(reading.state)
 
     Args:
         batches: Reads the table.
@@ -218,6 +212,17 @@ class Reading(TableReading):
     def close(self) -> None:
         """End the reading, with its threads."""
         self._batches.close()
+
+
+class Reading(PartitionReading):
+    """The record batches of one table, each one a page, with the state after each.
+
+    Example:
+        >>> reading = source.read("account", columns=["accountid", "name"], state=state)
+        >>> for batch in reading:
+        ...     write(batch)
+        ...     save(reading.state)
+    """
 
     @property
     def state(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.extract.read import FULL_TABLE, INCREMENTAL, LOG_BASED
 from tap_dynamics365.extract.replication import best_method, possible_replication_keys
+from tap_dynamics365.settings import filters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,14 +49,26 @@ class Replication:
     Attributes:
         method: The replication method.
         key: The replication key, if the table has one.
+        row_filter: The condition that every row fulfils; empty for all rows.
     """
 
     method: str
     key: str | None
+    row_filter: str = ""
+
+
+def both(*conditions: str) -> str:
+    """Return the condition that several conditions are fulfilled.
+
+    Args:
+        *conditions: The conditions. An empty one is always fulfilled.
+    """
+    found = [each for each in conditions if each]
+    return found[0] if len(found) == 1 else " and ".join(f"({each})" for each in found)
 
 
 def replication(
-    request: TableRequest, table: Table, kind: ServiceKind, settings: Settings, row_filter: str
+    request: TableRequest, table: Table, kind: ServiceKind, settings: Settings
 ) -> Replication:
     """Choose how a table is replicated.
 
@@ -63,12 +76,12 @@ def replication(
         request: What the user asks for.
         table: The table.
         kind: The service.
-        settings: The method to prefer if the user asks for none.
-        row_filter: The condition for rows.
+        settings: The filter of the table, and the method to prefer if the user asks for none.
 
     Raises:
         SettingsError: The table can't be replicated in the way that the user asks for.
     """
+    row_filter = both(filters.find(settings.filters, table.name), request.filter)
     key = next(iter(possible_replication_keys(table, kind.replication_keys)), None)
     wish = f"The table {table.name!r} can't be read {request.method}"
     match request.method:
@@ -76,7 +89,7 @@ def replication(
             method = best_method(table, settings.replication_method, key)
             if method == LOG_BASED and row_filter:
                 method = best_method(table, INCREMENTAL, key)
-            return Replication(method, key)
+            return Replication(method, key, row_filter)
         case "INCREMENTAL" if key is None:
             msg = f"{wish}, because it has no replication key: choose {FULL_TABLE}."
         case "LOG_BASED" if not kind.tracks_changes:
@@ -87,7 +100,7 @@ def replication(
                 f"{INCREMENTAL}, or remove the filter."
             )
         case "INCREMENTAL" | "FULL_TABLE" | "LOG_BASED":
-            return Replication(request.method, key)
+            return Replication(request.method, key, row_filter)
         case _:
             known = f"{INCREMENTAL}, {LOG_BASED} or {FULL_TABLE}"
             msg = f"The method is {request.method!r}: choose {known}."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tap_dynamics365.arrow.columns import Columns
-from tap_dynamics365.arrow.reading import Batches, Reading, Readings
-from tap_dynamics365.arrow.request import TableRequest
+from tap_dynamics365.arrow.partitions import Partition, plan
+from tap_dynamics365.arrow.reading import Batches, PartitionReading, Reading, Readings
+from tap_dynamics365.arrow.request import TableRequest, replication
 from tap_dynamics365.arrow.table import ArrowTable
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.extract.state import without_nulls
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from tap_dynamics365.arrow.request import Replication
     from tap_dynamics365.arrow.table import Take
+    from tap_dynamics365.services.describe import Described
+    from tap_dynamics365.settings import Settings
+
+    Planned = tuple[TableRequest, Described, Replication]
 
 MEGABYTE = 1_000_000
 
@@ -130,27 +137,87 @@ class ArrowSource(OpenedService):
             raise SettingsError(msg)
         return Readings(self._batches(wanted, state))
 
+    def partitions(  # noqa: PLR0913 - what can be chosen of a table
+        self,
+        table: str,
+        count: int = 8,
+        columns: Sequence[str] = (),
+        *,
+        filter: str = "",  # noqa: A002 - what OData calls it
+        decimals: Literal["exact", "text"] = "exact",
+        text: Sequence[str] = (),
+    ) -> list[Partition]:
+        """Divide a table into partitions of about as many rows, for several processes.
+
+        See `partitions` for how, and for what is promised. To plan takes a few requests.
+
+        Args:
+            table: The name of the table.
+            count: About how many partitions to make. There are fewer if the table has fewer pages.
+            columns: As `TableRequest` has it, and so are the options below.
+            filter: A condition in OData that every row fulfils.
+            decimals: `exact` or `text`.
+            text: Columns whose values are read as text.
+
+        Returns:
+            The partitions. They can be pickled, and hold no settings. Together, they have all rows;
+            a table without a time of creation has one partition.
+
+        Raises:
+            MetadataError: There is no such table.
+            SettingsError: The table can't be read like that.
+            ServiceError: The service refused.
+            SignInError: The sign-in host gave no token.
+        """
+        request = TableRequest(table, tuple(columns), filter, None, decimals, tuple(text))
+        described = self._find(table)
+        self.schema(table, columns, decimals=decimals, text=text)
+        return plan(self._service, self._settings, described, request, count)
+
+    def read_partition(self, partition: Partition) -> PartitionReading:
+        """Read a partition, in this process or in another one with the same settings.
+
+        Its description travels with it, so no request for metadata is sent.
+
+        Args:
+            partition: One of those that `partitions` has returned.
+
+        Returns:
+            The batches. They have no state, because a partition is read as a whole.
+        """
+        settings = replace(self._settings, start_date=None)
+        planned = [(partition.request, partition.described, partition.replication)]
+        return PartitionReading(self._made(planned, {}, settings))
+
     def _batches(
         self, requests: Sequence[TableRequest], state: Mapping[str, Any] | None
     ) -> Batches:
-        described = [(each, self._find(each.table)) for each in requests]
+        planned = []
+        for request in requests:
+            described, kind = self._find(request.table), self._service.kind
+            chosen = replication(request, described.table, kind, self._settings)
+            planned.append((request, described, chosen))
+        return self._made(planned, _checked(state), self._settings)
 
+    def _made(
+        self, planned: Sequence[Planned], state: Mapping[str, Any], settings: Settings
+    ) -> Batches:
         def make(run: dict[str, Any], take: Take) -> list[ArrowTable]:
             return [
                 ArrowTable(
                     self._service,
-                    self._settings,
-                    table,
+                    settings,
+                    described,
                     request,
                     run,
+                    chosen=chosen,
                     every_part=lambda: self._parts,
                     take=take,
                 )
-                for request, table in described
+                for request, described, chosen in planned
             ]
 
-        read_ahead = self._settings.read_ahead_mb * MEGABYTE
-        return Batches(self._service, read_ahead, _checked(state), make)
+        return Batches(self._service, settings.read_ahead_mb * MEGABYTE, state, make)
 
     def _columns(self, table: str) -> Columns:
         return Columns.of(self._find(table), has_names=self._settings.show_name_columns)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.arrow.columns import DELETED, Columns
 from tap_dynamics365.arrow.decoder import BatchDecoder, Layout
-from tap_dynamics365.arrow.request import replication
 from tap_dynamics365.extract import order
 from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.read import LOG_BASED
@@ -23,14 +22,13 @@ from tap_dynamics365.extract.tally import Outcome, Tally
 from tap_dynamics365.extract.version import TableVersion
 from tap_dynamics365.services import part as divisions
 from tap_dynamics365.services.conversion import conversions, without_null
-from tap_dynamics365.settings import filters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
-    from tap_dynamics365.arrow.request import TableRequest
+    from tap_dynamics365.arrow.request import Replication, TableRequest
     from tap_dynamics365.arrow.types import ArrowColumn
     from tap_dynamics365.errors import ServiceError
     from tap_dynamics365.extract.page import Page, Piece
@@ -68,6 +66,7 @@ class ArrowTable:
         described: The table.
         request: What to read of it.
         state: The state of the run. It changes while the table is read.
+        chosen: How the table is replicated.
         every_part: Reads the parts of the service, selected or not.
         take: Takes the batches.
 
@@ -89,17 +88,13 @@ class ArrowTable:
         request: TableRequest,
         state: dict[str, Any],
         *,
+        chosen: Replication,
         every_part: Callable[[], Sequence[Part]],
         take: Take,
     ) -> None:
         table, definition = described
         self.name, self.key = table.name, tuple(table.key)
-        own_filter = filters.find(settings.filters, table.name)
-        row_filter = " and ".join(f"({each})" for each in (own_filter, request.filter) if each)
-        if not (own_filter and request.filter):
-            row_filter = own_filter or request.filter
         kind = service.kind
-        chosen = replication(request, table, kind, settings, row_filter)
         self.method = chosen.method
         self._columns = Columns.of(described, has_names=settings.show_name_columns)
         self.columns = self._shown(request)
@@ -123,7 +118,7 @@ class ArrowTable:
             replication_key=chosen.key,
             is_virtual=definition is not None and definition.is_virtual,
         )
-        self.spec = replace(spec, row_filter=row_filter)
+        self.spec = replace(spec, row_filter=chosen.row_filter)
         self.tally = Tally(table.name)
         self.replaces_table = False
         self.error: ServiceError | None = None

@@ -216,6 +216,8 @@ class ServiceKind:
         dialect: How the service speaks OData.
         replication_keys: Columns that grow with each change. The first one that a table has is its
             replication key.
+        created_at: The column with the time at which a row was created, which never changes. Empty
+            if there is none.
         tracks_changes: Whether tables of the service can be replicated LOG_BASED.
         selects_all: Whether discovery selects all tables if the settings name none.
         many_tables: Above this number of selected tables, a warning says how to select fewer.
@@ -278,6 +280,7 @@ class ServiceKind:
     set_up: SetUp = field(default_factory=SetUp)
     dialect: Dialect = field(default_factory=Dialect)
     replication_keys: tuple[str, ...] = ()
+    created_at: str = ""
     tracks_changes: bool = True
     selects_all: bool = True
     many_tables: float = math.inf

@@ -220,6 +220,7 @@ DATAVERSE = ServiceKind(
         key_at_token=key_at_token,
     ),
     replication_keys=REPLICATION_KEYS,
+    created_at="createdon",
     partition=PARTITION_ID,
     describe=describe,
     describe_changes=describe_changes,
