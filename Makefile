@@ -122,7 +122,7 @@ clean: ## Remove the environments and the files of tools
 	@touch $@
 
 .venv/test-installed: pyproject.toml | .venv/bin/uv
-	@$(INSTALL) .venv --editable '.[arrow,azure,certificate,configure,ntlm]' --group dev
+	@$(INSTALL) .venv --editable '.[arrow,azure,certificate,configure,delta,duckdb,ntlm,postgresql]' --group dev
 	@touch $@
 
 # Created again each time, because the tap that Meltano installed in it has the old pyproject.toml.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tap_dynamics365.services.describe import Described
+    from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.part import Part
 
 
@@ -47,6 +48,16 @@ class OpenedService:
     ) -> None:
         """Close the service."""
         self.close()
+
+    @property
+    def service(self) -> Service:
+        """The service, whose client counts requests."""
+        return self._service
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self._settings
 
     def close(self) -> None:
         """Close the connections to the service."""

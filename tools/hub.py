@@ -51,7 +51,7 @@ NEXT_STEPS = """\
     meltano select {name} account '*'
     ```
 
-Some ways to sign in, and the commands `write` and `configure`, need an extra: {extras}.
+Some ways to sign in, and the commands `write`, `configure` and `export`, need an extra: {extras}.
 Write it into `pip_url`, such as `{name}[azure]`, and run `meltano install`.
 """
 SETTINGS_PREAMBLE = """\
@@ -168,6 +168,12 @@ def definition(described: Mapping[str, Any], project: Mapping[str, Any]) -> dict
             "query": {
                 "args": "query --config=ENV",
                 "description": "Read rows with an OData query, such as 'accounts?$top=5'",
+                "executable": "dynamics365",
+            },
+            "export": {
+                "args": "export --config=ENV",
+                "description": "Export tables into Parquet, Delta, DuckDB or PostgreSQL, without a "
+                "target",
                 "executable": "dynamics365",
             },
             "write": {

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tap_dynamics365.arrow.table import ArrowTable, Take
+    from tap_dynamics365.extract.tally import Tally
     from tap_dynamics365.services.kind import Service
 
     MakeTables = Callable[[dict[str, Any], Take], Sequence[ArrowTable]]
@@ -58,6 +59,7 @@ class Batches:
         self._ready: deque[tuple[ArrowTable, pa.RecordBatch | None, dict[str, Any] | None]] = (
             deque()
         )
+        self._ended: list[str] = []
         self.tables = make(run, self._take)
         self._steps = self._run()
 
@@ -88,6 +90,17 @@ class Batches:
                 self._state = {**self._state, "bookmarks": {**bookmarks, table.name: entry}}
             if batch is not None:
                 yield table, batch
+            has_more = any(other is table for other, _, _ in self._ready)
+            if table.tally.outcome is not None and not has_more:
+                self._ended.append(table.name)
+
+    def take_ended(self) -> list[str]:
+        """Return the tables that have ended since the last call.
+
+        All their batches were handed out, and the state has what their end has changed.
+        """
+        ended, self._ended = self._ended, []
+        return ended
 
     @property
     def state(self) -> dict[str, Any]:
@@ -109,6 +122,11 @@ class TableReading:
 
     def __init__(self, table: ArrowTable) -> None:
         self._table = table
+
+    @property
+    def tally(self) -> Tally:
+        """How far the reading is."""
+        return self._table.tally
 
     @property
     def table(self) -> str:
@@ -288,6 +306,13 @@ class Readings:
     ) -> None:
         """End the readings."""
         self.close()
+
+    def take_ended(self) -> list[str]:
+        """Return the tables that have ended since the last call.
+
+        All their batches were handed out, and the state has what their end has changed.
+        """
+        return self._batches.take_ended()
 
     def close(self) -> None:
         """End the readings, with their threads."""

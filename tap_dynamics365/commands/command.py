@@ -13,6 +13,7 @@ from tap_dynamics365.commands.check import check
 from tap_dynamics365.commands.configure import configure
 from tap_dynamics365.commands.environments import environments
 from tap_dynamics365.commands.estimate import estimate
+from tap_dynamics365.commands.export import export
 from tap_dynamics365.commands.query import query
 from tap_dynamics365.commands.tables import tables
 from tap_dynamics365.commands.write import write
@@ -29,5 +30,15 @@ def dynamics365() -> None:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-for command in (login, check, environments, tables, estimate, query, write, configure):
+for command in (
+    login,
+    check,
+    environments,
+    tables,
+    estimate,
+    query,
+    export,
+    write,
+    configure,
+):
     dynamics365.add_command(command)

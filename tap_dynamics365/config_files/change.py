@@ -96,16 +96,12 @@ def place(project: Path, name: str) -> Path:
         The path. The file need not exist.
 
     Raises:
-        InputError: The folder is not there, or the path leads out of it, or to it by a symbolic
-            link.
+        InputError: The path leads out of the folder, or to it by a symbolic link.
     """
     root = project.resolve()
     path = root / name
     if ".." in path.parts or not path.is_relative_to(root) or path == root:
         msg = f"{name} is not in the project folder {root}: files outside of it are not written."
-        raise InputError(msg)
-    if not root.is_dir():
-        msg = f"The project folder {root} is not there: make it again, or name another one."
         raise InputError(msg)
     for each in (path, *path.parents):
         if each == root:

@@ -112,5 +112,5 @@ def _parsed(text: str, kind: str) -> Any:  # noqa: ANN401 - any value of JSON
         return text.split(",")
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text

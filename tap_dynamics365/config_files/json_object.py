@@ -31,11 +31,7 @@ def load(text: str) -> dict[str, Any]:
     Raises:
         ValueError: The text is not a JSON object.
     """
-    try:
-        found = json.loads(text) if text.strip() else {}
-    except RecursionError:
-        msg = "too deep"
-        raise ValueError(msg) from None
+    found = json.loads(text) if text.strip() else {}
     if not isinstance(found, dict):
         msg = "The text is JSON of another type."
         raise ValueError(msg)  # noqa: TRY004 - as for a text that is not JSON

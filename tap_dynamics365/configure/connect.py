@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.configure.session import Session
     from tap_dynamics365.configure.ways import Way
-    from tap_dynamics365.services.kind import ServiceKind
 
 CONNECT = "/connect"
 # The service itself, then what each way to sign in has, in the order of the page.
@@ -55,7 +54,9 @@ SELDOM = {"token_uri", "refresh_token", "scope", "auth_uri"}
 
 def _show(request: Request) -> Response:
     session = pages.session_of(request)
-    kind, url = _place(session)
+    url = complete_url(str(session.values.get(ADDRESS) or ""))
+    # Most people have Dataverse.
+    kind = kind_of(url) if url else DATAVERSE
     field = partial(fields.field, values=session.values, origins=session.origins)
     return pages.render(
         request,
@@ -78,16 +79,6 @@ def _show(request: Request) -> Response:
             for group, settings in OTHERS.items()
         },
     )
-
-
-def _place(session: Session) -> tuple[ServiceKind, str]:
-    """Return the kind and URL of the service; without a URL, Dataverse, which most people have."""
-    url = complete_url(str(session.values.get(ADDRESS) or ""))
-    try:
-        return (kind_of(url), url) if url else (DATAVERSE, "")
-    except ValueError:
-        # What is in the field is no URL.
-        return DATAVERSE, ""
 
 
 def _names(way: Way) -> set[str]:
@@ -132,7 +123,6 @@ def _check(request: Request) -> None:
 def _start_checks(session: Session) -> None:
     """Run the checks in a thread, of the tables that are chosen, if they were read."""
     chosen = [*session.tables.selection] if session.has_tables else []
-    session.is_refused = False
     session.checks = CheckRun({**session.values, **({"tables": chosen} if chosen else {})})
     session.checks.start()
 

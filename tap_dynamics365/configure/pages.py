@@ -143,7 +143,7 @@ def page(path: str, answer: Answer, method: str = "GET") -> Route:
         except Dynamics365Error as error:
             template = "problem.part.html" if is_partial(request) else "problem.html"
             # A script shows no answer with the status of a failure.
-            return render(request, template, message=session_of(request).noted(error))
+            return render(request, template, message=error.message)
 
     return Route(path, show, methods=[method])
 
@@ -169,7 +169,7 @@ def action(
             with nullcontext() if asks else session.lock:
                 return act(request) or lead(back)
         except Dynamics365Error as error:
-            session.notices.append(Notice("error", session.noted(error)))
+            session.notices.append(Notice("error", error.message))
             return lead(back)
 
     async def post(request: Request) -> Response:

@@ -61,7 +61,7 @@ def _show(request: Request) -> Response:
         elif path:
             result = _run(session, path, asked.get("page", "1"), in_json=form == "json")
     except Dynamics365Error as error:
-        problem = session.noted(error)
+        problem = error.message
     return pages.render(
         request,
         "query.html",

@@ -93,7 +93,7 @@ def _view(session: Session, name: str) -> dict[str, Any]:
                 if each.has_secrets:
                     git.check_ignored(each.path)
     except Dynamics365Error as error:
-        problem, shown = session.noted(error), None
+        problem, shown = error.message, None
     return {
         "shown": shown,
         "problem": problem,

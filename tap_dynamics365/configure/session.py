@@ -12,13 +12,7 @@ from tap_dynamics365.config_files.meltano_yml import Plugin
 from tap_dynamics365.configure.opened import Opened
 from tap_dynamics365.configure.pasted import expanded
 from tap_dynamics365.configure.ways import way_of
-from tap_dynamics365.errors import (
-    Dynamics365Error,
-    Failure,
-    InputError,
-    ServiceError,
-    SignInError,
-)
+from tap_dynamics365.errors import InputError
 from tap_dynamics365.services.registry import complete_url, with_directory
 from tap_dynamics365.settings import Settings
 from tap_dynamics365.settings.config_schema import CONFIG_SCHEMA
@@ -69,7 +63,6 @@ class Session:
         notices: What the last form did.
         environments: The environments that the account may use; None if they were not listed.
         identity: Who has signed in, as the service said; None before it has.
-        is_refused: Whether the sign-in was refused since then.
         sign_in: The sign-in of a person that goes on or has ended; None if there was none.
         checks: The checks of these settings; None if there were none.
         queries: The URLs of the pages that a query has led to, by its path.
@@ -87,7 +80,6 @@ class Session:
     notices: list[Notice] = field(default_factory=list)
     environments: Sequence[Environment] | None = None
     identity: Identity | None = None
-    is_refused: bool = False
     sign_in: SignIn | None = None
     checks: CheckRun | None = None
     queries: dict[str, list[str]] = field(default_factory=dict, repr=False)
@@ -127,7 +119,6 @@ class Session:
             self._rules = self._opened.tables.rules
         self._opened = Opened()
         self.checks = self.plan = self.identity = None
-        self.is_refused = False
         self.queries, self.shown = {}, {}
 
     def take_notices(self) -> list[Notice]:
@@ -171,16 +162,6 @@ class Session:
             opened, settings = self._opened, self.settings()
         return opened.service(settings)
 
-    def noted(self, error: Dynamics365Error) -> str:
-        """Return the message of an error, and note if the sign-in does not work any more.
-
-        Args:
-            error: The error.
-        """
-        is_unauthorized = isinstance(error, ServiceError) and error.failure is Failure.UNAUTHORIZED
-        self.is_refused |= is_unauthorized or isinstance(error, SignInError)
-        return error.message
-
     @property
     def account(self) -> str:
         """Who has signed in, and where, in a few words; empty before the service has said so."""
@@ -190,7 +171,7 @@ class Session:
     @property
     def is_connected(self) -> bool:
         """Whether the service has answered a signed request with these settings."""
-        return not self.is_refused and (bool(self.account) or self.has_tables)
+        return bool(self.account) or self.has_tables
 
     @property
     def has_tables(self) -> bool:

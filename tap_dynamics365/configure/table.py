@@ -68,7 +68,7 @@ def _columns(request: Request) -> Response:
         if shows_values or "sample" in request.query_params:
             rows = _sampled(session, name)
     except ServiceError as error:
-        problem = session.noted(error)
+        problem = error.message
     columns, chosen = found.columns[name], found.selection.get(name, frozenset())
     change = found.changes.get(name)
     retyped = {each.column: each for each in change.retyped} if change else {}
@@ -158,7 +158,7 @@ def _preview(request: Request) -> Response:
     try:
         rows = _sampled(session, name)
     except ServiceError as error:
-        return _in_frame(request, "preview", found, name, problem=session.noted(error))
+        return _in_frame(request, "preview", found, name, problem=error.message)
     known: Sample = found.samples[name]
     # Columns with values first, in the order of the table.
     names = sorted(known.columns, key=lambda column: not known.columns[column].filled)

@@ -48,8 +48,7 @@ def value_of(name: str, text: str) -> Any:  # noqa: ANN401 - any value of JSON
             return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
         case "array" | "object":
             wanted = "a JSON object" if setting.type == "object" else "a list of names"
-            # A text with thousands of brackets is too deep.
-            with suppress(ValueError, RecursionError):
+            with suppress(ValueError):
                 value = json.loads(text)
                 if isinstance(value, dict if setting.type == "object" else list):
                     return value

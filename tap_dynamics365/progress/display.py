@@ -24,17 +24,20 @@ logger = logging.getLogger("tap-dynamics365.progress")
 
 
 @contextmanager
-def shown(progress: Progress, service: Service, lines_every: float) -> Iterator[None]:
+def shown(
+    progress: Progress, service: Service, lines_every: float, *, has_messages: bool = True
+) -> Iterator[None]:
     """Show the progress while the block runs.
 
     Args:
         progress: How far the run is.
         service: The service, which is asked for row counts at the first update.
         lines_every: Seconds between two log lines.
+        has_messages: Whether messages are written to standard output.
     """
     counts = RowCounts(service)
     # A bar would garble messages on the same terminal.
-    if _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
+    if _is_terminal(sys.stderr) and not (has_messages and _is_terminal(sys.stdout)):
         # Imported only when needed, because importing tqdm is slow.
         from tap_dynamics365.progress.bar import below_log  # noqa: PLC0415
 

@@ -26,7 +26,7 @@ def test_meltano_has_a_command_for_each_command() -> None:
     assert block["commands"].keys() == dynamics365.commands.keys()
     hub = yaml.safe_load((REPOSITORY / "hub/tap-dynamics365.yml").read_text(encoding="utf-8"))
     assert hub["commands"] == block["commands"]
-    for name in ("check", "environments", "tables", "estimate", "query", "configure"):
+    for name in ("check", "environments", "tables", "estimate", "query", "export", "configure"):
         command = block["commands"][name]
         assert (command["executable"], command["args"]) == ("dynamics365", f"{name} --config=ENV")
 

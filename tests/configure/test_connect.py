@@ -15,7 +15,6 @@ from tests.commands.program import dynamics365
 from tests.configure.client import until
 from tests.configure.conftest import checks, configuring, signed_in
 from tests.documents import without_numbers
-from tests.servers import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -417,42 +416,3 @@ def test_header_names_project_account_and_connection(
     (place / "meltano.yml").write_text("version: 1\n")
     assert header().startswith(f"Project {place} (meltano.yml) ")
     (place / "meltano.yml").unlink()
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("service_url", "https://[::1", "Setting service_url must be an absolute URL"),
-        ("tables", "[" * 5000, "Setting tables must be a list of names."),
-        ("filters", '{"a":' * 5000, "Setting filters must be a JSON object."),
-        ("client_id", "x" * 100_000, "The fields are taken."),
-    ],
-    ids=["bracket", "list", "object", "long"],
-)
-def test_hostile_text_of_a_field_is_a_sentence_and_the_page_goes_on(
-    again: Client, own_sandbox: Sandbox, name: str, text: str, words: str
-) -> None:
-    form = {"way": "person", "service_url": own_sandbox.service_url}
-    page = again.post("/connect", {**form, name: text})
-    assert (page.status, page.notices[-1].startswith(words)) == (200, True)
-    assert again.get("/connect").status == 200
-    (notice, *_) = again.post("/connect/paste", {"text": '{"a":' * 5000}).notices
-    assert notice == "The configuration is not a JSON object: correct it."
-
-
-def test_token_that_has_expired_is_said_and_the_header_is_not_connected(
-    again: Client, own_sandbox: Sandbox
-) -> None:
-    token = tokens.access_token(own_sandbox, own_sandbox.url)
-    form = {"way": "token", "service_url": own_sandbox.service_url, "access_token": token}
-    again.post("/connect/check", form)
-    assert checks(again)["service"][0] == "ok"
-    assert 'id="state">Connected<' in again.get("/query").text
-    own_sandbox.fault("teams", expire_tokens=True)
-    (notice,) = again.get("/query?path=teams").notices
-    assert "The token in access_token has expired" in notice
-    assert 'id="state">Not connected<' in again.get("/query").text
-    new = tokens.access_token(own_sandbox, own_sandbox.url)
-    again.post("/connect/check", {**form, "access_token": new})
-    assert checks(again)["service"][0] == "ok"
-    assert 'id="state">Connected<' in again.get("/query").text

@@ -274,21 +274,6 @@ def test_form_that_was_tampered_with_writes_nothing(client: Client, folder: Path
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_project_folder_that_is_gone_is_said_and_not_made_again(
-    client: Client, folder: Path
-) -> None:
-    form = form_of(client.get("/save?file=config.json"))
-    folder.rmdir()
-    try:
-        words = f"The project folder {folder} is not there: make it again, or name another one."
-        assert client.post("/save", form).notices == [words, words]
-        assert not folder.exists()
-        assert "(can&#39;t be read: No such file or directory)" in client.get("/connect").text
-    finally:
-        folder.mkdir()
-    assert "Write config.json" in client.get("/save?file=config.json").text
-
-
 def test_form_writes_once(client: Client, folder: Path) -> None:
     form = form_of(client.get("/save?file=config.json"))
     client.post("/save", form)

@@ -84,9 +84,10 @@ def test_dependencies_have_a_lower_and_an_upper_bound() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     for dependency in [*project["dependencies"], *(each for extra in extras for each in extra)]:
-        # Of cryptography the newest is the one to have.
+        # Of cryptography the newest is the one to have, and pyarrow has a new major version every
+        # few months.
         bounded = re.fullmatch(r"[\w-]+(>=[\d.]+,<\d+|~=[\d.]+)", dependency)
-        assert bounded or dependency.startswith("cryptography>=")
+        assert bounded or dependency.startswith(("cryptography>=", "pyarrow>="))
 
 
 # By dependency: the first version without a vulnerability known at the time of writing.

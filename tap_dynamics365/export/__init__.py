@@ -1,0 +1,1 @@
+"""Export of tables into files and databases, without a Singer target."""

@@ -1,0 +1,1 @@
+"""Tests of `dynamics365 export`."""
