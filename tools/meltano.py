@@ -27,6 +27,9 @@ ENVIRONMENT = REPOSITORY / ".venv-meltano"
 EXECUTABLE = ENVIRONMENT / "bin" / "meltano"
 PLUGINS = ENVIRONMENT / "plugins"
 
+# The name of a project's folder.
+FOLDER = "warehouse"
+
 # Prefixes of variables of the user's own setup, which projects must not inherit.
 FOREIGN = ("MELTANO_", "TAP_DYNAMICS365_", "TARGET_POSTGRES_", "TARGET_JSONL_")
 
@@ -155,7 +158,8 @@ def project(settings: Mapping[str, str]) -> Iterator[Project]:
         settings: Variables that configure the plugins, such as TAP_DYNAMICS365_SERVICE_URL.
     """
     with TemporaryDirectory(prefix="meltano-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+        folder = Path(name, FOLDER)
+        folder.mkdir()
         definition = (REPOSITORY / "meltano.yml").read_text()
         # The tap of this repository, from another working directory.
         definition = definition.replace("pip_url: -e .", "pip_url: -e '$TAP_REPOSITORY'")

@@ -12,10 +12,10 @@ FILES = (meltano_yml.NAME, config_json.NAME, catalog_json.NAME, env_file.NAME)
 
 
 def folder(project: Path) -> str:
-    """Write the folder as people do, with `~` for the home folder.
+    """Write the path of the folder, or of a file in it, as people do: with `~` for the home folder.
 
     Args:
-        project: The folder.
+        project: The path.
     """
     try:
         return str(Path("~") / project.relative_to(Path.home()))

@@ -18,6 +18,7 @@ from tap_dynamics365.config_files import (
 )
 from tap_dynamics365.configure import next_steps, pages
 from tap_dynamics365.configure.next_steps import BOTH
+from tap_dynamics365.configure.project import folder
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.shown import Shown
 from tap_dynamics365.errors import Dynamics365Error, InputError
@@ -199,7 +200,7 @@ def _write(request: Request) -> Response:
         except InputError as error:
             session.notices.append(Notice("error", error.message))
         else:
-            paths = ", ".join(str(each.path) for each in shown.changes)
+            paths = ", ".join(folder(each.path) for each in shown.changes)
             session.notices.append(Notice("ok", f"Written: {paths}."))
     return pages.lead(f"{SAVE}?{urlencode({'file': name})}")
 
