@@ -244,7 +244,12 @@ def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]
 
 # Tests that run Meltano, which share its environment: folders, and files of other folders.
 MELTANO_FOLDERS = {"demo", "pipelines"}
-MELTANO_FILES = {"test_meltano.py", "test_meltano_yml.py", "test_simulation_postgres.py"}
+MELTANO_FILES = {
+    "test_meltano.py",
+    "test_meltano_yml.py",
+    "test_simulation_postgres.py",
+    "test_whole_way.py",
+}
 
 
 # The groups that take longest start first, in this order. If one of them came last, the other

@@ -1,0 +1,135 @@
+"""The whole way through the page in a browser, for each service, up to rows in PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+import pytest
+
+from sandbox.finance_operations.companies import REACHED
+from tests.configure import looks
+from tests.configure.client import client_of
+from tests.configure.conftest import COMMAND
+from tests.configure.walk import SERVICES, Walk
+from tests.login.program import running
+from tools import meltano, warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from playwright.sync_api import Browser, Page
+
+    from sandbox.central_client import CentralSandbox
+    from sandbox.client import Sandbox
+    from tests.configure.walk import Known
+    from tools.meltano import Project
+    from tools.postgres import Postgres
+
+# Their values are the same in PostgreSQL.
+TEXTS = ("Edm.Guid", "Edm.String")
+
+
+@dataclass
+class Walked:
+    """What was found on the way.
+
+    Args:
+        known: What was done with the service.
+        sandbox: The service.
+        project: The project that was saved.
+        database: Where its rows go.
+        definition: Its meltano.yml before.
+        faults: What is wrong with the looks of each screen.
+        complaints: What the browser complained of.
+    """
+
+    known: Known
+    sandbox: Sandbox
+    project: Project
+    database: Postgres
+    definition: str
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def look(self, name: str, page: Page) -> None:
+        """Look at a screen."""
+        # The same screens have the same looks for each service.
+        is_first = self.known.fixture == "sandbox"
+        self.faults[name] = [*looks.faults(page, width_alone=not is_first)]
+
+
+@pytest.fixture(scope="module", params=SERVICES)
+def walked(
+    request: pytest.FixtureRequest,
+    needs_meltano: None,  # noqa: ARG001 - a fixture
+    browser: Browser,
+    postgres_server: Postgres,
+    database_names: Iterator[str],
+) -> Iterator[Walked]:
+    """Walk the whole way, for a service."""
+    known = SERVICES[request.param]
+    sandbox: Sandbox = request.getfixturevalue(known.fixture)
+    database = postgres_server.create(next(database_names))
+    with meltano.project({"TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}) as project:
+        folder = project.folder
+        found = Walked(known, sandbox, project, database, (folder / "meltano.yml").read_text())
+        # The page then shows the folder as `~/warehouse`.
+        home = {"HOME": str(folder.parent)}
+        given = ("configure", "--project", str(folder))
+        with (
+            running(folder, *given, command=COMMAND, environment=home) as program,
+            browser.new_context() as context,
+        ):
+            walk = Walk(context.new_page(), sandbox, known, client_of(program).address, found.look)
+            walk.whole_way()
+            assert program.end() == 0
+        found.complaints = walk.witness.complaints
+        yield found
+
+
+def test_project_that_the_page_saves_runs_into_postgres(walked: Walked) -> None:
+    known, project = walked.known, walked.project
+    written = (project.folder / "meltano.yml").read_text()
+    assert walked.sandbox.settings["client_secret"] not in written
+    # The comments of the file stay.
+    assert {*re.findall("#.*", walked.definition)} == {*re.findall("#.*", written)}
+    project.run("run", "tap-dynamics365", "target-postgres")
+    with psycopg.connect(walked.database.dsn) as connection:
+        columns = warehouse.columns(connection)
+        loaded = {table: warehouse.rows(connection, table) for table in columns}
+    assert {*loaded} == {*known.tables} - {known.unwanted}
+    assert known.column not in columns[known.tables[0]]
+    for table in walked.sandbox.tables():
+        if (name := table["name"]) in loaded:
+            texts = [key for key, kind in table["columns"].items() if kind in TEXTS]
+            kept = sorted({*texts} & {*columns[name]})
+            stored = [row for row in walked.sandbox.rows(name) if is_read(walked, row)]
+            assert len(stored) > 1
+            assert values(loaded[name], kept) == values(stored, kept)
+
+
+def is_read(walked: Walked, row: dict[str, Any]) -> bool:
+    """Tell whether the tap reads a row, by its company."""
+    if walked.known.fixture == "central_sandbox":
+        central = cast("CentralSandbox", walked.sandbox)
+        names = {each["id"]: each["name"] for each in central.companies()}
+        return names[row["$company"]].startswith("CRONUS")
+    return row.get("dataAreaId", REACHED[0]) in REACHED
+
+
+def values(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """The values of some columns as text, in the same order for the same rows."""
+    return sorted(tuple(str(row[column]) for column in columns) for row in rows)
+
+
+def test_browser_complains_of_nothing_on_the_way(walked: Walked) -> None:
+    assert walked.complaints == []
+
+
+def test_screens_on_the_way_are_accessible_and_fit(walked: Walked) -> None:
+    assert {name: each for name, each in walked.faults.items() if each} == {}
+    if not looks.AXE.exists():
+        pytest.skip("axe-core is not installed: npm install --prefix tests/servers/axe")
