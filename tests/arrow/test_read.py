@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tap_dynamics365.arrow import ArrowSource, Outcome, TableRequest
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
@@ -14,6 +15,8 @@ from tap_dynamics365.library import Dynamics365
 from tests.arrow.expected import assert_equal, table_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.central_client import CentralSandbox
     from sandbox.client import Sandbox
     from sandbox.finance_client import FinanceSandbox
@@ -98,6 +101,19 @@ def test_schema_has_key_types_and_descriptions(service: Sandbox) -> None:
     assert b"Decimal places" in schema.field("revenue").metadata[b"comment"]
     assert as_text.types == [pa.string(), pa.int32()]
     assert named.types == [pa.string()]
+
+
+def test_batches_are_a_stream_that_other_programs_take(service: Sandbox, tmp_path: Path) -> None:
+    with source_of(service) as source:
+        reading = source.read("account", method="LOG_BASED")
+        batches = pa.RecordBatchReader.from_batches(reading.schema, reading)
+        # The interface between programs, which Polars and DuckDB use.
+        table = pa.RecordBatchReader.from_stream(batches).read_all()
+    assert table.num_rows == len(service.rows("account"))
+    parquet.write_table(table, tmp_path / "accounts.parquet")
+    again = parquet.read_table(tmp_path / "accounts.parquet")
+    assert again.equals(table)
+    assert again.schema.metadata[b"dynamics365.key"] == b'["accountid"]'
 
 
 def test_several_tables_come_side_by_side_and_a_denied_one_ends_none_of_them(

@@ -36,6 +36,7 @@ def threads() -> set[threading.Thread]:
 def test_reading_that_continues_from_any_batch_has_all_other_rows(
     sandbox: Sandbox, finance: FinanceSandbox
 ) -> None:
+    finance.configure(page_size_cap=10)
     for service, table, key, method in (
         (sandbox, "contact", "contactid", "INCREMENTAL"),
         (finance, "CustomersV3", "CustomerAccount", "FULL_TABLE"),
