@@ -38,8 +38,12 @@ def _decide(request: Request) -> None:
     if not is_new_table and name not in found.selection:
         msg = "This table is not chosen."
         raise SettingsError(msg)
+    decision = form.get("decision", [""])[-1]
+    if decision not in {"take", "leave"}:
+        msg = "Take what is new, or leave it out."
+        raise SettingsError(msg)
     what = f"{name} is" if is_new_table else f"The new columns of {name} are"
-    if form.get("decision", [""])[-1] == "take":
+    if decision == "take":
         with session.lock:
             found.take(name)
         session.notices.append(Notice("ok", f"{what} chosen."))

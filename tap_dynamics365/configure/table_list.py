@@ -52,6 +52,7 @@ class TableList:
         columns: The columns of each table.
         rules: The rules that choose tables and columns, as Meltano has them. Ticks change them too.
         selection: What the rules choose.
+        version: Another number for each choice of tables.
         changes: What has changed since a file of the project was written, by table.
         since: The name of that file; empty if there is none.
         whole: The tables with the choices of their columns, as far as these were read, by name.
@@ -65,6 +66,7 @@ class TableList:
     columns: Mapping[str, Columns] = field(repr=False)
     rules: Sequence[str] = ()
     selection: Selection = field(default_factory=dict, repr=False)
+    version: int = 0
     changes: Mapping[str, TableChange] = field(default_factory=dict, repr=False)
     since: str = ""
     whole: dict[str, Described] = field(default_factory=dict, repr=False)
@@ -146,7 +148,9 @@ class TableList:
         Args:
             rules: The rules.
         """
+        before = self.selection
         self.rules, self.selection = rules, select_rules.select(rules, self.columns)
+        self.version += before.keys() != self.selection.keys()
 
     def select(self, selection: Selection) -> None:
         """Choose tables and columns, with rules that mean the same.
@@ -197,7 +201,7 @@ class TableList:
         left = added - sent
         return "some" if left and left != added else "none" if left else "all"
 
-    def count(self, service: Service, settings: Settings) -> int:
+    def count(self, service: Service, settings: Settings) -> list[str]:
         """Have the service count the rows that a first run reads of the chosen tables.
 
         Args:
@@ -205,7 +209,7 @@ class TableList:
             settings: The settings.
 
         Returns:
-            Of how many tables the service has counted the rows.
+            The tables whose rows the service has not counted.
 
         Raises:
             Dynamics365Error: The service can't be asked.
@@ -215,7 +219,7 @@ class TableList:
         known = {name: found.total for name, found in counts.items() if found.total is not None}
         for name, rows in known.items():
             self.lines[name] = {**self.lines[name], "rows": rows}
-        return len(known)
+        return [name for name in counts if name not in known]
 
     def extent(self, name: str) -> Extent:
         """Say how much of a table is chosen.

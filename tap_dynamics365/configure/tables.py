@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from tap_dynamics365.configure import pages, references
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.configure.table_list import WHICH, View
+from tap_dynamics365.planning.plan import MOST_NAMED, more
 from tap_dynamics365.singer import select_rules
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 TABLES = "/tables"
+CHANGED = "The choice has changed since this list was loaded, and your ticks are not taken."
 
 
 def _view(request: Request) -> View:
@@ -38,26 +40,48 @@ def _show(request: Request) -> Response:
     )
 
 
+def _take(request: Request) -> bool:
+    """Take the ticked tables of the list; return whether the list was that of this choice.
+
+    Ticks of a list that was loaded before the choice changed would undo what has been chosen since.
+    """
+    session, form = pages.session_of(request), pages.form_of(request)
+    found = session.tables
+    view = View(form.get("text", [""])[-1], form.get("which", ["all"])[-1])
+    with session.lock:
+        if form.get("version", [""])[-1] not in {"", str(found.version)}:
+            session.notices.append(Notice("warning", CHANGED))
+            return False
+        # A tick may change which tables are shown: then the form names those that were.
+        found.choose(form.get("shown", found.shown(view)), form.get("table", []))
+    return True
+
+
 def _choose(request: Request) -> Response:
     """Take the ticked tables of the list."""
-    found, form = pages.session_of(request).tables, pages.form_of(request)
-    view = View(form.get("text", [""])[-1], form.get("which", ["all"])[-1])
-    # A tick may change which tables are shown: then the form names those that were.
-    with pages.session_of(request).lock:
-        found.choose(form.get("shown", found.shown(view)), form.get("table", []))
+    is_taken, form = _take(request), pages.form_of(request)
     if pages.is_partial(request):
-        return pages.render(request, "choice.part.html", tables=found, is_aside=True)
+        found = pages.session_of(request).tables
+        answer = pages.render(request, "choice.part.html", tables=found, is_aside=True)
+        if not is_taken:
+            answer.headers["HX-Refresh"] = "true"
+        return answer
+    view = View(form.get("text", [""])[-1], form.get("which", ["all"])[-1])
     return pages.lead(f"{TABLES}?{urlencode(view._asdict())}")
 
 
 def _count(request: Request) -> None:
     """Have the service count the rows of the chosen tables, once the ticks are taken."""
-    _choose(request)
+    if not _take(request):
+        return
     session = pages.session_of(request)
-    counted = session.tables.count(session.service, session.settings())
-    chosen = len(session.tables.selection)
-    words = f"The rows of {counted:,} of {chosen:,} chosen tables are counted."
-    session.notices.append(Notice("ok" if counted == chosen else "warning", words))
+    found = session.tables
+    left = found.count(session.service, session.settings())
+    chosen = len(found.selection)
+    words = f"The rows of {chosen - len(left):,} of {chosen:,} chosen tables are counted."
+    if left:
+        words += f" Not counted: {', '.join(left[:MOST_NAMED])}{more(len(left))}."
+    session.notices.append(Notice("warning" if left else "ok", words))
 
 
 def _references(request: Request) -> Response:

@@ -110,12 +110,15 @@ def count(
         table.name: [_urls(spec, service, settings) for spec in table.parts] for table in tables
     }
     counts: dict[str, int | None] = {}
-    largest, beyond = service.client.dialect.largest_count, set[str]()
+    largest, beyond, skipped = service.client.dialect.largest_count, set[str](), set[str]()
 
     def take(url: str, answer: int | Exception) -> None:
         if isinstance(answer, Exception):
-            # A run skips such a part.
-            counts[url] = 0 if failure_of_table(answer).failure in SKIPPED else None
+            counts[url] = None
+            if failure_of_table(answer).failure in SKIPPED:
+                # A run skips such a part.
+                counts[url] = 0
+                skipped.add(url)
         else:
             # The service says no larger number, however many rows there are.
             counts[url] = answer if answer < largest else None
@@ -130,6 +133,9 @@ def count(
     )
     found = {}
     for name, parts in urls.items():
+        if skipped.issuperset(url for part in parts for url in part.values()):
+            # Nobody knows how many rows a table has that can't be read at all.
+            counts |= dict.fromkeys((url for part in parts for url in part.values()), None)
         numbers = [{path: counts[url] for path, url in part.items()} for part in parts]
         own = [part.pop(OWN, None) for part in numbers]
         is_more = not beyond.isdisjoint(url for part in parts for url in part.values())

@@ -82,5 +82,5 @@ def test_rows_that_dataverse_does_not_count_are_not_said_to_be_5000(
         assert rows(page)["team"][5] == before
         since_then = client.get("/table/replication?name=team&since=2000-01-01").text
     assert before == f"{len(service.rows('team')):,}"
-    assert page.notices == ["The rows of 0 of 1 chosen tables are counted."]
+    assert page.notices == ["The rows of 0 of 1 chosen tables are counted. Not counted: team."]
     assert "<strong>5,000 or more rows since then.</strong>" in since_then

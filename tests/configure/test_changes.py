@@ -127,7 +127,7 @@ def test_list_shows_what_has_changed(client: Client) -> None:
     table = client.get("/table?name=account").text
     assert '<th scope="row">fax <span class="tag">new</span>' in table
     assert '<span class="tag">was integer</span>' in table
-    assert "1 gone (new_gone)" in table
+    assert "1 gone: new_gone" in table
 
 
 def decide(client: Client, table: str, decision: str) -> list[str]:
@@ -150,6 +150,7 @@ def test_what_is_new_is_taken_or_left_out_by_a_rule(client: Client) -> None:
     assert decide(client, "lead", "take") == ["lead is chosen."]
     assert ticked(client.get("/tables"), "table") == {"account", "lead"}
     assert decide(client, "lead", "leave") == ["lead is left out."]
+    assert decide(client, "lead", "maybe") == ["Take what is new, or leave it out."]
     client.post("/tables/rules", {"rules": "team.*"})
     assert decide(client, "account", "take") == ["This table is not chosen."]
     for name in ("new_vanished", "team", "<b>"):

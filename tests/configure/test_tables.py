@@ -131,6 +131,30 @@ def test_ticks_choose_the_tables_that_are_shown(client: Client, known: Known) ->
     assert rules(client) == [f"{known.table}.*"]
 
 
+def test_ticks_of_a_list_that_is_older_than_the_choice_are_not_taken(
+    client: Client, known: Known
+) -> None:
+    def version() -> str:
+        found = re.search(r'name="version" id="version" value="(\d+)"', client.get("/tables").text)
+        assert found
+        return found[1]
+
+    client.post("/tables/rules", {"rules": ""})
+    other, older = next(iter({*rows(client.get("/tables"))} - {known.table})), version()
+    client.post("/tables", {"version": older, "table": known.table})
+    for path in ("/tables", "/tables/count"):
+        page = client.post(path, {"version": older, "table": other})
+        assert page.notices == [
+            "The choice has changed since this list was loaded, and your ticks are not taken."
+        ]
+        assert chosen(client) == {known.table}
+    own = [("csrf", client.csrf), ("version", older), ("table", other)]
+    answer = client.send("POST", "/tables", own, {"HX-Request": "true"})
+    assert answer.headers["hx-refresh"] == "true"
+    client.post("/tables", {"version": version(), "table": other})
+    assert chosen(client) == {other}
+
+
 def test_ticks_choose_the_columns_of_a_table(client: Client, known: Known) -> None:
     client.post("/tables", {"table": known.table})
     every = ticked(client.get(f"/table?name={known.table}"), "column")
@@ -301,7 +325,16 @@ def test_rows_of_the_chosen_tables_are_counted_by_every_service(
         page = client.post("/tables/count", {"table": known.table})
     finally:
         served.clear_faults()
-    assert page.notices == ["The rows of 0 of 1 chosen tables are counted."]
+    words = "The rows of 0 of 1 chosen tables are counted. Not counted: {known.table}."
+    assert page.notices == [words.format(known=known)]
+    # How many rows a table has that can't be read, nobody knows.
+    served.fault("$count", status=403, count=None)
+    try:
+        page = client.post("/tables/count", {"table": known.table})
+    finally:
+        served.clear_faults()
+    assert page.notices == [words.format(known=known)]
+    assert rows(page)[known.table][5] == f"{read:,}"
 
 
 def test_checks_are_those_of_the_chosen_tables(client: Client, known: Known) -> None:
