@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sandbox.client import Sandbox
     from tests.configure.client import Client
 
+# Markup, quotes, an emoji, and text that is written from right to left.
+ODD = "<img src=x onerror=alert(1)>\"' & 😀 שלום"
 # The tables of the catalog before, and what has changed in it.
 TABLES = ["account", "contact", "team", "lead"]
 CHANGES: list[dict[str, Any]] = [
@@ -133,6 +136,28 @@ def test_list_shows_what_has_changed(client: Client) -> None:
 def decide(client: Client, table: str, decision: str) -> list[str]:
     """Take what is new in a table, or leave it out."""
     return client.post("/tables/changes", {"table": table, "decision": decision}).notices
+
+
+def test_names_and_labels_are_text_wherever_they_come_from(
+    own_sandbox: Sandbox, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    own_sandbox.relabel_column("account", "name", ODD, ODD)
+    own_sandbox.add_option("account", "statuscode", 77, ODD, ODD)
+    table = {"schema": {"properties": {ODD: {"type": ODD}, "name": {"type": ODD}}}, "metadata": []}
+    streams = [{"tap_stream_id": name, **table} for name in ("account", ODD)]
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": streams}))
+    with configuring(tmp_path, settings) as program:
+        odd = client_of(program)
+        odd.open()
+        assert odd.post("/tables/rules", {"rules": ODD}).notices[0].endswith(f"{ODD}.")
+        paths = ("/tables", "/tables/changes", "/table?name=account", "/table/entry?name=account")
+        texts = [odd.get(path).text for path in paths]
+        (row,) = own_sandbox.rows("account")[:1]
+        own_sandbox.update("account", row["accountid"], {"name": ODD})
+        texts.append(odd.get("/table/preview?name=account&values=1").text)
+    escaped = html.escape(ODD[:10])
+    assert all(escaped in text for text in texts)
+    assert not [text for text in texts if "<img" in text]
 
 
 def test_what_is_new_is_taken_or_left_out_by_a_rule(client: Client) -> None:
