@@ -87,8 +87,8 @@ def checks(client: Client) -> dict[str, tuple[str, str]]:
     return {name: (status, words) for status, name, words in lines}
 
 
-def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Client:
-    """Sign a person in, as a browser does without the cookie on the way back."""
+def redirect(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> str:
+    """Sign a person in, and return where the sign-in host leads the browser back to."""
     shown = client.post("/connect/sign-in", form)
     found = re.search(r'content="0;url=([^"]+)"', shown.text)
     assert found, shown.notices
@@ -99,10 +99,15 @@ def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Cli
     connection.request("POST", f"{address.path}?{address.query}", content)
     back = urlsplit(connection.getresponse().headers["Location"])
     connection.close()
-    answer = client.send(
-        "GET", f"{back.path}?{back.query}", headers={"Cookie": None, "Sec-Fetch-Site": "cross-site"}
-    )
+    return f"{back.path}?{back.query}"
+
+
+def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Client:
+    """Sign a person in, as a browser does without the cookie on the way back."""
+    back = redirect(client, own_sandbox, form)
+    cross_site: dict[str, str | None] = {"Cookie": None, "Sec-Fetch-Site": "cross-site"}
+    answer = client.send("GET", back, headers=cross_site)
     assert (answer.status, "The sign-in has ended" in answer.text) == (200, True)
     # The code can't be sent again.
-    assert client.send("GET", f"{back.path}?{back.query}", headers={"Cookie": None}).status == 400
+    assert client.send("GET", back, headers={"Cookie": None}).status == 400
     return client

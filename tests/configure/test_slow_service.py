@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.configure.client import client_of, until
-from tests.configure.conftest import configuring
+from tests.configure.conftest import configuring, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.configure.client import Answer, Client
     from tests.login.program import Program
 
-METADATA, COUNT = "RetrieveMetadataChanges", "/$count"
+METADATA, COUNT, TOKEN = "RetrieveMetadataChanges", "/$count", "/oauth2/v2.0/token"
 
 
 def own(client: Client) -> tuple[str, str]:
@@ -105,6 +105,32 @@ def test_tables_of_settings_that_have_changed_are_not_kept(
         client.get("/tables")
     paths = [each["path"] for each in own_sandbox.requests()]
     assert sum(METADATA in path for path in paths) == 1
+
+
+def test_sign_in_is_cancelled_while_the_sign_in_host_does_not_answer(
+    client: Client, second: Client, own_sandbox: Sandbox
+) -> None:
+    announced = own_sandbox.announced
+    form = {
+        "way": "person",
+        "service_url": own_sandbox.service_url,
+        "token_uri": announced["token_uri"],
+        "client_id": announced["public_client_id"],
+        "remove.client_secret": "on",
+        "client_secret": "",
+        "remove.refresh_token": "on",
+        "refresh_token": "",
+    }
+    back = redirect(client, own_sandbox, form)
+
+    def come_back() -> Answer:
+        return client.send("GET", back, headers={"Cookie": None, "Sec-Fetch-Site": "cross-site"})
+
+    with held(own_sandbox, TOKEN, come_back):
+        # The code is taken once, even if the browser sends it twice.
+        assert second.send("GET", back, headers={"Cookie": None}).status == 400
+        assert "Sign in as" in second.post("/sign-in/cancel").text
+    assert "from sign-in" not in client.get("/connect").text
 
 
 def test_page_ends_while_the_service_does_not_answer(tmp_path: Path, own_sandbox: Sandbox) -> None:
