@@ -127,6 +127,7 @@ def test_list_shows_what_has_changed(client: Client) -> None:
         ("~", "name", ": integer → string"),
     ]
     assert '<bdi>new_vanished</bdi> <span class="tag">gone</span>' in changes
+    assert "OptionsetMetadata" not in changes
     table = client.get("/table?name=account").text
     assert '<th scope="row">fax <span class="tag">new</span>' in table
     assert '<span class="tag">was integer</span>' in table
