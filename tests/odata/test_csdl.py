@@ -193,6 +193,16 @@ def test_types_of_each_kind_are_known(declared: str, expected: EdmType) -> None:
     assert columns(table) == {"id": GUID, "c": expected}
 
 
+def test_decimal_places_are_known_where_they_are_declared() -> None:
+    found = only(
+        '<EntityType Name="base"><Property Name="a" Type="Edm.Decimal" Scale="4"/></EntityType>'
+        '<EntityType Name="x" BaseType="a.base">'
+        '<Property Name="b" Type="Edm.Decimal" Scale="Variable"/>'
+        '<Property Name="c" Type="Edm.Decimal"/></EntityType>'
+    )
+    assert {column.name: column.scale for column in found.columns} == {"a": 4, "b": None, "c": None}
+
+
 def described(annotation: str) -> Table:
     """Read a table with annotations, one of them in place of its column c."""
     return only(
