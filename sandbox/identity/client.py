@@ -69,6 +69,15 @@ class IdentityClient(ABC):
         thumbprint: str = self.ask("POST", "certificates", {"certificate": certificate})
         return thumbprint
 
+    def add_app(self, client_id: str, client_secret: str) -> None:
+        """Register another confidential app, which has an application user.
+
+        Args:
+            client_id: The id of the app.
+            client_secret: Its secret.
+        """
+        self.ask("POST", "apps", {"client_id": client_id, "client_secret": client_secret})
+
     def trust(self, issuer: str, subject: str, public_key: str) -> None:
         """Allow the confidential app to sign in with tokens of another issuer (workload identity).
 

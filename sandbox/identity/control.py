@@ -48,6 +48,11 @@ def routes(authority: Authority) -> list[Route]:
         assertions = authority.assertions
         return assertions.register(order.get("client_id", CLIENT), order["certificate"])
 
+    async def add_app(request: Request) -> object:
+        order = msgspec.json.decode(await request.body(), type=dict[str, str])
+        authority.apps[order["client_id"]] = order["client_secret"]
+        return {}
+
     async def trust(request: Request) -> object:
         order = msgspec.json.decode(await request.body(), type=Federation)
         authority.assertions.trust(order)
@@ -67,6 +72,7 @@ def routes(authority: Authority) -> list[Route]:
         control_route("tokens/revoke", "POST", revoke),
         control_route("tokens", "GET", issued),
         control_route("certificates", "POST", register),
+        control_route("apps", "POST", add_app),
         control_route("federations", "POST", trust),
         control_route("devices", "POST", decide),
     ]

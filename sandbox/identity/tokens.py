@@ -108,6 +108,7 @@ class Authority:
         assertions: Assertions that apps can send in place of a secret.
         sign_ins: Sign-ins of people.
         issued: All secrets issued or received so far: tokens, codes and assertions.
+        apps: The secret of each confidential app by its id.
     """
 
     lifetime: int = 3599
@@ -116,6 +117,7 @@ class Authority:
     assertions: Assertions = field(default_factory=Assertions)
     sign_ins: SignIns = field(default_factory=SignIns)
     issued: list[str] = field(default_factory=list)
+    apps: dict[str, str] = field(default_factory=lambda: {CLIENT: SECRET})
     _access: dict[str, _Access] = field(default_factory=dict)
     _refresh: dict[str, _Refresh] = field(
         default_factory=lambda: {
@@ -171,7 +173,7 @@ class Authority:
         Raises:
             TokenError: There is no app with this id.
         """
-        if client not in {CLIENT, PUBLIC_CLIENT}:
+        if client not in {*self.apps, PUBLIC_CLIENT}:
             text = f"Application with identifier '{client}' was not found in the directory."
             raise TokenError(UNAUTHORIZED_CLIENT, 700016, text)
 
@@ -192,7 +194,7 @@ class Authority:
             require(form, "refresh_token")
             known = self._redeem(form["refresh_token"], client)
             default = known.resource or self.resource or request.origin
-        elif grant == "client_credentials" and client == CLIENT:
+        elif grant == "client_credentials" and client in self.apps:
             refresh, default = False, ""
         elif grant in {"authorization_code", DEVICE_CODE}:
             redeem = self.sign_ins.exchange if grant == "authorization_code" else self.sign_ins.poll
@@ -249,7 +251,7 @@ class Authority:
                 "'client_secret'."
             )
             raise TokenError(INVALID_CLIENT, 7000218, text, 401)
-        elif not secrets.compare_digest(secret.encode(), SECRET.encode()):
+        elif not secrets.compare_digest(secret.encode(), self.apps[client].encode()):
             text = (
                 "Invalid client secret provided. Ensure the secret being sent in the request is "
                 "the client secret value, not the client secret ID, for a secret added to app "
