@@ -74,6 +74,8 @@ class Dialect:
             on them. None for all. Rows with another one are read in any order.
         unique_keys: The replication keys of which no two rows have the same value.
         joins_by_or: Whether conditions on different columns can be joined by `or`.
+        has_text_functions: Whether conditions may search for parts of texts: `contains`,
+            `startswith`, `endswith`.
         late_seconds: Seconds after which a changed row is visible for sure.
         most_at_once: The most parents whose rows are requested together.
         key_columns: The replication keys that the service itself sets in each row.
@@ -112,6 +114,7 @@ class Dialect:
     sorted_keys: frozenset[str] | None = None
     unique_keys: frozenset[str] = frozenset()
     joins_by_or: bool = True
+    has_text_functions: bool = True
     late_seconds: int = 0
     most_at_once: int = 200
     key_columns: tuple[str, ...] = ()

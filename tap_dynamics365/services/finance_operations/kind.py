@@ -179,6 +179,8 @@ FINANCE_OPERATIONS = ServiceKind(
         longest_url=LONGEST_URL,
         key_columns=REPLICATION_KEYS,
         without_value=without_value,
+        # Many entities refuse them.
+        has_text_functions=False,
         # The service sets them with each change, but not in rows of before they were added.
         sets_missing_keys=True,
     ),
