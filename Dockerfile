@@ -9,6 +9,7 @@ RUN python -m venv /tap && \
     /tap/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY tap_dynamics365 tap_dynamics365
+COPY pyspark_dynamics365 pyspark_dynamics365
 RUN /tap/bin/pip install --no-cache-dir --no-deps . && /tap/bin/pip check
 
 FROM python:3.13-slim

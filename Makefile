@@ -22,6 +22,11 @@ SOAK_ROWS ?= 20000000
 # The extras of the Docker image: those for Arrow would make it several times as large.
 IMAGE_EXTRAS := azure certificate configure ntlm
 
+# The version of Apache Spark that `make spark-test` runs, and the classes of PySpark for the other
+# tests: its client for Spark Connect has no Java in it.
+SPARK ?= 4.3.0
+SPARK_CLASSES := pyspark-client==4.2.0
+
 # Maximum rounds of the benchmarks, and the size of their tables: full or small.
 ROUNDS ?= 3
 SCALE ?= full
@@ -57,7 +62,8 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # Create an environment again if its installation failed.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test simulate storms soak audit bench hub lock release-check clean
+.PHONY: help demo sandbox test simulate storms soak spark-test spark-bench audit bench hub lock \
+	release-check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +88,13 @@ storms: .venv/test-installed ## Run many generated schedules of faults
 
 soak: .venv/test-installed ## Read millions of rows under faults, in bounded memory
 	@.venv/bin/python -m soak --rows $(SOAK_ROWS)
+
+# Apache Spark starts a Java virtual machine, and its package has 450 MB.
+spark-test: .venv/test-installed .venv-spark-$(SPARK)/installed ## Run the data source in Apache Spark; SPARK=4.0.5 for another version
+	SPARK=$(SPARK) .venv/bin/pytest tests/spark/in_spark
+
+spark-bench: .venv/test-installed .venv-spark-$(SPARK)/installed ## Measure the data source in Apache Spark against one process
+	@.venv/bin/python -m benchmarks.spark --spark $(SPARK)
 
 # All dependencies: the versions in the lock, and the newest ones. If advisories can't be downloaded,
 # pip-audit treats every package as unknown, and fails.
@@ -123,6 +136,7 @@ clean: ## Remove the environments and the files of tools
 
 .venv/test-installed: pyproject.toml | .venv/bin/uv
 	@$(INSTALL) .venv --editable '.[arrow,azure,certificate,configure,delta,duckdb,ntlm,postgresql]' --group dev
+	@$(INSTALL) .venv --no-deps $(SPARK_CLASSES)
 	@touch $@
 
 # Created again each time, because the tap that Meltano installed in it has the old pyproject.toml.
@@ -136,6 +150,14 @@ clean: ## Remove the environments and the files of tools
 	@rm -rf .venv-$*
 	$(call environment,$(PYTHON),.venv-$*)
 	@$(INSTALL) .venv-$* --group $*
+	@touch $@
+
+# Spark needs pandas up to 4.0.
+.venv-spark-%/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf .venv-spark-$*
+	$(call environment,$(PYTHON),.venv-spark-$*)
+	@$(INSTALL) .venv-spark-$* --editable '.[spark]' pyspark==$* deltalake \
+		$(if $(filter 3.% 4.0.%,$*),'pandas<3')
 	@touch $@
 
 .venv-plain/installed .venv-bench-tap/installed: pyproject.toml | .venv/bin/uv

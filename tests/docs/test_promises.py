@@ -52,6 +52,7 @@ NO_PROMISES = {
     ("Large catalogs", "Time"),
     ("You have", "Way"),
     ("What you see", "What to do"),
+    ("Runtime", "Works as"),
     ("Cloud", "Host of `service_url`"),
     ("", "Bytes per row"),
     ("", ""),

@@ -77,7 +77,9 @@ def test_readme_of_the_wheel_has_whole_addresses_of_this_version(wheel: Path) ->
 def test_wheel_has_the_tap_alone_with_its_types_and_license(wheel: Path) -> None:
     with release.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"tap_dynamics365"}
+    # The second one is what Apache Spark looks for.
+    packages = {"tap_dynamics365", "pyspark_dynamics365"}
+    assert {name.split("/")[0].partition("-")[0] for name in names} == packages
     assert "tap_dynamics365/py.typed" in names
     assert [name for name in names if name.endswith("licenses/LICENSE")]
 

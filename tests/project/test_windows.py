@@ -33,7 +33,7 @@ import pkgutil
 from importlib import import_module
 
 names = ["sandbox.__main__", "tests.project.smoke"]
-for package in ("tap_dynamics365", "sandbox", "tools", "demo", "soak"):
+for package in ("tap_dynamics365", "pyspark_dynamics365", "sandbox", "tools", "demo", "soak"):
     found = pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
     # Other modules of this name run a program when they are imported.
     names += [module.name for module in found if not module.name.endswith(".__main__")]

@@ -1,0 +1,113 @@
+"""Finance & Operations and Business Central as DataFrames and streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pyspark.sql import datasource as spark
+
+from sandbox.finance_operations.companies import REACHED
+from tap_dynamics365.errors import ServiceError, SettingsError
+from tap_dynamics365.spark import Dynamics365DataSource
+from tests.spark.reading import Plan, app
+from tests.spark.test_streams import Query
+
+if TYPE_CHECKING:
+    from sandbox.central_client import CentralSandbox
+    from sandbox.finance_client import FinanceSandbox
+
+
+def test_entity_set_of_finance_and_operations_has_the_rows_of_all_companies(
+    finance: FinanceSandbox,
+) -> None:
+    options = app(finance.settings, path="CustomersV3", cross_company="true", fetch_size="50")
+    rows = Plan(options).rows()
+    found = {(row["dataAreaId"], row["CustomerAccount"]) for row in rows.to_pylist()}
+    held = [row for row in finance.rows("CustomersV3") if row["dataAreaId"] in REACHED]
+    wanted = {(row["dataAreaId"], row["CustomerAccount"]) for row in held}
+    assert found == wanted
+    assert rows.num_rows == len(wanted)
+
+
+def test_filters_are_those_that_finance_and_operations_understands(finance: FinanceSandbox) -> None:
+    options = app(finance.settings, path="CustomersV3", cross_company="true", push_filters="true")
+    filters = [
+        spark.IsNotNull(("dataAreaId",)),
+        spark.EqualTo(("dataAreaId",), "usmf"),
+        spark.StringContains(("CustomerAccount",), "1"),
+    ]
+    finance.clear_requests()
+    plan = Plan(options, filters=filters)
+    rows = plan.rows().to_pylist()
+    wanted = [row for row in finance.rows("CustomersV3") if row["dataAreaId"] == "usmf"]
+    assert len(rows) == len(wanted)
+    assert wanted
+
+
+# All but the one that is closed to the user.
+READABLE = "CRONUS*, Copy*, O'Neill*, My*"
+
+
+def readable(central: CentralSandbox, **options: str) -> dict[str, str]:
+    """Options for the companies that the user may read."""
+    return app(central.settings, path="customers", companies=READABLE, **options)
+
+
+def test_table_of_business_central_has_the_rows_of_all_companies(central: CentralSandbox) -> None:
+    plan = Plan(readable(central, fetch_size="20"))
+    rows = plan.rows()
+    companies = set(rows["company_id"].to_pylist())
+    pairs = [(row["company_id"], row["id"]) for row in rows.to_pylist()]
+    assert {(row["$company"], row["id"]) for row in central.rows("customers")} == {*pairs}
+    assert len(pairs) == len(set(pairs))
+    # Tasks read companies side by side.
+    read = [task.config["companies"] for task in plan.tasks]
+    assert {company for group in read for company in group} >= companies
+    assert len(read) > 1
+    # The service works on few requests of a user at a time.
+    assert {task.config["max_parallel_requests"] for task in plan.tasks} <= {1, 2}
+
+
+def test_partitions_of_business_central_share_companies(central: CentralSandbox) -> None:
+    (task,) = Plan(readable(central, partitions="1")).tasks
+    assert len(task.config["companies"]) > 1
+
+
+def test_company_that_is_closed_to_the_user_is_named(central: CentralSandbox) -> None:
+    """Without an error, its rows would be missing: nobody reads the log of an executor."""
+    plan = Plan(app(central.settings, path="customers"))
+    with pytest.raises(ServiceError, match="Name the companies that you may read in the option"):
+        plan.rows()
+
+
+def test_stream_of_business_central_has_what_changed_in_each_company(
+    changing_central: CentralSandbox,
+) -> None:
+    changing_central.configure(clock="2030-01-31T08:00:00Z")
+    options = readable(changing_central, changes="modifiedon", lookback_seconds="0")
+    query = Query(options)
+    rows = changing_central.rows("customers")
+    assert len(query.batch()) == len(rows)
+    for row in (rows[0], rows[-1]):
+        changing_central.update("customers", [row["$company"], row["id"]], {"displayName": "New"})
+    changing_central.configure(clock="2030-01-31T09:00:00Z")
+    changed = {(row["company_id"], row["id"]): row["displayName"] for row in query.batch()}
+    assert changed == {(row["$company"], row["id"]): "New" for row in (rows[0], rows[-1])}
+    assert query.batch() == []
+
+
+def test_stream_by_time_of_a_table_without_such_a_time_is_refused(finance: FinanceSandbox) -> None:
+    options = app(finance.settings, path="CustomersV3", changes="modifiedon", cross_company="true")
+    with pytest.raises(SettingsError, match="has no column with the time of the last change"):
+        Query(options).batch()
+
+
+def test_stream_of_changes_is_refused_where_changes_are_not_tracked(
+    finance: FinanceSandbox,
+) -> None:
+    options = app(finance.settings, path="CustomersV3", changes="tracked", cross_company="true")
+    source = Dynamics365DataSource(options)
+    reader = source.streamReader(source.schema())
+    with pytest.raises(SettingsError, match="does not track changes"):
+        reader.latestOffset(reader.initialOffset(), None)

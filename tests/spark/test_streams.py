@@ -1,0 +1,234 @@
+"""Streams: rows by the time of their last change, and tracked changes with deletes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pyspark import cloudpickle
+
+from tap_dynamics365.errors import ServiceError, SettingsError
+from tap_dynamics365.spark import Dynamics365DataSource
+from tests.spark.reading import app, copied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.client import Sandbox
+
+COLUMNS = {
+    "path": "account",
+    "columns": "accountid,name,modifiedon",
+    "partitions": "3",
+    "fetch_size": "50",
+}
+Row = dict[str, Any]
+Offset = dict[str, Any]
+
+
+class Query:
+    """A stream, as Spark runs it: a reader on the driver, and pickles for executors.
+
+    Args:
+        options: The options of the data source.
+        committed: The last offset of a checkpoint; None for a new one.
+    """
+
+    def __init__(self, options: dict[str, str], committed: Offset | None = None) -> None:
+        source = Dynamics365DataSource(options)
+        self.schema = source.schema()
+        source = copied(source)
+        self.reader = source.streamReader(self.schema)
+        self.sent = cloudpickle.dumps((source, self.reader))
+        self.committed = committed or self.reader.initialOffset()
+
+    def tasks(self, end: Offset) -> Iterator[list[Row]]:
+        """Read the partitions of a batch, one after the other."""
+        for partition in self.reader.partitions(self.committed, end):
+            _, executor = cloudpickle.loads(self.sent)
+            batches = executor.read(copied(partition))
+            yield [row for batch in batches for row in batch.to_pylist()]
+
+    def batch(self) -> list[Row]:
+        """Read the next batch, and commit it. It is empty if nothing has changed."""
+        end = copied(self.reader.latestOffset(self.committed, None))
+        rows = [row for task in self.tasks(end) for row in task]
+        self.committed = end
+        return rows
+
+
+def modified(sandbox: Sandbox, **options: str) -> dict[str, str]:
+    """Options of a stream by the time of the last change, without waiting for late commits."""
+    wait = {"lookback_seconds": "0", **options}
+    return app(sandbox.settings, changes="modifiedon", **COLUMNS, **wait)
+
+
+def tracked(sandbox: Sandbox) -> dict[str, str]:
+    """Options of a stream of tracked changes."""
+    return app(sandbox.settings, changes="tracked", **COLUMNS)
+
+
+def at(sandbox: Sandbox, time: str) -> None:
+    """Stop the clock of the service at a time of a day after all its rows."""
+    sandbox.configure(clock=f"2030-01-31T{time}Z")
+
+
+def names(rows: list[Row]) -> dict[str, str]:
+    """The name of each row."""
+    return {row["accountid"]: row["name"] for row in rows}
+
+
+@pytest.fixture
+def stopped(changing_sandbox: Sandbox) -> Sandbox:
+    """A sandbox whose clock tests move on."""
+    at(changing_sandbox, "08:00:00")
+    return changing_sandbox
+
+
+def test_stream_by_time_has_all_rows_and_then_those_that_changed(stopped: Sandbox) -> None:
+    query = Query(modified(stopped))
+    rows = stopped.rows("account")
+    assert names(query.batch()) == names(rows)
+    # Nothing has changed: no batch.
+    at(stopped, "09:00:00")
+    before = query.committed
+    assert query.batch() == []
+    assert query.committed == before
+    stopped.update("account", rows[0]["accountid"], {"name": "Changed"})
+    (new,) = stopped.insert("account", [{"name": "New"}])
+    at(stopped, "10:00:00")
+    assert names(query.batch()) == {rows[0]["accountid"]: "Changed", new["accountid"]: "New"}
+    # From a checkpoint, with a new reader.
+    assert Query(modified(stopped), query.committed).batch() == []
+
+
+def test_stream_by_time_loses_no_row_that_changes_while_a_batch_is_read(stopped: Sandbox) -> None:
+    """Ranges of the time of change would: such a row enters a range that was read already."""
+    query = Query(modified(stopped))
+    end = query.reader.latestOffset(query.committed, None)
+    at(stopped, "09:00:00")
+    seen: dict[str, str] = {}
+    tasks = query.tasks(end)
+    seen |= names(next(tasks))
+    changed = [row["accountid"] for row in stopped.rows("account") if row["accountid"] not in seen]
+    for key in changed:
+        stopped.update("account", key, {"name": "Changed"})
+    for task in tasks:
+        seen |= names(task)
+    # They left the span of this batch, and come in the next one.
+    assert not seen.keys() & {*changed}
+    query.committed = end
+    at(stopped, "10:00:00")
+    assert changed
+    assert names(query.batch()) == dict.fromkeys(changed, "Changed")
+
+
+def test_stream_by_time_repeats_a_batch_that_failed(stopped: Sandbox) -> None:
+    query = Query(modified(stopped))
+    end = query.reader.latestOffset(query.committed, None)
+    tries = [sorted(row["accountid"] for task in query.tasks(end) for row in task) for _ in (1, 2)]
+    assert tries[0] == tries[1]
+    assert tries[0]
+
+
+def test_stream_by_time_waits_for_rows_that_are_committed_late(stopped: Sandbox) -> None:
+    query = Query(modified(stopped, lookback_seconds="300"))
+    query.batch()
+    at(stopped, "09:00:00")
+    late = stopped.begin("account", insert=[{"name": "Late"}])
+    at(stopped, "09:04:00")
+    stopped.insert("account", [{"name": "On time"}])
+    assert query.batch() == []
+    late.commit()
+    at(stopped, "09:10:00")
+    assert sorted(names(query.batch()).values()) == ["Late", "On time"]
+
+
+def test_stream_by_time_works_without_the_start_of_a_batch(stopped: Sandbox) -> None:
+    """Spark gives none before 4.2."""
+    reader = Query(modified(stopped)).reader
+    assert reader.latestOffset() == {"until": "2030-01-31T08:00:00Z"}
+
+
+def test_stream_of_changes_has_all_rows_and_then_changes_with_deletes(stopped: Sandbox) -> None:
+    query = Query(tracked(stopped))
+    rows = stopped.rows("account")
+    first = query.batch()
+    assert names(first) == names(rows)
+    assert {(row["_sdc_deleted_at"], row["_sdc_sequence"]) for row in first} == {(None, 1)}
+    before = query.committed
+    assert query.batch() == []
+    assert query.committed == before
+    changed, deleted = (row["accountid"] for row in rows[:2])
+    stopped.update("account", changed, {"name": "Changed"})
+    stopped.delete("account", deleted)
+    (new,) = stopped.insert("account", [{"name": "New"}])
+    # From a checkpoint, with a new reader.
+    query = Query(tracked(stopped), query.committed)
+    second = query.batch()
+    assert {row["_sdc_sequence"] for row in second} == {2}
+    gone = [row for row in second if row["_sdc_deleted_at"] is not None]
+    there = [row for row in second if row["_sdc_deleted_at"] is None]
+    assert [(row["accountid"], row["name"], row["modifiedon"]) for row in gone] == [
+        (deleted, None, None)
+    ]
+    assert names(there) == {changed: "Changed", new["accountid"]: "New"}
+
+
+def test_stream_of_changes_has_those_made_while_the_table_is_read(stopped: Sandbox) -> None:
+    query = Query(tracked(stopped))
+    end = query.reader.latestOffset(query.committed, None)
+    tasks = query.tasks(end)
+    seen = names(next(tasks))
+    for key in seen:
+        stopped.update("account", key, {"name": "Changed"})
+    for task in tasks:
+        seen |= names(task)
+    query.committed = end
+    seen |= names(query.batch())
+    assert seen == names(stopped.rows("account"))
+
+
+def test_stream_of_changes_whose_token_expired_says_what_to_do(stopped: Sandbox) -> None:
+    query = Query(tracked(stopped))
+    query.batch()
+    stopped.expire_delta_tokens()
+    with pytest.raises(ServiceError, match="Start the query with a new checkpoint"):
+        query.batch()
+
+
+def test_stream_of_changes_keeps_its_token_young(stopped: Sandbox) -> None:
+    """A service forgets changes after seven days, also where nothing has changed."""
+    query = Query(tracked(stopped))
+    query.batch()
+    first = query.committed
+    query.committed = {**first, "at": first["at"] - 2 * 86_400}
+    assert query.batch() == []
+    assert query.committed["sequence"] == 2
+    assert query.committed["at"] >= first["at"]
+
+
+def test_stream_of_changes_of_a_table_that_is_not_tracked_is_refused(stopped: Sandbox) -> None:
+    stopped.track_changes("account", on=False)
+    with pytest.raises(ServiceError, match="tracking"):
+        Query(tracked(stopped)).batch()
+
+
+def test_stream_of_changes_with_a_filter_is_refused(sandbox: Sandbox) -> None:
+    with pytest.raises(SettingsError, match="change tracking does not support filters"):
+        Query(tracked(sandbox) | {"filter": "statecode eq 0"}).batch()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"path": "account"}, "A stream needs the option changes"),
+        ({"changes": "tracked"}, "A stream needs a table"),
+    ],
+    ids=["no-changes", "no-table"],
+)
+def test_stream_that_is_not_told_what_to_read_is_refused(
+    sandbox: Sandbox, options: dict[str, str], words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        Query(app(sandbox.settings, **options))
