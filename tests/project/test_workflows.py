@@ -103,6 +103,16 @@ def test_code_and_workflows_are_analyzed_each_week() -> None:
     assert jobs("audit.yml")["audit"]["steps"][-1]["run"] == "make audit"
 
 
+def test_workflow_runs_the_tests_in_spark_with_each_version_of_the_documentation() -> None:
+    job = jobs("spark.yml")["spark"]
+    versions = job["strategy"]["matrix"]["spark"]
+    page = (REPOSITORY / "docs" / "spark.md").read_text()
+    *others, last = versions
+    assert f"Spark {', '.join(others)} and {last}" in page.replace("\n", " ")
+    assert f"SPARK ?= {last}\n" in (REPOSITORY / "Makefile").read_text()
+    assert job["steps"][-1]["run"] == ".ci/run spark-test"
+
+
 def test_smoke_test_of_this_installation_reads_all_rows() -> None:
     command = [sys.executable, "-m", "tests.project.smoke"]
     done = subprocess.run(  # noqa: S603  - our own module
