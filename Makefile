@@ -74,6 +74,9 @@ demo: .venv/demo-installed .venv-meltano/installed ## Load a local Dynamics 365 
 sandbox: .venv/demo-installed ## Run a local Dynamics 365; Ctrl-C ends it
 	@.venv/bin/python -m sandbox --service $(SERVICE) --rows $(ROWS) --port $(PORT)
 
+# The tests start hundreds of processes: without bytecode, each compiles the tap, and each worker all
+# tests.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and run all tests
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check

@@ -254,7 +254,19 @@ MELTANO_FILES = {
 
 # The groups that take longest start first, in this order. If one of them came last, the other
 # workers would wait for it.
-FIRST = ("meltano", "tests/storms/test_storms.py", "tests/simulation/test_simulation.py")
+FIRST = (
+    "meltano",
+    "walks",
+    "tests/storms/test_storms.py",
+    "tests/simulation/test_simulation.py",
+    "tests/simulation/test_interruptions.py",
+    "tests/simulation/test_finance_simulation.py",
+    "tests/configure/test_browser.py",
+    "tests/performance/test_large_catalog.py",
+    "tests/project/test_release.py",
+    "tests/storms/test_finance_storms.py",
+    "tests/soak/test_soak.py",
+)
 
 
 def group(nodeid: str) -> str:
