@@ -2,11 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from xdist.remote import Producer
@@ -44,6 +45,26 @@ def fork_sandbox(arguments: Sequence[str]) -> Forked:
 
 
 client.launch = fork_sandbox
+# Forked, because few tests are about how Meltano starts.
+MELTANOS = ForkServer(["meltano.cli"], python=str(meltano_projects.ENVIRONMENT / "bin" / "python"))
+MELTANO = "import sys; from meltano.cli import main; sys.exit(main())"
+
+
+def fork_meltano(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: IO[str]
+) -> Forked:
+    """Start Meltano."""
+    return MELTANOS.start(
+        ("-c", MELTANO),
+        arguments,
+        cwd=folder,
+        env=environment,
+        stdout=output.fileno(),
+        stderr=output.fileno(),
+        start_new_session=True,
+    )
+
+
 # Switches that tests may change in the session's sandbox, with their initial values.
 SWITCHES: dict[str, Any] = {
     "page_size_cap": 5_000,
@@ -239,7 +260,9 @@ def needs_meltano() -> None:
 def meltano(needs_meltano: None) -> Iterator[Callable[[dict[str, str]], Project]]:  # noqa: ARG001
     """A function that makes a Meltano project with these variables for its plugins."""
     with ExitStack() as projects:
-        yield lambda settings: projects.enter_context(meltano_projects.project(settings))
+        yield lambda settings: replace(
+            projects.enter_context(meltano_projects.project(settings)), start=fork_meltano
+        )
 
 
 # Tests that run Meltano, which share its environment: folders, and files of other folders.

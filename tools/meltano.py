@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sandbox.client import Sandbox
     from tools.postgres import Postgres
@@ -102,6 +102,39 @@ def _text(entry: Mapping[str, Any]) -> str:
     return " ".join((str(entry.get("event")), *causes))
 
 
+class Process(Protocol):
+    """A running command, with the part of the interface of `subprocess.Popen` that is used."""
+
+    @property
+    def pid(self) -> int:
+        """Process ID, which is also that of its process group."""
+
+    def wait(self) -> int:
+        """Wait until the process ends, and return its exit code."""
+
+
+def start(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: IO[str]
+) -> Process:
+    """Start Meltano in a session of its own.
+
+    Args:
+        arguments: Arguments of `meltano`.
+        folder: Working directory.
+        environment: The whole environment.
+        output: File for standard output and standard error.
+    """
+    return subprocess.Popen(  # noqa: S603  - a program of this project's environments
+        [EXECUTABLE, *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
 @dataclass(frozen=True)
 class Project:
     """A temporary Meltano project.
@@ -109,10 +142,12 @@ class Project:
     Args:
         folder: Folder of the project.
         environment: Environment variables of its commands.
+        start: How Meltano is started; tests have a faster way.
     """
 
     folder: Path
     environment: Mapping[str, str]
+    start: Callable[[Sequence[str], Path, Mapping[str, str], IO[str]], Process] = start
 
     def run(self, *arguments: str) -> Run:
         """Run a Meltano command to its end.
@@ -127,15 +162,7 @@ class Project:
             MeltanoError: The exit code is not 0.
         """
         with (self.folder / "meltano.log").open("w+", errors="replace") as output:
-            process = subprocess.Popen(  # noqa: S603  - a program of this project's environments
-                [EXECUTABLE, *arguments],
-                cwd=self.folder,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            process = self.start(arguments, self.folder, self.environment, output)
             try:
                 status = process.wait()
             except BaseException:

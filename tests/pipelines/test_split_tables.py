@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from tests.documents import Document
 from tools import warehouse
-from tools.meltano import PLUGINS, Project, plugin_settings
+from tools.meltano import PLUGINS, plugin_settings
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.client import Sandbox
-    from tools.meltano import Run
+    from tools.meltano import Project, Run
     from tools.postgres import Postgres
 
 PAGE = Document(REPOSITORY / "docs" / "scale.md")
@@ -40,7 +41,8 @@ def container(project: Project, name: str) -> Project:
         "XDG_STATE_HOME": str(folder / "logs"),
     }
     shared = {name: text for name, text in project.environment.items() if name not in own}
-    return Project(folder, {**shared, **own, "MELTANO_SYS_DIR_ROOT": str(folder / ".meltano")})
+    environment = {**shared, **own, "MELTANO_SYS_DIR_ROOT": str(folder / ".meltano")}
+    return replace(project, folder=folder, environment=environment)
 
 
 def run(project: Project, command: str) -> Run:
@@ -49,7 +51,7 @@ def run(project: Project, command: str) -> Run:
     name, _, value = variable.partition("=")
     assert meltano == "meltano"
     environment = {**project.environment, name: value.strip("'")}
-    return Project(project.folder, environment).run(*arguments)
+    return replace(project, environment=environment).run(*arguments)
 
 
 def test_runs_with_a_state_each_load_their_tables_side_by_side(

@@ -5,11 +5,12 @@ import os
 import select
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tools.meltano import MeltanoError, Project, Run
+from tools.meltano import MeltanoError, Project, Run, start
 
 LINES = [
     "2026-11-23T22:34:23.822197Z [info     ] meltano      Meltano 4.4.1, Python 3.11.2",
@@ -103,7 +104,7 @@ def test_command_that_is_interrupted_leaves_no_process(
         f"#!/bin/sh\nexec 3>{pipe}\nsleep 600 &\nsleep 2\nkill -USR1 {os.getpid()}\nwait\n"
     )
     program.chmod(0o755)
-    project = meltano({})
+    project = replace(meltano({}), start=start)
     monkeypatch.setattr("tools.meltano.EXECUTABLE", program)
     with pytest.raises(KeyboardInterrupt):
         project.run("run")
