@@ -11,7 +11,7 @@ from tap_dynamics365.arrow.columns import DELETED, Columns
 from tap_dynamics365.arrow.decoder import BatchDecoder, Layout
 from tap_dynamics365.extract import order
 from tap_dynamics365.extract.call_limit import CallLimit
-from tap_dynamics365.extract.read import LOG_BASED
+from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.skipped import Skipped
 from tap_dynamics365.extract.state import TableState
@@ -133,7 +133,7 @@ class ArrowTable:
         self._decoders: dict[str | None, BatchDecoder] = {}
         self._version = TableVersion(
             self._state,
-            is_used=_uses_version(self._state),
+            is_used=_uses_version(self._state, self.method),
             started_at=int(time.time()),
             is_divided=bool(self._part_columns),
         )
@@ -261,13 +261,16 @@ class ArrowTable:
         self.replaces_table = True
 
 
-def _uses_version(state: TableState) -> bool:
+def _uses_version(state: TableState, method: str) -> bool:
     """Tell whether rows get a table version, by which deleted rows are told.
 
-    Not if the run before has read rows without one: they would have to be read again.
+    Not if the run before has read rows without one that this run continues: they would have to be
+    read again.
     """
     entries: list[Entry] = [state.entry, *state.parts]
     if any(entry.version is not None for entry in entries):
         return True
-    progress = ("replication_key", "full_table", "window", "delta_token")
+    progress = ["full_table"]
+    if method != FULL_TABLE:
+        progress += ["replication_key", "window", "delta_token"]
     return all(getattr(entry, name) is None for entry in entries for name in progress)

@@ -70,6 +70,9 @@ def test_state_before_the_first_and_after_the_last_batch_is_that_of_the_table(
     assert reading.state["bookmarks"]["account"]["replication_key"] == "modifiedon"
     again = source.read("account", ["name"], state=reading.state)
     assert table_of(again).num_rows <= 2
+    whole = source.read("account", ["name"], method="FULL_TABLE", state=reading.state)
+    assert table_of(whole).num_rows == reading.rows
+    assert whole.replaces_table
 
 
 def test_reading_that_is_left_early_ends_its_threads(source: ArrowSource) -> None:
