@@ -163,10 +163,16 @@ clean: ## Remove the environments and the files of tools
 		$(if $(filter 3.% 4.0.%,$*),'pandas<3')
 	@touch $@
 
-.venv-plain/installed .venv-bench-tap/installed: pyproject.toml | .venv/bin/uv
+.venv-plain/installed: pyproject.toml | .venv/bin/uv
 	@rm -rf $(@D)
 	$(call environment,$(PYTHON),$(@D))
 	@$(INSTALL) $(@D) --editable .
+	@touch $@
+
+.venv-bench-tap/installed: pyproject.toml | .venv/bin/uv
+	@rm -rf $(@D)
+	$(call environment,$(PYTHON),$(@D))
+	@$(INSTALL) $(@D) --editable '.[arrow,delta,duckdb,postgresql]'
 	@touch $@
 
 # Without Node.js, or if npm can't install, the tests that need it are skipped and say so.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import pipeline, report, tables
+from benchmarks import export, pipeline, report, tables
 from benchmarks.cases import CASES, DISCOVERY, Name, sizes
 from benchmarks.running import Runner, say
 from sandbox import client
@@ -70,6 +70,8 @@ def main() -> None:
             if not given.only or given.only in Name.PIPELINE:
                 count = sum(rows[table] for table in pipeline.LOAD.tables)
                 piped = pipeline.run(runner, service, count)
+            if given.only in Name.EXPORT:
+                export.measure(runner, service, rows)
         if given.only in DISCOVERY.name:
             many = {f"bench_{number:03d}": COLUMNS for number in range(TABLES)}
             document = organisation.write(Path(name) / "many.xml", many)

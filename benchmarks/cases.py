@@ -44,6 +44,7 @@ class Name(StrEnum):
     NOTHING_NEW = "no changes in 10 tables"
     DISCOVERY = "discovery"
     PIPELINE = "into PostgreSQL"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from tools.measuring import FailedError, reporting, spent
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.client import Sandbox
     from tools.measuring import Command, Measurement
     from tools.postgres import Postgres
@@ -30,15 +32,26 @@ TABLES = 2
 LOAD = Load(tuple(tables.SMALL_TABLES[:TABLES]))
 
 
-def _piped(command: Command, database: Postgres, folder: Path) -> tuple[Measurement, float]:
-    """Run `tap | target-postgres`; return the tap's measurement and the target's processor time."""
+def piped(
+    command: Command, database: Postgres, folder: Path, settings: Mapping[str, object]
+) -> tuple[Measurement, float]:
+    """Run `tap | target-postgres`.
+
+    Args:
+        command: The tap.
+        database: The database to load into.
+        folder: A folder for files.
+        settings: Settings of the target.
+
+    Returns:
+        The tap's measurement, and the target's processor time in seconds.
+
+    Raises:
+        FailedError: The tap or the target failed.
+    """
     config = folder / "target.json"
-    settings = {
-        "sqlalchemy_url": database.sqlalchemy_url,
-        "use_copy": True,
-        "validate_records": False,
-    }
-    config.write_text(json.dumps(settings))
+    given = {"sqlalchemy_url": database.sqlalchemy_url, "validate_records": False, **settings}
+    config.write_text(json.dumps(given))
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
         used = [folder / "tap.used", folder / "target.used"]
@@ -94,7 +107,7 @@ def run(runner: Runner, service: Sandbox, rows: int) -> dict[str, float]:
             try:
                 command = program.command(LOAD, place)
                 database = server.create(f"bench{number}")
-                took, target = _piped(command, database, place.folder)
+                took, target = piped(command, database, place.folder, {"use_copy": True})
             except FailedError as error:
                 runner.results.left_out[Name.PIPELINE][program.name] = str(error)
                 say(f"  {program.name:<32}left out: {error}")

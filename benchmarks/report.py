@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import export
 from benchmarks.cases import (
     CASES,
     CEILING,
@@ -39,6 +40,12 @@ COLUMNS = (
 PIPED = (
     f"`tap | target-postgres` with `use_copy`, without `validate_records`; {DELAY} ms per page, "
     "one round. The processor times show the bottleneck."
+)
+EXPORTED = (
+    "`dynamics365 export` of a table with 40 columns, without delay, 8 requests in flight. The "
+    "pipeline reads a smaller table, with the settings of `meltano.yml`, and its processor time is "
+    "that of tap and target. That of PostgreSQL is in neither. `×` is the speed compared with the "
+    "first row."
 )
 # Share of processor time in the elapsed time from which the processor is the bottleneck.
 BUSY = 0.9
@@ -170,6 +177,27 @@ def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
         if (found := results.typical(Name.PIPELINE, program.name))
     ]
     return lines + _left_out(Name.PIPELINE, results)
+
+
+def _export(results: Results) -> list[str]:
+    """The tables of the export: into PostgreSQL, and into files."""
+    lines = [EXPORTED]
+    for programs in (export.TO_POSTGRESQL, export.TO_FILES):
+        base = results.typical(Name.EXPORT, programs[0])
+        lines += [
+            "",
+            "| | rows | s | rows/s | × | processor s | memory (MB) |",
+            "|---|--:|--:|--:|--:|--:|--:|",
+        ]
+        for program in programs:
+            if (found := results.typical(Name.EXPORT, program)) is None:
+                continue
+            speed = _ratio(found.rows / found.wall, base.rows / base.wall) if base else "–"
+            lines.append(
+                f"| {program} | {found.rows:,} | {found.wall:.1f} | {found.rows / found.wall:,.0f} "
+                f"| {speed} | {found.processor:.1f} | {found.memory:.0f} |"
+            )
+    return lines + _left_out(Name.EXPORT, results)
 
 
 def _goals(results: Results) -> list[str]:
@@ -325,4 +353,6 @@ def write(run: Run) -> str:
         lines += _table(case, results)
     if Name.PIPELINE in {*results.measured, *results.left_out}:
         lines += ["", "## Pipeline into PostgreSQL", "", *_pipeline(results, run.piped)]
+    if Name.EXPORT in {*results.measured, *results.left_out}:
+        lines += ["", "## Export", "", *_export(results)]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"

@@ -22,13 +22,16 @@ def latest(rows: pa.Table, key: Sequence[str]) -> pa.Table:
         rows: The rows in the order in which they were read.
         key: The columns that identify a row; without any, all rows stay.
     """
-    if not key or rows.num_rows <= 1:
+    names = list(key)
+    if not names or _groups(rows, names).aggregate([]).num_rows == rows.num_rows:
         return rows
-    numbered = rows.select(list(key)).append_column(NUMBER, pa.array(range(rows.num_rows)))
-    last = numbered.group_by(list(key), use_threads=False).aggregate([(NUMBER, "max")])
-    if last.num_rows == rows.num_rows:
-        return rows
+    numbered = rows.append_column(NUMBER, pa.array(range(rows.num_rows)))
+    last = _groups(numbered, names).aggregate([(NUMBER, "max")])
     return rows.take(pa.array(sorted(last[f"{NUMBER}_max"].to_pylist())))
+
+
+def _groups(rows: pa.Table, names: list[str]) -> pa.TableGroupBy:
+    return rows.group_by(names, use_threads=False)
 
 
 def without_deleted(rows: pa.Table) -> tuple[pa.Table, pa.Table]:

@@ -35,6 +35,9 @@ EXTRACTED_AT = "_sdc_extracted_at"
 # The end of the name of a file that does not count yet.
 PART = ".part"
 MODE = 0o644
+# Columns with more different values than fit into these bytes are written without a dictionary,
+# which is faster, and smaller.
+DICTIONARY_LIMIT = 2**17
 
 
 class _Files(msgspec.Struct, omit_defaults=True):
@@ -197,7 +200,12 @@ class ParquetFiles:
         now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
         moments = pa.repeat(now, rows.num_rows)
         with path.open("wb") as file:
-            pq.write_table(rows.append_column(EXTRACTED_AT, moments), file, compression="zstd")
+            pq.write_table(
+                rows.append_column(EXTRACTED_AT, moments),
+                file,
+                compression="zstd",
+                dictionary_pagesize_limit=DICTIONARY_LIMIT,
+            )
             file.flush()
             os.fsync(file.fileno())
 
