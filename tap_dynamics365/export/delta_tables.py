@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -24,6 +25,7 @@ from tap_dynamics365.export.destination import (
     RefusedError,
     retyped,
 )
+from tap_dynamics365.export.folder_lock import FolderLock
 from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class DeltaTables:
 
     def __init__(self, root: str) -> None:
         self._root = root.rstrip("/")
+        # An object store has no locks.
+        self._lock = FolderLock(Path(self._root)) if "://" not in root else None
         self._staged: set[str] = set()
 
     @property
@@ -61,10 +65,12 @@ class DeltaTables:
             tables: The names of the tables.
 
         Raises:
-            DestinationError: A table can't be read.
+            DestinationError: A table can't be read, or another export writes there.
         """
         found = {}
         with self._explained():
+            if self._lock is not None:
+                self._lock.acquire()
             for name in tables:
                 delta = self._existing(self._path(name))
                 text = delta.metadata().configuration.get(STATE) if delta is not None else None
@@ -87,7 +93,9 @@ class DeltaTables:
             self._write(commit)
 
     def close(self) -> None:
-        """Do nothing: no table is open."""
+        """Unlock the folder."""
+        if self._lock is not None:
+            self._lock.release()
 
     def _write(self, commit: Commit) -> None:
         table, load = commit.table, commit.load
@@ -136,7 +144,7 @@ class DeltaTables:
         delta = self._existing(staging)
         if delta is None:
             return
-        if "://" not in self._root:
+        if self._lock is not None:
             shutil.rmtree(staging)
         elif delta.count():
             delta.delete()

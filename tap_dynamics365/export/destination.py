@@ -27,6 +27,15 @@ class RefusedError(Dynamics365Error):
     """The destination refuses the rows of one table. The other tables go on."""
 
 
+def busy(place: str) -> DestinationError:
+    """Return the error for a destination that another export writes to.
+
+    Args:
+        place: The destination.
+    """
+    return DestinationError(f"Another export writes to {place}: wait until it has ended.")
+
+
 def retyped(table: str, column: str, before: object, now: object) -> RefusedError:
     """Return the error for a column whose type has changed in the service.
 

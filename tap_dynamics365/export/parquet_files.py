@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from tap_dynamics365 import atomic_file
 from tap_dynamics365.export.destination import DestinationError, Progress, retyped
+from tap_dynamics365.export.folder_lock import FolderLock
 from tap_dynamics365.export.latest_rows import NUMBER
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class ParquetFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = FolderLock(folder)
         self._state = _State()
         # The columns that have the types of the files before.
         self._checked: dict[str, pa.Schema] = {}
@@ -87,11 +89,12 @@ class ParquetFiles:
             tables: The names of the tables.
 
         Raises:
-            DestinationError: The folder can't be written, or its state file can't be read.
+            DestinationError: The folder can't be written, its state file can't be read, or another
+                export writes there.
         """
         path = self._folder / STATE
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
             if path.exists():
                 self._state = msgspec.json.decode(atomic_file.read(path), type=_State)
             self._save()
@@ -124,7 +127,8 @@ class ParquetFiles:
             raise self._failed(error) from error
 
     def close(self) -> None:
-        """Do nothing: no file is open."""
+        """Unlock the folder."""
+        self._lock.release()
 
     def _write(self, commit: Commit) -> None:
         table, load = commit.table.name, commit.load

@@ -20,6 +20,7 @@ from tap_dynamics365.export.destination import (
     DestinationError,
     Progress,
     RefusedError,
+    busy,
 )
 from tap_dynamics365.export.postgresql_types import METADATA, converted, sql_type
 from tap_dynamics365.export.sql_text import listed, quoted, sql
@@ -65,11 +66,16 @@ class PostgreSQL:
             tables: The names of the tables.
 
         Raises:
-            DestinationError: The database can't be reached, or the user lacks permissions.
+            DestinationError: The database can't be reached, the user lacks permissions, or another
+                export writes there.
         """
         with self._explained():
             if self._connection is None:
                 self._connection = dbapi.connect(self._address.url)
+            # The lock ends with the connection.
+            lock = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+            if self._fetch(lock, f"{STATE} {self._schema}") != [(True,)]:
+                raise busy(self.place)
             if not self._fetch("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
                 self._run(sql("CREATE SCHEMA {}", self._schema))
             create = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections import Counter
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 ACCOUNTS = 6_000
 # Longer than a test.
 FOREVER_MS = 600_000
+FIRST_PAGE = 9
+# DuckDB has words of its own.
+IN_USE = re.compile("Another export writes to .*: wait until it has ended|Conflicting lock is held")
 PAGES = r"/accounts\?"
 
 
@@ -62,9 +66,12 @@ def test_export_that_is_killed_again_and_again_loses_and_doubles_no_row(
     expected = keys(many_accounts.rows("account"))
     assert len(expected) == ACCOUNTS
     seen: list[int] = []
-    for page in (9, 14, 20):
+    for page in (FIRST_PAGE, 14, 20):
         with started(settings, place, tmp_path, "account") as process:
             until_page(many_accounts, process, page)
+            if page == FIRST_PAGE:
+                # A second export would remove the files of the first one.
+                assert IN_USE.search(export(settings, place, "account").refusal())
             process.kill()
         visible = keys(place.rows("account"))
         assert not visible or max(visible.values()) == 1
@@ -115,5 +122,5 @@ def test_export_that_is_stopped_commits_what_arrived_and_says_how_to_go_on(
     arrived = len(place.rows("account"))
     assert 0 < arrived <= 12 * 100
     many_accounts.clear_faults()
-    assert sent(export(settings, place, "account")) <= ACCOUNTS - arrived + 100
+    assert sent(export(settings, place, "account")) < ACCOUNTS
     assert keys(place.rows("account")) == keys(many_accounts.rows("account"))
