@@ -83,7 +83,8 @@ def changed(
         SettingsError: A text is not of the type of its setting.
     """
     found = dict(values)
-    for name in names:
+    # In the order of the table of settings, which is that of a file that is written.
+    for name in (each for each in SETTINGS if each in names):
         value = value_of(name, form.get(name, [""])[-1])
         is_kept = SETTINGS[name].is_secret and f"{REMOVE}{name}" not in form
         if value is not None:
