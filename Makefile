@@ -62,7 +62,7 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # Create an environment again if its installation failed.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test simulate storms soak spark-test spark-bench audit bench hub lock \
+.PHONY: help demo sandbox test screenshots simulate storms soak spark-test spark-bench audit bench hub lock \
 	release-check clean
 
 help: ## Show this list
@@ -82,6 +82,9 @@ test: .venv/test-installed $(TEST:%=%/installed) ## Check style and types, and r
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest --numprocesses 4 --dist loadgroup
+
+screenshots: .venv/test-installed .venv-meltano/installed ## Take the pictures of docs/configure.md again
+	REPLACE_SCREENSHOTS=1 .venv/bin/pytest tests/configure/test_whole_way.py -k pictures
 
 simulate: .venv/test-installed .venv-meltano/installed ## Run many generated histories of changes and interruptions
 	SIMULATED_HISTORIES=$(HISTORIES) .venv/bin/pytest tests/simulation --numprocesses 2 --dist loadgroup

@@ -14,7 +14,8 @@ MOST_TABS = 400
 FOCUS = """target => {
   const now = document.activeElement;
   if (now === document.body) return null;
-  const box = now.getBoundingClientRect();
+  // A link may have several lines.
+  const box = now.getClientRects()[0];
   const middle = (start, end, most) => (Math.max(start, 0) + Math.min(end, most)) / 2;
   const hit = document.elementFromPoint(
     middle(box.left, box.right, innerWidth), middle(box.top, box.bottom, innerHeight));

@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from sandbox.finance_operations.companies import REACHED
-from tests.configure import looks
+from tests.configure import looks, pictures
 from tests.configure.client import client_of
 from tests.configure.conftest import COMMAND
+from tests.configure.pictures import Album
 from tests.configure.walk import SERVICES, Walk
+from tests.documents import Document
 from tests.login.program import running
 from tools import meltano, warehouse
 
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from tools.meltano import Project
     from tools.postgres import Postgres
 
+pytestmark = pytest.mark.usefixtures("needs_meltano")
+
+PAGE = Document(pictures.DOCS / "configure.md")
+# Bytes of all pictures, and letters of a text that is read instead of one.
+LARGEST, SHORTEST = 600_000, 40
 # Their values are the same in PostgreSQL.
 TEXTS = ("Edm.Guid", "Edm.String")
 
@@ -42,6 +49,7 @@ class Walked:
         project: The project that was saved.
         database: Where its rows go.
         definition: Its meltano.yml before.
+        album: The pictures that were taken.
         faults: What is wrong with the looks of each screen.
         complaints: What the browser complained of.
     """
@@ -51,20 +59,23 @@ class Walked:
     project: Project
     database: Postgres
     definition: str
+    album: Album
     faults: dict[str, list[str]] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
 
     def look(self, name: str, page: Page) -> None:
-        """Look at a screen."""
+        """Look at a screen, and take its picture."""
         # The same screens have the same looks for each service.
         is_first = self.known.fixture == "sandbox"
+        if is_first:
+            self.album.take(name, page)
         self.faults[name] = [*looks.faults(page, width_alone=not is_first)]
 
 
 @pytest.fixture(scope="module", params=SERVICES)
 def walked(
     request: pytest.FixtureRequest,
-    needs_meltano: None,  # noqa: ARG001 - a fixture
+    tmp_path_factory: pytest.TempPathFactory,
     browser: Browser,
     postgres_server: Postgres,
     database_names: Iterator[str],
@@ -75,7 +86,9 @@ def walked(
     database = postgres_server.create(next(database_names))
     with meltano.project({"TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}) as project:
         folder = project.folder
-        found = Walked(known, sandbox, project, database, (folder / "meltano.yml").read_text())
+        definition = (folder / "meltano.yml").read_text()
+        album = Album(tmp_path_factory.mktemp("pictures"))
+        found = Walked(known, sandbox, project, database, definition, album)
         # The page then shows the folder as `~/warehouse`.
         home = {"HOME": str(folder.parent)}
         given = ("configure", "--project", str(folder))
@@ -133,3 +146,18 @@ def test_screens_on_the_way_are_accessible_and_fit(walked: Walked) -> None:
     assert {name: each for name, each in walked.faults.items() if each} == {}
     if not looks.AXE.exists():
         pytest.skip("axe-core is not installed: npm install --prefix tests/servers/axe")
+
+
+@pytest.mark.parametrize("walked", ["dataverse"], indirect=True)
+def test_pictures_in_the_documents_are_those_of_the_page(walked: Walked) -> None:
+    if pictures.IS_REPLACING:
+        walked.album.replace()
+    found = {path.name: path.stat().st_size for path in pictures.FOLDER.glob("*.png")}
+    assert {*found} == {f"{pictures.PREFIX}{name}.png" for name in walked.album.texts}
+    assert sum(found.values()) < LARGEST
+    shown = dict(re.findall(r"!\[([^\]]*)\]\(images/([^)]*)\)", PAGE.text))
+    assert {*shown.values()} == {*found}
+    assert all(len(text) > SHORTEST for text in shown)
+    assert walked.album.text == pictures.TEXTS.read_text(encoding="utf-8"), (
+        "The page has changed: run `make screenshots`, look at the pictures, and commit them."
+    )
