@@ -11,6 +11,7 @@ import pytest
 from tests.configure import looks
 from tests.configure.client import client_of
 from tests.configure.conftest import configuring
+from tests.configure.witness import Witness
 from tests.login.program import press
 
 if TYPE_CHECKING:
@@ -156,11 +157,31 @@ def test_way_to_sign_in_shows_its_own_fields(page: Page, program: Program, way: 
     assert not page.get_by_role("button", name="Sign in with Microsoft").is_visible()
 
 
+def test_end_of_the_checks_is_read_out(page: Page, program: Program, own_sandbox: Sandbox) -> None:
+    own = f"http://localhost:{client_of(program).port}/"
+    witness = Witness(page, own, own)
+    go(page, program, "/connect")
+    own_sandbox.fault("WhoAmI", hold=True, count=None)
+    try:
+        page.get_by_role("button", name="Test the connection").click()
+        page.get_by_text("Checking.").wait_for()
+        page.wait_for_load_state()
+    finally:
+        own_sandbox.clear_faults()
+    witness.hears("checks done, 0 failed.")
+    assert witness.complaints == []
+
+
 def test_sign_in_with_a_code_leads_back_by_itself(
     page: Page, program: Program, own_sandbox: Sandbox
 ) -> None:
     go(page, program, "/connect")
     page.get_by_role("button", name="Show a code instead").click()
+    page.get_by_role("link", name="devicelogin").focus()
+    with page.expect_response("**/sign-in"):
+        pass
+    page.get_by_role("link", name="devicelogin").wait_for()
+    assert page.evaluate("document.activeElement.id") == "device-address"
     own_sandbox.approve_device(page.locator("strong.code").inner_text())
     page.get_by_role("heading", name="Connect").wait_for()
     assert "Signed in as Ada Sandbox" in page.locator(".notices").inner_text()
