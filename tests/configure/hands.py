@@ -107,9 +107,9 @@ class Keyboard:
 
     def _reach(self, target: Locator) -> None:
         """Press the Tab key until an element has the focus, at most once around the page."""
-        # Without its style sheet, a page shows the focus in another way.
-        self.page.wait_for_load_state()
         element, passed, at_end = target.element_handle(), list[str](), 0
+        # Without its style sheet, a page that is new shows the focus in another way.
+        self.page.wait_for_load_state()
         for _ in range(MOST_TABS):
             self.page.keyboard.press("Tab")
             focus: dict[str, Any] | None = self.page.evaluate(FOCUS, element)
