@@ -36,7 +36,8 @@ def stream(sandbox: Sandbox, **options: str) -> dict[str, str]:
     """Options of a stream."""
     names = ("service_url", "token_uri", "client_id", "client_secret")
     given = {name: sandbox.settings[name] for name in names}
-    return {**given, "path": "account", "columns": COLUMNS, "partitions": "3", **options}
+    own = {"path": "account", "columns": COLUMNS, "partitions": "3", "fetch_size": "50"}
+    return {**given, **own, **options}
 
 
 def merged(spark: Spark, target: str, sandbox: Sandbox) -> list[str]:
@@ -83,8 +84,9 @@ def test_stream_by_time_merges_what_has_changed_and_loses_nothing(
     late = changing.begin(
         "account", update={row["accountid"]: {"name": "Changed"} for row in rows[::7]}, late=False
     )
-    changing.fault("/accounts", commit=late.number, skip=4)
+    changing.fault("/accounts", commit=late.number, skip=20)
     sizes = spark("streamed", **arguments)
+    assert changing.hits() == [1]
     changing.configure(clock="2030-01-31T09:00:00Z")
     sizes += spark("streamed", **arguments)
     assert sum(sizes) >= len(rows)
