@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.services.registry import complete_url
-from tap_dynamics365.settings import JSON_SCHEMA, Settings, filters, names
+from tap_dynamics365.settings import JSON_SCHEMA, Grant, Settings, filters, names
 from tap_dynamics365.settings.texts import from_texts, texts_of
 
 if TYPE_CHECKING:
@@ -95,14 +95,17 @@ class Options:
             SettingsError: An option is missing, misspelt, or has a wrong value. The message never
                 contains a value, because the value may be a secret.
         """
-        given = {name.lower(): text for name, text in texts.items() if _is_meant(name.lower())}
+        given = {name.lower(): str(text) for name, text in texts.items() if _is_meant(name.lower())}
         _check_names(given)
         _check_secrets(given)
         own = {name: given.pop(name) for name in OWN if name in given}
         config, apps = _apps(from_texts(given))
         for app in apps:
             # Spark would show a traceback for each partition.
-            Settings.from_config({**config, **app}, JSON_SCHEMA, complete_url=complete_url)
+            found = Settings.from_config({**config, **app}, JSON_SCHEMA, complete_url=complete_url)
+            if len(apps) > 1 and found.grant is not Grant.CLIENT_SECRET:
+                msg = f"Several apps sign in with client_secret: remove {_name_of(found.grant)}."
+                raise SettingsError(msg)
         row_filter = own.get("filter", "").strip()
         if row_filter and (flaw := filters.flaw(row_filter)):
             msg = f"The option filter {flaw}."
@@ -127,6 +130,10 @@ class Options:
             columns: The columns, in any order.
         """
         return replace(self, columns=tuple(columns))
+
+
+def _name_of(grant: Grant | None) -> str:
+    return str(grant.value) if grant else ""
 
 
 def _is_meant(name: str) -> bool:

@@ -132,8 +132,8 @@ class ModifiedReader(StreamReader):
         condition = f"{self._changed_at} lt {end['until']}"
         if start["until"]:
             condition = f"{self._changed_at} ge {start['until']} and {condition}"
-        else:
-            condition = f"({condition} or {self._changed_at} eq null)"
+        elif without := self._source.filter_columns(self._table)[self._changed_at].is_null:
+            condition = f"({condition} or {without})"
         planned = tasks.plan(self._options, self._source, [condition])
         return [InputPartition(task) for task in planned]
 

@@ -90,6 +90,10 @@ def test_options_with_lists_of_apps_have_the_settings_of_each() -> None:
         ({"path": "account", "table": "contact"}, "name different tables"),
         ({"client_id": '["one", "two"]'}, "must be JSON arrays of the same length"),
         ({"client_id": '["one"]', "client_secret": '["a", "b"]'}, "of the same length"),
+        (
+            {"client_id": '["a", "b"]', "client_secret": '["c", "d"]', "refresh_token": "x"},
+            "Several apps sign in with client_secret: remove refresh_token",
+        ),
         ({"service_url": ""}, "Setting service_url is missing"),
     ],
 )

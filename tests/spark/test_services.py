@@ -97,6 +97,17 @@ def test_stream_of_business_central_has_what_changed_in_each_company(
     assert query.batch() == []
 
 
+def test_stream_of_finance_and_operations_has_what_changed(
+    changing_finance: FinanceSandbox,
+) -> None:
+    changing_finance.configure(clock="2030-01-31T08:00:00Z")
+    asked = {"path": "SalesOrderHeadersV2", "changes": "modifiedon", "lookback_seconds": "0"}
+    query = Query(app(changing_finance.settings, cross_company="true", **asked))
+    held = changing_finance.rows("SalesOrderHeadersV2")
+    assert len(query.batch()) == len([row for row in held if row["dataAreaId"] in REACHED])
+    assert query.batch() == []
+
+
 def test_stream_by_time_of_a_table_without_such_a_time_is_refused(finance: FinanceSandbox) -> None:
     options = app(finance.settings, path="CustomersV3", changes="modifiedon", cross_company="true")
     with pytest.raises(SettingsError, match="has no column with the time of the last change"):
