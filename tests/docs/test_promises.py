@@ -55,6 +55,7 @@ NO_PROMISES = {
     ("Runtime", "Works as"),
     ("Cloud", "Host of `service_url`"),
     ("", "Bytes per row"),
+    ("", "Rows per second"),
     ("", ""),
 }
 # Lists that promise nothing, by document and heading.
