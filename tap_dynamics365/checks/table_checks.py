@@ -144,7 +144,7 @@ class TableChecks:
     def _left(self, count: int, noun: str) -> str:
         """Say how many were not tried."""
         left = count - (self._most or count)
-        return f" {left:,} more {noun} are tried with --all." if left > 0 else ""
+        return f" {left:,} more {noun} are tried with dynamics365 check --all." if left > 0 else ""
 
     def _failures(self, streams: Sequence[TableStream]) -> dict[str, ServiceError]:
         """Read a row of each table, with as many requests in flight as in a run."""

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from tap_dynamics365.configure.session import Session
 
 
+# In the form that ends the server: the person knows that not everything is saved.
+SURE = "sure"
+
+
 def make_app(session: Session, access: Access) -> ASGIApp:
     """Make the page.
 
@@ -88,8 +92,10 @@ async def _start(request: Request) -> Response:
 
 
 async def _end(request: Request) -> Response:
-    """End the server."""
+    """End the server, and ask before what was not saved is lost."""
     access: Access = request.app.state.access
+    if not pages.session_of(request).is_saved and SURE not in pages.form_of(request):
+        return pages.render(request, "unsaved.html")
     access.end()
     return pages.render(request, "ended.html")
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.configure.ways import Way
 
 CONNECT = "/connect"
+# In forms: the way to sign in, and the screen that the person goes to.
+WAY, THEN = "way", "then"
 # The service itself, then what each way to sign in has, in the order of the page.
 ADDRESS = "service_url"
 # The settings of these groups have fields of their own on the page.
@@ -88,32 +90,52 @@ def _names(way: Way) -> set[str]:
 
 
 def _take(request: Request) -> Session:
-    """Take the fields of the form."""
+    """Take the fields of the form.
+
+    Raises:
+        SettingsError: Some of them can't be taken. The others are.
+    """
     session = pages.session_of(request)
-    with session.lock:
-        _change(session, pages.form_of(request))
+    if problems := _change(session, pages.form_of(request)):
+        raise SettingsError(" ".join(problems))
     return session
 
 
-def _change(session: Session, form: Mapping[str, list[str]]) -> None:
-    name = form.get("way", [session.way.name])[-1]
-    if name not in WAYS:
-        msg = "There is no such way to sign in."
-        raise SettingsError(msg)
-    way = WAYS[name]
-    found = {**fields.changed(session.values, form, _names(way)), **way.fixed}
-    gone = left_out(way, found)
-    session.way = way
-    session.change({k: v for k, v in found.items() if k not in gone}, "this page")
-    if gone:
-        words = f"Removed, because they select another way to sign in: {', '.join(gone)}."
-        session.notices.append(Notice("warning", words))
+def _take_what_fits(request: Request) -> Session:
+    """Take the fields of a form that is about something else."""
+    session = pages.session_of(request)
+    problems = _change(session, pages.form_of(request))
+    session.notices.extend(Notice("error", problem) for problem in problems)
+    return session
 
 
-def _apply(request: Request) -> None:
-    session = _take(request)
+def _change(session: Session, form: Mapping[str, list[str]]) -> list[str]:
+    """Change the settings to the fields of a form; return what is wrong with the others."""
+    if WAY not in form:
+        return []
+    way = WAYS.get(form[WAY][-1])
+    if way is None:
+        return ["There is no such way to sign in."]
+    with session.lock:
+        found, problems = fields.changed(session.values, form, _names(way))
+        found |= way.fixed
+        gone = left_out(way, found)
+        session.way = way
+        session.change({k: v for k, v in found.items() if k not in gone}, "this page")
+        if gone:
+            words = f"Removed, because they select another way to sign in: {', '.join(gone)}."
+            session.notices.append(Notice("warning", words))
+    return problems
+
+
+def _apply(request: Request) -> Response | None:
+    session, screen = _take(request), pages.form_of(request).get(THEN, [""])[-1]
+    if screen in pages.SCREENS:
+        # The person goes to another screen, which says what is missing there.
+        return pages.lead(screen)
     session.settings(for_login=True)
     session.notices.append(Notice("ok", "The fields are taken."))
+    return None
 
 
 def _check(request: Request) -> None:
@@ -152,7 +174,7 @@ def _environments(request: Request) -> None:
 
 def _choose(request: Request) -> None:
     """Choose an environment of the list."""
-    session, url = pages.session_of(request), pages.form_of(request).get("url", [""])[-1]
+    session, url = _take_what_fits(request), pages.form_of(request).get("url", [""])[-1]
     if url not in {each.url for each in session.environments or ()}:
         msg = "The environment is not in the list: list the environments again."
         raise SettingsError(msg)
@@ -161,8 +183,8 @@ def _choose(request: Request) -> None:
 
 
 def _paste(request: Request) -> None:
-    """Fill the fields from a text."""
-    session, form = pages.session_of(request), pages.form_of(request)
+    """Fill the fields from a text, once those that were typed are taken."""
+    session, form = _take_what_fits(request), pages.form_of(request)
     found = pasted.read(form.get("text", [""])[-1])
     session.change({**session.values, **found.settings}, f"pasted {found.what}")
     session.choose_way()
@@ -175,8 +197,11 @@ def _paste(request: Request) -> None:
 def _written(request: Request) -> Response:
     """Show the connection URL that the fields mean, and take none of them."""
     session, form = pages.session_of(request), pages.form_of(request)
-    way = WAYS.get(form.get("way", [""])[-1], session.way)
-    values = {**fields.changed(session.values, form, _names(way)), **way.fixed}
+    way = WAYS.get(form.get(WAY, [""])[-1], session.way)
+    found, problems = fields.changed(session.values, form, _names(way))
+    if problems:
+        raise SettingsError(" ".join(problems))
+    values = {**found, **way.fixed}
     gone = left_out(way, values)
     return pages.render(
         request,

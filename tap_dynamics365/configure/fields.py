@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.configure.values import value_of
+from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.table import SETTINGS
 
 if TYPE_CHECKING:
@@ -69,26 +70,31 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any value of JSON
 
 def changed(
     values: Mapping[str, Any], form: Mapping[str, list[str]], names: set[str]
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[str]]:
     """Return settings with the values of a form.
 
-    A secret stays as it is if its field is empty, and goes if its box to remove it is ticked.
+    A secret stays as it is if its field is empty, and goes if its box to remove it is ticked. A
+    setting whose text is not of its type stays as it is, so that the other fields are not lost.
 
     Args:
         values: Values by setting name.
         form: The form.
         names: The settings that have fields in the form.
 
-    Raises:
-        SettingsError: A text is not of the type of its setting.
+    Returns:
+        The values, and what is wrong with the texts that were not taken.
     """
-    found = dict(values)
+    found, problems = dict(values), []
     # In the order of the table of settings, which is that of a file that is written.
     for name in (each for each in SETTINGS if each in names):
-        value = value_of(name, form.get(name, [""])[-1])
+        try:
+            value = value_of(name, form.get(name, [""])[-1])
+        except SettingsError as error:
+            problems.append(error.message)
+            continue
         is_kept = SETTINGS[name].is_secret and f"{REMOVE}{name}" not in form
         if value is not None:
             found[name] = value
         elif not is_kept and name in form:
             found.pop(name, None)
-    return found
+    return found, problems

@@ -120,7 +120,8 @@ def render(
         screens=SCREENS,
         **values,
     )
-    return HTMLResponse(html, status)
+    # Services send halves of characters, such as of an emoji that was cut off.
+    return HTMLResponse(html.encode(errors="replace"), status)
 
 
 def lead(path: str) -> Response:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_dynamics365.config_files import config_json, connection_url, env_text, found
 from tap_dynamics365.config_files.secrets import is_mask, is_secret_setting
+from tap_dynamics365.configure.values import unfit
 from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.settings.connection_url import PREFIX
 from tap_dynamics365.settings.environment import PREFIX as VARIABLES
+from tap_dynamics365.settings.table import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 URL, CONFIG, ENV = "connection URL", "config.json", "file .env"
 
@@ -46,7 +51,25 @@ def read(text: str) -> Pasted:
     for name in masked:
         del settings[name]
         ignored.append(f"{name} is masked in the text: it stays as it is here.")
-    return Pasted(what, settings, ignored)
+    fit, reasons = fitting(settings)
+    return Pasted(what, fit, [*ignored, *reasons])
+
+
+def fitting(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Leave out the values that can't be those of settings.
+
+    Args:
+        settings: Values by setting name.
+
+    Returns:
+        The other values, and why each one was left out.
+    """
+    reasons = {
+        name: reason
+        for name, each in settings.items()
+        if name in SETTINGS and (reason := unfit(name, each))
+    }
+    return {k: v for k, v in settings.items() if k not in reasons}, [*reasons.values()]
 
 
 def _read(text: str) -> Pasted:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from tap_dynamics365.config_files.replication import Replication
 from tap_dynamics365.configure import pages
@@ -19,7 +20,6 @@ from tap_dynamics365.singer.catalog import read_catalog
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from tap_dynamics365.configure.session import Session
     from tap_dynamics365.configure.table_list import TableList
@@ -86,7 +86,9 @@ def _document(request: Request) -> Response:
     if not session.tables.selection:
         msg = "No table is chosen."
         raise SettingsError(msg)
-    return JSONResponse(as_document(_run(session).plan))
+    # Not JSONResponse, which fails for halves of characters in labels of a service.
+    document = json.dumps(as_document(_run(session).plan))
+    return Response(document, media_type="application/json")
 
 
 def _progress(request: Request) -> Response:

@@ -201,6 +201,7 @@ def _write(request: Request) -> Response:
             session.notices.append(Notice("error", error.message))
         else:
             paths = ", ".join(folder(each.path) for each in shown.changes)
+            session.saved()
             session.notices.append(Notice("ok", f"Written: {paths}."))
     return pages.lead(f"{SAVE}?{urlencode({'file': name})}")
 

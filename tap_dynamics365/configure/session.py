@@ -10,7 +10,7 @@ from tap_dynamics365.config_files import meltano_yml
 from tap_dynamics365.config_files.found import Found
 from tap_dynamics365.config_files.meltano_yml import Plugin
 from tap_dynamics365.configure.opened import Opened
-from tap_dynamics365.configure.pasted import expanded
+from tap_dynamics365.configure.pasted import expanded, fitting
 from tap_dynamics365.configure.ways import way_of
 from tap_dynamics365.errors import InputError
 from tap_dynamics365.services.registry import complete_url, with_directory
@@ -47,6 +47,20 @@ class Notice(NamedTuple):
 
     kind: Literal["ok", "warning", "error"]
     text: str
+
+
+class Kept(NamedTuple):
+    """What a person sets and chooses, at one time.
+
+    Attributes:
+        values: The settings by name.
+        rules: The rules that choose tables and columns; None before the tables were read.
+        replication: The replication of tables.
+    """
+
+    values: Mapping[str, Any]
+    rules: tuple[str, ...] | None
+    replication: Mapping[str, Replication]
 
 
 @dataclass
@@ -88,14 +102,33 @@ class Session:
     shown: dict[str, Shown] = field(default_factory=dict, repr=False)
     _rules: Sequence[str] | None = None
     _opened: Opened = field(default_factory=Opened, repr=False)
+    _saved: Kept = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Replace a connection URL by its properties, and find the way to sign in."""
         before = self.values
-        self.values = expanded(Found(before, [])).settings
+        self.values, reasons = fitting(expanded(Found(before, [])).settings)
+        self.notices = [Notice("warning", f"Ignored: {reason}") for reason in reasons]
         for name in self.values.keys() - before.keys():
             self.origins[name] = "connection_url"
         self.choose_way()
+        self.saved()
+
+    def saved(self) -> None:
+        """Note that the files of the project have all that is set and chosen."""
+        self._saved = self._kept
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing was set or chosen since the page began, or wrote a file."""
+        return self._saved == self._kept
+
+    @property
+    def _kept(self) -> Kept:
+        """What a person sets and chooses."""
+        opened = self._opened.tables
+        rules = self._rules if opened is None else opened.rules
+        return Kept(self.values, None if rules is None else tuple(rules), {**self.replication})
 
     def change(self, values: Mapping[str, Any], origin: str) -> None:
         """Replace the settings. What was known of the service goes if a setting changes.
@@ -206,6 +239,10 @@ class Session:
             self.replication = {**chosen, **self.replication}
         if self._rules is not None:
             found.follow(self._rules)
+        if self._saved.rules is None:
+            # What the page begins with is not the choice of a person.
+            kept = Kept(self._saved.values, tuple(found.rules), {**self.replication})
+            self._saved = kept
 
     @property
     def _in_project(self) -> Plugin:

@@ -12,7 +12,7 @@ from tap_dynamics365.configure import pages
 from tap_dynamics365.configure.pending import SignIn
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.connection import read_directory
-from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.errors import Dynamics365Error, SettingsError
 from tap_dynamics365.login import token_output
 from tap_dynamics365.login.app import App
 from tap_dynamics365.login.authorization import Authorization
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tap_dynamics365.services.kind import Identity
 
 CONNECT, SIGN_IN = "/connect", "/sign-in"
+# What to do with a token store that can't be written.
+ADVICE = "Enter another file as Token Store, or none: the page then keeps the token until it ends."
 
 
 class _GivenUpError(Exception):
@@ -62,7 +64,7 @@ def begin(session: Session, access: Access) -> None:
     Raises:
         Dynamics365Error: A setting is missing or wrong, or the sign-in host is not known.
     """
-    app = App(session.settings(for_login=True))
+    app = _app(session)
     # For `http://localhost`, Entra ID ignores the port. A path would have to be registered:
     # https://learn.microsoft.com/entra/identity-platform/reply-url#localhost-exceptions
     asked = Authorization(app, f"http://localhost:{access.port}")
@@ -78,7 +80,7 @@ def begin_with_code(session: Session) -> None:
     Raises:
         Dynamics365Error: As for `begin`, or the host issued no code.
     """
-    app = App(session.settings(for_login=True))
+    app = _app(session)
     code = DeviceCode.request(app)
     found = SignIn(app, code.address, code=code)
     _replace(session, found)
@@ -98,6 +100,24 @@ def begin_with_code(session: Session) -> None:
             _end(session, found, tokens)
 
     Thread(target=redeem, daemon=True).start()
+
+
+def _app(session: Session) -> App:
+    """Return the app registration, once nothing is missing that a person would sign in in vain for.
+
+    Raises:
+        Dynamics365Error: A setting is missing or wrong.
+    """
+    settings = session.settings(for_login=True)
+    if not settings.client_id:
+        msg = (
+            "Setting client_id is missing: enter the Client ID of your app registration. How do I "
+            "get these? has the steps."
+        )
+        raise SettingsError(msg)
+    if settings.token_store:
+        token_output.check(settings, ADVICE)
+    return App(settings)
 
 
 def _replace(session: Session, found: SignIn | None) -> None:
@@ -146,7 +166,7 @@ def _keep(session: Session, app: App, seen: _Seen) -> Notice:
     settings = session.settings(for_login=True)
     session.forget()
     if settings.token_store:
-        token_output.save_token(settings, app, seen.refresh_token)
+        token_output.save_token(settings, app, seen.refresh_token, ADVICE)
         session.change({k: v for k, v in session.values.items() if k != "refresh_token"}, "")
         words = f"{words} The refresh token is in {settings.token_store}."
     else:

@@ -15,6 +15,32 @@ from tap_dynamics365.settings.table import SETTINGS
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
+# Their values could have a user and a password before the host.
+_ADDRESSES = {"service_url", "token_uri", "auth_uri", "proxy_host"}
+
+
+def unfit(name: str, value: Any) -> str | None:  # noqa: ANN401 - any value of JSON
+    """Say why a value can't be that of a setting, whatever the setting means.
+
+    Args:
+        name: The name of the setting.
+        value: The value.
+
+    Returns:
+        One sentence without the value; None if it can be.
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # JSON can have halves of characters, such as "\ud83d".
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        return f"Setting {name} has a character that no file can have: enter it again."
+    if name in _ADDRESSES and "@" in text:
+        return (
+            f"Setting {name} has a user or password in its URL, which would be shown: enter the "
+            "URL without them."
+        )
+    return None
+
+
 def value_of(name: str, text: str) -> Any:  # noqa: ANN401 - any value of JSON
     """Read the text of a setting.
 
@@ -32,6 +58,8 @@ def value_of(name: str, text: str) -> Any:  # noqa: ANN401 - any value of JSON
     setting, text = SETTINGS[name], text.strip()
     if not text:
         return None
+    if reason := unfit(name, text):
+        raise SettingsError(reason)
     if setting.is_secret and is_mask(text):
         msg = f"Setting {name} is masked in what you entered: enter the secret itself."
         raise SettingsError(msg)

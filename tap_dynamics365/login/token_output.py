@@ -40,11 +40,12 @@ def _store(settings: Settings) -> TokenStore:
     return TokenStore(settings.token_store or "")
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, advice: str = ADVICE) -> None:
     """Check before the sign-in that a token can be saved.
 
     Args:
         settings: The settings, with a token store.
+        advice: What to do if it can't be, in one sentence.
 
     Raises:
         TokenStoreError: No token can be saved in the token store.
@@ -54,17 +55,18 @@ def check(settings: Settings) -> None:
         with store.locked():
             store.check()
     except TokenStoreError as error:
-        msg = f"{error.message} {ADVICE}"
+        msg = f"{error.message} {advice}"
         raise TokenStoreError(msg) from None
 
 
-def save_token(settings: Settings, app: App, refresh_token: str) -> None:
+def save_token(settings: Settings, app: App, refresh_token: str, advice: str = ADVICE) -> None:
     """Save a refresh token, which replaces the stored and the configured one.
 
     Args:
         settings: The settings, with a token store.
         app: The app that the token was issued to.
         refresh_token: The refresh token.
+        advice: What to do if it can't be saved, in one sentence.
 
     Raises:
         TokenStoreError: The token can't be saved.
@@ -81,7 +83,7 @@ def save_token(settings: Settings, app: App, refresh_token: str) -> None:
         with store.locked():
             store.write(token)
     except TokenStoreError as error:
-        msg = f"{error.message} {ADVICE}"
+        msg = f"{error.message} {advice}"
         raise TokenStoreError(msg) from None
     terminal.say(f"The refresh token is in {store.path}.")
 

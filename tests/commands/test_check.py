@@ -68,7 +68,7 @@ def test_check_tries_all_tables_when_asked_to(
     output = dynamics365("check", service.settings, *arguments)
     words = output.checks["tables"][1]
     assert words.startswith(f"{tried} tables can be read.")
-    assert ("10 more tables are tried with --all." in words) is not arguments
+    assert ("10 more tables are tried with dynamics365 check --all." in words) is not arguments
 
 
 def test_check_in_json_has_the_same_checks(settings: dict[str, Any], service: Sandbox) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 AXE = Path(__file__).parents[1] / "servers/axe/node_modules/axe-core/axe.min.js"
 WIDE: ViewportSize = {"width": 1280, "height": 900}
+HALF: ViewportSize = {"width": 1024, "height": 768}
 NARROW: ViewportSize = {"width": 390, "height": 844}
 # Another scheme has other colours, and nothing else.
 COLOURS = {"runOnly": ["color-contrast"]}
@@ -27,6 +28,15 @@ WIDTH = """wanted => new Promise(done => {
     innerWidth === wanted ? done(document.documentElement.scrollWidth) : look());
   look();
 })"""
+# Words in cells that are so narrow that letters of a word stand below each other, and tables that lie
+# under what is beside them.
+SQUEEZED = """() => [...document.querySelectorAll("main table")].flatMap(table => [
+  ...[...table.querySelectorAll("td, th")].filter(cell => cell.checkVisibility()
+    && Math.max(...cell.textContent.split(/\\s+/).map(word => word.length)) >= 8
+    && cell.clientWidth < 72).slice(0, 1).map(cell => `${cell.clientWidth} pixels for ${cell.textContent}`),
+  ...(table.closest(".scroll") || table.offsetWidth <= table.parentElement.clientWidth ? []
+    : [`${table.offsetWidth} pixels of a table in ${table.parentElement.clientWidth}`]),
+])"""
 CLOSE = """document.querySelectorAll("[data-opened]").forEach(each => {
   each.open = false; delete each.dataset.opened;
 })"""
@@ -42,12 +52,17 @@ def faults(page: Page, *, width_alone: bool = False) -> Iterator[str]:
         width_alone: Whether to look at the width alone, which takes less time.
     """
     page.evaluate(OPEN)
-    for size in (NARROW, WIDE):
+    for size in (NARROW, HALF, WIDE):
         page.set_viewport_size(size)
         width = page.evaluate(WIDTH, size["width"])
         if width > size["width"]:
             yield f"{width} pixels wide at {size['width']}"
-        for scheme, options in () if width_alone else (("dark", COLOURS), ("light", {})):
+        # Between the two, only the room differs.
+        has_own_looks = size is not HALF and not width_alone
+        schemes = (("dark", COLOURS), ("light", {})) if has_own_looks else ()
+        for words in page.evaluate(SQUEEZED):
+            yield f"{words} at {size['width']}"
+        for scheme, options in schemes:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             for rule, html in _violations(page, options):
                 yield f"{rule} at {size['width']} pixels, {scheme}: {html}"

@@ -133,6 +133,25 @@ def test_filter_narrows_the_list_while_it_is_typed(page: Page, program: Program)
     assert set(page.locator("#tables tbody a").all_inner_texts()) >= {*shown}
 
 
+def test_fields_that_were_typed_go_along_to_another_screen(
+    page: Page, program: Program, visits: list[str]
+) -> None:
+    go(page, program, "/connect")
+    field = page.locator("#field-client_id")
+    before = field.input_value()
+    field.fill("typed-invented")
+    page.get_by_role("navigation", name="Screens").get_by_text("Save").click()
+    page.get_by_role("heading", name="Save", level=1).wait_for()
+    go(page, program, "/connect")
+    assert field.input_value() == "typed-invented"
+    # The Enter key takes the fields, and presses no button of another purpose.
+    field.fill(before)
+    field.press("Enter")
+    page.get_by_text("The fields are taken.").wait_for()
+    assert field.input_value() == before
+    assert visits == []
+
+
 @pytest.mark.parametrize("way", ["secret", "certificate", "azure", "ntlm", "basic", "token"])
 def test_way_to_sign_in_shows_its_own_fields(page: Page, program: Program, way: str) -> None:
     go(page, program, "/connect")
@@ -257,6 +276,8 @@ def plan_query_and_save(page: Page, project: Path) -> None:
 # Screens that nobody sees on the whole way.
 PLACES = {
     "columns": "/table?name=account",
+    "sample": "/table?name=account&sample=1",
+    "tables": "/tables",
     "replication": "/table/replication?name=account",
     "references": "/tables/references",
     "save-url": "/save?file=url",

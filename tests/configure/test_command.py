@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +52,32 @@ def test_project_without_any_settings_opens_the_page(tmp_path: Path) -> None:
         started.interrupt()
         assert started.end() == 130
         assert "Ended with Ctrl-C. Files that were written stay as they are.\n" in started.shown
+
+
+def test_end_asks_before_it_loses_what_is_not_saved(tmp_path: Path) -> None:
+    # The name of the folder is not UTF-8, as of a disk that came from elsewhere.
+    project = tmp_path / os.fsdecode(b"caf\xe9")
+    project.mkdir()
+    with running(tmp_path, "configure", "--project", str(project), command=COMMAND) as started:
+        client = client_of(started)
+        client.open()
+        assert "caf?" in client.get("/connect").text
+        end = [("csrf", client.csrf)]
+        client.post("/connect", {"way": "person", "client_id": "typed-invented"})
+        asked = client.send("POST", "/end", end)
+        assert "Not everything is saved" in asked.text
+        assert asked.status == 200
+        page = client.get("/save?file=config.json")
+        token = re.search(r'name="shown" value="([^"]+)"', page.text)
+        assert token
+        written = client.post("/save", {"file": "config.json", "shown": token[1]})
+        assert written.notices[0].startswith("Written: ")
+        client.post("/connect", {"way": "person", "client_id": "typed-again"})
+        assert "Not everything is saved" in client.send("POST", "/end", end).text
+        client.post("/connect", {"way": "person", "client_id": "typed-invented"})
+        assert "The page has ended" in client.send("POST", "/end", end).text
+        assert started.end() == 0
+    assert "typed-invented" in (project / "config.json").read_text()
 
 
 def test_project_begins_with_its_own_env_and_not_that_of_the_working_folder(

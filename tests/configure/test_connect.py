@@ -77,6 +77,24 @@ def test_sign_in_in_the_browser_leads_back_to_the_page(again: Client, own_sandbo
     assert "Connected" in again.get("/connect").text
 
 
+def test_sign_in_that_can_not_succeed_does_not_begin(again: Client, tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("kept")
+    form = {"way": "person", "client_id": "", "token_store": ""}
+    for path in ("/connect/sign-in", "/connect/code"):
+        (words,) = again.post(path, form).notices
+        assert words.startswith("Setting client_id is missing: enter the Client ID")
+        (words,) = again.post(
+            path, {**form, "client_id": "invented", "token_store": str(other)}
+        ).notices
+        assert "contains something other than a refresh token" in words
+        assert words.endswith(
+            "Enter another file as Token Store, or none: the page then keeps the token until it "
+            "ends."
+        )
+    assert other.read_text() == "kept"
+
+
 def test_sign_in_with_a_token_store_keeps_the_token_there(
     again: Client, own_sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -416,3 +434,32 @@ def test_header_names_project_account_and_connection(
     (place / "meltano.yml").write_text("version: 1\n")
     assert header().startswith(f"Project {place} (meltano.yml) ")
     (place / "meltano.yml").unlink()
+
+
+@pytest.mark.parametrize("path", ["/connect", "/connect/check", "/connect/paste"])
+def test_field_that_is_wrong_loses_no_other_field(again: Client, path: str) -> None:
+    form = {"way": "person", "client_id": "typed-invented", "fetch_size": "many", "text": "{}"}
+    page = again.post(path, form)
+    assert "Setting fetch_size must be a whole number." in page.notices
+    assert value(again, "client_id") == "typed-invented"
+
+
+@pytest.mark.parametrize("secret", ["invented-word", "invented/word", "ada:invented@word"])
+def test_url_with_a_password_is_neither_taken_nor_shown(again: Client, secret: str) -> None:
+    url = f"https://ada:{secret}@org.crm.dynamics.com"
+    pasted = again.post("/connect/paste", {"text": json.dumps({"service_url": url})})
+    typed = again.post("/connect", {"way": "person", "proxy_host": url})
+    for page, name in ((pasted, "service_url"), (typed, "proxy_host")):
+        assert any(
+            f"Setting {name} has a user or password in its URL" in words for words in page.notices
+        )
+    for path in ("/connect", "/save", "/save?file=.env", "/save?file=url"):
+        assert secret not in again.get(path).text
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "a\0b"])
+def test_text_that_no_file_can_have_is_not_taken(again: Client, text: str) -> None:
+    page = again.post("/connect/paste", {"text": json.dumps({"token_store": text})})
+    words = "Ignored: Setting token_store has a character that no file can have: enter it again."
+    assert words in page.notices
+    assert page.status == 200

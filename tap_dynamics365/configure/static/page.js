@@ -20,6 +20,25 @@ if (list && text) {
   document.getElementById("which").addEventListener("change", (event) => event.target.form.submit());
 }
 
+// Fields that were typed go with whoever goes to another screen.
+const fields = document.getElementById("fields");
+if (fields) {
+  const written = () => new URLSearchParams(new FormData(fields)).toString();
+  const began = written();
+  document.querySelector(".top nav").addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    const opensTab = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (link && !opensTab && written() !== began) {
+      event.preventDefault();
+      const button = document.createElement("button");
+      Object.assign(button, { name: "then", value: link.getAttribute("href"), hidden: true });
+      fields.append(button);
+      fields.requestSubmit(button);
+      button.remove();
+    }
+  });
+}
+
 // Buttons that only a script can offer.
 const tickAll = (ticked) => () => {
   for (const row of list.tBodies[0].rows) {
