@@ -28,15 +28,18 @@ WIDTH = """wanted => new Promise(done => {
     innerWidth === wanted ? done(document.documentElement.scrollWidth) : look());
   look();
 })"""
-# Words in cells that are so narrow that letters of a word stand below each other, and tables that lie
-# under what is beside them.
-SQUEEZED = """() => [...document.querySelectorAll("main table")].flatMap(table => [
-  ...[...table.querySelectorAll("td, th")].filter(cell => cell.checkVisibility()
-    && Math.max(...cell.textContent.split(/\\s+/).map(word => word.length)) >= 8
-    && cell.clientWidth < 72).slice(0, 1).map(cell => `${cell.clientWidth} pixels for ${cell.textContent}`),
-  ...(table.closest(".scroll") || table.offsetWidth <= table.parentElement.clientWidth ? []
-    : [`${table.offsetWidth} pixels of a table in ${table.parentElement.clientWidth}`]),
-])"""
+# Cells so narrow that a word is broken into a few letters a line, and tables that lie under what is
+# beside them.
+SQUEEZED = """() => [...document.querySelectorAll("main table")].flatMap(table => {
+  const longest = cell => Math.max(...cell.textContent.split(/\\s+/).map(word => word.length));
+  const narrow = [...table.querySelectorAll("td, th")].find(cell =>
+    cell.checkVisibility() && longest(cell) >= 8 && cell.clientWidth < 72);
+  const room = table.closest(".scroll") ? Infinity : table.parentElement.clientWidth;
+  return [
+    ...(narrow ? [`${narrow.clientWidth} pixels for ${narrow.textContent}`] : []),
+    ...(table.offsetWidth > room ? [`a table of ${table.offsetWidth} pixels in ${room}`] : []),
+  ];
+})"""
 CLOSE = """document.querySelectorAll("[data-opened]").forEach(each => {
   each.open = false; delete each.dataset.opened;
 })"""
