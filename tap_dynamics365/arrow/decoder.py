@@ -47,6 +47,9 @@ MISFIT = (
     "text=[{column!r}]."
 )
 
+# Bytes that a thread of Arrow reads at a time.
+BLOCK_BYTES = 1_000_000
+
 _encode = msgspec.json.Encoder().encode
 _text_or_null = msgspec.json.Decoder(str | None).decode
 
@@ -169,13 +172,13 @@ class BatchDecoder:
 
     def _arrays(self, rows: Sequence[Raw]) -> dict[str, pa.Array]:
         """Read the columns, in the types in which Arrow reads them."""
-        text = b"\n".join(rows)
+        text, longest = b"\n".join(rows), max(len(memoryview(row)) for row in rows)
         try:
-            found = _read(text, self._fast)
+            found = _read(text, self._fast, longest)
         except pa.ArrowInvalid:
-            self._one_by_one |= self._unfit(text, list(self._fast.values()))
+            self._one_by_one |= self._unfit(text, longest, list(self._fast.values()))
             self._fit()
-            found = _read(text, self._fast)
+            found = _read(text, self._fast, longest)
         arrays = {each.name: found[each.wire] for each in self._fast.values()}
         return arrays | self._read_slowly(self._slow, rows)
 
@@ -206,15 +209,16 @@ class BatchDecoder:
         )
         return ServiceError(msg)
 
-    def _unfit(self, text: bytes, columns: Sequence[ArrowColumn]) -> set[str]:
+    def _unfit(self, text: bytes, longest: int, columns: Sequence[ArrowColumn]) -> set[str]:
         """Return the columns with values that Arrow can't read, by halving."""
         try:
-            _read(text, {each.wire: each for each in columns})
+            _read(text, {each.wire: each for each in columns}, longest)
         except pa.ArrowInvalid:
             if len(columns) == 1:
                 return {columns[0].name}
             middle = len(columns) // 2
-            return self._unfit(text, columns[:middle]) | self._unfit(text, columns[middle:])
+            halves = columns[:middle], columns[middle:]
+            return set().union(*(self._unfit(text, longest, half) for half in halves))
         return set()
 
     def _inspected(self, arrays: Mapping[str, pa.Array], rows: Sequence[Raw]) -> Keys:
@@ -262,8 +266,13 @@ class BatchDecoder:
                 raise ServiceError(KEY_MISSING.format(table=layout.table, column=name))
 
 
-def _read(text: bytes, columns: Mapping[str, ArrowColumn]) -> dict[str, pa.Array]:
-    """Read columns of rows that are separated by line breaks.
+def _read(text: bytes, columns: Mapping[str, ArrowColumn], longest: int) -> dict[str, pa.Array]:
+    """Read columns of rows that are separated by line breaks, in Arrow's threads.
+
+    Args:
+        text: The rows.
+        columns: The columns by their names in rows.
+        longest: The bytes of the longest row, which must fit into a block.
 
     Raises:
         pa.ArrowInvalid: A value is not of the type of its column.
@@ -272,8 +281,7 @@ def _read(text: bytes, columns: Mapping[str, ArrowColumn]) -> dict[str, pa.Array
         return {}
     table = arrow_json.read_json(
         pa.BufferReader(text),
-        # One block, so that each column is one array.
-        read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(text)),
+        read_options=arrow_json.ReadOptions(block_size=max(BLOCK_BYTES, longest + 1)),
         parse_options=arrow_json.ParseOptions(
             explicit_schema=pa.schema([(wire, each.read_as) for wire, each in columns.items()]),
             unexpected_field_behavior="ignore",

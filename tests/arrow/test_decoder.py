@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tap_dynamics365.arrow.columns import Columns
-from tap_dynamics365.arrow.decoder import BatchDecoder, Layout
+from tap_dynamics365.arrow.decoder import BLOCK_BYTES, BatchDecoder, Layout
 from tap_dynamics365.arrow.types import arrow_type
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.order import inspect_keys
@@ -286,6 +286,16 @@ def test_column_that_changes_its_form_in_a_later_page_is_decoded_from_then_on() 
     for row, texts, measures in pages:
         found = decoded([row], made=made)
         assert (found["text"], found["measure"]) == (texts, measures)
+
+
+def test_page_of_several_blocks_with_a_longer_row_comes_out_unchanged() -> None:
+    """Arrow's threads read blocks of the page side by side."""
+    lengths = [1, BLOCK_BYTES // 2, 3, 3 * BLOCK_BYTES, *[BLOCK_BYTES // 7] * 9, 2]
+    texts = [chr(ord("a") + at) * length for at, length in enumerate(lengths)]
+    rows = [f'{{"text":"{text}","money":{at}.0{at}}}' for at, text in enumerate(texts)]
+    found = decoded(rows, "text", "money")
+    assert found["text"] == texts
+    assert found["money"] == [Decimal(f"{at}.0{at}") for at in range(len(rows))]
 
 
 def test_row_that_is_no_object_is_refused_in_a_sentence() -> None:
