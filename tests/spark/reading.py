@@ -10,7 +10,7 @@ from pyspark import cloudpickle
 from tap_dynamics365.spark import Dynamics365DataSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pyspark.sql.datasource import Filter
     from pyspark.sql.types import StructType
@@ -71,7 +71,7 @@ class Plan:
         """The task of each partition."""
         return [cloudpickle.loads(each).value for each in self.partitions]
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Read all partitions as executors do."""
         _, reader = cloudpickle.loads(self.sent)
         for partition in self.partitions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from pyspark import cloudpickle
 from pyspark.sql import datasource as spark
 from pyspark.sql.types import DecimalType, LongType, StringType, StructType, TimestampType
 
-from tap_dynamics365.errors import MetadataError, SettingsError
+from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
 from tap_dynamics365.spark.source import REQUESTS_OF_A_USER
 from tests.spark.reading import Plan, app
 
@@ -128,6 +129,29 @@ def test_filters_of_a_query_leave_its_rows_and_save_requests(service: Sandbox) -
     total = len(service.rows("account"))
     assert len(rows) < total / 4
     assert pages < total / 20
+
+
+def test_task_that_ends_early_ends_its_threads(sandbox: Sandbox) -> None:
+    """A query with a limit closes the generator before its last row."""
+    options = app(sandbox.settings, path="account", columns="name", fetch_size="10")
+    before = {*threading.enumerate()}
+    batches = Plan(options | {"max_parallel_requests": "4"}).batches()
+    next(batches)
+    assert {*threading.enumerate()} - before
+    batches.close()
+    for thread in {*threading.enumerate()} - before:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_task_that_failed_reads_all_its_rows_when_spark_tries_it_again(service: Sandbox) -> None:
+    columns = {"path": "account", "columns": "accountid", "partitions": "1", "fetch_size": "50"}
+    plan = Plan(app(service.settings, **columns))
+    service.fault("/accounts", status=403, skip=2)
+    with pytest.raises(ServiceError, match="403"):
+        plan.rows()
+    wanted = sorted(row["accountid"] for row in service.rows("account"))
+    assert sorted(plan.rows()["accountid"].to_pylist()) == wanted
 
 
 def test_filter_option_is_a_condition_of_the_service(sandbox: Sandbox) -> None:
