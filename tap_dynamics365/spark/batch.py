@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql.datasource import Filter
     from pyspark.sql.types import StructType
 
+    from tap_dynamics365.arrow import Described
     from tap_dynamics365.spark.options import Options
 
 
@@ -29,16 +30,20 @@ class TableReader(WithoutSecrets, DataSourceReader):
     Args:
         options: The options of the DataFrame.
         schema: The columns to read.
+        described: The table, if it was described before.
     """
 
-    def __init__(self, options: Options, schema: StructType) -> None:
+    def __init__(
+        self, options: Options, schema: StructType, described: Described | None = None
+    ) -> None:
         self._options = options.reading(schema.fieldNames())
+        self._described = described
         self._schema = schemas.to_arrow(schema)
         self._conditions: list[str] = []
 
     @override
     def partitions(self) -> list[InputPartition]:
-        with SparkSource(self._options.config) as source:
+        with SparkSource(self._options.config, self._described) as source:
             planned = tasks.plan(self._options, source, self._conditions)
         return [InputPartition(task) for task in planned]
 
@@ -58,7 +63,7 @@ class FilteringReader(TableReader):
 
     @override
     def pushFilters(self, filters: list[Filter]) -> list[Filter]:
-        with SparkSource(self._options.config) as source:
+        with SparkSource(self._options.config, self._described) as source:
             self._conditions = conditions(filters, source.filter_columns(self._options.table))
         # Spark looks at each row again.
         return filters

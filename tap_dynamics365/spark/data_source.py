@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pyspark.sql.datasource import DataSourceReader, DataSourceStreamReader
     from pyspark.sql.types import StructType
 
+    from tap_dynamics365.arrow import Described
+
 #: The name for `spark.read.format`.
 NAME = "dynamics365"
 
@@ -47,6 +49,10 @@ class Dynamics365DataSource(DataSource):
     def name(cls) -> str:
         return NAME
 
+    # What `schema` leaves is pickled, so that the workers for actions read no metadata.
+    _described: Described | None = None
+    _is_handed_out = False
+
     @override
     def schema(self) -> StructType:
         options = self._read_options()
@@ -56,6 +62,7 @@ class Dynamics365DataSource(DataSource):
             found = source.schema(
                 options.table, options.columns, decimals=options.decimals, text=options.text
             )
+            self._described = source.described(options.table)
         if options.changes == "tracked":
             found = streams.with_added(found)
         return schemas.to_spark(found)
@@ -68,7 +75,9 @@ class Dynamics365DataSource(DataSource):
             raise SettingsError(FOR_STREAMS)
         if not options.table:
             return table_list.TableListReader(options, schema)
-        return (FilteringReader if options.push_filters else TableReader)(options, schema)
+        return (FilteringReader if options.push_filters else TableReader)(
+            options, schema, self._described
+        )
 
     @override
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
@@ -77,12 +86,12 @@ class Dynamics365DataSource(DataSource):
         if not options.table:
             raise SettingsError(NEEDS_TABLE)
         if options.changes == "modifiedon":
-            return streams.ModifiedReader(options, schema)
+            return streams.ModifiedReader(options, schema, self._described)
         if options.changes != "tracked":
             raise SettingsError(FOR_BATCHES)
         if find_spec(_HAS_STARTS) is None:
             raise SettingsError(NEEDS_STARTS)
-        return streams.TrackedReader(options, schema)
+        return streams.TrackedReader(options, schema, self._described)
 
     def _read_options(self) -> Options:
         return Options.from_texts(dict(self.options))
@@ -93,6 +102,6 @@ class Dynamics365DataSource(DataSource):
         Spark pickles the data source for its workers on the driver, which need the options. From
         the moment that it has a reader, the pickle goes to executors, and has no options.
         """
-        if "_is_handed_out" in self.__dict__:
-            return {**self.__dict__, "options": {}}
+        if self._is_handed_out:
+            return {**self.__dict__, "options": {}, "_described": None}
         return self.__dict__

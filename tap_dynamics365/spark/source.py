@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -21,6 +21,7 @@ from tap_dynamics365.spark.filters import FilterColumn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_dynamics365.arrow import Described
     from tap_dynamics365.settings import Grant
 
 # Services take 52 requests of a user at a time. A few are left for other programs.
@@ -34,10 +35,37 @@ class SparkSource(ArrowSource):
 
     Args:
         settings: The settings of the tap by name.
+        described: A table that is known already, so that its metadata is not read.
 
     Raises:
         SettingsError: A setting is missing, misspelt, or contradicts another one.
     """
+
+    def __init__(self, settings: Mapping[str, Any], described: Described | None = None) -> None:
+        super().__init__(settings)
+        if described is not None:
+            self.know(described)
+
+    def know(self, described: Described) -> None:
+        """Take in a table that another process has described.
+
+        Args:
+            described: The table.
+        """
+        self._described[described.table.name] = described
+
+    def described(self, name: str) -> Described:
+        """Describe a table.
+
+        Args:
+            name: The name of the table.
+
+        Raises:
+            MetadataError: There is no such table.
+            ServiceError: The service refused.
+            SignInError: The sign-in host gave no token.
+        """
+        return self._find(name)
 
     @property
     def grant(self) -> Grant | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql.types import StructType
 
+    from tap_dynamics365.arrow import Described
     from tap_dynamics365.arrow.changes import Changes
     from tap_dynamics365.spark.options import Options
 
@@ -78,9 +79,13 @@ class StreamReader(WithoutSecrets, DataSourceStreamReader):
     Args:
         options: The options of the query.
         schema: The columns to read.
+        described: The table, if it was described before.
     """
 
-    def __init__(self, options: Options, schema: StructType) -> None:
+    def __init__(
+        self, options: Options, schema: StructType, described: Described | None = None
+    ) -> None:
+        self._described = described
         self._schema = schemas.to_arrow(schema)
         own = [field.name for field in self._schema if field.name not in ADDED.names]
         self._options = options.reading(own)
@@ -89,7 +94,7 @@ class StreamReader(WithoutSecrets, DataSourceStreamReader):
     @cached_property
     def _source(self) -> SparkSource:
         """The service, which the driver keeps open and signs in to."""
-        return SparkSource(self._options.config)
+        return SparkSource(self._options.config, self._described)
 
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:

@@ -21,7 +21,7 @@ from tap_dynamics365.spark.source import SparkSource
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-    from tap_dynamics365.arrow import Partition
+    from tap_dynamics365.arrow import Described, Partition
     from tap_dynamics365.spark.options import Options
 
 # More requests at a time gain nothing in one task.
@@ -46,6 +46,7 @@ class Task:
         partition: The rows of the table to read; None for changes.
         changes: The table and its columns, if its changes are read.
         since: The delta token of the changes.
+        described: The table, if its changes are read: so a task reads no metadata.
         added: The values of columns that the service does not have.
     """
 
@@ -54,6 +55,7 @@ class Task:
     partition: Partition | None = None
     changes: TableRequest | None = None
     since: str = ""
+    described: Described | None = None
     added: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -130,6 +132,7 @@ def plan_changes(
         is_renewable=signed.is_renewable,
         changes=request_of(options),
         since=since,
+        described=source.described(options.table),
         added=added,
     )
 
@@ -180,7 +183,8 @@ def read(task: Task, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 def _batches(task: Task) -> Generator[pa.RecordBatch, None, None]:
     source = _opened(task.config)
-    if task.changes is not None:
+    if task.changes is not None and task.described is not None:
+        source.know(task.described)
         yield from source.changes(task.changes).batches(task.since)
     elif task.partition is not None:
         with source.read_partition(task.partition) as reading:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# The options have secrets, and a source has connections.
-_OF_THE_DRIVER = frozenset({"_options", "_source", "_changes"})
+# The options have secrets, and a source has connections. Tasks have the description of the table.
+_OF_THE_DRIVER = frozenset({"_options", "_described", "_source", "_changes"})
 
 
 class WithoutSecrets:

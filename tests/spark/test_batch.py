@@ -131,6 +131,14 @@ def test_filters_of_a_query_leave_its_rows_and_save_requests(service: Sandbox) -
     assert pages < total / 20
 
 
+def test_metadata_is_read_once_for_a_dataframe(service: Sandbox) -> None:
+    """Spark starts a worker for the schema, one for each action, and some for the tasks."""
+    service.clear_requests()
+    Plan(app(service.settings, path="account", columns="name")).rows()
+    paths = [request["path"] for request in service.requests()]
+    assert len([path for path in paths if path.endswith("$metadata")]) == 1
+
+
 def test_task_that_ends_early_ends_its_threads(sandbox: Sandbox) -> None:
     """A query with a limit closes the generator before its last row."""
     options = app(sandbox.settings, path="account", columns="name", fetch_size="10")

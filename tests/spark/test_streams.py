@@ -167,7 +167,10 @@ def test_stream_of_changes_has_all_rows_and_then_changes_with_deletes(stopped: S
     (new,) = stopped.insert("account", [{"name": "New"}])
     # From a checkpoint, with a new reader.
     query = Query(tracked(stopped), query.committed)
+    stopped.clear_requests()
     second = query.batch()
+    # Neither the driver nor the task reads metadata for a batch.
+    assert not [each for each in stopped.requests() if each["path"].endswith("$metadata")]
     assert {row["_sdc_sequence"] for row in second} == {2}
     gone = [row for row in second if row["_sdc_deleted_at"] is not None]
     there = [row for row in second if row["_sdc_deleted_at"] is None]
