@@ -171,6 +171,11 @@ class TableReading:
         return self._table.tally.outcome
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether the settings ended it before its last row. Another reading goes on from there."""
+        return self._table.parts.are_cut_short
+
+    @property
     def replaces_table(self) -> bool:
         """Whether rows that came in no reading of this version were deleted.
 

@@ -36,7 +36,9 @@ def busy(place: str) -> DestinationError:
     return DestinationError(f"Another export writes to {place}: wait until it has ended.")
 
 
-def retyped(table: str, column: str, before: object, now: object) -> RefusedError:
+def retyped(
+    table: str, column: str, before: object, now: object, *, change_first: bool = False
+) -> RefusedError:
     """Return the error for a column whose type has changed in the service.
 
     Args:
@@ -44,10 +46,12 @@ def retyped(table: str, column: str, before: object, now: object) -> RefusedErro
         column: The column.
         before: The type at the destination.
         now: The type of the rows.
+        change_first: Whether the user has to change the type at the destination before.
     """
+    first = "Change the type at the destination. Then run" if change_first else "Run"
     return RefusedError(
         f"The column {column!r} of {table!r} is {before} at the destination, and the service now "
-        f"has {now}. Run with --full to export the table from its beginning."
+        f"has {now}. {first} with --full to export the table from its beginning."
     )
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The table with the progress.
 STATE = "_dynamics365_state"
+# The schema of all tables.
+SCHEMA = "main"
 # The beginning of the name of a table that replaces another one at the end of a load.
 STAGED = "_dynamics365_new_"
 # The name under which DuckDB sees the rows of a commit.
@@ -193,10 +195,12 @@ class DuckDBFile:
 
     def _columns(self, name: str) -> dict[str, str]:
         """Return the columns of a table or view with their types; none if it does not exist."""
+        # Views of rows are in the database "temp". Other schemas may have tables of the same name.
         found = self._run(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
+            "AND schema_name = ? AND database_name IN (current_database(), 'temp') "
             "ORDER BY column_index",
-            [name],
+            [name, SCHEMA],
         )
         return dict(found.fetchall())
 

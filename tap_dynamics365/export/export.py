@@ -154,10 +154,9 @@ class Export:
             table, reading = self._tables[name], self._readings.by_table[name]
             bookmark = self._bookmark(name)
             is_read = reading.outcome is Outcome.DONE or (
-                # Rows that can't be read are no reason to go on with the same load.
-                reading.outcome is Outcome.IN_PART
-                and reading.method == FULL_TABLE
-                and not _is_interrupted(bookmark)
+                # Rows that can't be read, such as those of a denied company, are no reason to go on
+                # with the same load: it would never end.
+                reading.outcome is Outcome.IN_PART and not _goes_on(reading, bookmark)
             )
             if is_read:
                 # Rows without a version are all there is, if they are a load.
@@ -179,6 +178,8 @@ class Export:
             self._state_out.add({commit.table.name: commit.bookmark})
 
 
-def _is_interrupted(bookmark: Mapping[str, Any]) -> bool:
-    """Tell whether a read of all rows is left in the middle."""
-    return any(entry.get("full_table") for entry in (bookmark, *bookmark.get("partitions", ())))
+def _goes_on(reading: TableReading, bookmark: Mapping[str, Any]) -> bool:
+    """Tell whether the next run goes on where the settings ended a read."""
+    entries = (bookmark, *bookmark.get("partitions", ()))
+    is_kept = reading.method != FULL_TABLE or any(entry.get("full_table") for entry in entries)
+    return reading.is_cut_short and is_kept

@@ -74,8 +74,8 @@ class ParquetFiles:
         self._state = _State()
         # The columns that have the types of the files before.
         self._checked: dict[str, pa.Schema] = {}
-        # The greatest values of the replication key that this run has written.
-        self._greatest: dict[str, pa.Scalar] = {}
+        # The greatest values of the replication key in the files, once a run has looked them up.
+        self._greatest: dict[str, Any] = {}
 
     @property
     def place(self) -> str:
@@ -174,18 +174,21 @@ class ParquetFiles:
         table, rows, column = commit.table, commit.rows, _replication_key(commit.bookmark)
         if not table.key or column not in rows.column_names:
             return rows
-        ends = pc.min_max(rows[column])
-        least, greatest = ends["min"], ends["max"]
-        if not least.is_valid:
+        least, greatest = (pc.min_max(rows[column])[end].as_py() for end in ("min", "max"))
+        if least is None:
             return rows
-        before, self._greatest[table.name] = self._greatest.get(table.name), greatest
-        if not files or (before is not None and before.as_py() < least.as_py()):
+        before = self._greatest.get(table.name)
+        if not files or (before is not None and before < least):
+            self._greatest[table.name] = greatest
             return rows
         columns = [*dict.fromkeys((*table.key, column))]
         known = pyarrow.dataset.dataset(
             [str(self._path(table.name, name)) for name in files],
             schema=pa.schema([table.schema.field(name) for name in columns]),
-        ).to_table(columns=columns, filter=pc.field(column) >= least)
+        ).to_table(columns=columns, filter=pc.field(column) >= pa.scalar(least, rows[column].type))
+        # Not only those of this commit: each company has an order of its own.
+        ends = (before, greatest, pc.max(known[column]).as_py())
+        self._greatest[table.name] = max(each for each in ends if each is not None)
         numbered = rows.select(columns).append_column(NUMBER, pa.array(range(rows.num_rows)))
         new = numbered.join(known, keys=columns, join_type="left anti")
         if new.num_rows == rows.num_rows:

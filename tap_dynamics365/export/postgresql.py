@@ -21,13 +21,14 @@ from tap_dynamics365.export.destination import (
     Progress,
     RefusedError,
     busy,
+    retyped,
 )
 from tap_dynamics365.export.postgresql_types import METADATA, converted, sql_type
 from tap_dynamics365.export.sql_text import listed, quoted, sql
 from tap_dynamics365.redaction import printable, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_dynamics365.export.destination import Commit, ExportedTable
     from tap_dynamics365.export.postgresql_address import Address
@@ -39,6 +40,8 @@ ROWS = "_dynamics365_rows"
 NOW = "(now() AT TIME ZONE 'UTC')"
 # PostgreSQL stores no NUL characters. target-postgres replaces them in the same way.
 NUL, REPLACEMENT = "\0", "\ufffd"
+# The bytes of a name that PostgreSQL keeps. Some names of Finance & Operations have more.
+NAME_BYTES = 63
 
 
 class PostgreSQL:
@@ -52,7 +55,10 @@ class PostgreSQL:
         self._address = address
         self._connection: dbapi.Connection | None = None
         self._started_at = time.time_ns() // 1_000_000
+        # By table, and in each by the name in the database.
         self._columns: dict[str, dict[str, str]] = {}
+        # The tables by their names in the database.
+        self._tables: dict[str, str] = {}
 
     @property
     def place(self) -> str:
@@ -87,6 +93,7 @@ class PostgreSQL:
                 sql("SELECT table_name, progress::text FROM {}.{}", self._schema, STATE)
             )
             self._open.commit()
+        self._tables = {_stored(table): table for table, _ in rows}
         wanted = ((table, text) for table, text in rows if table in tables)
         return {table: msgspec.json.decode(text, type=Progress) for table, text in wanted}
 
@@ -132,12 +139,24 @@ class PostgreSQL:
         )
 
     def _prepare(self, table: ExportedTable) -> None:
-        """Make the table, or add the columns that it lacks."""
-        if self._columns.get(table.name, {}).keys() >= {*table.schema.names}:
+        """Make the table, or add the columns that it lacks.
+
+        Raises:
+            RefusedError: A name is the same as another one in the database, or a column has
+                another type there.
+        """
+        if self._columns.get(table.name, {}).keys() >= {*map(_stored, table.schema.names)}:
             return
-        wanted = {name: sql_type(table.properties.get(name, {})) for name in table.schema.names}
-        wanted |= METADATA
-        found = self._existing(table.name)
+        other = self._tables.setdefault(_stored(table.name), table.name)
+        if other != table.name:
+            raise _same_names(other, table.name)
+        kinds = {name: sql_type(table.properties.get(name, {})) for name in table.schema.names}
+        wanted = {**_by_stored_name(kinds), **METADATA}
+        found = self._existing(_stored(table.name))
+        for name, kind in wanted.items():
+            if (before := found.get(name, kind)) != kind:
+                # PostgreSQL would convert values, and round some.
+                raise retyped(table.name, name, before, kind, change_first=True)
         if not found:
             columns = [sql("{} {kind}", name, kind=kind) for name, kind in wanted.items()]
             if table.key:
@@ -168,7 +187,7 @@ class PostgreSQL:
             rows = _without_nul(commit.rows)
             cursor.adbc_ingest(ROWS, rows.to_reader(), mode="create", temporary=True)
         values = {
-            field.name: converted(quoted(field.name), field.type, kinds[field.name])
+            field.name: converted(quoted(field.name), field.type, kinds[_stored(field.name)])
             for field in rows.schema
         }
         values = {DELETED_AT: "NULL", **values, **self._metadata(commit)}
@@ -251,6 +270,31 @@ class PostgreSQL:
                 raise RefusedError(msg) from error
             msg = f"{self.place} can't be written: {reason}"
             raise DestinationError(msg) from error
+
+
+def _stored(name: str) -> str:
+    """Return the name that PostgreSQL makes of a name."""
+    return name.encode()[:NAME_BYTES].decode(errors="ignore")
+
+
+def _by_stored_name(kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return the types of columns by their names in the database.
+
+    Raises:
+        RefusedError: Two columns have the same name there.
+    """
+    names: dict[str, str] = {}
+    for name in kinds:
+        if (other := names.setdefault(_stored(name), name)) != name:
+            raise _same_names(other, name)
+    return {stored: kinds[name] for stored, name in names.items()}
+
+
+def _same_names(one: str, other: str) -> RefusedError:
+    return RefusedError(
+        f"{one!r} and {other!r} have the same name in PostgreSQL, which keeps {NAME_BYTES} bytes "
+        "of a name. Export to another kind of destination, such as duckdb:FILE."
+    )
 
 
 def _without_nul(rows: pa.Table) -> pa.Table:

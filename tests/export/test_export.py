@@ -14,27 +14,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.commands.program import dynamics365
-from tests.export.places import NAMES, Place
+from tests.export.places import Place
 from tests.export.running import export, sent, started
 from tests.tap import Tap
 from tools.postgres import free_port
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
+    from sandbox.central_client import CentralSandbox
     from sandbox.client import Sandbox
     from sandbox.finance_client import FinanceSandbox
-    from tools.postgres import Postgres
 
     Row = dict[str, Any]
 
 KEYS = {"account": "accountid", "teammembership": "teammembershipid"}
 WITHOUT_EXTRAS = str(REPOSITORY / ".venv-plain" / "bin" / "dynamics365")
-
-
-@pytest.fixture(params=NAMES)
-def place(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> Place:
-    """A destination of each kind."""
-    return Place(request.param, tmp_path, postgres)
 
 
 def plain(value: Any, like: Any) -> object:  # noqa: ANN401 - values of any type
@@ -131,6 +125,23 @@ def test_full_tables_are_replaced_once_they_are_read(
     changing_finance.fault("CustomersV3", count=None, status=400)
     assert export(settings, place, "CustomersV3").status == 1
     assert by_key(place.rows("CustomersV3"), key).keys() == expected.keys()
+
+
+@pytest.mark.parametrize("name", ["parquet", "duckdb"])
+def test_table_with_a_denied_company_that_begins_again_shows_changes(
+    changing_central: CentralSandbox, tmp_path: Path, name: str
+) -> None:
+    place = Place(name, tmp_path)
+    first = sent(export(changing_central.settings, place, "customers"))
+    output = export(changing_central.settings, place, "customers", "--full")
+    assert sent(output) == first
+    assert "0 of 1 table done (1 read in part)" in output.printed
+    row = place.rows("customers")[0]
+    key = (row["company_id"], row["id"])
+    changing_central.update("customers", key, {"displayName": "Changed"})
+    sent(export(changing_central.settings, place, "customers"))
+    names = [each["displayName"] for each in place.rows("customers") if each["id"] == row["id"]]
+    assert "Changed" in names
 
 
 def test_table_that_is_denied_and_table_that_fails_leave_the_others_complete(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import client
-from tests.export.places import NAMES, Place
+from tests.export.places import Place
 from tests.export.running import SMALL, export, sent, started
 from tests.tap import SECONDS
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from sandbox.client import Sandbox
     from tests.tap import Process
-    from tools.postgres import Postgres
 
 ACCOUNTS = 6_000
 # Longer than a test.
@@ -37,12 +36,6 @@ def many_accounts() -> Iterator[Sandbox]:
     """A sandbox with as many accounts as several commits hold."""
     with client.running(rows=100, sizes={"account": ACCOUNTS}) as running:
         yield running
-
-
-@pytest.fixture(params=NAMES)
-def place(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> Place:
-    """A destination of each kind."""
-    return Place(request.param, tmp_path, postgres)
 
 
 def until_page(sandbox: Sandbox, process: Process, page: int) -> None:
