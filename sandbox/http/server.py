@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, ClassVar
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport, Transport
@@ -27,11 +27,13 @@ BACKLOG = 512
 ENDING = (signal.SIGTERM, signal.SIGINT)
 # Seconds that the event loop needs at most to set up the connections that it has accepted.
 ACCEPTED = 0.01
+# httptools parses no longer URLs; the services refuse some longer ones by what they contain.
+PARSED = 65_535
 # Value of SO_LINGER: a connection that is closed without time to linger is reset.
 NO_TIME = struct.pack("ii", 1, 0)
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """A connection that can be found by its client's address."""
 
     open: ClassVar[dict[tuple[str, int], Transport]] = {}
@@ -41,6 +43,13 @@ class Connection(H11Protocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         if self.client:
             self.open[self.client] = self.transport
+
+    def on_headers_complete(self) -> None:
+        """Pass on the whole query of a URL of any length."""
+        url = self.url
+        self.url = url[:PARSED]
+        super().on_headers_complete()
+        self.scope["query_string"] = url.partition(b"?")[2]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Unregister the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, quote
 
@@ -24,7 +25,13 @@ class OrderBy(NamedTuple):
 
 def options(raw: str) -> dict[str, str]:
     """Decode the options of a query string."""
-    return dict(parse_qsl(raw, keep_blank_values=True))
+    return dict(_options(raw))
+
+
+@lru_cache(maxsize=64)
+def _options(raw: str) -> list[tuple[str, str]]:
+    # A request needs its options several times.
+    return parse_qsl(raw, keep_blank_values=True)
 
 
 def in_link(given: Mapping[str, str]) -> str:
