@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from tap_dynamics365.redaction import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger("tap-dynamics365.checks")
 
 
 class Status(Enum):
@@ -108,7 +111,8 @@ class Checklist:
             found = check()
         except Dynamics365Error as error:
             found = Finding(error.message, on_error)
-        except Exception as error:  # noqa: BLE001 - the other checks go on
+        except Exception as error:
+            logger.debug("The check %s has failed.", name, exc_info=error)
             words = f"Unexpected {type(error).__name__}: {printable(str(error)).rstrip('.')}."
             found = Finding(words, on_error)
         advice = "" if found.status is Status.OK else found.remedy or remedy

@@ -8,14 +8,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365 import __version__
-from tap_dynamics365.checks.checklist import Checklist
+from tap_dynamics365.checks.checklist import Checklist, Result, Status
 from tap_dynamics365.checks.connection_checks import ConnectionChecks
 from tap_dynamics365.checks.table_checks import MOST_TRIED, TableChecks
+from tap_dynamics365.configure import failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_dynamics365.checks.checklist import Result
     from tap_dynamics365.services.kind import Identity
 
 
@@ -48,6 +48,8 @@ class CheckRun:
             tap = self._connection.run(checklist)
             if tap is not None:
                 TableChecks(tap, has_catalog=False, most=MOST_TRIED).run(checklist)
+        except Exception as error:  # noqa: BLE001 - any failure ends in a sentence
+            checklist.add(Result("checks", Status.FAILED, failure.sentence(error)))
         finally:
             self.is_running = False
 

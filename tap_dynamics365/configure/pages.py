@@ -14,10 +14,9 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Route
 
-from tap_dynamics365.configure import project
-from tap_dynamics365.configure.security import FORM
+from tap_dynamics365.configure import failure, project
+from tap_dynamics365.configure.security import FIRST, FORM
 from tap_dynamics365.configure.session import Notice
-from tap_dynamics365.errors import Dynamics365Error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -141,10 +140,13 @@ def page(path: str, answer: Answer, method: str = "GET") -> Route:
     async def show(request: Request) -> Response:
         try:
             return await _in_thread(answer, request)
-        except Dynamics365Error as error:
+        except Exception as error:
+            if path == FIRST:
+                # Browsers without the cookie load it too, and must not see the frame.
+                raise
             template = "problem.part.html" if is_partial(request) else "problem.html"
             # A script shows no answer with the status of a failure.
-            return render(request, template, message=error.message)
+            return render(request, template, message=failure.sentence(error))
 
     return Route(path, show, methods=[method])
 
@@ -169,8 +171,8 @@ def action(
         try:
             with nullcontext() if asks else session.lock:
                 return act(request) or lead(back)
-        except Dynamics365Error as error:
-            session.notices.append(Notice("error", error.message))
+        except Exception as error:  # noqa: BLE001 - any failure ends in a sentence
+            session.notices.append(Notice("error", failure.sentence(error)))
             return lead(back)
 
     async def post(request: Request) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tap_dynamics365.errors import Dynamics365Error
+from tap_dynamics365.configure import failure
 from tap_dynamics365.planning.estimate import make_plan
 from tap_dynamics365.planning.measurements import Measurements, measure
 
@@ -80,8 +80,8 @@ class PlanRun:
             found = measure(self.reading, self.service, self.settings, self._report)
             self.measured.add(found)
             self._make()
-        except Dynamics365Error as error:
-            self.problem = error.message
+        except Exception as error:  # noqa: BLE001 - any failure ends in a sentence
+            self.problem = failure.sentence(error)
         finally:
             self.is_running = False
 

@@ -9,7 +9,6 @@ https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Preven
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -17,7 +16,7 @@ from urllib.parse import parse_qs
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
-from tap_dynamics365.redaction import printable
+from tap_dynamics365.configure import failure
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,8 +51,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-
-logger = logging.getLogger("tap-dynamics365.configure")
 
 
 class _RefusedError(Exception):
@@ -103,14 +100,10 @@ class Guard:
             await self._app(scope, receive, send_guarded)
         except _RefusedError as error:
             await PlainTextResponse(error.message, error.status)(scope, receive, send_guarded)
-        except Exception as error:
-            words = f"Unexpected {type(error).__name__}."
-            logger.error("%s Report it with the log at level DEBUG.", words)  # noqa: TRY400
-            logger.debug("%s", printable(str(error)), exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the server goes on
+            words = failure.sentence(error)
             if not has_begun:
-                answer = PlainTextResponse(
-                    f"{words} The terminal has more.", HTTPStatus.INTERNAL_SERVER_ERROR
-                )
+                answer = PlainTextResponse(words, HTTPStatus.INTERNAL_SERVER_ERROR)
                 await answer(scope, receive, send_guarded)
 
     def _check(self, scope: Scope) -> None:

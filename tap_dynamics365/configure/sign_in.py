@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.responses import Response
 
-from tap_dynamics365.configure import pages
+from tap_dynamics365.configure import failure, pages
 from tap_dynamics365.configure.pending import SignIn
 from tap_dynamics365.configure.session import Notice
 from tap_dynamics365.connection import read_directory
-from tap_dynamics365.errors import Dynamics365Error, SettingsError
+from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.login import token_output
 from tap_dynamics365.login.app import App
 from tap_dynamics365.login.authorization import Authorization
@@ -21,7 +22,7 @@ from tap_dynamics365.login.device import DeviceCode
 from tap_dynamics365.login.identity import identify, use
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
 
@@ -89,17 +90,7 @@ def begin_with_code(session: Session) -> None:
         if found.given_up.wait(seconds):
             raise _GivenUpError
 
-    def redeem() -> None:
-        try:
-            tokens = code.redeem(wait)
-        except _GivenUpError:
-            return
-        except Dynamics365Error as error:
-            _end(session, found, error)
-        else:
-            _end(session, found, tokens)
-
-    Thread(target=redeem, daemon=True).start()
+    Thread(target=_end, args=(session, found, partial(code.redeem, wait)), daemon=True).start()
 
 
 def _app(session: Session) -> App:
@@ -127,19 +118,20 @@ def _replace(session: Session, found: SignIn | None) -> None:
         session.sign_in = found
 
 
-def _end(session: Session, found: SignIn, outcome: Tokens | Dynamics365Error) -> None:
-    """Use the tokens, unless another sign-in has begun."""
+def _end(session: Session, found: SignIn, redeem: Callable[[], Tokens]) -> None:
+    """Redeem and use the tokens, unless another sign-in has begun."""
     try:
-        if isinstance(outcome, Dynamics365Error):
-            raise outcome
-        seen = _see(found.app, outcome)
+        seen = _see(found.app, redeem())
         with session.lock:
             if session.sign_in is found:
                 session.notices = [_keep(session, found.app, seen)]
-    except Dynamics365Error as error:
+    except _GivenUpError:
+        return
+    except Exception as error:  # noqa: BLE001 - any failure ends in a sentence
+        words = failure.sentence(error)
         with session.lock:
             if session.sign_in is found:
-                session.notices = [Notice("error", error.message)]
+                session.notices = [Notice("error", words)]
     with session.lock:
         # Last, because a page that waits for the end then shows what it led to.
         if session.sign_in is found:
@@ -189,10 +181,7 @@ def returned(request: Request) -> Response:
             heading = "This is not the current sign-in"
             return pages.render(request, "returned.html", HTTPStatus.BAD_REQUEST, heading=heading)
         found.is_taken = True
-    try:
-        _end(session, found, asked.redeem(parameters))
-    except Dynamics365Error as error:
-        _end(session, found, error)
+    _end(session, found, partial(asked.redeem, parameters))
     return pages.render(request, "returned.html", heading="The sign-in has ended")
 
 

@@ -32,7 +32,11 @@ COMMAND = ("-m", "tap_dynamics365.commands")
 
 @contextmanager
 def configuring(
-    folder: Path, settings: dict[str, Any], *arguments: str, **options: Any
+    folder: Path,
+    settings: dict[str, Any],
+    *arguments: str,
+    command: tuple[str, ...] = COMMAND,
+    **options: Any,
 ) -> Iterator[Program]:
     """Run `dynamics365 configure` with a configuration file.
 
@@ -40,12 +44,13 @@ def configuring(
         folder: The working directory.
         settings: The content of the file.
         *arguments: The rest of the command line.
+        command: The beginning of the command line.
         **options: Options of `running`.
     """
     file = folder / "config.json"
     file.write_text(json.dumps(settings))
     given = ("configure", "--config", str(file), *arguments)
-    with running(folder, *given, command=COMMAND, **options) as program:
+    with running(folder, *given, command=command, **options) as program:
         yield program
 
 
