@@ -13,6 +13,7 @@ from tap_dynamics365.commands import sources
 from tap_dynamics365.commands.options import config_option
 from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.export.opening import open_destination
+from tap_dynamics365.export.origin import check_origin, origin_of
 from tap_dynamics365.export.state_out import StateFile
 from tap_dynamics365.progress.display import LINES_EVERY, shown
 from tap_dynamics365.progress.progress import Progress
@@ -77,6 +78,8 @@ def export(  # noqa: PLR0913 - the options
         names = [described.table.name for described in tables]
         found = destination.progress(names)
         progress = {} if full else found
+        origin = origin_of(source.settings.service_url)
+        check_origin(progress, origin, destination.place)
         bookmarks = {name: each.bookmark for name, each in progress.items()}
         readings = source.read_tables(names, {"bookmarks": bookmarks})
         run = Export(
@@ -84,6 +87,7 @@ def export(  # noqa: PLR0913 - the options
             readings,
             tables,
             progress,
+            origin=origin,
             most_bytes=source.settings.read_ahead_mb * 1_000_000 // 2,
             state_out=state,
         )

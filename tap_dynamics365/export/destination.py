@@ -64,12 +64,14 @@ class ExportedTable:
         schema: The columns of the rows.
         key: The columns that identify a row; empty if there are none.
         properties: The JSON Schema of each column, as the catalog has it.
+        origin: The environment of the rows, see `origin`.
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
     properties: Mapping[str, Mapping[str, Any]]
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,13 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
         bookmark: The entry of the table in the Singer state.
         load: The number of the load that is in progress; None if the last one has ended.
         is_staged: Whether the rows of that load are kept apart, because the table has older rows.
+        origin: The environment of the rows.
     """
 
     bookmark: dict[str, Any]
     load: int | None = None
     is_staged: bool = False
+    origin: str = ""
 
     @classmethod
     def after(cls, commit: Commit, *, is_staged: bool = False) -> Progress:
@@ -138,7 +142,8 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
             is_staged: Whether the rows of its load are kept apart.
         """
         load = commit.unfinished_load
-        return cls(dict(commit.bookmark), load, load is not None and is_staged)
+        is_apart = load is not None and is_staged
+        return cls(dict(commit.bookmark), load, is_apart, commit.table.origin)
 
 
 class Destination(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -108,7 +109,9 @@ class DuckDBFile:
                 self._run("COMMIT")
             except BaseException:
                 self._staged = staged
-                self._run("ROLLBACK")
+                # DuckDB itself ends the transaction if the disk is full.
+                with suppress(duckdb.TransactionException):
+                    self._run("ROLLBACK")
                 raise
             finally:
                 self._open.unregister(ROWS)

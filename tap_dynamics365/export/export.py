@@ -44,16 +44,17 @@ class Result:
     error: Dynamics365Error | None = None
 
 
-def exported_table(described: Described, reading: TableReading) -> ExportedTable:
+def exported_table(described: Described, reading: TableReading, origin: str) -> ExportedTable:
     """Return what a destination has to know of a table.
 
     Args:
         described: The table and its definition.
         reading: How it is read.
+        origin: The environment of the rows.
     """
     table, definition = described
     properties = json_schema(table, definition)["properties"]
-    return ExportedTable(table.name, reading.schema, reading.key, properties)
+    return ExportedTable(table.name, reading.schema, reading.key, properties, origin)
 
 
 class Export:
@@ -64,6 +65,7 @@ class Export:
         readings: Reads the tables.
         tables: The tables that are read.
         progress: How far the destination has them; empty to begin again.
+        origin: The environment of the rows.
         most_bytes: The bytes of rows that may be gathered before they are committed.
         state_out: Gets the Singer state of everything that is committed, if one is wanted.
     """
@@ -75,6 +77,7 @@ class Export:
         tables: Sequence[Described],
         progress: Mapping[str, Progress],
         *,
+        origin: str,
         most_bytes: int,
         state_out: StateFile | None = None,
     ) -> None:
@@ -89,7 +92,7 @@ class Export:
             name = described.table.name
             reading = readings.by_table[name]
             self._tables[name] = Gathered(
-                exported_table(described, reading),
+                exported_table(described, reading, origin),
                 progress.get(name),
                 reads_all=reading.method == FULL_TABLE,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import resource
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,15 +17,17 @@ from hypothesis import strategies as st
 from tap_dynamics365.export.destination import (
     Commit,
     Destination,
+    DestinationError,
     ExportedTable,
     Load,
     RefusedError,
 )
 from tap_dynamics365.export.opening import open_destination
 from tests.export.commits import DELETED_AT, PROPERTIES, SCHEMA, commit, expected, found, key
+from tests.export.places import Place
 
 if TYPE_CHECKING:
-    from tests.export.places import Place
+    from pathlib import Path
 
 
 def test_rows_replace_those_with_the_same_key_and_deletes_arrive(
@@ -150,6 +153,23 @@ def test_retyped_column_is_one_sentence_and_leaves_the_rows(
     destination.close()
     assert found(place) == expected({1: "1"})
     assert len(place.rows("Other")) == 1
+
+
+def test_disk_that_is_full_is_what_the_message_of_duckdb_says(tmp_path: Path) -> None:
+    place = Place("duckdb", tmp_path)
+    destination = open_destination(place.to)
+    destination.progress(["Account"])
+    destination.write(commit({1: "1"}, load=Load(5, begins=True)))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As a full disk, but without a file system of its own.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, most))
+    try:
+        with pytest.raises(DestinationError, match="File too large"):
+            destination.write(commit(dict.fromkeys(range(100_000), "2")))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        destination.close()
+    assert found(place) == expected({1: "1"})
 
 
 VALUES = st.fixed_dictionaries(

@@ -127,6 +127,24 @@ def test_full_tables_are_replaced_once_they_are_read(
     assert by_key(place.rows("CustomersV3"), key).keys() == expected.keys()
 
 
+def test_destination_with_rows_of_another_environment_is_refused_until_full(
+    sandbox: Sandbox, changing_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    place = Place("parquet", tmp_path)
+    sent(export(sandbox.settings, place, "team"))
+    before = place.rows("team")
+    refusal = export(changing_sandbox.settings, place, "team").refusal()
+    assert "The rows of 'team' in " in refusal
+    assert f" are those of {sandbox.url}" in refusal
+    assert f"service_url is now {changing_sandbox.url}" in refusal
+    assert place.rows("team") == before
+    # Another version of the same API is no other environment.
+    url = sandbox.service_url.replace("v9.2", "v9.1")
+    sent(export({**sandbox.settings, "service_url": url}, place, "team"))
+    sent(export(changing_sandbox.settings, place, "team", "--full"))
+    sent(export(changing_sandbox.settings, place, "team"))
+
+
 @pytest.mark.parametrize("name", ["parquet", "duckdb"])
 def test_table_with_a_denied_company_that_begins_again_shows_changes(
     changing_central: CentralSandbox, tmp_path: Path, name: str
