@@ -139,13 +139,18 @@ class TapDynamics365(Tap):
     def load_state(self, state: dict[str, Any]) -> None:
         super().load_state(without_nulls(state))
 
+    @property
+    def lacks_selection(self) -> bool:
+        """Whether the service wants tables to be selected, and neither settings nor catalog do."""
+        selects = self.settings.tables or self.service.kind.selects_all
+        return self.input_catalog is None and not selects
+
     @override
     def setup_mapper(self) -> None:
-        kind = self.service.kind
-        if self.input_catalog is None and not (self.settings.tables or kind.selects_all):
+        if self.lacks_selection:
             msg = (
-                f"No table is selected: for {kind.name}, set tables, or pass a catalog in which "
-                "tables are selected."
+                f"No table is selected: for {self.service.kind.name}, set tables, or pass a "
+                "catalog in which tables are selected."
             )
             raise SettingsError(msg)
         # First, because errors in the catalog are not errors in the mapping settings.

@@ -42,12 +42,17 @@ class TableChecks:
         tap: The tap.
         has_catalog: Whether a catalog selects the tables.
         most: How many tables, and companies, are tried.
+        next_step: Where a person selects tables next, in one sentence. That none is selected yet
+            is no failure then.
     """
 
-    def __init__(self, tap: TapDynamics365, *, has_catalog: bool, most: int | None) -> None:
+    def __init__(
+        self, tap: TapDynamics365, *, has_catalog: bool, most: int | None, next_step: str = ""
+    ) -> None:
         self._tap = tap
         self._has_catalog = has_catalog
         self._most = most
+        self._next_step = next_step
         self._readable: list[TableStream] = []
 
     def run(self, checklist: Checklist) -> None:
@@ -84,6 +89,8 @@ class TableChecks:
         return Finding(f"{_tables(len(found))} found.")
 
     def _selection(self) -> Finding:
+        if self._next_step and self._tap.lacks_selection:
+            return Finding("No table is chosen yet.", Status.NOT_RUN, self._next_step)
         with logged_warnings() as warnings:
             self._tap.setup_mapper()
             count = len(self._tap.selected_tables)

@@ -47,7 +47,12 @@ class CheckRun:
         try:
             tap = self._connection.run(checklist)
             if tap is not None:
-                TableChecks(tap, has_catalog=False, most=MOST_TRIED).run(checklist)
+                TableChecks(
+                    tap,
+                    has_catalog=False,
+                    most=MOST_TRIED,
+                    next_step="Choose tables on Tables.",
+                ).run(checklist)
         except Exception as error:  # noqa: BLE001 - any failure ends in a sentence
             checklist.add(Result("checks", Status.FAILED, failure.sentence(error)))
         finally:

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from tap_dynamics365.library import Dynamics365
-from tests.configure.client import client_of, until
-from tests.configure.conftest import configuring
+from tests.configure.client import client_of
+from tests.configure.conftest import checks, configuring
 from tests.configure.services import SERVICES, Known, methods, replication, rows, ticked
 from tests.tap import Tap
 
@@ -340,10 +340,21 @@ def test_rows_of_the_chosen_tables_are_counted_by_every_service(
 def test_checks_are_those_of_the_chosen_tables(client: Client, known: Known) -> None:
     client.post("/tables/rules", {"rules": f"{known.table}.*"})
     client.post("/connect/check")
-    until(lambda: "Checking." not in client.get("/connect/checks").text)
+    checks(client)
     text = client.get("/connect/checks").text
     assert "<strong>selection</strong> <span>1 table selected.</span>" in text
     assert "1 of 1 table can be read." in text
+
+
+@pytest.mark.parametrize("known", ["finance-operations"], indirect=True)
+def test_checks_before_the_choice_lead_to_tables_and_do_not_fail(client: Client) -> None:
+    client.post("/tables/rules", {"rules": ""})
+    client.post("/connect/check")
+    found = checks(client)
+    assert found["selection"] == ("not run", "No table is chosen yet.")
+    assert "Choose tables on Tables." in client.get("/connect").text
+    assert {status for status, _ in found.values()} == {"ok", "not run"}
+    assert "0 failed." in client.get("/connect/checks").text
 
 
 def test_columns_have_fill_bytes_and_masked_examples_of_one_page(
