@@ -15,6 +15,7 @@ from tap_dynamics365.config_files import (
     config_json,
     connection_url,
     env_file,
+    git,
     meltano_yml,
 )
 from tap_dynamics365.config_files.replication import Replication, parse
@@ -110,7 +111,7 @@ def _plan(
                     f"{target} is not in this folder: run the command in the folder of the project."
                 )
                 raise InputError(msg)
-            settings = sources.read_settings(files) if files else {}
+            settings = _settings(project, files) if files else {}
             return meltano_yml.plan(project, settings, rules, replication)
         case catalog_json.NAME:
             catalog = _discover(sources.read_settings(files))
@@ -118,9 +119,17 @@ def _plan(
                 click.echo(f"No table or column matches the rule {rule}.", err=True)
             return [catalog_json.plan(path, catalog, rules, replication)]
         case env_file.NAME:
-            return [env_file.plan(path, sources.read_settings(files))]
+            return [env_file.plan(path, _settings(project, files))]
         case _:
-            return [config_json.plan(path, sources.read_settings(files))]
+            return [config_json.plan(path, _settings(project, files))]
+
+
+def _settings(project: Path, files: Sequence[str]) -> dict[str, Any]:
+    """Read the settings to write, and warn of a token that git may commit."""
+    settings = sources.read_settings(files)
+    if words := git.store_warning(project, settings):
+        click.echo(words, err=True)
+    return settings
 
 
 def _discover(config: Mapping[str, Any]) -> dict[str, Any]:

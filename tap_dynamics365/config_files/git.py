@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365.auth.token_store import TokenStore
 from tap_dynamics365.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -38,6 +40,24 @@ def check_ignored(path: Path) -> None:
         reason, way = "git does not ignore it", f"add {name} to {root / '.gitignore'}"
     msg = f"{path} would have a secret, and {reason}: {way}."
     raise InputError(msg)
+
+
+def store_warning(project: Path, settings: Mapping[str, Any]) -> str:
+    """Say why the file that keeps the refresh token may be committed; empty if it can't be.
+
+    Args:
+        project: The folder where the tap runs, to which a relative path refers.
+        settings: Values by setting name.
+    """
+    store = settings.get("token_store")
+    if not store or not isinstance(store, str):
+        return ""
+    try:
+        # What the token store writes is the target of a symbolic link.
+        check_ignored(TokenStore(project / os.path.expanduser(store)).path)  # noqa: PTH111 - never fails
+    except InputError as error:
+        return f"Setting token_store: {error.message}"
+    return ""
 
 
 def _run(root: Path, *arguments: str) -> int:

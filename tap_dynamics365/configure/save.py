@@ -163,6 +163,8 @@ def _warnings(session: Session, name: str) -> Iterator[str]:
         session.settings()
     except Dynamics365Error as error:
         yield f"These settings do not work yet: {error.message}"
+    if name != catalog_json.NAME and (words := git.store_warning(session.project, session.values)):
+        yield words
     if name not in {meltano_yml.NAME, catalog_json.NAME, BOTH}:
         return
     if not session.has_tables:

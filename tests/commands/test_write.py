@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,24 @@ def test_write_without_terminal_shows_the_diff_and_writes_nothing(tmp_path: Path
         "+TAP_DYNAMICS365_TOKEN_STORE=token.json",
     ]
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", [".env", "config.json", "meltano.yml"])
+def test_write_warns_of_a_token_store_that_git_does_not_ignore(tmp_path: Path, name: str) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)  # noqa: S603, S607 - of the test
+    (tmp_path / "meltano.yml").write_text("version: 1\n")
+    (tmp_path / ".gitignore").write_text(".env\nconfig.json\n")
+    warning = "Setting token_store: "
+    store = tmp_path / "token.json"
+    output = write(tmp_path, name, "--yes")
+    assert output.status == 0, output.log
+    (line,) = [each for each in output.log.splitlines() if each.startswith(warning)]
+    assert line == (
+        f"{warning}{store} would have a secret, and git does not ignore it: add token.json to "
+        f"{tmp_path / '.gitignore'}."
+    )
+    (tmp_path / ".gitignore").write_text(".env\nconfig.json\ntoken.json\n")
+    assert warning not in write(tmp_path, name).log
 
 
 @pytest.mark.parametrize("name", [".env", "config.json", "sub/config.json"])

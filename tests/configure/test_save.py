@@ -342,6 +342,25 @@ def test_secret_goes_into_a_file_only_if_git_ignores_it(client: Client, folder: 
     assert files(folder).keys() == {".gitignore", ".env", "meltano.yml"}
 
 
+def test_token_store_that_git_does_not_ignore_is_a_warning(
+    client: Client, folder: Path, own_sandbox: Sandbox
+) -> None:
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)  # noqa: S603, S607 - of the test
+    (folder / ".gitignore").write_text(".env\nconfig.json\n")
+    form = {"way": "person", "service_url": own_sandbox.service_url}
+    client.post("/connect", {**form, "token_store": "sub/token.json"})
+    for name in ("meltano.yml", ".env", "config.json"):
+        warning = client.get(f"/save?file={name}").notices[0]
+        assert warning.startswith(f"Setting token_store: {folder / 'sub/token.json'} would have a ")
+        assert "git does not ignore it: add sub/token.json to " in warning
+    (folder / ".gitignore").write_text(".env\nconfig.json\ntoken.json\n")
+    assert "token_store: " not in "".join(client.get("/save").notices)
+    (folder / ".gitignore").write_text(".env\nconfig.json\n")
+    client.post("/connect", {**form, "token_store": str(folder.parent / "token.json")})
+    assert "token_store: " not in "".join(client.get("/save").notices)
+    client.post("/connect", {**form, "token_store": ""})
+
+
 def test_markup_in_a_file_is_shown_as_text(client: Client, folder: Path) -> None:
     (folder / "config.json").write_text('{"fetch_size": "<script>alert(1)</script>"}')
     page = client.get("/save?file=config.json")
