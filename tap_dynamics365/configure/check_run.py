@@ -11,11 +11,12 @@ from tap_dynamics365 import __version__
 from tap_dynamics365.checks.checklist import Checklist, Result, Status
 from tap_dynamics365.checks.connection_checks import ConnectionChecks
 from tap_dynamics365.checks.table_checks import MOST_TRIED, TableChecks
-from tap_dynamics365.configure import failure
+from tap_dynamics365.configure import failure, ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_dynamics365.configure.ways import Way
     from tap_dynamics365.services.kind import Identity
 
 
@@ -25,18 +26,24 @@ class CheckRun:
 
     Attributes:
         values: The settings by name.
+        way: The way to sign in that is chosen.
         is_running: Whether checks are still to come.
         results: The checks that ended.
     """
 
     values: Mapping[str, Any] = field(repr=False)
+    way: Way
     is_running: bool = True
     results: list[Result] = field(default_factory=list)
     _connection: ConnectionChecks = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Prepare the checks."""
-        self._connection = ConnectionChecks(lambda: dict(self.values))
+        self._connection = ConnectionChecks(self._read)
+
+    def _read(self) -> dict[str, Any]:
+        ways.check(self.way, self.values)
+        return dict(self.values)
 
     def start(self) -> None:
         """Run the checks in a thread."""

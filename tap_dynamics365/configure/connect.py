@@ -145,7 +145,8 @@ def _check(request: Request) -> None:
 def _start_checks(session: Session) -> None:
     """Run the checks in a thread, of the tables that are chosen, if they were read."""
     chosen = [*session.tables.selection] if session.has_tables else []
-    session.checks = CheckRun({**session.values, **({"tables": chosen} if chosen else {})})
+    values = {**session.values, **({"tables": chosen} if chosen else {})}
+    session.checks = CheckRun(values, session.way)
     session.checks.start()
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tap_dynamics365.config_files import meltano_yml
 from tap_dynamics365.config_files.found import Found
 from tap_dynamics365.config_files.meltano_yml import Plugin
+from tap_dynamics365.configure import ways
 from tap_dynamics365.configure.opened import Opened
 from tap_dynamics365.configure.pasted import expanded, fitting
-from tap_dynamics365.configure.ways import way_of
 from tap_dynamics365.errors import InputError
 from tap_dynamics365.services.registry import complete_url, with_directory
 from tap_dynamics365.settings import Settings
@@ -161,7 +161,7 @@ class Session:
 
     def choose_way(self) -> None:
         """Choose the way to sign in that the settings select."""
-        self.way = way_of(self.values)
+        self.way = ways.way_of(self.values)
 
     def settings(
         self, *, with_list: bool = False, for_login: bool = False, start: str = ""
@@ -180,6 +180,8 @@ class Session:
         values = with_directory(self.values) if with_list or for_login else self.values
         if start:
             values = {**values, "start_date": start}
+        if not for_login:
+            ways.check(self.way, values)
         return Settings.from_config(
             values, CONFIG_SCHEMA, complete_url=complete_url, for_login=for_login
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.settings.checks import REQUIRED
 from tap_dynamics365.settings.choices import AuthenticationMethod
 from tap_dynamics365.settings.grant import Grant, choose_grant
 from tap_dynamics365.settings.table import SETTINGS
@@ -115,6 +117,7 @@ WAYS: Mapping[str, Way] = {
         ),
     )
 }
+PERSON = WAYS["person"]
 _BY_GRANT = {way.grant: way for way in WAYS.values()}
 
 
@@ -124,12 +127,44 @@ def way_of(values: Mapping[str, Any]) -> Way:
     Args:
         values: Values by setting name.
     """
+    grant = _grant(values)
+    return _BY_GRANT[grant] if grant else PERSON
+
+
+def _grant(values: Mapping[str, Any]) -> Grant | None:
+    """Return the grant that settings select, whatever the spelling of its name is."""
     method = values.get("authentication_method")
     if isinstance(method, str):
         known = SETTINGS["authentication_method"].choice(method)
         values = {**values, "authentication_method": known}
-    grant = choose_grant(values)
-    return _BY_GRANT[grant] if grant else WAYS["person"]
+    return choose_grant(values)
+
+
+def check(way: Way, values: Mapping[str, Any]) -> None:
+    """Check that the settings select a way to sign in, if they have a service.
+
+    Args:
+        way: The way to sign in that is chosen.
+        values: Values by setting name.
+
+    Raises:
+        SettingsError: They select none. The message names what the chosen way lacks.
+    """
+    if "service_url" not in values or _grant(values) is not None:
+        return
+    needed = [name for name, _ in REQUIRED[way.grant]]
+    if way is not PERSON:
+        needed.append(way.grant.value)
+    missing = [name for name in needed if name not in values]
+    if missing:
+        plural = len(missing) > 1
+        names = " and ".join(missing)
+        problem = f"Settings {names} are missing" if plural else f"Setting {names} is missing"
+        step = f"enter {' and '.join(SETTINGS[name].title for name in missing)}"
+    else:
+        problem, step = "Nobody has signed in", "choose Sign in with Microsoft"
+    msg = f"{problem}: on Connect, {step}, or choose another way to sign in."
+    raise SettingsError(msg)
 
 
 def left_out(way: Way, values: Mapping[str, Any]) -> list[str]:

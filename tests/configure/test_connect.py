@@ -249,6 +249,39 @@ def test_each_way_to_sign_in_has_its_fields_and_puts_the_others_off(
 
 
 @pytest.mark.parametrize(
+    ("form", "problem", "step"),
+    [
+        (
+            {"way": "secret", "client_id": ""},
+            "Settings client_id and client_secret are missing",
+            "enter Client ID and Client Secret",
+        ),
+        (
+            {"way": "certificate", "client_id": "invented"},
+            "Setting client_certificate is missing",
+            "enter Client Certificate",
+        ),
+        ({"way": "azure"}, "Setting azure_credential is missing", "enter Azure Credential"),
+        ({"way": "token"}, "Setting access_token is missing", "enter Access Token"),
+        (
+            {"way": "person", "client_id": ""},
+            "Setting client_id is missing",
+            "enter Client ID",
+        ),
+        ({"way": "person"}, "Nobody has signed in", "choose Sign in with Microsoft"),
+    ],
+)
+def test_way_to_sign_in_that_lacks_a_field_names_it_on_each_screen(
+    again: Client, form: dict[str, str], problem: str, step: str
+) -> None:
+    words = f"{problem}: on Connect, {step}, or choose another way to sign in."
+    again.post("/connect/check", form)
+    assert checks(again)["settings"] == ("failed", words)
+    assert again.get("/tables").notices == [words]
+    assert f"These settings do not work yet: {words}" in again.get("/save").notices
+
+
+@pytest.mark.parametrize(
     ("text", "filled", "ignored"),
     [
         (
