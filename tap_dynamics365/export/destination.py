@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
+
+logger = logging.getLogger("tap-dynamics365.export")
 
 #: The column with the time at which a row was deleted in the service. Only rows of LOG_BASED tables
 #: have it. A row with a value has its key, and nothing else.
@@ -146,6 +149,18 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(dict(commit.bookmark), load, is_apart, commit.table.origin)
 
 
+def note_removed(table: str, place: str) -> None:
+    """Log that a table is exported from its beginning, because somebody has removed it.
+
+    Args:
+        table: The table.
+        place: The destination.
+    """
+    logger.warning(
+        "The table %r is no longer in %s, so it is exported from its beginning.", table, place
+    )
+
+
 class Destination(Protocol):
     """Where the rows of tables go. One thread calls the methods, after each other."""
 
@@ -162,7 +177,7 @@ class Destination(Protocol):
             tables: The names of the tables.
 
         Returns:
-            The progress by table. A table without progress was never exported.
+            The progress by table. A table without progress was never exported, or is gone.
 
         Raises:
             DestinationError: The destination can't be read.

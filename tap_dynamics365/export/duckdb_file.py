@@ -12,6 +12,7 @@ from tap_dynamics365.export.destination import (
     DestinationError,
     Progress,
     RefusedError,
+    note_removed,
     retyped,
 )
 from tap_dynamics365.export.latest_rows import without_deleted
@@ -86,8 +87,12 @@ class DuckDBFile:
             rows = self._run(sql("SELECT table_name, progress FROM {}", STATE)).fetchall()
         except (OSError, duckdb.Error) as error:
             raise self._failed(error) from error
-        wanted = ((table, text) for table, text in rows if table in tables)
-        found = {table: msgspec.json.decode(text, type=Progress) for table, text in wanted}
+        found = {}
+        for table, text in rows:
+            if table in tables and self._columns(table):
+                found[table] = msgspec.json.decode(text, type=Progress)
+            elif table in tables:
+                note_removed(table, self.place)
         self._staged = {table for table, progress in found.items() if progress.is_staged}
         return found
 

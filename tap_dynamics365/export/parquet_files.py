@@ -19,7 +19,12 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from tap_dynamics365 import atomic_file
-from tap_dynamics365.export.destination import DestinationError, Progress, retyped
+from tap_dynamics365.export.destination import (
+    DestinationError,
+    Progress,
+    RefusedError,
+    retyped,
+)
 from tap_dynamics365.export.folder_lock import FolderLock
 from tap_dynamics365.export.latest_rows import NUMBER
 
@@ -138,9 +143,11 @@ class ParquetFiles:
         is_staged = last is not None and last.progress.is_staged
         if load is None or load.begins:
             is_staged, staged = load is not None and bool(files), []
-        rows = commit.rows
+        rows, before = commit.rows, staged if is_staged else files
+        if load is None or not load.begins:
+            for name in before:
+                self._path(table, name)
         if rows.num_rows:
-            before = staged if is_staged else files
             self._check_types(commit.table, before)
             rows = self._without_known(commit, before)
         if rows.num_rows:
@@ -196,9 +203,21 @@ class ParquetFiles:
         return rows.take(pa.array(sorted(new[NUMBER].to_pylist()), pa.int64()))
 
     def _path(self, table: str, name: str) -> Path:
-        """Return the path of a file that counts."""
+        """Return the path of a file that counts.
+
+        Raises:
+            RefusedError: Somebody has removed it.
+        """
         path = self._folder / table / name
-        return path if path.exists() else path.with_name(f"{name}{PART}")
+        part = path.with_name(f"{name}{PART}")
+        found = next((each for each in (path, part) if each.exists()), None)
+        if found is None:
+            msg = (
+                f"The file {path} is missing, with rows of {table!r}. Put it back, or run with "
+                "--full to export the table from its beginning."
+            )
+            raise RefusedError(msg)
+        return found
 
     @staticmethod
     def _write_file(path: Path, rows: pa.Table) -> None:

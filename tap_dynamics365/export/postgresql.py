@@ -21,6 +21,7 @@ from tap_dynamics365.export.destination import (
     Progress,
     RefusedError,
     busy,
+    note_removed,
     retyped,
 )
 from tap_dynamics365.export.postgresql_types import METADATA, converted, sql_type
@@ -92,10 +93,15 @@ class PostgreSQL:
             rows = self._fetch(
                 sql("SELECT table_name, progress::text FROM {}.{}", self._schema, STATE)
             )
+            found = {}
+            for table, text in rows:
+                if table in tables and self._existing(_stored(table)):
+                    found[table] = msgspec.json.decode(text, type=Progress)
+                elif table in tables:
+                    note_removed(table, self.place)
             self._open.commit()
         self._tables = {_stored(table): table for table, _ in rows}
-        wanted = ((table, text) for table, text in rows if table in tables)
-        return {table: msgspec.json.decode(text, type=Progress) for table, text in wanted}
+        return found
 
     def write(self, commit: Commit) -> None:
         """Write rows and progress in one transaction.

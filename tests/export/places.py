@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,22 @@ class Place:
             case "duckdb":
                 return self._in_duckdb(table)
         return self._in_postgresql(table)
+
+    def remove(self, table: str) -> None:
+        """Remove the rows of a table, as a person would."""
+        match self.name:
+            case "parquet" | "delta":
+                shutil.rmtree(
+                    self.folder / ("files" if self.name == "parquet" else "tables") / table
+                )
+            case "duckdb":
+                with duckdb.connect(self.folder / "rows.duckdb") as connection:
+                    connection.execute(f'DROP TABLE "{table}"')
+            case _:
+                assert self.database is not None
+                with psycopg.connect(self.database.dsn) as connection:
+                    name = sql.Identifier(SCHEMA, table)
+                    connection.execute(sql.SQL("DROP TABLE {}").format(name))
 
     def _in_duckdb(self, table: str) -> list[Row]:
         path = self.folder / "rows.duckdb"

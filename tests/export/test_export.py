@@ -127,6 +127,19 @@ def test_full_tables_are_replaced_once_they_are_read(
     assert by_key(place.rows("CustomersV3"), key).keys() == expected.keys()
 
 
+def test_table_that_somebody_has_removed_is_exported_from_its_beginning(
+    sandbox: Sandbox, place: Place
+) -> None:
+    first = sent(export(sandbox.settings, place, "team"))
+    place.remove("team")
+    output = export(sandbox.settings, place, "team")
+    if place.name == "parquet":
+        assert output.status == 1
+        assert "team-000001.parquet is missing, with rows of 'team'. Put it back, " in output.log
+        output = export(sandbox.settings, place, "team", "--full")
+    assert sent(output) == first == len(place.rows("team"))
+
+
 def test_destination_with_rows_of_another_environment_is_refused_until_full(
     sandbox: Sandbox, changing_sandbox: Sandbox, tmp_path: Path
 ) -> None:
