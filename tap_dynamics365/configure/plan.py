@@ -33,10 +33,14 @@ PLAN = "/plan"
 def _show(request: Request) -> Response:
     session = pages.session_of(request)
     run = _run(session) if session.tables.selection else None
+    return _render(request, "plan.html", run)
+
+
+def _render(request: Request, template: str, run: PlanRun | None) -> Response:
     plan = run.plan if run else None
     return pages.render(
         request,
-        "plan.html",
+        template,
         run=run,
         plan=plan,
         loads=[("First load", plan.first_load), ("Each run", plan.each_run)] if plan else [],
@@ -92,11 +96,14 @@ def _document(request: Request) -> Response:
 
 
 def _progress(request: Request) -> Response:
-    """Show how many tables were read. Once all were, a script loads the whole page."""
+    """Show how many tables were read. Once all were, the script replaces the whole plan."""
     run = pages.session_of(request).plan
-    answer = pages.render(request, "measure.part.html", run=run)
-    if run is None or not run.is_running:
-        answer.headers["HX-Refresh"] = "true"
+    if run is None:
+        return Response(headers={"HX-Refresh": "true"})
+    if run.is_running:
+        return pages.render(request, "measure.part.html", run=run)
+    answer = _render(request, "plan.answer.html", run)
+    answer.headers["HX-Retarget"] = "#plan"
     return answer
 
 
@@ -134,6 +141,6 @@ ROUTES = [
     pages.page(PLAN, _show),
     pages.page("/plan/progress", _progress),
     pages.page("/plan/json", _document),
-    pages.action("/plan/measure", PLAN, _measure, asks=True),
+    pages.action("/plan/measure", f"{PLAN}#measuring", _measure, asks=True),
     pages.action("/plan/advice", PLAN, _follow, asks=True),
 ]

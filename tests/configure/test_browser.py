@@ -191,6 +191,30 @@ def test_end_of_the_checks_is_read_out(page: Page, program: Program, own_sandbox
     assert witness.complaints == []
 
 
+def test_end_of_a_measurement_is_read_out_and_keeps_the_focus(
+    page: Page, program: Program, own_sandbox: Sandbox
+) -> None:
+    own = f"http://localhost:{client_of(program).port}/"
+    witness = Witness(page, own, own)
+    go(page, program, "/tables")
+    page.get_by_text("Rules of the choice").click()
+    page.get_by_label("Rules, one in a line").fill("team.*\nlead.*")
+    page.get_by_role("button", name="Apply the rules").click()
+    page.locator("#summary", has_text="2 chosen").wait_for()
+    go(page, program, "/plan")
+    own_sandbox.fault("teams", hold=True, count=None)
+    try:
+        page.get_by_role("button", name="Try one page of each table").click()
+        page.get_by_text("Tables read: ").wait_for()
+        page.get_by_role("link", name="lead", exact=True).focus()
+    finally:
+        own_sandbox.clear_faults()
+    witness.hears("One page of 2 tables is read.")
+    page.get_by_text("measured with one page of each").wait_for()
+    assert page.evaluate("document.activeElement.innerText") == "lead"
+    assert witness.complaints == []
+
+
 def test_sign_in_with_a_code_leads_back_by_itself(
     page: Page, program: Program, own_sandbox: Sandbox
 ) -> None:

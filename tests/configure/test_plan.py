@@ -52,7 +52,7 @@ def measure(client: Client) -> Answer:
     client.post("/plan/measure")
     for _ in range(POLLS):
         part = client.get("/plan/progress")
-        if "hx-refresh" in part.headers:
+        if part.headers.get("hx-retarget") == "#plan":
             return client.get("/plan")
         assert re.search(r"Tables read: \d+ of \d+", part.text)
         time.sleep(0.05)
@@ -222,6 +222,7 @@ def test_table_that_can_not_be_read_is_named(client: Client, own_sandbox: Sandbo
 
 
 def test_measurement_that_fails_says_why(client: Client, own_sandbox: Sandbox) -> None:
+    client.post("/connect", {"ws_retry_count": "0", **address(own_sandbox)})
     choose(client, "team")
     client.get("/plan")
     own_sandbox.fault("teams", expire_tokens=True, count=None)
