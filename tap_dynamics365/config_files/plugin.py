@@ -37,6 +37,7 @@ COMMANDS = {
     "environments": "environments --config=ENV",
     "tables": "tables --config=ENV",
     "estimate": "estimate --config=ENV",
+    "export": "export --config=ENV",
     "query": "query --config=ENV",
     "write": "write",
     "configure": "configure --config=ENV",
