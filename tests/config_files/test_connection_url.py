@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_dynamics365.config_files import connection_url
@@ -29,7 +29,6 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
 VALUES = st.fixed_dictionaries({}, optional={name: value_of(name) for name in MIRRORED.values()})
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_settings_of_a_written_url_are_the_same(values: dict[str, Any]) -> None:
     written = connection_url.write(values)

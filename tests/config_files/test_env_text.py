@@ -6,7 +6,6 @@ from io import StringIO
 
 from dotenv import dotenv_values
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.config_files import env_text
@@ -32,7 +31,6 @@ LINES = st.lists(
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(LINES, st.sampled_from(["\n", "\r\n"]), st.booleans(), SETTINGS)
 def test_env_file_has_the_settings_and_keeps_the_rest(
     lines: list[str],
@@ -54,7 +52,6 @@ def test_env_file_has_the_settings_and_keeps_the_rest(
         assert changed.startswith(text)
 
 
-@hypothesis_settings(deadline=None)
 @given(LINES, SETTINGS)
 def test_removed_settings_leave_no_variable(lines: list[str], settings: dict[str, str]) -> None:
     text = "\n".join(lines) + "\n"

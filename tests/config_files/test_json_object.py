@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.config_files import json_object
@@ -24,7 +23,6 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from([*NAMES, "tables", "{", "a,b"]), VALUES)
 
 
-@hypothesis_settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 2, "\t"]), st.booleans(), SETTINGS)
 def test_json_file_has_the_settings_and_keeps_the_rest(
     content: dict[str, Any],
@@ -57,7 +55,6 @@ def test_json_file_keeps_its_layout(text: str, expected: str) -> None:
     assert json_object.change(text, {"client_id": "x"}) == expected
 
 
-@hypothesis_settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 2]), st.sets(st.sampled_from(NAMES)))
 def test_removed_members_are_gone_and_the_rest_is_kept(
     content: dict[str, Any], indent: int | None, names: set[str]

@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -44,7 +44,6 @@ def dump(value: dict[str, Any], *, is_indented: bool, end: str) -> str:
     return "".join(texts).replace("\n", end)
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, DOCUMENTS, st.booleans(), st.sampled_from(["\n", "\r\n"]))
 def test_rewritten_text_means_what_is_wanted_and_keeps_the_rest(
     old: dict[str, Any],
@@ -64,7 +63,6 @@ def test_rewritten_text_means_what_is_wanted_and_keeps_the_rest(
             assert dump({key: value}, is_indented=is_indented, end=end)[3:].rstrip() in changed
 
 
-@settings(deadline=None)
 @given(DOCUMENTS, st.sets(KEYS))
 def test_rewritten_text_has_no_removed_keys(old: dict[str, Any], removed: set[str]) -> None:
     text = dump(old, is_indented=False, end="\n")

@@ -44,7 +44,7 @@ PAGES = st.fixed_dictionaries(
 )
 codec = Encoder("table", {"properties": COLUMNS}, lambda _: True, key="id")
 keyset = Keyset("id", (), COLUMNS)
-fuzzing = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+fuzzing = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 def mangled(document: bytes) -> st.SearchStrategy[bytes]:

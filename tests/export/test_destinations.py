@@ -235,7 +235,6 @@ def in_postgresql(name: str, value: Any) -> object:  # noqa: ANN401 - a value of
 
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(values=st.lists(VALUES, min_size=1, max_size=20))

@@ -141,7 +141,7 @@ def as_read(value: object) -> object:
             return value
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(VALUES, max_size=3), st.booleans())
 def test_value_of_any_type_arrives_unchanged(values: list[Any], is_ascii: bool) -> None:  # noqa: FBT001
     page = {"value": [{"a": value, "b": [value]} for value in values]}

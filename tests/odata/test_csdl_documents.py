@@ -283,7 +283,7 @@ class Model:
         )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.composite(lambda draw: Model(draw).write())())
 def test_generated_document_gives_exactly_its_tables(invented: Invented) -> None:
     assert read(invented.pieces, facts=FACTS) == invented.tables
@@ -316,7 +316,6 @@ def mangled(draw: st.DrawFn) -> bytes:
     return text.encode()
 
 
-@settings(deadline=None)
 @given(st.one_of(st.binary(), mangled()))
 @example(SMALL.encode())
 @example(SMALL.encode("utf-16"))

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.query.filters import Both, Comparison, Literal, Path, parse
@@ -82,7 +82,6 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters=","), min_size=1
 STARTS = st.one_of(st.none(), st.integers(min_value=0), NAMES)
 
 
-@settings(deadline=None)
 @given(
     st.lists(NAMES, min_size=1, unique=True),
     st.lists(NAMES, unique=True),
@@ -221,7 +220,6 @@ def test_instant_is_written_in_utc(moment: datetime, written: str) -> None:
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(
         # Naive: any time zone keeps these within the years there are.

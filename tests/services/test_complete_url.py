@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.library import Dynamics365
@@ -164,7 +163,6 @@ URLS = st.builds(
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(URLS | st.text())
 def test_url_of_any_text_is_completed_once(text: str) -> None:
     url = complete_url(text)

@@ -196,7 +196,7 @@ def test_secret_with_a_semicolon_is_refused_with_the_way_out(
     assert f"set {setting} instead" in message
 
 
-@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(rest=st.text("QZ~;= "))
 def test_secret_of_any_text_is_not_in_the_message(rest: str) -> None:
     message = ""
@@ -264,7 +264,7 @@ def properties(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     return url, {SETTINGS[name]: value for name, value in chosen.items()}
 
 
-@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(properties())
 def test_value_of_any_text_is_read_exactly(invented: tuple[str, dict[str, str]]) -> None:
     url, settings = invented
@@ -278,7 +278,7 @@ PIECES = st.one_of(
 )
 
 
-@hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(), st.lists(PIECES).map(lambda pieces: PREFIX + "".join(pieces))))
 @example(PREFIX + "=")
 @example(PREFIX + ";=;")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.errors import SettingsError
@@ -128,7 +127,6 @@ JSON = st.recursive(
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(config=st.dictionaries(st.one_of(st.text(), st.sampled_from(sorted(FREE))), JSON))
 def test_names_of_any_kind_are_refused_or_ignored_with_a_sentence(config: dict[str, Any]) -> None:
     try:

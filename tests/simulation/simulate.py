@@ -42,7 +42,6 @@ def hypothesis_settings(count: int, thorough: str | None) -> settings:
     """
     return settings(
         max_examples=int(thorough or count),
-        deadline=None,
         database=None,
         derandomize=not thorough,
         print_blob=True,

@@ -242,7 +242,7 @@ def as_json(value: object) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=4))
 def test_rows_of_any_kind_keep_their_digits(page: list[dict[str, Any]]) -> None:
     columns = list(dict.fromkeys(name for row in page for name in row))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tap_dynamics365.singer import state_file
@@ -181,7 +180,6 @@ FOUND = st.dictionaries(
 WRAPPINGS = st.sampled_from([lambda s: s, message, lambda s: {"singer_state": s}])
 
 
-@hypothesis_settings(deadline=None)
 @given(states=st.lists(st.tuples(FOUND, WRAPPINGS), min_size=1), plain=st.booleans())
 def test_state_file_of_any_states_gives_the_last(*, states: list[Any], plain: bool) -> None:
     documents = [wrap({"bookmarks": bookmarks}) for bookmarks, wrap in states]
@@ -194,7 +192,6 @@ def test_state_file_of_any_states_gives_the_last(*, states: list[Any], plain: bo
 PIECES = st.sampled_from([*'{}[]",:\n', "null", '"type"', '"STATE"', '"value"', '"bookmarks"'])
 
 
-@hypothesis_settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(st.one_of(PIECES, st.text(max_size=3))).map("".join)))
 def test_state_file_of_any_text_is_read_or_refused(text: str) -> None:
     try:

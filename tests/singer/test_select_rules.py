@@ -47,7 +47,7 @@ RULES = st.lists(
     | PARTS.map("!{}".format),
     max_size=6,
 )
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def catalog_of(tables: Mapping[str, Columns]) -> Message:

@@ -38,7 +38,7 @@ KINDS = {
     "taxLiable": (lambda value: str(value).lower(), bool),
 }
 UNORDERED = {"taxLiable": ("eq", "ne")}
-OPTIONS = settings(max_examples=40, deadline=None, suppress_health_check=[*HealthCheck])
+OPTIONS = settings(max_examples=40, suppress_health_check=[*HealthCheck])
 
 
 def rows(sandbox: CentralSandbox) -> list[Row]:

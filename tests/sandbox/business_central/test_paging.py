@@ -172,7 +172,7 @@ def odd(shared_central: CentralSandbox) -> CentralSandbox:
         st.text(st.characters(exclude_categories=["C"]), max_size=6), min_size=1, max_size=5
     )
 )
-@settings(max_examples=10, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=10, suppress_health_check=[*HealthCheck])
 def test_any_text_can_be_in_a_key(odd: CentralSandbox, texts: set[str]) -> None:
     api = Api(odd)
     root = odd.api_url("ODataV4")

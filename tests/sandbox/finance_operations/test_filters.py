@@ -184,9 +184,7 @@ def table(finance: FinanceSandbox, request: pytest.FixtureRequest) -> Table:
     return Table(finance, request.param)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_filter_finds_the_rows_that_meet_it(api: Api, table: Table, data: st.DataObject) -> None:
     text, met = data.draw(table.filters)
@@ -195,9 +193,7 @@ def test_filter_finds_the_rows_that_meet_it(api: Api, table: Table, data: st.Dat
     assert sorted(map(repr, map(table.identity, found))) == sorted(map(repr, expected)), text
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_order_is_that_of_the_values(api: Api, table: Table, data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(table.kinds)), max_size=3, unique=True))

@@ -290,7 +290,7 @@ NAMES = st.text(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(NAMES)
 @example("a/b")
 @example("'a''b'")
