@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -142,7 +142,6 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=300)
 @given(ROWS)
 def test_values_of_all_types_come_out_with_every_digit(rows: list[dict[str, Any]]) -> None:
     texts = [
@@ -160,7 +159,6 @@ def test_values_of_all_types_come_out_with_every_digit(rows: list[dict[str, Any]
             assert list(map(repr, values)) == [repr(row[name][1]) for row in rows]
 
 
-@settings(max_examples=300)
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,44})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,2})?", fullmatch=True))
 def test_decimal_number_of_any_length_comes_out_exactly_or_is_an_error(text: str) -> None:
     with localcontext(prec=200):

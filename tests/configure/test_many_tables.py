@@ -84,5 +84,5 @@ def test_column_costs_no_more_time_in_a_table_of_1000_columns(tmp_path: Path) ->
                 assert page.text.count("<tr><td><input ") == columns
             return min(times[1:])
 
-        # No column costs more because there are many.
-        assert seconds("bench_wide", wide) < seconds("bench_narrow", narrow) * wide / narrow
+        # If each column looked at all others, one would cost 20 times as much in the wide table.
+        assert seconds("bench_wide", wide) / wide < 5 * seconds("bench_narrow", narrow) / narrow
