@@ -206,6 +206,8 @@ def test_end_of_a_measurement_is_read_out_and_keeps_the_focus(
     try:
         page.get_by_role("button", name="Try one page of each table").click()
         page.get_by_text("Tables read: ").wait_for()
+        # The address names a place, and until it is shown the browser takes the focus away.
+        page.wait_for_load_state("networkidle")
         page.get_by_role("link", name="lead", exact=True).focus()
     finally:
         own_sandbox.clear_faults()
