@@ -161,7 +161,7 @@ def test_names_and_labels_are_text_wherever_they_come_from(
     assert not [text for text in texts if "<img" in text]
 
 
-def test_what_is_new_is_taken_or_left_out_by_a_rule(client: Client) -> None:
+def test_new_columns_taken_or_left_out_become_rules(client: Client) -> None:
     client.post("/tables/rules", {"rules": "account.*\nnew_vanished.*"})
     assert "<code>new_vanished.*</code>" in client.get("/tables/changes").text
     assert decide(client, "account", "leave") == ["The new columns of account are left out."]
