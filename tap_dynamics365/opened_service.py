@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365.closeable import Closeable
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import MetadataError
 from tap_dynamics365.services.describe import describe
@@ -14,14 +15,13 @@ from tap_dynamics365.settings import JSON_SCHEMA, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from tap_dynamics365.services.describe import Described
     from tap_dynamics365.services.kind import Service
     from tap_dynamics365.services.part import Part
 
 
-class OpenedService:
+class OpenedService(Closeable):
     """A service that is opened from settings.
 
     Args:
@@ -35,19 +35,6 @@ class OpenedService:
         self._settings = Settings.from_config(settings, JSON_SCHEMA, complete_url=complete_url)
         self._service = open_service(self._settings)
         self._described: dict[str, Described] = {}
-
-    def __enter__(self) -> Self:
-        """Return the service, which is closed at the end of the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the service."""
-        self.close()
 
     @property
     def service(self) -> Service:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from collections import deque
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from tap_dynamics365.closeable import Closeable
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract.engine import Engine
 from tap_dynamics365.extract.tally import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     import pyarrow as pa
 
@@ -190,7 +190,7 @@ class TableReading:
         return self._table.error or self._table.refusal
 
 
-class PartitionReading(TableReading):
+class PartitionReading(Closeable, TableReading):
     """The record batches of one partition of a table, or of a whole table, each one a page.
 
     Take the batches in one `for` loop; leaving it ends the reading. Between two batches, no more is
@@ -219,19 +219,6 @@ class PartitionReading(TableReading):
         if self.error is not None:
             raise self.error
 
-    def __enter__(self) -> Self:
-        """Return the reading, which is closed at the end of the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End the reading."""
-        self.close()
-
     def close(self) -> None:
         """End the reading, with its threads."""
         self._batches.close()
@@ -256,7 +243,7 @@ class Reading(PartitionReading):
         return self._batches.state
 
 
-class Readings:
+class Readings(Closeable):
     """The record batches of several tables, which one engine reads side by side as the tap does.
 
     Example:
@@ -298,19 +285,6 @@ class Readings:
         if found and all(each.outcome is Outcome.SKIPPED for each in found):
             msg = "None of the tables can be read. The warnings in the log say why."
             raise ServiceError(msg)
-
-    def __enter__(self) -> Self:
-        """Return the readings, which are closed at the end of the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End the readings."""
-        self.close()
 
     def take_ended(self) -> list[str]:
         """Return the tables that have ended since the last call.
