@@ -159,15 +159,13 @@ class ArrowTable:
     @cached_property
     def parts(self) -> TableParts[pa.RecordBatch]:
         """The selected parts of the table. To list those of the service may take a request."""
-        if not self._part_columns:
-            return TableParts.of_whole(self, self.spec, self._state, self._open)
-        return TableParts.of_service(
+        return TableParts.of_table(
             self,
             self.spec,
             self._run,
             self._open,
             columns=self._part_columns,
-            every=self._every_part(),
+            every=self._every_part,
             # The limit may end the run before the last part.
             oldest_first=bool(self._settings.stmt_call_limit),
         )

@@ -49,21 +49,7 @@ class TableParts(Generic[Content]):
         self._left_out = left_out
 
     @classmethod
-    def of_whole(
-        cls, owner: Owner[Content], spec: TableSpec, state: TableState, open_reader: OpenReader
-    ) -> TableParts[Content]:
-        """Make the one part of a table that is not divided.
-
-        Args:
-            owner: The output of the table.
-            spec: What to extract.
-            state: The entry of the table in the state.
-            open_reader: Makes the reader of a part.
-        """
-        return cls([TablePart(owner, spec, partial(open_reader, spec, state))])
-
-    @classmethod
-    def of_service(  # noqa: PLR0913 - what parts are made of
+    def of_table(  # noqa: PLR0913 - what parts are made of
         cls,
         owner: Owner[Content],
         spec: TableSpec,
@@ -71,33 +57,37 @@ class TableParts(Generic[Content]):
         open_reader: OpenReader,
         *,
         columns: Sequence[str],
-        every: Sequence[Part],
+        every: Callable[[], Sequence[Part]],
         oldest_first: bool,
     ) -> TableParts[Content]:
-        """Make the parts of a table that has rows in each part of the service.
+        """Make the selected parts of a table.
 
         Args:
             owner: The output of the table.
             spec: What to extract.
             state: The state of the run.
             open_reader: Makes the reader of a part.
-            columns: The columns of the table that tell the part; the first one has its id.
-            every: The parts of the service, selected or not.
+            columns: The columns of the table that tell the part; the first one has its id. Empty if
+                the table is not divided.
+            every: Reads the parts of the service, selected or not.
             oldest_first: Whether the parts with the oldest bookmarks come first, because the run
                 may end before the last part.
         """
-        contexts = TableState(state, owner.name).contexts
-        before = {context.get(columns[0]) for context in contexts}
+        whole = TableState(state, owner.name)
+        if not columns:
+            return cls([TablePart(owner, spec, partial(open_reader, spec, whole))])
+        before = {context.get(columns[0]) for context in whole.contexts}
+        listed = every()
         selected = [
             (spec.in_part(part, columns), TableState(state, owner.name, {columns[0]: part.id}))
-            for part in every
+            for part in listed
             if part.is_selected
         ]
         if oldest_first:
             selected.sort(key=lambda pair: str(pair[1].entry.replication_key_value or ""))
         return cls(
             [TablePart(owner, each, partial(open_reader, each, at)) for each, at in selected],
-            [part.name for part in every if not part.is_selected and part.id in before],
+            [part.name for part in listed if not part.is_selected and part.id in before],
         )
 
     @property

@@ -130,15 +130,13 @@ class TableStream(RecordStream):
     @cached_property
     def parts(self) -> TableParts[bytes]:
         """The selected parts of the table. To list those of the service may take a request."""
-        if not self.is_divided:
-            return TableParts.of_whole(self, self.spec, self._state, self._open)
-        return TableParts.of_service(
+        return TableParts.of_table(
             self,
             self.spec,
             cast("dict[str, Any]", self.tap_state),
             self._open,
             columns=self._part_columns,
-            every=self._every_part(),
+            every=self._every_part,
             # The limit may end the run before the last part.
             oldest_first=bool(self._settings.stmt_call_limit),
         )
