@@ -116,3 +116,19 @@ def signed_in(client: Client, own_sandbox: Sandbox, form: dict[str, str]) -> Cli
     # The code can't be sent again.
     assert client.send("GET", back, headers={"Cookie": None}).status == 400
     return client
+
+
+@pytest.fixture
+def person(own_sandbox: Sandbox) -> dict[str, str]:
+    """The fields of a person who has not signed in."""
+    announced = own_sandbox.announced
+    return {
+        "way": "person",
+        "service_url": own_sandbox.service_url,
+        "token_uri": announced["token_uri"],
+        "client_id": announced["public_client_id"],
+        "remove.client_secret": "on",
+        "client_secret": "",
+        "remove.refresh_token": "on",
+        "refresh_token": "",
+    }

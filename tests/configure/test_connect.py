@@ -38,19 +38,12 @@ def program(place: Path, own_sandbox: Sandbox) -> Iterator[Program]:
 
 
 @pytest.fixture
-def again(client: Client, own_sandbox: Sandbox) -> Client:
+def again(client: Client, person: dict[str, str]) -> Client:
     """The page with the settings that it began with, whatever the tests before did."""
     client.post(
         "/connect",
         {
-            "way": "person",
-            "service_url": own_sandbox.service_url,
-            "token_uri": own_sandbox.announced["token_uri"],
-            "client_id": own_sandbox.announced["public_client_id"],
-            "remove.client_secret": "on",
-            "client_secret": "",
-            "remove.refresh_token": "on",
-            "refresh_token": "",
+            **person,
             "token_store": "",
             "fetch_size": "",
             "tables": "",

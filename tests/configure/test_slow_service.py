@@ -108,20 +108,9 @@ def test_tables_of_settings_that_have_changed_are_not_kept(
 
 
 def test_sign_in_is_cancelled_while_the_sign_in_host_does_not_answer(
-    client: Client, second: Client, own_sandbox: Sandbox
+    client: Client, second: Client, own_sandbox: Sandbox, person: dict[str, str]
 ) -> None:
-    announced = own_sandbox.announced
-    form = {
-        "way": "person",
-        "service_url": own_sandbox.service_url,
-        "token_uri": announced["token_uri"],
-        "client_id": announced["public_client_id"],
-        "remove.client_secret": "on",
-        "client_secret": "",
-        "remove.refresh_token": "on",
-        "refresh_token": "",
-    }
-    back = redirect(client, own_sandbox, form)
+    back = redirect(client, own_sandbox, person)
 
     def come_back() -> Answer:
         return client.send("GET", back, headers={"Cookie": None, "Sec-Fetch-Site": "cross-site"})

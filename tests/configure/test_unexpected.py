@@ -78,22 +78,6 @@ def program(place: Path, own_sandbox: Sandbox, defect: Defect) -> Iterator[Progr
         yield started
 
 
-@pytest.fixture
-def person(own_sandbox: Sandbox) -> dict[str, str]:
-    """The fields of a person who has not signed in."""
-    announced = own_sandbox.announced
-    return {
-        "way": "person",
-        "service_url": own_sandbox.service_url,
-        "token_uri": announced["token_uri"],
-        "client_id": announced["public_client_id"],
-        "remove.client_secret": "on",
-        "client_secret": "",
-        "remove.refresh_token": "on",
-        "refresh_token": "",
-    }
-
-
 def test_screen_shows_an_unexpected_error_and_the_log_its_traceback(
     client: Client, defect: Defect, program: Program
 ) -> None:
