@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.tap import Message
 
 # The number of schedules for each combination of method and parallel requests.
-SCHEDULES = 24
+SCHEDULES = 32
 COLUMNS = {
     "lead": ["leadid", "subject", "companyname", "modifiedon"],
     "teammembership": ["teammembershipid", "teamid", "versionnumber"],
