@@ -12,6 +12,7 @@ from tap_dynamics365.errors import MetadataError
 from tap_dynamics365.services.describe import describe
 from tap_dynamics365.services.registry import complete_url
 from tap_dynamics365.settings import JSON_SCHEMA, Settings
+from tap_dynamics365.settings.names import compare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +74,10 @@ class OpenedService(Closeable):
         self._described |= {described.table.name: described for described in found}
         return found
 
+    def forget_parts(self) -> None:
+        """Have the parts of the service, such as its companies, listed once more."""
+        self.__dict__.pop("_parts", None)
+
     @cached_property
     def _parts(self) -> Sequence[Part]:
         return self._service.kind.parts(self._service.client, self._settings)
@@ -86,6 +91,8 @@ class OpenedService(Closeable):
         if name not in self._described:
             self.tables(name)
         if name not in self._described:
-            msg = f"The service has no table of the name {name!r}."
+            near = compare(name, self._described).near
+            meant = f" Did you mean {near}?" if near else ""
+            msg = f"The service has no table of the name {name!r}.{meant}"
             raise MetadataError(msg)
         return self._described[name]

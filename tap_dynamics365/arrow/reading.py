@@ -189,6 +189,11 @@ class TableReading:
         """Why the table failed, or why the service does not let it be read; None otherwise."""
         return self._table.error or self._table.refusal
 
+    @property
+    def missing(self) -> ServiceError | None:
+        """Why some rows did not come, if the outcome is `IN_PART`; None otherwise."""
+        return self._table.missing
+
 
 class PartitionReading(Closeable, TableReading):
     """The record batches of one partition of a table, or of a whole table, each one a page.

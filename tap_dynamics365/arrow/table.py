@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_dynamics365.arrow.columns import DELETED, Columns
 from tap_dynamics365.arrow.decoder import BatchDecoder, Layout
+from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.extract import order
 from tap_dynamics365.extract.call_limit import CallLimit
 from tap_dynamics365.extract.read import FULL_TABLE, LOG_BASED
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.arrow.request import Replication, TableRequest
     from tap_dynamics365.arrow.types import ArrowColumn
-    from tap_dynamics365.errors import ServiceError
     from tap_dynamics365.extract.page import Page, Piece
     from tap_dynamics365.extract.state import Entry
     from tap_dynamics365.extract.table import TableSpec
@@ -155,6 +155,17 @@ class ArrowTable:
     def refusal(self) -> ServiceError | None:
         """Why the service does not let the table be read, if it does not."""
         return self._refusals.first if self.tally.outcome is Outcome.SKIPPED else None
+
+    @property
+    def missing(self) -> ServiceError | None:
+        """Why some rows did not come, if the table was read in part; None otherwise."""
+        if self.tally.outcome is not Outcome.IN_PART:
+            return None
+        if self._refusals.first is not None:
+            return self._refusals.first
+        why = self.parts.reason_to_keep_rows or "stmt_call_limit does not allow more calls"
+        message = f"{self.name!r} was read in part: {why}. The warnings in the log say more."
+        return ServiceError(message)
 
     @cached_property
     def parts(self) -> TableParts[pa.RecordBatch]:

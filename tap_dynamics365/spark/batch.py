@@ -64,6 +64,10 @@ class FilteringReader(TableReader):
     @override
     def pushFilters(self, filters: list[Filter]) -> list[Filter]:
         with SparkSource(self._options.config, self._described) as source:
-            self._conditions = conditions(filters, source.filter_columns(self._options.table))
+            columns = source.filter_columns(self._options.table)
+        # In another type of the user's own schema, other values may be equal.
+        own = {each.name: each.type for each in self._schema}
+        known = {name: each for name, each in columns.items() if own.get(name) == each.type}
+        self._conditions = conditions(filters, known)
         # Spark looks at each row again.
         return filters

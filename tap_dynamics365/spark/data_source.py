@@ -9,6 +9,7 @@ from pyspark.sql.datasource import DataSource
 from typing_extensions import override
 
 from tap_dynamics365.errors import SettingsError
+from tap_dynamics365.extract.read import DELETED_AT
 from tap_dynamics365.spark import schemas, streams, table_list
 from tap_dynamics365.spark.batch import FilteringReader, TableReader
 from tap_dynamics365.spark.options import Options
@@ -32,6 +33,10 @@ FOR_BATCHES = (
 )
 NEEDS_STARTS = (
     "changes=tracked needs Spark 4.2 or later: choose changes=modifiedon, which sees no deletes."
+)
+NO_OPTIONS = (
+    "There are no options. A permanent table of Spark does not hand on its options: use CREATE "
+    "TEMPORARY VIEW instead of CREATE TABLE."
 )
 NEEDS_TABLE = "A stream needs a table: name it in load."
 
@@ -81,6 +86,12 @@ class Dynamics365DataSource(DataSource):
 
     @override
     def streamReader(self, schema: StructType) -> DataSourceStreamReader:
+        try:
+            return self._stream_reader(schema)
+        except SettingsError as error:
+            return streams.RefusingReader(error.message)
+
+    def _stream_reader(self, schema: StructType) -> streams.StreamReader:
         options = self._read_options()
         self._is_handed_out = True
         if not options.table:
@@ -91,9 +102,13 @@ class Dynamics365DataSource(DataSource):
             raise SettingsError(FOR_BATCHES)
         if find_spec(_HAS_STARTS) is None:
             raise SettingsError(NEEDS_STARTS)
+        if DELETED_AT not in schema.fieldNames():
+            raise SettingsError(streams.NEEDS_DELETED)
         return streams.TrackedReader(options, schema, self._described)
 
     def _read_options(self) -> Options:
+        if not self.options:
+            raise SettingsError(NO_OPTIONS)
         return Options.from_texts(dict(self.options))
 
     def __getstate__(self) -> dict[str, Any]:

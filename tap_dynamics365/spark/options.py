@@ -37,7 +37,7 @@ OWN = (
     "changes",
 )
 # What Spark adds to the options of a table in a catalog.
-OF_SPARK = frozenset({"owner", "provider", "paths", "location"})
+OF_SPARK = frozenset({"owner", "provider", "location"})
 
 #: Secrets that Spark's event log would show: it hides only options whose names contain "secret",
 #: "password" or "token".
@@ -46,6 +46,14 @@ _SHOWN = {
     "client_certificate": "set it to the path of a file that every machine of the cluster has",
 }
 _PEM = "-----BEGIN"
+#: Settings of the tap that a DataFrame can't follow, with the way out.
+_OF_RUNS = {
+    "start_date": "Use the option filter, such as modifiedon ge 2024-01-01T00:00:00Z",
+    "replication_method": "Streams have the option changes",
+    "stmt_call_limit_behavior": "A DataFrame has all rows, or fails",
+}
+# Options that say what to read of a table.
+_OF_A_TABLE = ("columns", "filter", "text")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "push_filters": ("true", "false"),
     "changes": ("modifiedon", "tracked"),
@@ -82,11 +90,12 @@ class Options:
     changes: Changes = ""
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str]) -> Options:
+    def from_texts(cls, texts: Mapping[str, str | None]) -> Options:
         """Check the options that a user has set.
 
         Args:
-            texts: A text by the name of each option. Names are case-insensitive.
+            texts: A text by the name of each option; None if it is not set. Names are
+                case-insensitive.
 
         Returns:
             The options.
@@ -95,10 +104,17 @@ class Options:
             SettingsError: An option is missing, misspelt, or has a wrong value. The message never
                 contains a value, because the value may be a secret.
         """
-        given = {name.lower(): str(text) for name, text in texts.items() if _is_meant(name.lower())}
+        given = {
+            name.lower(): str(text)
+            for name, text in texts.items()
+            if text is not None and _is_meant(name.lower())
+        }
+        _check_one_table(given.pop("paths", ""))
         _check_names(given)
         _check_secrets(given)
+        _check_meaning(given)
         own = {name: given.pop(name) for name in OWN if name in given}
+        table = _table(own)
         config, apps = _apps(from_texts(given))
         for app in apps:
             # Spark would show a traceback for each partition.
@@ -113,7 +129,7 @@ class Options:
         return cls(
             config={**config, **apps[0]},
             apps=apps,
-            table=_table(own),
+            table=table,
             columns=_names(own, "columns"),
             row_filter=row_filter,
             decimals="text" if _choice(own, "decimals") == "text" else "exact",
@@ -149,6 +165,20 @@ def _check_names(given: Mapping[str, str]) -> None:
         raise SettingsError(msg)
 
 
+def _check_one_table(paths: str) -> None:
+    """Refuse several arguments of `load`, which Spark passes as the option `paths`."""
+    if paths.strip() not in {"", "[]"}:
+        msg = "A DataFrame has one table: call load for each table."
+        raise SettingsError(msg)
+
+
+def _check_meaning(given: Mapping[str, str]) -> None:
+    for name, way_out in _OF_RUNS.items():
+        if given.get(name, "").strip():
+            msg = f"The option {name} is for runs of the tap: remove it. {way_out}."
+            raise SettingsError(msg)
+
+
 def _check_secrets(given: Mapping[str, str]) -> None:
     for name, way_out in _SHOWN.items():
         value = given.get(name, "")
@@ -163,13 +193,12 @@ def _apps(config: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]
     Returns:
         The settings that all apps share, and those of each app.
     """
-    if not config.get("client_id", "").lstrip().startswith("["):
+    lists = {name: _list(config.get(name, "")) for name in ("client_id", "client_secret")}
+    # A secret may begin with a bracket, and an id may not.
+    if lists["client_secret"] is None and "[" not in config.get("client_id", ""):
         return config, [{}]
-    lists = {
-        name: texts_of(config[name]) for name in ("client_id", "client_secret") if name in config
-    }
-    sizes = {len(values) if isinstance(values, list) else 0 for values in lists.values()}
-    if len(lists) != 2 or len(sizes) != 1 or 0 in sizes:  # noqa: PLR2004 - the two settings
+    sizes = {len(values or ()) for values in lists.values()}
+    if len(sizes) != 1 or 0 in sizes:
         msg = (
             "The options client_id and client_secret must be JSON arrays of the same length, if "
             "several apps sign in."
@@ -177,8 +206,15 @@ def _apps(config: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]
         raise SettingsError(msg)
     shared = {name: value for name, value in config.items() if name not in lists}
     return shared, [
-        dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)
+        dict(zip(lists, values, strict=True))
+        for values in zip(*(values or () for values in lists.values()), strict=True)
     ]
+
+
+def _list(text: str) -> list[str] | None:
+    """Read a JSON array of texts; None if the text is none."""
+    found = texts_of(text) if text.lstrip().startswith("[") else None
+    return found if isinstance(found, list) else None
 
 
 def _table(own: Mapping[str, str]) -> str:
@@ -186,7 +222,13 @@ def _table(own: Mapping[str, str]) -> str:
     if len(named) > 1:
         msg = "The option table and the argument of load name different tables: keep one of them."
         raise SettingsError(msg)
-    return named.pop() if named else ""
+    if named:
+        return named.pop()
+    for name in _OF_A_TABLE:
+        if own.get(name, "").strip():
+            msg = f"The option {name} needs a table: name it in load."
+            raise SettingsError(msg)
+    return ""
 
 
 def _names(own: Mapping[str, str], name: str) -> tuple[str, ...]:

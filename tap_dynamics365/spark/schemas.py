@@ -47,12 +47,21 @@ def to_spark(schema: pa.Schema) -> StructType:
 
 
 def _spark_field(field: pa.Field) -> dict[str, Any]:
-    kind = field.type
-    is_decimal = pa.types.is_decimal(kind)
-    name = f"decimal({kind.precision},{kind.scale})" if is_decimal else _NAMES[kind]
     description = (field.metadata or {}).get(COMMENT)
     metadata = {"comment": description.decode()} if description else {}
-    return {"name": field.name, "type": name, "nullable": field.nullable, "metadata": metadata}
+    kind, is_nullable = name_of(field.type), field.nullable
+    return {"name": field.name, "type": kind, "nullable": is_nullable, "metadata": metadata}
+
+
+def name_of(kind: pa.DataType) -> str:
+    """Return the name of a type in Spark.
+
+    Args:
+        kind: The type in Arrow.
+    """
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    return _NAMES[kind]
 
 
 def bare(schema: pa.Schema) -> pa.Schema:

@@ -95,16 +95,20 @@ class SparkSource(ArrowSource):
         return signed.headers["Authorization"].removeprefix("Bearer ")
 
     def companies(self, request: TableRequest) -> list[str]:
-        """Return the ids of the companies that have rows of their own; empty if there are none.
+        """List the companies that have rows of their own now; empty if there are none.
 
         Args:
             request: The table and its columns.
+
+        Returns:
+            The id of each.
 
         Raises:
             MetadataError: There is no such table.
             ServiceError: The service refused.
             SignInError: The sign-in host gave no token.
         """
+        self.forget_parts()
         (table,) = self._batches([request], None).tables
         parts = (part.reader.table.spec.part for part in table.parts.all)
         return [part.id for part in parts if part is not None]

@@ -8,8 +8,10 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
+from tap_dynamics365.errors import SettingsError
 from tap_dynamics365.spark import schemas
 from tap_dynamics365.spark.source import SparkSource
+from tap_dynamics365.spark.tasks import fitted
 from tap_dynamics365.spark.without_secrets import WithoutSecrets
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ class TableListReader(WithoutSecrets, DataSourceReader):
     def __init__(self, options: Options, schema: StructType) -> None:
         self._options = options
         self._schema = schemas.to_arrow(schema)
+        for name in self._schema.names:
+            if name not in SCHEMA.names:
+                msg = f"The list of tables has no column {name!r}: name a table in load."
+                raise SettingsError(msg)
 
     @override
     def partitions(self) -> list[InputPartition]:
@@ -53,7 +59,7 @@ class TableListReader(WithoutSecrets, DataSourceReader):
 
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        yield pa.RecordBatch.from_pylist(partition.value, schema=self._schema)
+        yield fitted(pa.RecordBatch.from_pylist(partition.value, schema=SCHEMA), self._schema)
 
 
 def _row(described: Described) -> dict[str, object]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tap_dynamics365.arrow import TableRequest
-from tap_dynamics365.errors import Failure, ServiceError
+from tap_dynamics365.errors import Failure, ServiceError, SettingsError
 from tap_dynamics365.spark import sign_in
+from tap_dynamics365.spark.schemas import name_of
 from tap_dynamics365.spark.source import SparkSource
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from tap_dynamics365.arrow import Described, Partition
     from tap_dynamics365.spark.options import Options
+
+    #: What a task reads, and settings of its own.
+    Part = tuple[Partition, Mapping[str, Any]]
 
 # More requests at a time gain nothing in one task.
 REQUESTS_OF_A_TASK = 8
@@ -65,7 +69,7 @@ def plan(
     conditions: Sequence[str] = (),
     added: Mapping[str, Any] | None = None,
 ) -> list[Task]:
-    """Plan a task for each partition of a table. Task i signs in as app i mod n.
+    """Plan a task for each partition of a table.
 
     Args:
         options: The options of the DataFrame.
@@ -79,6 +83,26 @@ def plan(
         ServiceError: The service refused.
         SignInError: The sign-in host gave no token.
     """
+    return signed(options, source, divided(options, source, conditions), added)
+
+
+def divided(
+    options: Options,
+    source: SparkSource,
+    conditions: Sequence[str] = (),
+    companies: Sequence[str] | None = None,
+) -> list[Part]:
+    """Divide a table into what tasks read.
+
+    Args:
+        options: The options of the DataFrame.
+        source: The service, which the driver signs in to.
+        conditions: Conditions in OData that every row fulfils, besides the option `filter`.
+        companies: The ids of the companies that have rows of their own; None for all of them.
+
+    Returns:
+        Each partition, with settings of its own.
+    """
     terms = [f"({each})" for each in (options.row_filter, *conditions) if each]
     partitions = source.partitions(
         options.table,
@@ -88,23 +112,43 @@ def plan(
         decimals=options.decimals,
         text=options.text,
     )
-    # Each partition with settings of its own.
-    parts: list[tuple[Partition, Mapping[str, Any]]] = [(each, {}) for each in partitions]
-    if len(partitions) == 1 and (companies := source.companies(request_of(options))):
-        count = min(options.partitions, len(companies))
-        groups = [{"companies": companies[number::count]} for number in range(count)]
-        parts = [(partitions[0], group) for group in groups]
-    signed = sign_in.of_tasks(options, source)
-    tasks_of_a_user = max(1, -(-len(parts) // len(signed.configs)))
+    if companies is None and len(partitions) == 1:
+        companies = source.companies(request_of(options))
+    if not companies:
+        return [(each, {}) for each in partitions]
+    count = min(options.partitions, len(companies))
+    groups = [{"companies": companies[number::count]} for number in range(count)]
+    return [(partitions[0], group) for group in groups]
+
+
+def signed(
+    options: Options,
+    source: SparkSource,
+    parts: Sequence[Part],
+    added: Mapping[str, Any] | None = None,
+) -> list[Task]:
+    """Make a task for each part of a table. Task i signs in as app i mod n.
+
+    Args:
+        options: The options of the DataFrame.
+        source: The service, which the driver signs in to.
+        parts: What `divided` has returned.
+        added: The values of columns that the service does not have.
+
+    Raises:
+        SignInError: The sign-in host gave no token.
+    """
+    sign_ins = sign_in.of_tasks(options, source)
+    tasks_of_a_user = max(1, -(-len(parts) // len(sign_ins.configs)))
     requests = max(1, min(REQUESTS_OF_A_TASK, source.most_requests // tasks_of_a_user))
     return [
         Task(
             config={
                 "max_parallel_requests": requests,
-                **signed.configs[number % len(signed.configs)],
+                **sign_ins.configs[number % len(sign_ins.configs)],
                 **settings,
             },
-            is_renewable=signed.is_renewable,
+            is_renewable=sign_ins.is_renewable,
             partition=partition,
             added=added or {},
         )
@@ -126,10 +170,10 @@ def plan_changes(
     Raises:
         SignInError: The sign-in host gave no token.
     """
-    signed = sign_in.of_tasks(options, source)
+    sign_ins = sign_in.of_tasks(options, source)
     return Task(
-        config=signed.configs[0],
-        is_renewable=signed.is_renewable,
+        config=sign_ins.configs[0],
+        is_renewable=sign_ins.is_renewable,
         changes=request_of(options),
         since=since,
         described=source.described(options.table),
@@ -163,8 +207,9 @@ def read(task: Task, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         The rows, page by page.
 
     Raises:
-        ServiceError: The service refused.
+        ServiceError: The service refused, also if only for some of the rows.
         SignInError: The sign-in host gave no token.
+        SettingsError: A value does not fit into the schema.
     """
     try:
         # A query with a limit ends its tasks before their last row, and the threads must end too.
@@ -174,11 +219,23 @@ def read(task: Task, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     except ServiceError as error:
         if error.failure is Failure.UNAUTHORIZED and not task.is_renewable:
             message = CANT_RENEW.format(error.message)
-        elif error.failure in {Failure.DENIED, Failure.GONE} and "companies" in task.config:
-            message = f"{error.message} {NAME_COMPANIES}"
+        elif "companies" in task.config:
+            raise naming_companies(error) from error
         else:
             raise
         raise ServiceError(message, error.failure, response=error.response) from error
+
+
+def naming_companies(error: ServiceError) -> ServiceError:
+    """Say what to do if a company is closed to the user.
+
+    Args:
+        error: The failure of a table that is divided into companies.
+    """
+    if error.failure not in {Failure.DENIED, Failure.GONE}:
+        return error
+    message = f"{error.message} {NAME_COMPANIES}"
+    return ServiceError(message, error.failure, response=error.response)
 
 
 def _batches(task: Task) -> Generator[pa.RecordBatch, None, None]:
@@ -189,10 +246,17 @@ def _batches(task: Task) -> Generator[pa.RecordBatch, None, None]:
     elif task.partition is not None:
         with source.read_partition(task.partition) as reading:
             yield from reading
+        # The tap logs a warning, and nobody reads the log of an executor.
+        if reading.missing is not None:
+            raise reading.missing
 
 
-def fitted(batch: pa.RecordBatch, schema: pa.Schema, added: Mapping[str, Any]) -> pa.RecordBatch:
+def fitted(
+    batch: pa.RecordBatch, schema: pa.Schema, added: Mapping[str, Any] | None = None
+) -> pa.RecordBatch:
     """Bring the columns of a record batch into the order and types of a schema.
+
+    The schema may be the user's own.
 
     Args:
         batch: The record batch.
@@ -200,16 +264,29 @@ def fitted(batch: pa.RecordBatch, schema: pa.Schema, added: Mapping[str, Any]) -
         added: The values of columns that the batch does not have; null for all others.
 
     Raises:
-        pyarrow.ArrowInvalid: A value does not fit into the type.
+        SettingsError: A value does not fit into the type, or is null where the schema has no null.
     """
-    names, rows = {*batch.schema.names}, batch.num_rows
-    columns = [
-        batch.column(each.name).cast(each.type)
-        if each.name in names
-        else pa.repeat(pa.scalar(added.get(each.name), each.type), rows)
-        for each in schema
-    ]
+    columns = [_fitted(batch, each, added or {}) for each in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _fitted(batch: pa.RecordBatch, field: pa.Field, added: Mapping[str, Any]) -> pa.Array:
+    if field.name in batch.schema.names:
+        column = batch.column(field.name)
+    else:
+        column = pa.repeat(pa.scalar(added.get(field.name)), batch.num_rows)
+    try:
+        column = column.cast(field.type)
+    except pa.ArrowException as error:
+        message = (
+            f"The column {field.name!r} can't be read as {name_of(field.type)}: {error}. Choose "
+            "another type in your schema."
+        )
+        raise SettingsError(message) from error
+    if column.null_count and not field.nullable:
+        message = f"The column {field.name!r} has rows without a value: allow null in your schema."
+        raise SettingsError(message)
+    return column
 
 
 _open: dict[str, SparkSource] = {}

@@ -12,9 +12,18 @@ import pyarrow as pa
 import pytest
 from pyspark import cloudpickle
 from pyspark.sql import datasource as spark
-from pyspark.sql.types import DecimalType, LongType, StringType, StructType, TimestampType
+from pyspark.sql.types import (
+    BooleanType,
+    DecimalType,
+    FloatType,
+    LongType,
+    StringType,
+    StructType,
+    TimestampType,
+)
 
 from tap_dynamics365.errors import MetadataError, ServiceError, SettingsError
+from tap_dynamics365.spark import Dynamics365DataSource
 from tap_dynamics365.spark.source import REQUESTS_OF_A_USER
 from tests.spark.reading import Plan, app
 
@@ -28,6 +37,13 @@ COLUMNS = "accountid,name,revenue,numberofemployees,statecode,createdon"
 def whole(sandbox: Sandbox) -> Plan:
     """The plan for all columns of a table."""
     return Plan(app(sandbox.settings, path="account", partitions="3", fetch_size="50"))
+
+
+def test_table_of_a_catalog_says_what_to_use_instead() -> None:
+    """Spark does not hand on the options of CREATE TABLE."""
+    schema = StructType().add("accountid", StringType())
+    with pytest.raises(SettingsError, match="use CREATE TEMPORARY VIEW instead of CREATE TABLE"):
+        Dynamics365DataSource({}).reader(schema)
 
 
 def test_schema_has_exact_types_and_the_descriptions_of_columns(whole: Plan) -> None:
@@ -76,6 +92,33 @@ def test_own_schema_chooses_columns_their_order_and_their_types(sandbox: Sandbox
     assert not [columns for columns in asked if "revenue" in columns]
 
 
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (StructType().add("name", LongType()), "'name' can't be read as long: Failed to parse"),
+        (StructType().add("createdon", BooleanType()), "can't be read as boolean"),
+        (StructType().add("revenue", BooleanType()), "'revenue' can't be read as boolean"),
+        (StructType().add("revenue", DecimalType(38, 10), nullable=False), "allow null"),
+    ],
+    ids=["text", "moment", "decimal", "null"],
+)
+def test_own_schema_that_values_do_not_fit_into_is_an_error_that_names_the_column(
+    sandbox: Sandbox, own: StructType, words: str
+) -> None:
+    plan = Plan(app(sandbox.settings, path="account"), own)
+    with pytest.raises(SettingsError, match=words):
+        plan.rows()
+
+
+def test_own_schema_of_the_list_of_tables_chooses_its_columns(sandbox: Sandbox) -> None:
+    own = StructType().add("columns", LongType()).add("table", StringType())
+    rows = Plan(app(sandbox.settings), own).rows()
+    assert rows.schema == pa.schema([("columns", pa.int64()), ("table", pa.string())])
+    assert rows.num_rows == len(sandbox.tables())
+    with pytest.raises(SettingsError, match="The list of tables has no column 'name'"):
+        Plan(app(sandbox.settings), StructType().add("name", StringType()))
+
+
 def test_table_without_rows_has_no_rows(sandbox: Sandbox) -> None:
     """Spark makes a partition of its own if there is none."""
     plan = Plan(app(sandbox.settings, path="account", columns="name", filter="name eq 'none'"))
@@ -88,10 +131,11 @@ def test_table_without_rows_has_no_rows(sandbox: Sandbox) -> None:
     ("options", "words"),
     [
         ({"path": "acount"}, "No table"),
+        ({"path": "Account"}, "no table of the name 'Account'. Did you mean account?"),
         ({"path": "account", "columns": "nam"}, "no column 'nam'. Did you mean name?"),
         ({"path": "account", "changes": "tracked"}, "The option changes is for streams"),
     ],
-    ids=["table", "column", "stream"],
+    ids=["table", "case", "column", "stream"],
 )
 def test_query_that_can_not_be_read_is_refused_in_one_sentence(
     sandbox: Sandbox, options: dict[str, str], words: str
@@ -129,6 +173,18 @@ def test_filters_of_a_query_leave_its_rows_and_save_requests(service: Sandbox) -
     total = len(service.rows("account"))
     assert len(rows) < total / 4
     assert pages < total / 20
+
+
+def test_filter_of_a_column_that_has_another_type_in_the_own_schema_stays_with_spark(
+    service: Sandbox,
+) -> None:
+    """The value 0.1 of a float is 0.10000000149, which no decimal number of the table equals."""
+    service.insert("account", [{"name": "Tenth", "revenue": 0.1}])
+    own = StructType().add("name", StringType()).add("revenue", FloatType())
+    given = spark.EqualTo(("revenue",), pa.scalar(0.1, pa.float32()).as_py())
+    options = app(service.settings, path="account", push_filters="true")
+    rows = Plan(options, own, filters=[given]).rows().to_pylist()
+    assert [row["name"] for row in rows if row["revenue"] == given.value] == ["Tenth"]
 
 
 def test_metadata_is_read_once_for_a_dataframe(service: Sandbox) -> None:

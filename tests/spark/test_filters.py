@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 from pyspark.sql import datasource as spark
+from pyspark.sql.types import StructType
 
+from tap_dynamics365.spark import Dynamics365DataSource
 from tap_dynamics365.spark.filters import MOST_VALUES, FilterColumn, conditions
+from tests.spark.reading import app
 
 if TYPE_CHECKING:
     from pyspark.sql.datasource import Filter
+
+    from sandbox.client import Sandbox
 
 GUID = "0b8aa7b1-0000-4000-8000-00000000c0de"
 
@@ -124,6 +129,20 @@ def test_filter_of_a_moment_includes_the_seconds_around_it(given: Filter, writte
 )
 def test_filter_that_could_lose_rows_stays_with_spark(given: Any) -> None:  # noqa: ANN401 - a filter
     assert conditions([given], COLUMNS) == []
+
+
+def test_reader_takes_filters_only_if_the_options_say_so(sandbox: Sandbox) -> None:
+    """Spark refuses a reader that takes filters while its setting is off, which is the default."""
+    schema = StructType().add("name", "string")
+    takes = [
+        type(Dynamics365DataSource(options).reader(schema)).pushFilters
+        is not spark.DataSourceReader.pushFilters
+        for options in (
+            app(sandbox.settings, path="account"),
+            app(sandbox.settings, path="account", push_filters="true"),
+        )
+    ]
+    assert takes == [False, True]
 
 
 def test_filter_of_nulls_is_that_of_the_service() -> None:

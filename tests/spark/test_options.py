@@ -57,8 +57,18 @@ def test_options_without_values_have_defaults() -> None:
 
 
 def test_options_have_columns_in_order() -> None:
-    assert read(columns="name, accountid,name").columns == ("name", "accountid")
-    assert read(columns='["name", "accountid"]').columns == ("name", "accountid")
+    account = {"path": "account"}
+    assert read(columns="name, accountid,name", **account).columns == ("name", "accountid")
+    assert read(columns='["name", "accountid"]', **account).columns == ("name", "accountid")
+
+
+def test_option_without_a_value_is_not_set() -> None:
+    assert Options.from_texts({**APP, "filter": None, "refresh_token": None}).config == APP
+
+
+def test_secret_that_begins_with_a_bracket_is_no_list() -> None:
+    texts = {**APP, "client_secret": "[not-a-list"}
+    assert Options.from_texts(texts).config == texts
 
 
 def test_options_with_lists_of_apps_have_the_settings_of_each() -> None:
@@ -84,12 +94,25 @@ def test_options_with_lists_of_apps_have_the_settings_of_each() -> None:
         ({"partitions": "eight"}, "The option partitions must be an integer"),
         ({"changes": "all"}, "The option changes must be modifiedon or tracked"),
         ({"push_filters": "yes"}, "The option push_filters must be true or false"),
-        ({"filter": "name eq 'O'Brien'"}, "The option filter has a text without its closing"),
-        ({"filter": "1 eq 1) or (1 eq 1"}, "The option filter closes a parenthesis"),
-        ({"columns": "[broken"}, "The option columns must be names"),
+        (
+            {"path": "account", "filter": "name eq 'O'Brien'"},
+            "The option filter has a text without its closing",
+        ),
+        (
+            {"path": "account", "filter": "1 eq 1) or (1 eq 1"},
+            "The option filter closes a parenthesis",
+        ),
+        ({"path": "account", "columns": "[broken"}, "The option columns must be names"),
+        ({"columns": "name"}, "The option columns needs a table: name it in load"),
+        ({"Filter": "statecode eq 0"}, "The option filter needs a table"),
+        ({"paths": '["account","contact"]'}, "A DataFrame has one table: call load for each"),
+        ({"start_date": "2026-01-01T00:00:00Z"}, "The option start_date is for runs of the tap"),
+        ({"stmt_call_limit_behavior": "ReturnResults"}, "A DataFrame has all rows, or fails"),
         ({"path": "account", "table": "contact"}, "name different tables"),
         ({"client_id": '["one", "two"]'}, "must be JSON arrays of the same length"),
         ({"client_id": '["one"]', "client_secret": '["a", "b"]'}, "of the same length"),
+        ({"client_secret": '["a", "b"]'}, "must be JSON arrays of the same length"),
+        ({"client_id": "[]", "client_secret": "[]"}, "must be JSON arrays of the same length"),
         (
             {"client_id": '["a", "b"]', "client_secret": '["c", "d"]', "refresh_token": "x"},
             "Several apps sign in with client_secret: remove refresh_token",

@@ -76,8 +76,17 @@ def test_partitions_of_business_central_share_companies(central: CentralSandbox)
 
 def test_company_that_is_closed_to_the_user_is_named(central: CentralSandbox) -> None:
     """Without an error, its rows would be missing: nobody reads the log of an executor."""
-    plan = Plan(app(central.settings, path="customers"))
-    with pytest.raises(ServiceError, match="Name the companies that you may read in the option"):
+    for partitions in ("8", "1"):
+        plan = Plan(app(central.settings, path="customers", partitions=partitions))
+        with pytest.raises(ServiceError, match="Name the companies that you may read in the opt"):
+            plan.rows()
+
+
+def test_table_whose_rows_can_not_all_be_read_is_an_error(central: CentralSandbox) -> None:
+    line = central.rows("salesInvoiceLines")[0]
+    central.break_row("salesInvoiceLines", [line["$company"], line["id"]])
+    plan = Plan(readable(central) | {"path": "salesInvoiceLines"})
+    with pytest.raises(ServiceError, match="'salesInvoiceLines' was read in part: some rows"):
         plan.rows()
 
 
@@ -94,6 +103,30 @@ def test_stream_of_business_central_has_what_changed_in_each_company(
     changing_central.configure(clock="2030-01-31T09:00:00Z")
     changed = {(row["company_id"], row["id"]): row["displayName"] for row in query.batch()}
     assert changed == {(row["$company"], row["id"]): "New" for row in (rows[0], rows[-1])}
+    assert query.batch() == []
+
+
+def test_stream_of_business_central_has_all_rows_of_a_new_company(
+    changing_central: CentralSandbox,
+) -> None:
+    """The rows of a copy keep the times of their change, which are before the last batch."""
+    changing_central.configure(clock="2030-01-31T08:00:00Z")
+    options = readable(changing_central, changes="modifiedon", lookback_seconds="0")
+    query = Query(options)
+    query.batch()
+    source = changing_central.companies()[0]["id"]
+    copied = [changing_central.add_company(name, copy_of=source) for name in ("My 1", "My 2")]
+    changing_central.configure(clock="2030-01-31T09:00:00Z")
+    # One is removed before its rows are read, and the query starts from its checkpoint.
+    end = query.reader.latestOffset(query.committed, None)
+    changing_central.remove_company("My 2")
+    query = Query(options, query.committed)
+    rows = [row for task in query.tasks(end) for row in task]
+    held = [row["id"] for row in changing_central.rows("customers") if row["$company"] == source]
+    wanted = {(copied[0]["id"], key) for key in held}
+    assert {(row["company_id"], row["id"]) for row in rows} == wanted
+    assert len(rows) == len(wanted)
+    query.committed = end
     assert query.batch() == []
 
 

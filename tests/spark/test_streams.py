@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyspark import cloudpickle
+from pyspark.sql.types import StructType
 
 from tap_dynamics365.errors import ServiceError, SettingsError
 from tap_dynamics365.spark import Dynamics365DataSource
@@ -149,7 +150,32 @@ def test_stream_by_time_waits_for_rows_that_are_committed_late(stopped: Sandbox)
 def test_stream_by_time_works_without_the_start_of_a_batch(stopped: Sandbox) -> None:
     """Spark gives none before 4.2."""
     reader = Query(modified(stopped)).reader
-    assert reader.latestOffset() == {"until": "2030-01-31T08:00:00Z"}
+    assert reader.latestOffset()["until"] == "2030-01-31T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"path": "contact", "columns": "contactid"},
+        {"changes": "modifiedon"},
+        {"service_url": "https://invented.crm.dynamics.com"},
+    ],
+    ids=["table", "changes", "service"],
+)
+def test_stream_is_refused_from_the_checkpoint_of_another_query(
+    sandbox: Sandbox, other: dict[str, str]
+) -> None:
+    """Its rows before the other query's last batch would never come."""
+    committed = Query(tracked(sandbox)).reader.latestOffset(Query(tracked(sandbox)).committed, None)
+    options = tracked(sandbox) | other
+    source = Dynamics365DataSource(options)
+    reader = source.streamReader(Query(tracked(sandbox)).schema)
+    words = "another query, which reads account of .* with changes=tracked. Give each query"
+    with pytest.raises(SettingsError, match=words):
+        reader.latestOffset(committed, None)
+    # Spark gives no start before 4.2.
+    with pytest.raises(SettingsError, match=words):
+        reader.partitions(committed, {**reader.initialOffset(), "until": "2030-01-31T08:00:00Z"})
 
 
 def test_stream_of_changes_has_all_rows_and_then_changes_with_deletes(stopped: Sandbox) -> None:
@@ -178,6 +204,21 @@ def test_stream_of_changes_has_all_rows_and_then_changes_with_deletes(stopped: S
         (deleted, None, None)
     ]
     assert names(there) == {changed: "Changed", new["accountid"]: "New"}
+
+
+def test_stream_of_changes_has_the_last_state_of_a_row_that_is_deleted_and_made_again(
+    stopped: Sandbox,
+) -> None:
+    """One state for each row: a MERGE refuses two."""
+    query = Query(tracked(stopped))
+    query.batch()
+    again, gone = (row["accountid"] for row in stopped.rows("account")[:2])
+    stopped.delete("account", again)
+    stopped.insert("account", [{"accountid": again, "name": "Again"}])
+    stopped.update("account", gone, {"name": "Changed"})
+    stopped.delete("account", gone)
+    found = [(row["accountid"], row["name"]) for row in query.batch()]
+    assert sorted(found) == sorted([(again, "Again"), (gone, None)])
 
 
 def test_stream_of_changes_has_those_made_while_the_table_is_read(stopped: Sandbox) -> None:
@@ -224,6 +265,12 @@ def test_stream_of_changes_with_a_filter_is_refused(sandbox: Sandbox) -> None:
         Query(tracked(sandbox) | {"filter": "statecode eq 0"}).batch()
 
 
+def test_stream_of_changes_without_the_column_of_deletes_is_refused(sandbox: Sandbox) -> None:
+    source = Dynamics365DataSource(tracked(sandbox))
+    with pytest.raises(SettingsError, match="Your schema needs the column _sdc_deleted_at"):
+        source.streamReader(StructType().add("accountid", "string")).initialOffset()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -237,3 +284,12 @@ def test_stream_that_is_not_told_what_to_read_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=words):
         Query(app(sandbox.settings, **options))
+
+
+def test_stream_is_refused_when_spark_asks_for_an_offset(sandbox: Sandbox) -> None:
+    """Spark hides an error of `streamReader` behind one of its own."""
+    source = Dynamics365DataSource(app(sandbox.settings, path="account", changes="all"))
+    reader = copied(source.streamReader(StructType().add("accountid", "string")))
+    for ask in (reader.initialOffset, reader.latestOffset):
+        with pytest.raises(SettingsError, match="changes must be modifiedon or tracked"):
+            ask()

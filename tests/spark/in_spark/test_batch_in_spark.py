@@ -44,6 +44,18 @@ def test_rows_have_every_value_of_the_service(
     assert differences(rows, big_sandbox.rows("account"), "accountid") == []
 
 
+def test_task_that_failed_is_tried_again_and_no_row_comes_twice(
+    spark: Spark, options: dict[str, str], big_sandbox: Sandbox
+) -> None:
+    asked = options | ACCOUNT | {"columns": "accountid,numberofemployees", "fetch_size": "500"}
+    with big_sandbox.unchanged():
+        # Only rows have this column, and not the keys with which the driver plans.
+        big_sandbox.fault("accounts.*numberofemployees", status=403, skip=3)
+        rows = saved(spark("rows", options=asked | {"partitions": "3"}))
+        assert big_sandbox.hits() == [1]
+    assert differences(rows, big_sandbox.rows("account"), "accountid") == []
+
+
 def test_query_leaves_its_filter_to_the_service(
     spark: Spark, options: dict[str, str], big_sandbox: Sandbox
 ) -> None:
@@ -112,9 +124,13 @@ def test_plan_and_event_log_show_no_secret(
         given = ", ".join(f"{name} '{value}'" for name, value in asked.items() if name != "path")
         made = f"CREATE TEMPORARY VIEW v USING dynamics365 OPTIONS ({given}, table 'account')"
         own("view", statement=made, query="SELECT count(*) FROM v")
+        changes = asked | {"changes": "modifiedon"}
+        own("streamed", options=changes, target=str(tmp_path / "accounts"), key="accountid")
         own("stopped")
-    log = b"".join(each.read_bytes() for each in (tmp_path / "events").rglob("*") if each.is_file())
+    # With the checkpoint of the stream.
+    log = b"".join(each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
     assert b"SparkListenerSQLExecutionStart" in log
+    assert b'"changes": "modifiedon"' in log
     for secret in [options["client_secret"], *big_sandbox.issued()]:
         assert secret not in plans
         assert secret.encode() not in log

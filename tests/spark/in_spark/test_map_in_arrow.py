@@ -10,6 +10,8 @@ from tests.spark.in_spark import session
 from tests.spark.in_spark.exact import differences, saved
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.client import Sandbox
     from tests.spark.in_spark.session import Spark
 
@@ -35,3 +37,15 @@ def test_function_reads_the_columns_and_rows_that_are_asked_for(
     assert rows.schema.names == ["statecode", "accountid"]
     wanted = [row for row in big_sandbox.rows("account") if row["statecode"] == 1]
     assert differences(rows, wanted, "accountid") == []
+
+
+def test_event_log_of_the_function_shows_no_secret(
+    options: dict[str, str], big_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with session.session(tmp_path, "local[2]") as own:
+        own("mapped", table="account", options=options | {"columns": "accountid"})
+        own("stopped")
+    log = b"".join(each.read_bytes() for each in (tmp_path / "events").rglob("*") if each.is_file())
+    assert b"SparkListenerSQLExecutionStart" in log
+    for secret in [options["client_secret"], *big_sandbox.issued()]:
+        assert secret.encode() not in log
