@@ -95,16 +95,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-BROWSER_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-
-
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox for the whole session, which tests only read."""
@@ -214,7 +204,7 @@ def launch() -> Iterator[Callable[..., "Browser"]]:
 
     with sync_playwright() as playwright:
         yield lambda *arguments: playwright.chromium.launch(
-            executable_path=path, args=[*BROWSER_ARGUMENTS, *arguments]
+            executable_path=path, args=[*chromium.ARGUMENTS, *arguments]
         )
 
 
