@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_dynamics365.arrow.request import Replication, both, replication
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
 
 # The cells that are measured for each partition.
 CELLS = 2
-# A cell with this many times the rows of an even partition is measured in halves.
+# A cell with this many times the rows of an even partition is measured in pieces.
 DENSE = 0.75
+# So often, a cell that seems to have most of the rows is measured in pieces that grow.
+TRIES = 3
+# How many times as far from the beginning of the cell each piece ends as the one before.
+GROWTH = 4
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,13 @@ class Cell(NamedTuple):
         low: Its beginning, as a number.
         high: Its end, which does not belong to it.
         rows: About how many rows were created in it.
+        seen: The end of the part that its first page covers.
     """
 
     low: int
     high: int
     rows: float = 0.0
+    seen: int = 0
 
 
 def plan(
@@ -201,16 +208,35 @@ class _Planner:
         if first.is_last:
             return [Cell(low, end, len(first.rows))]
         page_rows = len(first.rows)
-        cells = self._measured(_cut(Cell(low, end), CELLS * count))
+        cells = self._without_bursts(self._measured(_cut(Cell(low, end), CELLS * count)))
         total = sum(cell.rows for cell in cells)
         # More partitions than pages would cost requests and gain nothing.
-        even = max(total / count, page_rows)
-        halves = [(cell, _cut(cell, 2) if cell.rows > DENSE * even else []) for cell in cells]
-        measured = iter(self._measured([half for _, found in halves for half in found]))
-        fine = [
-            each for cell, found in halves for each in ([next(measured) for _ in found] or [cell])
+        even = DENSE * max(total / count, page_rows)
+        pieces = [
+            (cell, _cut(cell, ceil(cell.rows / even)) if cell.rows > even else []) for cell in cells
         ]
+        measured = iter(self._measured([piece for _, found in pieces for piece in found]))
+        fine = [
+            each for cell, found in pieces for each in ([next(measured) for _ in found] or [cell])
+        ]
+        total = sum(cell.rows for cell in fine)
         return _joined(fine, max(1, min(count, round(total / page_rows))))
+
+    def _without_bursts(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Measure a cell once more that seems to have most of the rows.
+
+        Tables often begin with an import. The first page of its cell then says nothing about the
+        rest of the cell, which may be years.
+        """
+        found = [*cells]
+        for _ in range(TRIES):
+            largest = max(found, key=lambda cell: cell.rows)
+            pieces = _growing(largest)
+            if len(pieces) == 1 or largest.rows < sum(cell.rows for cell in found) / 2:
+                break
+            at = found.index(largest)
+            found[at : at + 1] = self._measured(pieces)
+        return found
 
     def _measured(self, cells: Sequence[Cell]) -> list[Cell]:
         """Measure the rows of cells, with one request for each."""
@@ -244,10 +270,20 @@ def _cut(cell: Cell, count: int) -> list[Cell]:
     return [Cell(low, high) for low, high in pairwise(bounds)]
 
 
+def _growing(cell: Cell) -> list[Cell]:
+    """Cut a span of time into what its first page covers, and pieces that get longer and longer."""
+    bounds, edge = [cell.low], cell.seen
+    while edge < cell.high:
+        bounds.append(edge)
+        edge = Moments.edge(cell.low + GROWTH * (edge - cell.low))
+    return [Cell(low, high) for low, high in pairwise([*bounds, cell.high])]
+
+
 def _estimated(cell: Cell, page: RawPage) -> Cell:
     """Estimate the rows of a cell by its first page."""
-    rows = float(len(page.rows))
+    rows, seen = float(len(page.rows)), cell.high
     last = position(Moments, page.last)
     if not page.is_last and last is not None:
-        rows *= max(1.0, (cell.high - cell.low) / max(1, last - cell.low))
-    return cell._replace(rows=rows)
+        seen = min(Moments.edge(last + 1), cell.high)
+        rows *= (cell.high - cell.low) / (seen - cell.low)
+    return cell._replace(rows=rows, seen=seen)

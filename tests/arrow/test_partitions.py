@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,28 @@ def test_partitions_have_all_rows_once_in_even_parts(large: Sandbox) -> None:
     for partition, table in zip(partitions, ranges, strict=False):
         assert partition.rows is not None
         assert 0.5 < partition.rows / table.num_rows < 2
+
+
+def test_partitions_are_even_where_a_table_begins_with_an_import(
+    changing_sandbox: Sandbox,
+) -> None:
+    """The first page has the import of some seconds, and says nothing of the years after it."""
+    begin = datetime(2021, 1, 1, tzinfo=UTC)
+    times = [begin + timedelta(seconds=number // 100) for number in range(4_000)]
+    times += [begin + timedelta(hours=number) for number in range(4_000)]
+    changing_sandbox.add_table("new_imported")
+    rows = [{"name": "New", "createdon": f"{time:%Y-%m-%dT%H:%M:%SZ}"} for time in times]
+    changing_sandbox.insert("new_imported", rows)
+    changing_sandbox.clear_requests()
+    with source_of(changing_sandbox) as source:
+        partitions = source.partitions("new_imported", 4, ["new_importedid"])
+        planning = [each for each in changing_sandbox.requests() if "new_imp" in each["path"]]
+        sizes = [table_of(source.read_partition(each)).num_rows for each in partitions]
+    assert sum(sizes) == len(rows)
+    assert len(sizes) == 5
+    assert max(sizes) < 2 * len(rows) / 4
+    assert sum(partition.rows or 0 for partition in partitions) < 2 * len(rows)
+    assert len(planning) < 50
 
 
 def test_row_that_changes_while_partitions_are_read_is_in_one_of_them(
