@@ -47,7 +47,7 @@ MISFIT = (
     "text=[{column!r}]."
 )
 
-# Bytes that a thread of Arrow reads at a time.
+# Bytes that a thread of Arrow reads at a time. A row has to fit into them.
 BLOCK_BYTES = 1_000_000
 
 _encode = msgspec.json.Encoder().encode
@@ -98,6 +98,7 @@ class BatchDecoder:
         # The columns that are decoded value by value.
         self._one_by_one = {name for name, each in self._columns.items() if each.form is Form.ANY}
         self._only_key = row_types.only(key or "", default=UNSET)
+        self._block_bytes = BLOCK_BYTES
         self._fit()
 
     def _fit(self) -> None:
@@ -172,13 +173,16 @@ class BatchDecoder:
 
     def _arrays(self, rows: Sequence[Raw]) -> dict[str, pa.Array]:
         """Read the columns, in the types in which Arrow reads them."""
-        text, longest = b"\n".join(rows), max(len(memoryview(row)) for row in rows)
+        text = b"\n".join(rows)
         try:
-            found = _read(text, self._fast, longest)
+            found = _read(text, self._fast, self._block_bytes)
         except pa.ArrowInvalid:
-            self._one_by_one |= self._unfit(text, longest, list(self._fast.values()))
+            # A value does not fit into its type, or a row does not fit into a block.
+            longest = max(len(memoryview(row)) for row in rows)
+            self._block_bytes = max(self._block_bytes, longest + 1)
+            self._one_by_one |= self._unfit(text, list(self._fast.values()))
             self._fit()
-            found = _read(text, self._fast, longest)
+            found = _read(text, self._fast, self._block_bytes)
         arrays = {each.name: found[each.wire] for each in self._fast.values()}
         return arrays | self._read_slowly(self._slow, rows)
 
@@ -209,16 +213,16 @@ class BatchDecoder:
         )
         return ServiceError(msg)
 
-    def _unfit(self, text: bytes, longest: int, columns: Sequence[ArrowColumn]) -> set[str]:
+    def _unfit(self, text: bytes, columns: Sequence[ArrowColumn]) -> set[str]:
         """Return the columns with values that Arrow can't read, by halving."""
         try:
-            _read(text, {each.wire: each for each in columns}, longest)
+            _read(text, {each.wire: each for each in columns}, self._block_bytes)
         except pa.ArrowInvalid:
             if len(columns) == 1:
                 return {columns[0].name}
             middle = len(columns) // 2
             halves = columns[:middle], columns[middle:]
-            return set().union(*(self._unfit(text, longest, half) for half in halves))
+            return set().union(*(self._unfit(text, half) for half in halves))
         return set()
 
     def _inspected(self, arrays: Mapping[str, pa.Array], rows: Sequence[Raw]) -> Keys:
@@ -266,22 +270,22 @@ class BatchDecoder:
                 raise ServiceError(KEY_MISSING.format(table=layout.table, column=name))
 
 
-def _read(text: bytes, columns: Mapping[str, ArrowColumn], longest: int) -> dict[str, pa.Array]:
+def _read(text: bytes, columns: Mapping[str, ArrowColumn], block: int) -> dict[str, pa.Array]:
     """Read columns of rows that are separated by line breaks, in Arrow's threads.
 
     Args:
         text: The rows.
         columns: The columns by their names in rows.
-        longest: The bytes of the longest row, which must fit into a block.
+        block: The bytes that a thread reads at a time.
 
     Raises:
-        pa.ArrowInvalid: A value is not of the type of its column.
+        pa.ArrowInvalid: A value is not of the type of its column, or a row is longer than a block.
     """
     if not columns:
         return {}
     table = arrow_json.read_json(
         pa.BufferReader(text),
-        read_options=arrow_json.ReadOptions(block_size=max(BLOCK_BYTES, longest + 1)),
+        read_options=arrow_json.ReadOptions(block_size=block),
         parse_options=arrow_json.ParseOptions(
             explicit_schema=pa.schema([(wire, each.read_as) for wire, each in columns.items()]),
             unexpected_field_behavior="ignore",
