@@ -30,8 +30,9 @@ SPARK_CLASSES := pyspark-client==4.2.0
 # Maximum rounds of the benchmarks, and the size of their tables: full or small.
 ROUNDS ?= 3
 SCALE ?= full
-BENCH := bench-tap bench-target-postgres bench-ms-dynamics bench-airbyte bench-dlt bench-dataverse
-BENCHMARKS := benchmarks
+BENCH := bench-tap bench-target-postgres bench-ms-dynamics bench-airbyte bench-dlt bench-dataverse \
+	$(if $(shell command -v java),spark-$(SPARK))
+BENCHMARKS := benchmarks --spark $(SPARK)
 ifeq ($(SERVICE),finance-operations)
 BENCH := bench-tap bench-dlt
 BENCHMARKS := benchmarks.finance_operations
@@ -62,7 +63,7 @@ INSTALL := .venv/bin/uv pip install --quiet --python
 
 # Create an environment again if its installation failed.
 .DELETE_ON_ERROR:
-.PHONY: help demo sandbox test screenshots simulate storms soak spark-test spark-bench audit bench hub lock \
+.PHONY: help demo sandbox test screenshots simulate storms soak spark-test audit bench hub lock \
 	release-check clean
 
 help: ## Show this list
@@ -98,9 +99,6 @@ soak: .venv/test-installed ## Read millions of rows under faults, in bounded mem
 # Apache Spark starts a Java virtual machine, and its package has 450 MB.
 spark-test: .venv/test-installed .venv-spark-$(SPARK)/installed ## Run the data source in Apache Spark; SPARK=4.0.5 for another version
 	SPARK=$(SPARK) .venv/bin/pytest tests/spark/in_spark
-
-spark-bench: .venv/test-installed .venv-spark-$(SPARK)/installed ## Measure the data source in Apache Spark against one process
-	@.venv/bin/python -m benchmarks.spark --spark $(SPARK)
 
 # All dependencies: the versions in the lock, and the newest ones. If advisories can't be downloaded,
 # pip-audit treats every package as unknown, and fails.

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import export, pipeline, report, tables
+from benchmarks import export, pipeline, report, spark, tables
 from benchmarks.cases import CASES, DISCOVERY, Name, sizes
 from benchmarks.running import Runner, say
 from sandbox import client
 from tools import organisation
+from tools.measuring import FailedError
 from tools.system import require_posix
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +32,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", choices=("full", "small"), default="full")
     parser.add_argument("--minutes", type=float, default=13, help="minutes for all cases together")
     parser.add_argument("--only", default="", help="only cases whose names contain this")
+    parser.add_argument("--spark", default="4.3.0", help="version of Apache Spark")
     parser.add_argument("--output", type=Path, default=HERE, help="folder of the report")
     parser.add_argument(
         "--render", action="store_true", help="only write the report of the last run again"
@@ -70,18 +72,25 @@ def main() -> None:
             if not given.only or given.only in Name.PIPELINE:
                 count = sum(rows[table] for table in pipeline.LOAD.tables)
                 piped = pipeline.run(runner, service, count)
-            if given.only in Name.EXPORT:
-                export.measure(runner, service, rows)
+            export.measure(runner, service, rows, given.only)
         if given.only in DISCOVERY.name:
             many = {f"bench_{number:03d}": COLUMNS for number in range(TABLES)}
             document = organisation.write(Path(name) / "many.xml", many)
             real = DOCUMENT.exists()
             with client.running(rows=0, csdl=DOCUMENT if real else document) as service:
                 runner.run(DISCOVERY, service)
+    in_spark: dict[str, float] = {}
+    if given.only in Name.SPARK:
+        try:
+            in_spark = spark.measure(given.spark)
+        except FailedError as error:
+            say(f"  left out: {error}")
+            runner.results.left_out[Name.SPARK]["Apache Spark"] = str(error)
     run = report.Run(
         rows=rows,
         minutes=(time.monotonic() - begin) / 60,
         piped=piped,
+        spark=in_spark,
         real_document=DOCUMENT.exists(),
         results=runner.results,
     )

@@ -45,6 +45,8 @@ class Name(StrEnum):
     DISCOVERY = "discovery"
     PIPELINE = "into PostgreSQL"
     EXPORT = "export"
+    EXPORT_DELAYED = "export, 300 ms per page"
+    SPARK = "Spark, 300 ms per page"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import tempfile
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import pipeline
-from benchmarks.cases import PARALLEL, Name
+from benchmarks.cases import DELAY, PARALLEL, Name
 from benchmarks.loads import Load
 from benchmarks.programs import Place
 from benchmarks.running import LONGEST_RUN, Runner, say, warm
@@ -30,6 +31,11 @@ LINES, PIPELINE = "this tap, Singer lines", "tap, target-postgres"
 #: those into files with the lines of the tap.
 TO_POSTGRESQL = (PIPELINE, "export to PostgreSQL")
 TO_FILES = (LINES, "export to Parquet", "export to Delta", "export to DuckDB")
+#: The cases with the delay of each page in milliseconds, and their tables in the report.
+CASES = {
+    Name.EXPORT: (0, (TO_POSTGRESQL, TO_FILES)),
+    Name.EXPORT_DELAYED: (DELAY, (TO_FILES,)),
+}
 # As meltano.yml sets target-postgres. With `use_copy`, it rounds numbers.
 TARGET = {"load_method": "upsert", "use_copy": False, "sanitize_null_text_characters": True}
 
@@ -83,32 +89,52 @@ def _measured(program: str, place: Place, server: Postgres) -> Measurement:
     return _export(place, server, program.rpartition(" ")[2])
 
 
-def measure(runner: Runner, service: Sandbox, sizes: Mapping[str, int]) -> None:
+def measure(runner: Runner, service: Sandbox, sizes: Mapping[str, int], only: str = "") -> None:
     """Measure all programs, one after the other, in rounds.
 
     Args:
         runner: Collects the results.
         service: The service to read from.
         sizes: Number of rows of each table.
+        only: Measures only cases whose names contain this.
     """
-    say(f"\n{Name.EXPORT}")
+    cases = {name: case for name, case in CASES.items() if only in name}
+    if not cases:
+        return
+    service.configure(compress=False, page_delay_ms=0)
     for load in (LOAD, LIGHTER):
         warm(service, load)
-    service.configure(compress=False, page_delay_ms=0)
     with postgres.running() as server, tempfile.TemporaryDirectory() as name:
-        for number in range(runner.rounds):
-            place = Place(service, Path(name) / str(number))
-            place.folder.mkdir()
-            for program in (*TO_POSTGRESQL, *TO_FILES):
-                (table,) = (LIGHTER if program == PIPELINE else LOAD).tables
-                rows = sizes[table]
-                try:
-                    found = replace(_measured(program, place, server), rows=rows)
-                except FailedError as error:
-                    runner.results.left_out[Name.EXPORT][program] = str(error)
-                    continue
-                runner.results.measured[Name.EXPORT][program].append(found)
-                say(
-                    f"  {program:<32}{found.wall:>7.1f} s, {rows / found.wall:>9,.0f} rows/s, "
-                    f"processor time {found.processor:.1f} s"
-                )
+        for case, (delay, groups) in cases.items():
+            say(f"\n{case}")
+            service.configure(page_delay_ms=delay)
+            for number in range(runner.rounds):
+                place = Place(service, Path(name) / f"{delay}_{number}")
+                place.folder.mkdir()
+                for program in itertools.chain(*groups):
+                    _measure(runner, case, program, place=place, server=server, sizes=sizes)
+    service.configure(page_delay_ms=0)
+
+
+def _measure(  # noqa: PLR0913 - what a measurement depends on
+    runner: Runner,
+    case: Name,
+    program: str,
+    *,
+    place: Place,
+    server: Postgres,
+    sizes: Mapping[str, int],
+) -> None:
+    """Measure a program once."""
+    (table,) = (LIGHTER if program == PIPELINE else LOAD).tables
+    rows = sizes[table]
+    try:
+        found = replace(_measured(program, place, server), rows=rows)
+    except FailedError as error:
+        runner.results.left_out[case][program] = str(error)
+        return
+    runner.results.measured[case][program].append(found)
+    say(
+        f"  {program:<32}{found.wall:>7.1f} s, {rows / found.wall:>9,.0f} rows/s, "
+        f"processor time {found.processor:.1f} s"
+    )

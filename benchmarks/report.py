@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import export
+from benchmarks import export, spark
 from benchmarks.cases import (
     CASES,
     CEILING,
@@ -42,10 +42,18 @@ PIPED = (
     "one round. The processor times show the bottleneck."
 )
 EXPORTED = (
-    "`dynamics365 export` of a table with 40 columns, without delay, 8 requests in flight. The "
-    "pipeline reads a smaller table, with the settings of `meltano.yml`, and its processor time is "
-    "that of tap and target. That of PostgreSQL is in neither. `×` is the speed compared with the "
-    "first row."
+    "`dynamics365 export` of a table with 40 columns, 8 requests in flight. `×` is the speed "
+    "compared with the first row."
+)
+NO_DELAY = (
+    "Without delay. The pipeline reads a smaller table, with the settings of `meltano.yml`, and "
+    "its processor time is that of tap and target. That of PostgreSQL is in neither."
+)
+IN_SPARK = (
+    f"{spark.ROWS:,} rows of {len(spark.COLUMNS)} columns, {DELAY} ms per page. One process reads "
+    "with `tap_dynamics365.arrow`, and Spark with the data source `dynamics365` on the same "
+    "machine. Each figure is the best of three reads, in Spark in a session that is warm. `×` is "
+    "the speed compared with the first row."
 )
 # Share of processor time in the elapsed time from which the processor is the bottleneck.
 BUSY = 0.9
@@ -78,6 +86,7 @@ class Run:
         rows: Rows of each table.
         minutes: Duration.
         piped: Processor time of target-postgres, by the name of the tap.
+        spark: Rows per second of one process and of Spark, by program.
         real_document: Whether discovery read a real CSDL document.
         results: The measurements.
     """
@@ -85,6 +94,7 @@ class Run:
     rows: dict[str, int]
     minutes: float
     piped: dict[str, float]
+    spark: dict[str, float]
     real_document: bool
     results: Results
 
@@ -182,22 +192,36 @@ def _pipeline(results: Results, piped: dict[str, float]) -> list[str]:
 def _export(results: Results) -> list[str]:
     """The tables of the export: into PostgreSQL, and into files."""
     lines = [EXPORTED]
-    for programs in (export.TO_POSTGRESQL, export.TO_FILES):
-        base = results.typical(Name.EXPORT, programs[0])
-        lines += [
-            "",
-            "| | rows | s | rows/s | × | processor s | memory (MB) |",
-            "|---|--:|--:|--:|--:|--:|--:|",
-        ]
-        for program in programs:
-            if (found := results.typical(Name.EXPORT, program)) is None:
-                continue
-            speed = _ratio(found.rows / found.wall, base.rows / base.wall) if base else "–"
-            lines.append(
-                f"| {program} | {found.rows:,} | {found.wall:.1f} | {found.rows / found.wall:,.0f} "
-                f"| {speed} | {found.processor:.1f} | {found.memory:.0f} |"
-            )
-    return lines + _left_out(Name.EXPORT, results)
+    for case, (delay, groups) in export.CASES.items():
+        lines += ["", f"With {delay} ms per page:" if delay else NO_DELAY]
+        for programs in groups:
+            base = results.typical(case, programs[0])
+            lines += [
+                "",
+                "| | rows | s | rows/s | × | processor s | memory (MB) |",
+                "|---|--:|--:|--:|--:|--:|--:|",
+            ]
+            for program in programs:
+                if (found := results.typical(case, program)) is None:
+                    continue
+                speed = found.rows / found.wall
+                times = _ratio(speed, base.rows / base.wall) if base else "–"
+                lines.append(
+                    f"| {program} | {found.rows:,} | {found.wall:.1f} | {speed:,.0f} | {times} "
+                    f"| {found.processor:.1f} | {found.memory:.0f} |"
+                )
+        lines += _left_out(case, results)
+    return lines
+
+
+def _in_spark(run: Run) -> list[str]:
+    """The table of Spark beside one process."""
+    lines = [IN_SPARK, "", "| | rows/s | × |", "|---|--:|--:|"]
+    base = next(iter(run.spark.values()), 0.0)
+    lines += [
+        f"| {program} | {speed:,.0f} | {speed / base:.2f} |" for program, speed in run.spark.items()
+    ]
+    return lines + _left_out(Name.SPARK, run.results)
 
 
 def _goals(results: Results) -> list[str]:
@@ -353,6 +377,8 @@ def write(run: Run) -> str:
         lines += _table(case, results)
     if Name.PIPELINE in {*results.measured, *results.left_out}:
         lines += ["", "## Pipeline into PostgreSQL", "", *_pipeline(results, run.piped)]
-    if Name.EXPORT in {*results.measured, *results.left_out}:
+    if export.CASES.keys() & {*results.measured, *results.left_out}:
         lines += ["", "## Export", "", *_export(results)]
+    if run.spark or Name.SPARK in results.left_out:
+        lines += ["", "## Spark", "", *_in_spark(run)]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"

@@ -1,30 +1,24 @@
-"""Apache Spark against one process: `make spark-bench`.
+"""Spark: rows a second of the data source in Apache Spark, beside those of one process.
 
-Each page of the sandbox takes 300 ms, as if it were far away. One process reads the table with the
-Arrow reader, and Spark with the data source on the same machine. Only the ratios within one run
-mean something.
+One process reads the table with the Arrow reader, and Spark with the data source, on the same
+machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import shutil
 import subprocess
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from benchmarks.cases import DELAY, Name
 from benchmarks.running import say
 from sandbox import client
-from tap_dynamics365.arrow import ArrowSource
+from tools.measuring import FailedError
 from tools.repository import REPOSITORY
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 ROWS = 200_000
-DELAY_MS = 300
 TABLE = "account"
 COLUMNS = (
     "accountid",
@@ -41,65 +35,55 @@ COLUMNS = (
     "versionnumber",
 )
 # Requests of one process; and partitions of Spark, with the requests of each task.
-PROCESS = (1, 8)
+PROCESS = (8, 1)
 SPARK = ((1, 1), (4, 2), (8, 1), (4, 8), (8, 6))
 JOB = Path(__file__).with_name("spark_job.py")
+LONGEST_RUN = 900.0
 
 
-def one_process(config: Mapping[str, object], requests: int) -> float:
-    """Return the rows per second of one process.
-
-    Args:
-        config: The settings.
-        requests: How many requests it sends at a time.
-    """
-    began = time.monotonic()
-    with ArrowSource({**config, "max_parallel_requests": requests}) as source:
-        rows: int = sum(batch.num_rows for batch in source.read(TABLE, COLUMNS))
-    return rows / (time.monotonic() - began)
-
-
-def in_spark(config: Mapping[str, str], version: str) -> dict[str, float]:
-    """Return the rows per second of each read in Spark, by partitions and requests.
+def measure(version: str) -> dict[str, float]:
+    """Measure one process and Spark.
 
     Args:
-        config: The settings.
         version: The version of Spark.
+
+    Returns:
+        Rows per second by program. The first one is what the others are compared with.
+
+    Raises:
+        FailedError: Spark is not installed, or failed.
     """
+    say(f"\n{Name.SPARK}")
     python = REPOSITORY / f".venv-spark-{version}" / "bin" / "python"
-    order = {"config": config, "table": TABLE, "columns": ",".join(COLUMNS), "reads": SPARK}
-    done = subprocess.run(
-        [python, JOB],
-        input=json.dumps(order),
-        env={**os.environ, "PYSPARK_PYTHON": str(python), "SPARK_LOCAL_IP": "127.0.0.1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description="Apache Spark against one process.")
-    parser.add_argument("--spark", default="4.3.0", help="version of Spark")
-    parser.add_argument("--rows", type=int, default=ROWS)
-    options = parser.parse_args()
-    with client.running(rows=2_000, sizes={TABLE: options.rows}) as service:
+    if shutil.which("java") is None:
+        msg = "it needs Java"
+        raise FailedError(msg)
+    if not python.exists():
+        msg = f"version {version} is not installed"
+        raise FailedError(msg)
+    with client.running(rows=0, sizes={TABLE: ROWS}) as service:
+        service.configure(compress=False, page_delay_ms=DELAY)
         names = ("service_url", "token_uri", "client_id", "client_secret")
-        config = {name: service.settings[name] for name in names}
-        # The first read makes the sandbox serialize its rows.
-        one_process(config, PROCESS[-1])
-        service.fault("/accounts", count=None, delay_ms=DELAY_MS)
-        say(f"{options.rows:,} rows of {len(COLUMNS)} columns, {DELAY_MS} ms a page")
-        process = {requests: one_process(config, requests) for requests in PROCESS}
-        best = max(process.values())
-        for requests, speed in process.items():
-            say(f"one process, {requests} requests: {speed:>8,.0f} rows/s, {speed / best:.2f}")
-        for name, speed in in_spark(config, options.spark).items():
-            say(f"Spark {options.spark}, {name}: {speed:>8,.0f} rows/s, {speed / best:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+        order = {
+            "config": {name: service.settings[name] for name in names},
+            "table": TABLE,
+            "columns": ",".join(COLUMNS),
+            "process": PROCESS,
+            "spark": SPARK,
+        }
+        try:
+            done = subprocess.run(
+                [python, JOB],
+                input=json.dumps(order),
+                env={**os.environ, "PYSPARK_PYTHON": str(python), "SPARK_LOCAL_IP": "127.0.0.1"},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                timeout=LONGEST_RUN,
+            )
+        except subprocess.SubprocessError as error:
+            raise FailedError(str(error)) from error
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    for program, speed in found.items():
+        say(f"  {program:<48}{speed:>9,.0f} rows/s")
+    return found
