@@ -310,6 +310,7 @@ def _busy(results: Results) -> list[str]:
 def _slower(results: Results) -> list[str]:
     """The cases in which another extractor is faster, with the reason."""
     lines: list[str] = []
+    are_compared = False
     for case in (*CASES, DISCOVERY):
         mine = [results.typical(case.name, p.name) for p in (SEQUENTIAL, PARALLEL)]
         own = [each for each in mine if each]
@@ -317,10 +318,13 @@ def _slower(results: Results) -> list[str]:
             theirs = results.typical(case.name, peer.name)
             if not (own and theirs) or case.reason_against(peer):
                 continue
+            are_compared = True
             work = case.load.work
             best = min(_a_row(each.wall, each.rows, work) for each in own)
             if _a_row(theirs.wall, theirs.rows, work) < best:
                 lines.append(f"- {case.name}: {peer.name} is faster. {_reason(case)}")
+    if not are_compared:
+        return []
     if not lines:
         return ["", "This tap is faster than the other extractors in every case."]
     return ["", "Cases in which another extractor is faster:", "", *lines]

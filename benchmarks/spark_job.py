@@ -32,6 +32,10 @@ def _speed(read: Callable[[], object], rows: int) -> float:
     return rows / min(seconds)
 
 
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
 def main() -> None:
     """Measure and print."""
     order: dict[str, Any] = json.load(sys.stdin)
@@ -49,7 +53,9 @@ def main() -> None:
 
     rows = in_one_process(order["process"][0])
     found = {
-        f"one process, {requests} requests": _speed(partial(in_one_process, requests), rows)
+        f"one process, {_count(requests, 'request')}": _speed(
+            partial(in_one_process, requests), rows
+        )
         for requests in order["process"]
     }
     spark = (
@@ -61,8 +67,10 @@ def main() -> None:
         .getOrCreate()
     )
     for partitions, requests in order["spark"]:
-        name = f"Spark {spark.version}, {partitions} partitions, {requests} requests each"
-        found[name] = _speed(partial(in_spark, partitions, requests), rows)
+        name = f"{_count(partitions, 'partition')}, {_count(requests, 'request')} each"
+        found[f"Spark {spark.version}, {name}"] = _speed(
+            partial(in_spark, partitions, requests), rows
+        )
     spark.stop()
     print(json.dumps(found))
 
