@@ -51,6 +51,7 @@ _OF_RUNS = {
     "start_date": "Use the option filter, such as modifiedon ge 2024-01-01T00:00:00Z",
     "replication_method": "Streams have the option changes",
     "stmt_call_limit_behavior": "A DataFrame has all rows, or fails",
+    "metadata_streams": "The list of tables describes them",
 }
 # Options that say what to read of a table.
 _OF_A_TABLE = ("columns", "filter", "text")

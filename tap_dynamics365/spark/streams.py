@@ -181,6 +181,9 @@ class ModifiedReader(StreamReader):
     keep the times of their change.
     """
 
+    # What Spark got last: the start of the next batch before Spark 4.2.
+    _latest: Offset | None = None
+
     @override
     def initialOffset(self) -> Offset:
         return self._offset(until="")
@@ -188,6 +191,7 @@ class ModifiedReader(StreamReader):
     @override
     def latestOffset(self, start: Offset | None = None, limit: object = None) -> Offset:
         """Return where the next batch ends. Spark gives a start and a limit from 4.2 on."""
+        start = start or self._latest
         if start is not None:
             self._check(start)
         companies = self._companies
@@ -203,7 +207,9 @@ class ModifiedReader(StreamReader):
                 # Nothing has changed, and Spark runs no batch.
                 return start
             until = max(begin, until)
-        return self._offset(until=until, **({"companies": companies} if companies else {}))
+        divided = {"companies": companies} if companies else {}
+        self._latest = self._offset(until=until, **divided)
+        return self._latest
 
     @override
     def partitions(self, start: Offset, end: Offset) -> list[InputPartition]:

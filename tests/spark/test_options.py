@@ -108,6 +108,7 @@ def test_options_with_lists_of_apps_have_the_settings_of_each() -> None:
         ({"paths": '["account","contact"]'}, "A DataFrame has one table: call load for each"),
         ({"start_date": "2026-01-01T00:00:00Z"}, "The option start_date is for runs of the tap"),
         ({"stmt_call_limit_behavior": "ReturnResults"}, "A DataFrame has all rows, or fails"),
+        ({"metadata_streams": "true"}, "The option metadata_streams is for runs of the tap"),
         ({"path": "account", "table": "contact"}, "name different tables"),
         ({"client_id": '["one", "two"]'}, "must be JSON arrays of the same length"),
         ({"client_id": '["one"]', "client_secret": '["a", "b"]'}, "of the same length"),

@@ -150,7 +150,14 @@ def test_stream_by_time_waits_for_rows_that_are_committed_late(stopped: Sandbox)
 def test_stream_by_time_works_without_the_start_of_a_batch(stopped: Sandbox) -> None:
     """Spark gives none before 4.2."""
     reader = Query(modified(stopped)).reader
-    assert reader.latestOffset()["until"] == "2030-01-31T08:00:00Z"
+    first = reader.latestOffset()
+    assert first["until"] == "2030-01-31T08:00:00Z"
+    # Nothing has changed: no batch.
+    at(stopped, "09:00:00")
+    assert reader.latestOffset() == first
+    stopped.insert("account", [{"name": "New"}])
+    at(stopped, "10:00:00")
+    assert reader.latestOffset()["until"] == "2030-01-31T10:00:00Z"
 
 
 @pytest.mark.parametrize(
