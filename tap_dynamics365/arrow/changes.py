@@ -6,21 +6,25 @@ Here, the caller decides what happens then, and may read the changes since one t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
 
 from tap_dynamics365.errors import ServiceError
+from tap_dynamics365.extract.read import DELETED_AT
 from tap_dynamics365.extract.reader import TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow as pa
 
     from tap_dynamics365.arrow.table import ArrowTable
     from tap_dynamics365.extract.read import TableRead
     from tap_dynamics365.odata.client import ODataClient
     from tap_dynamics365.odata.page import RawPage
     from tap_dynamics365.settings import Settings
+
+
+Key = tuple[Any, ...]
 
 
 class Token(NamedTuple):
@@ -80,6 +84,9 @@ class Changes:
     def batches(self, since: str) -> Iterator[pa.RecordBatch]:
         """Read what has changed since a delta token.
 
+        A row that changes once more while its changes are read comes once, in its earlier state.
+        The later one is among the changes since a token that was got before this read.
+
         Args:
             since: The token.
 
@@ -92,10 +99,19 @@ class Changes:
         """
         reader = self._reader()
         read = reader.table.read(since=since)
-        decoder = self._table.decoder()
+        decoder, seen = self._table.decoder(), set[Key]()
         for raw in self._pages(reader, read):
             for piece in decoder.changes(raw).pieces:
-                yield piece.content
+                yield self._unseen(piece.content, seen)
+
+    def _unseen(self, batch: pa.RecordBatch, seen: set[Key]) -> pa.RecordBatch:
+        """Leave out what a page before had as a row, and note the rows of this one."""
+        columns = [batch.column(name).to_pylist() for name in self._table.key]
+        keys = [*zip(*columns, strict=True)]
+        are_new = [key not in seen for key in keys]
+        are_there = batch.column(DELETED_AT).is_null().to_pylist()
+        seen.update(key for key, is_there in zip(keys, are_there, strict=True) if is_there)
+        return batch if all(are_new) else batch.filter(pa.array(are_new))
 
     def _reader(self) -> TableReader:
         return TableReader.without_state(self._table.spec, self._client, self._settings)

@@ -228,6 +228,27 @@ def test_stream_of_changes_has_the_last_state_of_a_row_that_is_deleted_and_made_
     assert sorted(found) == sorted([(again, "Again"), (gone, None)])
 
 
+def test_stream_of_changes_has_a_row_once_that_changes_while_changes_are_read(
+    stopped: Sandbox,
+) -> None:
+    """A MERGE refuses two states of a row, so the later one comes in the next batch."""
+    query = Query(tracked(stopped))
+    query.batch()
+    keys = [row["accountid"] for row in stopped.rows("account")[:120]]
+    for key in keys:
+        stopped.update("account", key, {"name": "One"})
+    end = query.reader.latestOffset(query.committed, None)
+    later = stopped.begin("account", update={keys[0]: {"name": "Two"}}, delete=[keys[1]])
+    stopped.fault("deltatoken", commit=later.number, skip=1)
+    rows = [row for task in query.tasks(end) for row in task]
+    assert stopped.hits() == [1]
+    assert sorted(row["accountid"] for row in rows) == sorted(keys)
+    assert names(rows) == dict.fromkeys(keys, "One")
+    query.committed = end
+    states = [(row["accountid"], row["name"]) for row in query.batch()]
+    assert sorted(states) == sorted([(keys[0], "Two"), (keys[1], None)])
+
+
 def test_stream_of_changes_has_those_made_while_the_table_is_read(stopped: Sandbox) -> None:
     query = Query(tracked(stopped))
     end = query.reader.latestOffset(query.committed, None)
