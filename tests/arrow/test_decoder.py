@@ -215,6 +215,7 @@ EAST = timezone(timedelta(hours=2))
         ("moment", '"2026-01-31T12:00:00.1234560Z"', datetime(2026, 1, 31, 12, 0, 0, 123456, UTC)),
         ("moment", '"2026-01-31T12:00:00"', datetime(2026, 1, 31, 12, tzinfo=UTC)),
         ("moment", '"2026-01-31T12:00:00+02:00"', datetime(2026, 1, 31, 12, tzinfo=EAST)),
+        ("moment", '"2026-01-31T12:00:00.0000000+02:00"', datetime(2026, 1, 31, 12, tzinfo=EAST)),
         ("moment", '"0001-01-01T00:00:00Z"', datetime(1, 1, 1, tzinfo=UTC)),
         ("day", '"0001-01-01"', date(1, 1, 1)),
         ("bytes", '"-_8"', b"\xfb\xff"),

@@ -24,6 +24,25 @@ if TYPE_CHECKING:
     from tests.configure.client import Client
     from tests.login.program import Program
 
+# Settings whose values are masked, and settings that select a way to sign in.
+SECRETS = {
+    "access_token",
+    "client_certificate",
+    "client_certificate_password",
+    "client_secret",
+    "password",
+    "refresh_token",
+}
+SELECTORS = {
+    "access_token",
+    "authentication_method",
+    "azure_credential",
+    "client_certificate",
+    "client_secret",
+    "refresh_token",
+    "token_store",
+}
+
 
 @pytest.fixture(scope="module")
 def program(place: Path, own_sandbox: Sandbox) -> Iterator[Program]:
@@ -58,6 +77,14 @@ def value(client: Client, name: str) -> str | None:
         rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', client.get("/connect").text
     )
     return found and found[1]
+
+
+def written(client: Client) -> dict[str, str]:
+    """The settings that the page would write, with its masks."""
+    found = re.search(r"\+(\{[^<]*\})", html.unescape(client.get("/save?file=config.json").text))
+    assert found
+    settings: dict[str, str] = json.loads(found[1])
+    return settings
 
 
 def test_sign_in_in_the_browser_leads_back_to_the_page(again: Client, own_sandbox: Sandbox) -> None:
@@ -203,17 +230,34 @@ def test_checks_that_fail_say_what_to_do(again: Client) -> None:
 @pytest.mark.parametrize(
     ("way", "form", "grant"),
     [
-        ("secret", {"client_secret": "{secret}", "client_id": "{id}"}, "client_secret"),
+        (
+            "secret",
+            {"client_secret": "{secret}", "client_id": "{id}", "scope": "{scope}"},
+            "client_secret",
+        ),
         ("token", {"access_token": "invented"}, "access_token"),
         ("basic", {"user": "ada", "password": "invented"}, "authentication_method=Basic"),
         ("ntlm", {"user": "a", "password": "b", "ntlm_domain": "C"}, "authentication_method=NTLM"),
-        ("azure", {"azure_credential": "azure_cli"}, "azure_credential=azure_cli"),
+        (
+            "azure",
+            {"azure_credential": "azure_cli", "client_id": "{id}", "scope": "{scope}"},
+            "azure_credential=azure_cli",
+        ),
         (
             "certificate",
-            {"client_certificate": "no.pem", "client_id": "{id}"},
+            {
+                "client_certificate": "no.pem",
+                "client_certificate_password": "invented",
+                "client_id": "{id}",
+                "scope": "{scope}",
+            },
             "client_certificate",
         ),
-        ("person", {"refresh_token": "invented", "client_id": "{id}"}, "refresh_token"),
+        (
+            "person",
+            {"refresh_token": "invented", "client_id": "{id}", "scope": "{scope}"},
+            "refresh_token",
+        ),
     ],
 )
 def test_each_way_to_sign_in_has_its_fields_and_puts_the_others_off(
@@ -223,6 +267,7 @@ def test_each_way_to_sign_in_has_its_fields_and_puts_the_others_off(
     known = {
         "secret": own_sandbox.settings["client_secret"],
         "id": own_sandbox.settings["client_id"],
+        "scope": f"{own_sandbox.url}/.default",
     }
     sent = {name: text.format(**known) for name, text in form.items()}
     page = again.post("/connect", {"way": way, "service_url": own_sandbox.service_url, **sent})
@@ -230,6 +275,14 @@ def test_each_way_to_sign_in_has_its_fields_and_puts_the_others_off(
     shown = re.search(r"Removed, because they select another way to sign in: ([\w, ]+)", page.text)
     removed = set(shown[1].split(", ")) if shown else set()
     assert removed == (set() if way == "person" else {"refresh_token", "token_store"})
+    kept = written(again)
+    assert {name: kept[name] for name in sent if name not in SECRETS} == {
+        name: text for name, text in sent.items() if name not in SECRETS
+    }
+    assert all(kept[name].startswith("••••") for name in SECRETS & sent.keys())
+    name, _, choice = grant.partition("=")
+    assert SELECTORS & kept.keys() == {name} | ({"token_store"} if way == "person" else set())
+    assert not choice or kept[name] == choice
     again.post("/connect/check", {"way": way})
     status, words = checks(again)["sign-in" if way in {"secret", "token"} else "settings"]
     if way == "secret":

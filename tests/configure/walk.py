@@ -31,6 +31,7 @@ class Known(NamedTuple):
         unwanted: One of them, which is left out by a tick.
         column: A column of the first one, which is left out by a tick.
         advice: The button of the advice that is followed; empty if there is none.
+        left_out: The tables and columns that this leaves out.
         has_pages: Whether its rows are on several pages.
     """
 
@@ -41,6 +42,7 @@ class Known(NamedTuple):
     unwanted: str
     column: str
     advice: str = ""
+    left_out: Sequence[tuple[str, str]] = ()
     has_pages: bool = True
 
 
@@ -243,6 +245,7 @@ SERVICES = {
         unwanted="product",
         column="opportunityratingcode",
         advice="Leave them out: ",
+        left_out=[("annotation", "notetext")],
     ),
     "finance-operations": Known(
         fixture="finance_sandbox",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyarrow import parquet
 
 from tests.commands.program import dynamics365
 from tests.export.places import Place
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 KEYS = {"account": "accountid", "teammembership": "teammembershipid"}
+# The types of columns in files, by their types in the service; others are text.
+TYPES = {
+    "Edm.Binary": "binary",
+    "Edm.Boolean": "bool",
+    "Edm.Date": "date32[day]",
+    "Edm.DateTimeOffset": "timestamp[us, tz=UTC]",
+    "Edm.Decimal": "decimal128",
+    "Edm.Double": "double",
+    "Edm.Int32": "int32",
+    "Edm.Int64": "int64",
+}
 WITHOUT_EXTRAS = str(REPOSITORY / ".venv-plain" / "bin" / "dynamics365")
 
 
@@ -61,14 +73,15 @@ def by_key(rows: list[Row], key: list[str]) -> dict[tuple[str, ...], Row]:
     ("service", "tables"),
     [
         ("sandbox", ["account", "team", "audit", "new_measurement", "bot"]),
-        ("finance_sandbox", ["CustomersV3", "SalesOrderLines", "Companies"]),
+        ("finance_sandbox", ["CustomersV3", "SalesOrderLines", "Companies", "JournalDefaults"]),
         ("central_sandbox", ["customers", "journalLines", "pictures"]),
     ],
 )
 def test_parquet_has_the_values_that_the_tap_sends_of_each_service(
     request: pytest.FixtureRequest, tmp_path: Path, service: str, tables: list[str]
 ) -> None:
-    settings = {**request.getfixturevalue(service).settings, "tables": tables}
+    sandbox = request.getfixturevalue(service)
+    settings = {**sandbox.settings, "tables": tables}
     if service == "finance_sandbox":
         settings["cross_company"] = True
     place = Place("parquet", tmp_path)
@@ -82,6 +95,16 @@ def test_parquet_has_the_values_that_the_tap_sends_of_each_service(
         for each, row in found.items():
             assert row == {name: plain(expected[each].get(name), row[name]) for name in row}
             assert row.keys() >= expected[each].keys()
+    # The values above are compared in the types of the files, which have to be these.
+    kinds = {each["name"]: each["columns"] for each in sandbox.tables()}
+    for table in tables:
+        for file in (place.folder / "files" / table).glob("*.parquet"):
+            types = {field.name: str(field.type) for field in parquet.read_schema(file)}
+            columns = kinds[table].keys() & types.keys()
+            found_types = {name: types[name].partition("(")[0] for name in columns}
+            assert found_types == {
+                name: TYPES.get(kinds[table][name], "string") for name in columns
+            }
 
 
 def test_changes_and_deletes_arrive_with_the_same_command(
