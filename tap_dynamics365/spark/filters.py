@@ -142,13 +142,13 @@ def _within(column: FilterColumn, value: Any) -> Iterator[str]:  # noqa: ANN401 
 
 
 def _order(column: FilterColumn, operator: str, value: Any) -> str:  # noqa: ANN401 - as above
-    """Write a comparison. Services and Spark do not sort texts in the same way."""
+    """Write a comparison. Services sort texts in another way, and do not sort boolean values."""
     if isinstance(value, datetime):
         rounded = value.replace(microsecond=0)
         if operator in {"lt", "le"} and rounded != value:
             rounded += timedelta(seconds=1)
         value, operator = rounded, {"lt": "le", "gt": "ge"}.get(operator, operator)
-    elif isinstance(value, str):
+    elif isinstance(value, (str, bool)):
         return ""
     text = _literal(value, column)
     return text and f"{column.name} {operator} {text}"

@@ -10,6 +10,7 @@ import requests
 
 from tap_dynamics365.arrow import ArrowSource, TableRequest
 from tap_dynamics365.arrow.changes import Changes
+from tap_dynamics365.errors import Failure, ServiceError
 from tap_dynamics365.extract.read import LOG_BASED
 from tap_dynamics365.extract.reader import TableReader
 from tap_dynamics365.extract.replication import possible_replication_keys
@@ -124,6 +125,7 @@ class SparkSource(ArrowSource):
             ServiceError: The service refused.
         """
         table, definition = self._find(name)
+        asked = self._asked(name)
         dialect = self._service.client.dialect
         schemas = json_schema(table, definition)["properties"]
         arrow = self.schema(name)
@@ -136,7 +138,7 @@ class SparkSource(ArrowSource):
                 has_functions=dialect.has_text_functions,
             )
             for column in table.columns
-            if column.name in schemas
+            if column.name in asked
         }
 
     def changed_at(self, name: str) -> str | None:
@@ -150,9 +152,15 @@ class SparkSource(ArrowSource):
             ServiceError: The service refused.
         """
         table = self._find(name).table
-        moments = {column.name for column in table.columns if column.type == MOMENT}
+        asked = self._asked(name)
+        moments = {each.name for each in table.columns if each.type == MOMENT} & asked
         keys = possible_replication_keys(table, self._service.kind.replication_keys)
         return next((key for key in keys if key in moments), None)
+
+    def _asked(self, name: str) -> set[str]:
+        """Return the columns of a table that the service has. The tap adds others."""
+        (table,) = self._batches([TableRequest(name)], None).tables
+        return {*table.spec.columns}
 
     def newest(self, name: str, column: str) -> tuple[datetime | None, datetime]:
         """Ask for the time of the last change of a table.
@@ -162,7 +170,8 @@ class SparkSource(ArrowSource):
             column: The column with the time of the last change.
 
         Returns:
-            The greatest value, or None if there is none; and the time of the service.
+            The greatest value, None if there is none, and the time of the service if it can't say;
+            and the time of the service.
 
         Raises:
             ServiceError: The service refused.
@@ -175,7 +184,14 @@ class SparkSource(ArrowSource):
         found = []
         for part in table.parts.all:
             spec = replace(part.reader.table.spec, replication_key=column)
-            value = TableReader.without_state(spec, client, self._settings).pages.fetch_max_key()
+            reader = TableReader.without_state(spec, client, self._settings)
+            try:
+                value = reader.pages.fetch_max_key()
+            except ServiceError as error:
+                if error.failure is not Failure.NEEDS_PARENT:
+                    raise
+                # The rows can only be read through those of another table, parent by parent.
+                return client.clock(), client.clock()
             found += [datetime.fromisoformat(value)] if isinstance(value, str) else []
         return max(found, default=None), client.clock()
 

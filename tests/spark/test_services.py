@@ -69,6 +69,15 @@ def test_table_of_business_central_has_the_rows_of_all_companies(central: Centra
     assert {task.config["max_parallel_requests"] for task in plan.tasks} <= {1, 2}
 
 
+def test_filter_of_a_column_that_the_service_does_not_have_stays_with_spark(
+    central: CentralSandbox,
+) -> None:
+    options = readable(central, push_filters="true")
+    filters = [spark.EqualTo(("company_name",), "CRONUS Sandbox Ltd."), spark.IsNotNull(("id",))]
+    rows = Plan(options, filters=filters).rows()
+    assert {row["id"] for row in central.rows("customers")} == {*rows["id"].to_pylist()}
+
+
 def test_partitions_of_business_central_share_companies(central: CentralSandbox) -> None:
     (task,) = Plan(readable(central, partitions="1")).tasks
     assert len(task.config["companies"]) > 1
@@ -106,6 +115,22 @@ def test_stream_of_business_central_has_what_changed_in_each_company(
     assert query.batch() == []
 
 
+def test_stream_of_rows_that_are_read_through_their_parents_has_what_changed(
+    changing_central: CentralSandbox,
+) -> None:
+    """The service refuses to say which row changed last."""
+    changing_central.configure(clock="2030-01-31T08:00:00Z")
+    asked = {"path": "journalLines", "columns": "id,description,lastModifiedDateTime"}
+    query = Query(readable(changing_central, changes="modifiedon", lookback_seconds="0") | asked)
+    rows = changing_central.rows("journalLines")
+    assert {row["id"] for row in query.batch()} == {row["id"] for row in rows}
+    changing_central.update(
+        "journalLines", [rows[0]["$company"], rows[0]["id"]], {"description": "New"}
+    )
+    changing_central.configure(clock="2030-01-31T09:00:00Z")
+    assert [(row["id"], row["description"]) for row in query.batch()] == [(rows[0]["id"], "New")]
+
+
 def test_stream_of_business_central_has_all_rows_of_a_new_company(
     changing_central: CentralSandbox,
 ) -> None:
@@ -141,10 +166,17 @@ def test_stream_of_finance_and_operations_has_what_changed(
     assert query.batch() == []
 
 
-def test_stream_by_time_of_a_table_without_such_a_time_is_refused(finance: FinanceSandbox) -> None:
-    options = app(finance.settings, path="CustomersV3", changes="modifiedon", cross_company="true")
-    with pytest.raises(SettingsError, match="has no column with the time of the last change"):
-        Query(options).batch()
+def test_stream_by_time_of_a_table_without_such_a_time_is_refused(
+    finance: FinanceSandbox, central: CentralSandbox
+) -> None:
+    asked = {"changes": "modifiedon"}
+    for options in (
+        app(finance.settings, path="CustomersV3", cross_company="true", **asked),
+        # The service has no such time of these rows, and the tap adds that of their parent.
+        readable(central, **asked) | {"path": "salesInvoiceLines"},
+    ):
+        with pytest.raises(SettingsError, match="has no column with the time of the last change"):
+            Query(options).batch()
 
 
 def test_stream_of_changes_is_refused_where_changes_are_not_tracked(
