@@ -57,6 +57,7 @@ def test_all_columns_of_a_finance_and_operations_table_have_every_value(
             reading = source.read(name)
             assert_equal(table_of(reading), library.rows(name), reading.key)
             assert reading.method == method
+            assert reading.missing is None
             assert reading.replaces_table == (method == "FULL_TABLE")
 
 
@@ -69,6 +70,8 @@ def test_all_companies_of_a_business_central_table_have_every_value(
             assert_equal(table_of(reading), library.rows(name), reading.key)
             # A company is closed to the user.
             assert reading.outcome is Outcome.IN_PART
+            assert reading.missing is not None
+            assert "The service answered 403" in reading.missing.message
             assert not reading.replaces_table
             assert reading.key[0] == "company_id"
 

@@ -11,6 +11,8 @@ from sandbox.identity.person import ACCOUNT
 from tap_dynamics365.auth import access_token
 from tap_dynamics365.errors import ServiceError
 from tap_dynamics365.spark import Dynamics365DataSource
+from tests.servers import azure
+from tests.servers.certificate import make
 from tests.spark.reading import Plan, app, copied, person
 
 if TYPE_CHECKING:
@@ -96,6 +98,38 @@ def test_tasks_of_a_person_say_what_to_do_when_the_token_expires(service: Sandbo
     with pytest.raises(ServiceError, match="Let an app sign in with client_id") as caught:
         list(batches)
     assert service.settings["refresh_token"] not in str(caught.value)
+
+
+def test_tasks_of_a_certificate_read_its_file(changing_sandbox: Sandbox, tmp_path: Path) -> None:
+    certificate = make()
+    changing_sandbox.register_certificate(certificate.pem)
+    file = tmp_path / "app.pem"
+    file.write_text(certificate.with_key("invented-phrase"))
+    options = app(changing_sandbox.settings, **COLUMNS, client_certificate=str(file))
+    del options["client_secret"]
+    plan = Plan({**options, "client_certificate_password": "invented-phrase"})
+    assert all(task.is_renewable for task in plan.tasks)
+    assert not [each for each in plan.partitions if b"-----BEGIN" in each]
+    assert plan.rows().num_rows == len(changing_sandbox.rows("account"))
+
+
+@pytest.mark.parametrize("credential", ["managed_identity", "azure_cli"])
+def test_tasks_sign_in_with_what_each_machine_has_and_get_a_token_otherwise(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, credential: str
+) -> None:
+    """Executors have the identity of the machine, and not the Azure CLI of the driver."""
+    options = {"service_url": sandbox.service_url, "azure_credential": credential, **COLUMNS}
+    with azure.app_service(sandbox) as identity:
+        command_line = azure.command_line(sandbox, tmp_path, sandbox.url)
+        for name, value in {**identity, **command_line}.items():
+            monkeypatch.setenv(name, value)
+        plan = Plan(options)
+        # Executors have no command line.
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert plan.rows().num_rows == len(sandbox.rows("account"))
+    is_machine = credential == "managed_identity"
+    assert {task.is_renewable for task in plan.tasks} == {is_machine}
+    assert {"access_token" in task.config for task in plan.tasks} == {not is_machine}
 
 
 def test_refresh_token_that_is_valid_once_lasts_with_a_token_store(
