@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 CELLS = 2
 # A cell with this many times the rows of an even partition is measured in pieces.
 DENSE = 0.75
-# So often, a cell that seems to have most of the rows is measured in pieces that grow.
+# How many times a cell that seems to have most of the rows is measured in pieces that grow.
 TRIES = 3
 # How many times as far from the beginning of the cell each piece ends as the one before.
 GROWTH = 4

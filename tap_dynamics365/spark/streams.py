@@ -198,7 +198,9 @@ class ModifiedReader(StreamReader):
         try:
             newest, now = self._source.newest(self._table, self._changed_at)
         except ServiceError as error:
-            raise (tasks.naming_companies(error) if companies else error) from error
+            if companies and (named := tasks.naming_companies(error)) is not None:
+                raise named from error
+            raise
         late = timedelta(seconds=self._source.lookback_seconds)
         until = instant(now.replace(microsecond=0) - late)
         if start is not None and (begin := start["until"]):

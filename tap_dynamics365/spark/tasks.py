@@ -118,7 +118,7 @@ def divided(
         return [(each, {}) for each in partitions]
     count = min(options.partitions, len(companies))
     groups = [{"companies": companies[number::count]} for number in range(count)]
-    return [(partitions[0], group) for group in groups]
+    return [(each, group) for group in groups for each in partitions]
 
 
 def signed(
@@ -219,21 +219,24 @@ def read(task: Task, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     except ServiceError as error:
         if error.failure is Failure.UNAUTHORIZED and not task.is_renewable:
             message = CANT_RENEW.format(error.message)
-        elif "companies" in task.config:
-            raise naming_companies(error) from error
+        elif "companies" in task.config and (named := naming_companies(error)) is not None:
+            raise named from error
         else:
             raise
         raise ServiceError(message, error.failure, response=error.response) from error
 
 
-def naming_companies(error: ServiceError) -> ServiceError:
+def naming_companies(error: ServiceError) -> ServiceError | None:
     """Say what to do if a company is closed to the user.
 
     Args:
         error: The failure of a table that is divided into companies.
+
+    Returns:
+        The failure with the way out; None if it is another one.
     """
     if error.failure not in {Failure.DENIED, Failure.GONE}:
-        return error
+        return None
     message = f"{error.message} {NAME_COMPANIES}"
     return ServiceError(message, error.failure, response=error.response)
 

@@ -115,6 +115,12 @@ def test_stream_of_business_central_has_what_changed_in_each_company(
     assert query.batch() == []
 
 
+def test_stream_names_what_to_do_about_a_company_that_is_closed(central: CentralSandbox) -> None:
+    options = app(central.settings, path="customers", changes="modifiedon")
+    with pytest.raises(ServiceError, match="Name the companies that you may read in the option"):
+        Query(options).batch()
+
+
 def test_stream_of_rows_that_are_read_through_their_parents_has_what_changed(
     changing_central: CentralSandbox,
 ) -> None:
