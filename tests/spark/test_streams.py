@@ -126,6 +126,18 @@ def test_stream_by_time_loses_no_row_that_changes_while_a_batch_is_read(stopped:
     assert names(query.batch()) == dict.fromkeys(changed, "Changed")
 
 
+def test_stream_by_time_has_a_row_once_that_changed_in_the_second_of_its_end(
+    stopped: Sandbox,
+) -> None:
+    """Others may change in the rest of this second, after the batch was read."""
+    query = Query(modified(stopped))
+    (key,) = [row["accountid"] for row in stopped.insert("account", [{"name": "New"}])]
+    assert key not in names(query.batch())
+    at(stopped, "09:00:00")
+    assert names(query.batch()) == {key: "New"}
+    assert query.batch() == []
+
+
 def test_stream_by_time_repeats_a_batch_that_failed(stopped: Sandbox) -> None:
     query = Query(modified(stopped))
     end = query.reader.latestOffset(query.committed, None)
