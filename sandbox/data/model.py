@@ -259,6 +259,11 @@ class Table:
         return {column.property_name: column for column in self.columns}
 
     @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Places of columns, from 1, by their logical names."""
+        return {column.name: number for number, column in enumerate(self.columns, 1)}
+
+    @cached_property
     def row_key(self) -> tuple[str, ...]:
         """Properties that identify rows, and by which rows are paged."""
         if self.table_type is TableType.ELASTIC:

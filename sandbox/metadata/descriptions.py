@@ -150,7 +150,7 @@ def attribute(table: Table, column: Column, user: int) -> Json:
         "AttributeOf": None,
         "AttributeType": "Virtual" if kind in VIRTUAL else kind.removesuffix("Type"),
         "AttributeTypeName": {"Value": str(kind)},
-        "ColumnNumber": table.columns.index(column) + 1 if column in table.columns else 0,
+        "ColumnNumber": table.numbers[name],
         "IsValidForRead": True,
         "IsValidForCreate": not column.computed,
         "IsValidForUpdate": not column.computed,

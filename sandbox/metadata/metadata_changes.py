@@ -249,7 +249,10 @@ def _names(properties: Properties | None) -> set[str] | None:
 
 def _kept(row: Json, names: set[str] | None) -> Json:
     """Return a row with the requested properties; unknown names are ignored."""
-    return {name: value for name, value in row.items() if names is None or name in names | ALWAYS}
+    if names is None:
+        return {**row}
+    wanted = names | ALWAYS
+    return {name: value for name, value in row.items() if name in wanted}
 
 
 def _bare(row: Json) -> Json:
