@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fork_server import Forked, ForkServer
+from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +43,9 @@ IMPORTED = (
 )
 IMPORTED_LATER = ("azure.identity", "jwt", "requests_ntlm")
 TAPS = ForkServer([*IMPORTED, *IMPORTED_LATER])
+# The Python of an environment that has the tap without extras, whose processes are forked too.
+PLAIN = REPOSITORY / ".venv-plain" / "bin" / "python"
+PLAIN_TAPS = ForkServer(IMPORTED, python=str(PLAIN))
 
 # Settings under which the messages of the tap have to be the same, by name.
 MODES: dict[str, dict[str, Any]] = {
@@ -137,8 +141,8 @@ def begin(command: tuple[str, ...], arguments: Sequence[str], **options: Any) ->
     """Start a command.
 
     Args:
-        command: The arguments of `python` for a forked process; or a program with its first
-            arguments.
+        command: The arguments of `python` for a forked process, with `PLAIN` before them for one
+            without extras; or a program with its first arguments.
         arguments: The rest of the command line.
         **options: Options of `ForkServer.start` or `subprocess.Popen`.
 
@@ -147,6 +151,8 @@ def begin(command: tuple[str, ...], arguments: Sequence[str], **options: Any) ->
     """
     if command[0] in {"-m", "-c"}:
         return TAPS.start(command, arguments, **options)
+    if command[0] == str(PLAIN):
+        return PLAIN_TAPS.start(command[1:], arguments, **options)
     return subprocess.Popen([*command, *arguments], **options)  # noqa: S603 - our own program
 
 

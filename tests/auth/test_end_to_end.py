@@ -16,7 +16,7 @@ from sandbox.identity.person import ACCOUNT
 from tests.auth import flows
 from tests.auth.flows import account_lines, assert_complete
 from tests.servers import tls
-from tests.tap import reads
+from tests.tap import FORKED, PLAIN, reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,11 +158,11 @@ def test_url_without_encryption_to_another_machine_is_refused(
     assert "https" in away.tap.run(catalog=one_table).refusal()
 
 
-def without_extras(flow: Flow) -> Tap:
+def without_extras(flow: Flow, *command: str) -> Tap:
     """Return the tap of a flow, as it is installed without extras."""
     if not flows.WITHOUT_EXTRAS.exists():
         pytest.skip(f"{flows.WITHOUT_EXTRAS} is not installed: make test does that")
-    return replace(flow.tap, command=(str(flows.WITHOUT_EXTRAS),))
+    return replace(flow.tap, command=command)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def without_extras(flow: Flow) -> Tap:
 def test_extra_that_is_not_installed_is_named_with_the_command(
     servers: Servers, one_table: Message, flow: Callable[[Servers], Flow], extra: str
 ) -> None:
-    sentence = without_extras(flow(servers)).run(catalog=one_table).refusal()
+    sentence = without_extras(flow(servers), str(PLAIN), *FORKED).run(catalog=one_table).refusal()
     assert f'pip install "tap-dynamics365[{extra}]"' in sentence
     assert f"add [{extra}] to pip_url" in sentence
 
@@ -186,7 +186,7 @@ def test_grant_that_needs_no_extra_works_without_extras(
     servers: Servers, one_table: Message
 ) -> None:
     flow = flows.refresh_token_with_a_store(servers)
-    assert_complete(without_extras(flow).run(catalog=one_table))
+    assert_complete(without_extras(flow, str(flows.WITHOUT_EXTRAS)).run(catalog=one_table))
 
 
 def stored(flow: Flow) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -16,6 +16,7 @@ from tests.configure.client import client_of
 from tests.configure.conftest import COMMAND
 from tests.configure.pictures import Album
 from tests.configure.walk import SERVICES, Walk
+from tests.conftest import fork_meltano
 from tests.documents import Document
 from tests.login.program import running
 from tools import meltano, warehouse
@@ -92,7 +93,9 @@ def walked(
     known = SERVICES[request.param]
     sandbox: Sandbox = request.getfixturevalue(known.fixture)
     database = postgres_server.create(next(database_names))
-    with meltano.project({"TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}) as project:
+    target = {"TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url}
+    with meltano.project(target) as plain:
+        project = replace(plain, start=fork_meltano)
         folder = project.folder
         definition = (folder / "meltano.yml").read_text()
         album = Album(tmp_path_factory.mktemp("pictures"))

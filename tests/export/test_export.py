@@ -8,20 +8,20 @@ import json
 import os
 import pty
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyarrow import parquet
 
-from tests.commands.program import dynamics365
+from tests.commands.program import FORKED, dynamics365
 from tests.export.places import Place
 from tests.export.running import export, sent, started
-from tests.tap import Tap
+from tests.tap import PLAIN, Tap
 from tools.postgres import free_port
-from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.central_client import CentralSandbox
     from sandbox.client import Sandbox
     from sandbox.finance_client import FinanceSandbox
@@ -40,7 +40,6 @@ TYPES = {
     "Edm.Int32": "int32",
     "Edm.Int64": "int64",
 }
-WITHOUT_EXTRAS = str(REPOSITORY / ".venv-plain" / "bin" / "dynamics365")
 
 
 def plain(value: Any, like: Any) -> object:  # noqa: ANN401 - values of any type
@@ -252,7 +251,7 @@ def test_wrong_destinations_are_one_sentence_without_the_password(
 
 
 def test_destination_without_its_extra_names_the_extra() -> None:
-    if not Path(WITHOUT_EXTRAS).exists():
+    if not PLAIN.exists():
         pytest.skip("no environment without extras: run `make .venv-plain/installed`")
     for to, extra in (
         ("rows", "arrow"),
@@ -260,7 +259,7 @@ def test_destination_without_its_extra_names_the_extra() -> None:
         ("duckdb:rows", "duckdb"),
         ("postgresql://localhost/rows", "postgresql"),
     ):
-        output = dynamics365("export", {}, "--to", to, program=(WITHOUT_EXTRAS,))
+        output = dynamics365("export", {}, "--to", to, program=(str(PLAIN), *FORKED))
         assert f'pip install "tap-dynamics365[{extra}]"' in output.refusal()
 
 

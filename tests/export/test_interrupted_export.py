@@ -6,7 +6,7 @@ import re
 import signal
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -47,17 +47,22 @@ def until_page(sandbox: Sandbox, process: Process, page: int) -> None:
         time.sleep(0.01)
 
 
-def keys(rows: list[dict[str, Any]]) -> Counter[str]:
-    """Count the rows of each key."""
-    return Counter(str(row["accountid"]) for row in rows)
+@pytest.fixture(scope="module")
+def accounts(many_accounts: Sandbox) -> Counter[str]:
+    """The keys of the accounts, which do not change."""
+    return Counter(row["accountid"] for row in many_accounts.rows("account"))
+
+
+def keys(place: Place) -> Counter[str]:
+    """Count the accounts at a destination by their keys."""
+    return place.keys("account", "accountid")
 
 
 def test_export_that_is_killed_again_and_again_loses_and_doubles_no_row(
-    many_accounts: Sandbox, place: Place, tmp_path: Path
+    many_accounts: Sandbox, accounts: Counter[str], place: Place, tmp_path: Path
 ) -> None:
     settings = {**many_accounts.settings, **SMALL}
-    expected = keys(many_accounts.rows("account"))
-    assert len(expected) == ACCOUNTS
+    assert len(accounts) == ACCOUNTS
     seen: list[int] = []
     for page in (FIRST_PAGE, 20):
         with started(settings, place, tmp_path, "account") as process:
@@ -66,38 +71,37 @@ def test_export_that_is_killed_again_and_again_loses_and_doubles_no_row(
                 # A second export would remove the files of the first one.
                 assert IN_USE.search(export(settings, place, "account").refusal())
             process.kill()
-        visible = keys(place.rows("account"))
+        visible = keys(place)
         assert not visible or max(visible.values()) == 1
         seen.append(len(visible))
     many_accounts.clear_faults()
     assert 0 < seen[-1] < ACCOUNTS
     # It goes on after what was committed.
     assert sent(export(settings, place, "account")) < ACCOUNTS
-    assert keys(place.rows("account")) == expected
+    assert keys(place) == accounts
 
 
 # One destination replaces a table at the end, the other row by row.
 @pytest.mark.parametrize("place", ["delta", "postgresql"], indirect=True)
 def test_first_load_that_begins_again_with_full_is_killed_and_replaces_the_table(
-    many_accounts: Sandbox, place: Place, tmp_path: Path
+    many_accounts: Sandbox, accounts: Counter[str], place: Place, tmp_path: Path
 ) -> None:
     settings = {**many_accounts.settings, **SMALL}
     many_accounts.clear_faults()
     sent(export(settings, place, "account"))
-    expected = keys(many_accounts.rows("account"))
     with started(settings, place, tmp_path, "account", "--full") as process:
         until_page(many_accounts, process, 20)
         process.kill()
     # The old rows are still there.
-    assert keys(place.rows("account")) == expected
+    assert keys(place) == accounts
     many_accounts.clear_faults()
     assert sent(export(settings, place, "account")) < ACCOUNTS
-    assert keys(place.rows("account")) == expected
+    assert keys(place) == accounts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_export_that_is_stopped_commits_what_arrived_and_says_how_to_go_on(
-    many_accounts: Sandbox, tmp_path: Path, number: int
+    many_accounts: Sandbox, accounts: Counter[str], tmp_path: Path, number: int
 ) -> None:
     place = Place("parquet", tmp_path)
     # The rows of few pages, which are less than a commit.
@@ -114,8 +118,8 @@ def test_export_that_is_stopped_commits_what_arrived_and_says_how_to_go_on(
         "Stopped. Everything that arrived is committed. Run the same command again to go on from "
         "there."
     )
-    arrived = len(place.rows("account"))
+    arrived = keys(place).total()
     assert 0 < arrived <= 12 * 100
     many_accounts.clear_faults()
     assert sent(export(settings, place, "account")) < ACCOUNTS
-    assert keys(place.rows("account")) == keys(many_accounts.rows("account"))
+    assert keys(place) == accounts
