@@ -16,7 +16,8 @@ from tap_dynamics365.settings.table import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+# `int` does not accept all characters that are whitespace.
+_INTEGER = re.compile(r"\s*([+-]?[0-9]{1,18})\s*")
 _SWITCHES = {"true": True, "false": False}
 
 
@@ -36,8 +37,8 @@ def from_texts(texts: Mapping[str, str]) -> dict[str, Any]:
 
 def _convert(name: str, text: str) -> Any:  # noqa: ANN401 - the type depends on the setting
     kind = SETTINGS[name].type if name in SETTINGS else "string"
-    if kind == "integer" and _INTEGER.fullmatch(text):
-        return int(text)
+    if kind == "integer" and (found := _INTEGER.fullmatch(text)):
+        return int(found[1])
     if kind == "boolean":
         return _SWITCHES.get(text.strip().lower(), text)
     if kind == "array":

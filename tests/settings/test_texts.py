@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_dynamics365.settings import JSON_SCHEMA
@@ -34,6 +34,7 @@ def test_value_of_each_setting_is_what_its_text_says(data: st.DataObject) -> Non
 
 
 @given(st.sampled_from(sorted(JSON_SCHEMA["properties"])), st.text())
+@example("fetch_size", "0\x1f")  # whitespace that `int` refuses
 def test_any_text_is_converted_or_stays_as_it_is(name: str, text: str) -> None:
     (value,) = from_texts({name: text}).values()
     if isinstance(value, str):
