@@ -15,6 +15,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib import Catalog
 from typing_extensions import override
 
+from tap_dynamics365 import __version__
 from tap_dynamics365.connection import open_service
 from tap_dynamics365.errors import CatalogError, SettingsError
 from tap_dynamics365.extract.read import LOG_BASED
@@ -124,6 +125,12 @@ class TapDynamics365(Tap):
         else:
             environment.warn(cls.config_jsonschema)
         return given
+
+    @classmethod
+    @override
+    def get_plugin_version(cls) -> str:
+        # The SDK would search the installed packages, and parse the README in the metadata.
+        return __version__
 
     @classmethod
     @override
