@@ -11,6 +11,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -166,6 +167,9 @@ def _set_clock(ahead: float = 0, speed: float = 1) -> None:
 def _main(descriptor: str, prepare: str, *modules: str) -> None:
     for name in modules:
         importlib.import_module(name)
+    # Imports what parses the metadata of a package: commands look up versions when they start.
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.version("singer-sdk")
     module, _, name = prepare.partition(":")
     preparing = getattr(sys.modules[module], name) if prepare else None
     # Otherwise, a garbage collection in a child would copy all memory pages of the imports.
