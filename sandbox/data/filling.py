@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.data.rows import Batch
 
 # Largest number of rows to cache: some tens of megabytes.
-MOST_KEPT = 20_000
+MOST_KEPT = 30_000
 
 
 class UnknownTableError(ValueError):
