@@ -1,5 +1,6 @@
 """Fixtures that many tests share: sandbox, tap, browser, PostgreSQL, Meltano; order of tests."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -311,6 +312,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("loadgroup", default=False):
         places = {name: place for place, name in enumerate(FIRST)}
         items.sort(key=lambda item: places.get(group(item.nodeid), len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Take all tests out of the garbage collector's sight: they stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
