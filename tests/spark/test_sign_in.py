@@ -100,6 +100,14 @@ def test_tasks_of_a_person_say_what_to_do_when_the_token_expires(service: Sandbo
     assert service.settings["refresh_token"] not in str(caught.value)
 
 
+def test_tasks_of_an_app_whose_token_is_refused_do_not_advise_an_app(service: Sandbox) -> None:
+    plan = Plan(app(service.settings, **COLUMNS))
+    service.fault("/accounts", status=401, count=None)
+    with pytest.raises(ServiceError, match="401") as caught:
+        plan.rows()
+    assert "Let an app sign in" not in caught.value.message
+
+
 def test_tasks_of_a_certificate_read_its_file(changing_sandbox: Sandbox, tmp_path: Path) -> None:
     certificate = make()
     changing_sandbox.register_certificate(certificate.pem)
