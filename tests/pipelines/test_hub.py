@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 import yaml
 
 from tools import hub, warehouse
-from tools.meltano import Project, plugin_settings
+from tools.meltano import plugin_settings
 from tools.repository import REPOSITORY
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.client import Sandbox
+    from tools.meltano import Project
     from tools.postgres import Postgres
 
 RUN = ("run", "tap-dynamics365", "target-postgres")
@@ -45,8 +47,9 @@ def test_new_project_with_the_definition_of_the_hub_loads_tables(
     base = meltano(plugin_settings(changing_sandbox, postgres))
     folder = base.folder / "warehouse"
     before = {name: each for name, each in base.environment.items() if "PROJECT_ROOT" not in name}
-    Project(base.folder, before).run("init", "warehouse", "--no-usage-stats")
-    project = Project(folder, {**base.environment, "MELTANO_PROJECT_ROOT": str(folder)})
+    replace(base, environment=before).run("init", "warehouse", "--no-usage-stats")
+    own = {**base.environment, "MELTANO_PROJECT_ROOT": str(folder)}
+    project = replace(base, folder=folder, environment=own)
     add_target(folder / "meltano.yml")
     definition = definition_of_this_tap(base.folder)
     project.run("add", "--from-ref", str(definition), "tap-dynamics365")
