@@ -208,12 +208,29 @@ DATAVERSE = Strategies(
     ["$metadata", "EntityDefinitions", "RetrieveMetadataChanges"],
 )
 
+# The faults of a run hit every second request: those between are the retries.
+FAULTS = RETRIES
+
+
+def _one_after_another(sort: str, kinds: list[str]) -> Schedule:
+    """Make a schedule of faults of one set, each of which hits one request."""
+    found = [
+        Fault(sort, kind, KINDS[sort][kind], f"/{SETS['lead']}?", skip=number)
+        for number, kind in enumerate(kinds, 1)
+    ]
+    return Schedule(tuple(found), discover=False, cut=None)
+
+
+def _with_status_400(sort: str) -> list[str]:
+    """Name the failures of a sort with an error code that comes with status 400."""
+    kinds = KINDS[sort].items()
+    return [kind for kind, each in kinds if each.get("status") == HTTPStatus.BAD_REQUEST]
+
+
 #: Each transient failure with an error code that comes with status 400.
 transient_with_status_400 = [
-    Schedule(
-        (Fault(sort, kind, attributes, f"/{SETS['lead']}?", skip=1),), discover=False, cut=None
-    )
+    _one_after_another(sort, kinds[start : start + FAULTS])
     for sort in (THROTTLED, FAILED, TOO_MUCH)
-    for kind, attributes in KINDS[sort].items()
-    if attributes.get("status") == HTTPStatus.BAD_REQUEST
+    for kinds in [_with_status_400(sort)]
+    for start in range(0, len(kinds), FAULTS)
 ]

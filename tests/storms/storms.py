@@ -71,8 +71,12 @@ class Storms:
             self._needed[discover] = sum(not is_for_token(request) for request in log)
         return self._needed[discover]
 
-    def check(self, schedule: Schedule) -> None:
-        """Run the tap with the faults of a schedule, and check requests, log and records."""
+    def check(self, schedule: Schedule) -> int:
+        """Run the tap with the faults of a schedule, and check requests, log and records.
+
+        Returns:
+            The number of faults that have hit a request.
+        """
         needed = self.needed(discover=schedule.discover)
         self.service.clear_requests()
         for fault in schedule.faults:
@@ -105,6 +109,7 @@ class Storms:
             self.assert_complete(run.messages, run.log)
         if schedule.cut is not None:
             self.resume(run, round(schedule.cut * len(run.messages)))
+        return len({request["order"] for request in log} - {None})
 
     def resume(self, run: Run, cut: int) -> None:
         """Resume after the first messages of a run, without faults, and check the records."""
