@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def test_walk_with_a_clone_extracts_from_the_sandbox_that_make_starts(newcomer: Newcomer) -> None:
-    newcomer.variables = {"ROWS": "600", "PORT": "0"}
+    # Bytecode of all packages in advance is for those who start many processes.
+    newcomer.variables = {"ROWS": "600", "PORT": "0", "UV_COMPILE_BYTECODE": "false"}
     with newcomer.running(readme.SANDBOX, newcomer.clone) as terminal:
         assert terminal.stdout
         printed = ""
