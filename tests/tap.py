@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from tests.fork_server import Forked, ForkServer
@@ -67,6 +68,8 @@ in_one_mode = pytest.mark.parametrize(
 NOT_ROWS = {"$metadata", "$batch", "EntityDefinitions", "RetrieveMetadataChanges"}
 
 Message = dict[str, Any]
+# Made once: `json.loads` makes one for each line.
+DECODER = json.JSONDecoder(parse_float=Decimal)
 Process = subprocess.Popen[bytes] | Forked
 
 
@@ -87,7 +90,7 @@ class Run:
     @cached_property
     def messages(self) -> list[Message]:
         """The messages in order; numbers with a fraction are Decimal."""
-        return [json.loads(line, parse_float=Decimal) for line in self.output.split("\n") if line]
+        return [DECODER.decode(line) for line in self.output.split("\n") if line]
 
     @cached_property
     def _records(self) -> dict[str, list[Message]]:
@@ -239,7 +242,7 @@ def select(catalog: Message, selection: dict[str, list[str] | None]) -> Message:
     Returns:
         The copy.
     """
-    chosen: Message = json.loads(json.dumps(catalog))
+    chosen: Message = msgspec.json.decode(msgspec.json.encode(catalog))
     for stream in chosen["streams"]:
         columns = selection.get(stream["tap_stream_id"])
         for entry in stream["metadata"]:
