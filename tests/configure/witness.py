@@ -26,7 +26,9 @@ addEventListener("DOMContentLoaded", () => {
   let had = null;
   document.addEventListener("htmx:beforeSwap", () => { had = document.activeElement; });
   document.addEventListener("htmx:afterSettle", event => {
-    if (had !== document.body && document.activeElement === document.body) {
+    // Who presses Tab in between leaves an element that could still have the focus.
+    const couldHaveIt = had.isConnected && !had.disabled && had.checkVisibility();
+    if (!couldHaveIt && document.activeElement === document.body) {
       told({lost: had.outerHTML.slice(0, 160)});
     }
   });
