@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from statistics import median
 from typing import TYPE_CHECKING
 
 from sandbox import client as sandboxes
@@ -52,7 +51,8 @@ def painted(browser: Browser, folder: Path, tables: int) -> float:
             assert page.locator("#tables tbody tr").count() == tables
             assert page.get_by_text("changed", exact=True).count() == tables
             times.append(page.evaluate(PAINTED) / 1000)
-        return median(times[1:])
+        # What other programs take of the processor only adds to a time.
+        return min(times[1:])
 
 
 def test_list_of_many_tables_is_shown_about_as_fast_as_one_of_few(
