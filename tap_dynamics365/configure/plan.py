@@ -37,11 +37,14 @@ def _show(request: Request) -> Response:
 
 
 def _render(request: Request, template: str, run: PlanRun | None) -> Response:
+    # Asked once, and before the plan: a page that shows an end shows what it has led to.
+    is_running = run is not None and run.is_running
     plan = run.plan if run else None
     return pages.render(
         request,
         template,
         run=run,
+        is_running=is_running,
         plan=plan,
         loads=[("First load", plan.first_load), ("Each run", plan.each_run)] if plan else [],
         notes=[*notes(plan)] if plan else [],
@@ -101,7 +104,7 @@ def _progress(request: Request) -> Response:
     if run is None:
         return Response(headers={"HX-Refresh": "true"})
     if run.is_running:
-        return pages.render(request, "measure.part.html", run=run)
+        return pages.render(request, "measure.part.html", run=run, is_running=True)
     answer = _render(request, "plan.answer.html", run)
     answer.headers["HX-Retarget"] = "#plan"
     return answer
