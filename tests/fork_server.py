@@ -16,6 +16,7 @@ such variables; tests of these things start a process of their own.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -150,7 +151,9 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # It may end between the two.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Send SIGTERM."""
