@@ -170,8 +170,8 @@ class SparkSource(ArrowSource):
             column: The column with the time of the last change.
 
         Returns:
-            The greatest value, None if there is none, and the time of the service if it can't say;
-            and the time of the service.
+            The greatest value, and the time of the service. The first is None if there are no rows,
+            and the time of the service too if the service can't be asked for it.
 
         Raises:
             ServiceError: The service refused.
