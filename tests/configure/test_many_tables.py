@@ -76,13 +76,14 @@ def test_column_costs_no_more_time_in_a_table_of_1000_columns(tmp_path: Path) ->
 
         def seconds(table: str, columns: int) -> float:
             times = []
-            # The first time, the choices of the table are read.
-            for _ in range(1 + ROUNDS):
+            # The first time, the choices of the table are read. Of the others, the shortest is the
+            # one that other programs disturb least.
+            for _ in range(1 + 5 * ROUNDS):
                 began = time.monotonic()
                 page = client.get(f"/table?name={table}&sample=1")
                 times.append(time.monotonic() - began)
                 assert page.text.count("<tr><td><input ") == columns
             return min(times[1:])
 
-        # If each column looked at all others, one would cost 20 times as much in the wide table.
-        assert seconds("bench_wide", wide) / wide < 5 * seconds("bench_narrow", narrow) / narrow
+        # No column costs more because there are many.
+        assert seconds("bench_wide", wide) < seconds("bench_narrow", narrow) * wide / narrow

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,6 +89,7 @@ def test_table_read_in_parallel_makes_few_more_requests(large: Sandbox, found: M
         large.configure(page_delay_ms=20)
         made = [len(sync(large, chosen, IN_FLIGHT)[1]) for _ in range(5)]
     assert min(made) <= 1.3 * PAGES
+    assert median(made) <= 1.4 * PAGES
     assert max(made) <= 2 * PAGES
 
 
